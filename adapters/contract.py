@@ -1,0 +1,229 @@
+"""What a channel is. An adapter is a handful of plain functions: bytes in, envelopes out; a message in, requests out.
+
+No I/O here nor in any adapter: time, ids, secrets and bytes come in as arguments. Whatever needs HTTP is a *flow*: a
+generator that yields `HttpCall`s, is sent `HttpReply`s, and returns its result. One driver in the gateway runs all flows and
+is the home of timeouts, connection faults, pacing and logs. A flow may be run again from its start after a crash, so only
+its last call may be visible to the customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.envelope import ChannelId, Inbound, MediaPart, Outbound
+
+if TYPE_CHECKING:
+    from adapters.simulation import Simulator
+
+
+# ------------------------------------------------------------------------------------------------- requests
+
+
+@dataclass(slots=True)
+class RawRequest:
+    """A request as it came over the wire.
+
+    `url` is the public URL that the provider called, as configured, with path and query; `path` is what stands below the
+    channel's own address (`""` or `/message`). `headers` have lower-case names. `body` are the raw bytes.
+    """
+
+    method: str
+    url: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+    def param(self, name: str) -> str | None:
+        """The first query value of that name (decoded)."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer: what we say to a provider, or what a simulated provider says to us."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """One file of a multipart form."""
+
+    field: str
+    name: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One request that a flow asks for.
+
+    `body` is sent as it is; with `files` the request is multipart and `fields` are its other fields. `foreign` marks a URL that a
+    customer or provider named: the driver refuses private addresses for it, and follows redirects (to public addresses only,
+    without the Authorization header on another host). `visible`: once the other side has taken this call, the customer may
+    see its effect. A reply longer than `max_reply_bytes` is refused.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: tuple[FormFile, ...] = ()
+    foreign: bool = False
+    visible: bool = False
+    timeout_seconds: float = 15.0
+    max_reply_bytes: int = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What came back; `headers` have lower-case names. A status 0 never occurs: no answer is raised inside the flow as `NoReply`."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+
+
+class NoReply(Exception):
+    """Thrown into a flow at its `yield` when no whole answer came. `sent` tells whether the request may have arrived.
+
+    A flow needn't catch it: the driver turns an uncaught one into `again` (not sent) or `unknown` (sent and visible).
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+T = TypeVar("T")
+Flow: TypeAlias = Generator[HttpCall, HttpReply, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider has taken the message. `message_ids` are its ids, in order (receipts name them); `remember` is merged into
+    the conversation's memory, as `InboundEvent.remember` is."""
+
+    message_ids: tuple[str, ...] = ()
+    remember: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file of the customer's, fetched and in the clear."""
+
+    content: bytes = field(repr=False)
+    mime_type: str | None = None
+    name: str | None = None
+
+
+# ------------------------------------------------------------------------------------------ what a channel can
+
+
+class FileRule(BaseModel):
+    """One family of files that the channel carries as such. `mime_types` may hold `image/*`; empty: any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    media: Literal["image", "video", "audio", "file"]
+    mime_types: tuple[str, ...] = ()
+    max_bytes: int
+
+
+TextUnit: TypeAlias = Literal["code_points", "utf16", "bytes"]
+
+
+class Capabilities(BaseModel):
+    """What a channel can do; the gateway degrades by these, by rule (see `text.py`), and prints them in `byoc channels`.
+
+    `inbound` names what `parse` may give: the kinds of `envelope.py`, and for messages `message.text`, `message.image` …;
+    `outbound` likewise (`say.text`, `say.image`, `notice`, `typing`). Each name needs a fixture or a test.
+    `max_text` counts `text_unit`s; `max_caption` 0 means that a file carries no text, which then goes as a message of its own.
+    A file that no rule carries goes as a link.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inbound: frozenset[str]
+    outbound: frozenset[str]
+    max_text: int
+    text_unit: TextUnit = "code_points"
+    max_caption: int = 0
+    files: tuple[FileRule, ...] = ()
+    # How the customer is told who speaks: by the channel itself, or by `speaker_prefix` before the text.
+    speaker: Literal["native", "prefix"] = "prefix"
+    speaker_prefix: str = "{name}: "
+    max_speaker_name: int | None = None  # code points; a longer native name is cut
+    retry_key: bool = False  # a second try with the same key is never shown twice
+    receipts: frozenset[Literal["sent", "delivered", "read", "failed"]] = frozenset()
+    window: timedelta | None = None  # how long after the customer's last message we may write freely
+    chat: bool = False  # a chat channel by rule P2 (web, in-app), else a messaging channel
+    editions: tuple[Literal["enhanced", "standard"], ...] = ("enhanced",)  # P1
+
+
+# ----------------------------------------------------------------------------------------------- the adapter
+
+
+class Account(BaseModel):
+    """The settings of one channel of one kind; each adapter subclasses it with its own.
+
+    `channel_id` and `webhook_url` (the public URL that the provider calls, no trailing slash) are given by the gateway. Secrets
+    are `SecretStr`, those that rotate are tuples: the first is used, all are accepted. `api_base` (no trailing slash) is the
+    provider's real address by default, and a simulator's in the demo.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channel_id: ChannelId = Field(default=ChannelId(""), exclude=True)
+    webhook_url: str = Field(default="", exclude=True)
+
+
+A = TypeVar("A", bound=Account)
+
+
+def no_handshake(request: RawRequest, account: Any) -> Answer | None:
+    """For channels without one: every request is an event."""
+    return None
+
+
+@dataclass(frozen=True)
+class Adapter(Generic[A]):
+    """One kind of channel. The functions' contracts:
+
+    `handshake(request, account) -> Answer | None`: the provider's setup calls (a GET with a challenge), answered at once and not
+      stored; None: an ordinary event. Called for every request, before `verify`, and does its own check. Raises NotAuthentic.
+    `verify(request, account, now)`: raises NotAuthentic unless the raw bytes are the provider's; reads nothing from the body
+      before. Any input at all ends in return or NotAuthentic, in constant time for the secret's part.
+    `parse(request, account) -> list[Inbound]`: every event of a verified request, in order; unknown ones as `unknown`; one bad event
+      costs only itself (it becomes `unknown` with reason `malformed`). Raises NotUnderstood when nothing can be read at all.
+    `send(message, account, now) -> Flow[Sent]`: raises SendFailed or Unsupported.
+    `media(part, account, now) -> Flow[Fetched]`: fetches a pending part's file; raises SendFailed (`again`: not ready yet; `dead`: gone).
+    `accepted`: what the provider wants to hear when the request is stored.
+    `simulate(account) -> Simulator`: the provider's own side, strict.
+    `demo(channel_id, base, hook) -> dict`: account settings for the demo, with the simulator at `base` and our webhook at `hook`.
+    """
+
+    kind: str
+    title: str
+    account: type[A]
+    capabilities: Capabilities
+    verify: Callable[[RawRequest, A, datetime], None]
+    parse: Callable[[RawRequest, A], list[Inbound]]
+    send: Callable[[Outbound, A, datetime], Flow[Sent]]
+    media: Callable[[MediaPart, A, datetime], Flow[Fetched]]
+    simulate: Callable[[A], Simulator]
+    demo: Callable[[str, str, str], dict[str, Any]]
+    handshake: Callable[[RawRequest, A], Answer | None] = no_handshake
+    accepted: Answer = Answer(200)
+    methods: tuple[str, ...] = ("POST",)

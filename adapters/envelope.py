@@ -1,0 +1,420 @@
+"""The common envelope: what customers do, and what they are to see, in one form for every channel.
+
+Frozen values, unknown fields refused. What comes in is one of the `Inbound` kinds; what goes out is one of the
+`Outbound` kinds. The JSON Schema of both is printed by `byoc envelope-schema` and stands in docs/envelope.schema.json.
+
+Three habits that other models miss: who wrote (`author`) is apart from where it came from (`end_user`), so that a
+message that a colleague typed into the provider's own app is not taken for the customer's; a strange time is never a
+reason to reject (`provider_time` may be None, ours is always there); and every part can say itself in plain text.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, NewType
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+ChannelId = NewType("ChannelId", str)
+Address = NewType("Address", str)  # the end user's address on the channel: opaque, unique within the channel
+
+_ENVELOPES = uuid.UUID("6f0c52a4-8a0b-5f0e-9d2e-0b1f6a1c7e55")
+
+
+class Value(BaseModel):
+    """Ground of all our own values: frozen, and an unknown field is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---------------------------------------------------------------------------------------------------- parts
+
+
+class MediaState(StrEnum):
+    """Where a file stands: the text around it never waits for it."""
+
+    pending = "pending"
+    ready = "ready"
+    failed = "failed"
+
+
+class TextPart(Value):
+    """What was written, as it was written."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+    @property
+    def plain(self) -> str:
+        """The part in plain text, for channels, logs and readers that can show no more."""
+        return self.text
+
+
+class MediaPart(Value):
+    """A picture, video, sound or document.
+
+    `source` is what the adapter's `media` flow needs to fetch it (a provider's id or URL, a key to decrypt); it never
+    reaches a rep. `media_id` is ours, given when the message is taken in; `reason` says why it `failed`.
+    """
+
+    type: Literal["media"] = "media"
+    media: Literal["image", "video", "audio", "voice", "file"] = "file"
+    state: MediaState = MediaState.pending
+    mime_type: str | None = None
+    name: str | None = None
+    size_bytes: int | None = None
+    duration_ms: int | None = None
+    caption: str | None = None
+    source: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+    media_id: str | None = None
+    reason: str | None = None
+
+    @property
+    def plain(self) -> str:
+        """`[image: hinge.jpg] caption`."""
+        label = f"[{self.media}: {self.name}]" if self.name else f"[{self.media}]"
+        return f"{label} {self.caption}" if self.caption else label
+
+
+class LocationPart(Value):
+    """A place on the map, in degrees (WGS 84)."""
+
+    type: Literal["location"] = "location"
+    latitude: float
+    longitude: float
+    name: str | None = None
+    address: str | None = None
+
+    @property
+    def plain(self) -> str:
+        """`[location: name, address, 53.54, 9.98]`."""
+        words = [w for w in (self.name, self.address) if w]
+        return f"[location: {', '.join([*words, f'{self.latitude:g}, {self.longitude:g}'])}]"
+
+
+class ContactPart(Value):
+    """A contact card that the customer shared."""
+
+    type: Literal["contact"] = "contact"
+    name: str
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    organisation: str | None = None
+
+    @property
+    def plain(self) -> str:
+        """`[contact: Leo Paz, +34 600 000 000]`."""
+        return f"[contact: {', '.join([self.name, *self.phones, *self.emails])}]"
+
+
+class ChoicePart(Value):
+    """The customer's answer to buttons, a list, a form or a postback; `id` is what we or a bot gave with the choice."""
+
+    type: Literal["choice"] = "choice"
+    id: str | None = None
+    title: str
+    description: str | None = None
+    fields: dict[str, JsonValue] = Field(default_factory=dict)  # a form's answers, by the form's own names
+
+    @property
+    def plain(self) -> str:
+        """The words on the button."""
+        return self.title
+
+
+class StickerPart(Value):
+    """A sticker; `text` are the provider's words for it, where it has some."""
+
+    type: Literal["sticker"] = "sticker"
+    provider_id: str | None = None
+    text: str | None = None
+    media: MediaPart | None = None  # where the sticker can be fetched as a picture
+
+    @property
+    def plain(self) -> str:
+        """`[sticker: ok]`."""
+        return f"[sticker: {self.text}]" if self.text else "[sticker]"
+
+
+class UnknownPart(Value):
+    """Something this version has no form for, kept with a plain text instead of being dropped."""
+
+    type: Literal["unknown"] = "unknown"
+    provider_type: str
+    fallback: str
+
+    @property
+    def plain(self) -> str:
+        """What a reader is shown instead."""
+        return self.fallback
+
+
+Part = Annotated[
+    TextPart | MediaPart | LocationPart | ContactPart | ChoicePart | StickerPart | UnknownPart,
+    Field(discriminator="type"),
+]
+
+
+# -------------------------------------------------------------------------------------------------- inbound
+
+
+class EndUser(Value):
+    """The customer's address, and apart from it what the provider says of the person.
+
+    `address` is the one key to a conversation within the channel, and what answers go to. `aliases` are other addresses of the
+    same person on this channel (WhatsApp: phone and business-scoped id). Nothing below `aliases` may be relied on.
+    """
+
+    address: Address
+    aliases: tuple[Address, ...] = ()
+    name: str | None = None
+    username: str | None = None
+    avatar_url: str | None = None
+    locale: str | None = None
+    profile: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+
+
+class Author(StrEnum):
+    """Who wrote a message that reached us."""
+
+    end_user = "end_user"
+    business = "business"  # an echo: our side, by another tool (a phone app, the provider's own inbox)
+    provider = "provider"  # the provider's own words
+
+
+class InboundEvent(Value):
+    """What every inbound kind carries.
+
+    `event_id` is the provider's id of this event, or one made from its content, the same on each redelivery: a duplicate is
+    found by (channel_id, event_id). `provider_time` is None where the provider gives none or nonsense. `remember` is what the
+    adapter wants back with the next answers to this end user (a reply token, a capability list): merged key by key into
+    the conversation's memory, a null removes. `raw` is the provider's own event, as it came.
+    """
+
+    channel_id: ChannelId
+    event_id: str
+    end_user: EndUser | None = None
+    provider_time: AwareDatetime | None = None
+    received_at: AwareDatetime
+    remember: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+    raw: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+
+    @property
+    def id(self) -> str:
+        """Our id of the envelope: made from the channel and the provider's event id, so that a duplicate has the same."""
+        return str(uuid.uuid5(_ENVELOPES, f"{self.channel_id}\0{self.event_id}"))
+
+
+class InboundMessage(InboundEvent):
+    """Something said. `end_user` is always there; `message_id` is the provider's id, for receipts, replies and edits."""
+
+    kind: Literal["message"] = "message"
+    end_user: EndUser
+    message_id: str
+    author: Author = Author.end_user
+    parts: tuple[Part, ...] = Field(min_length=1)
+    reply_to: str | None = None  # the provider's id of the message it answers
+    referral: dict[str, JsonValue] = Field(default_factory=dict)  # from which ad, link or button the customer came
+    automatic_reply: bool = False  # the provider has answered it already (an opt-out keyword, say): don't answer again
+
+    @property
+    def plain(self) -> str:
+        """All parts in plain text, one a line."""
+        return "\n".join(part.plain for part in self.parts)
+
+
+class ReceiptStatus(StrEnum):
+    """Ranked: a message only goes up. `failed` is the end."""
+
+    sent = "sent"
+    delivered = "delivered"
+    read = "read"
+    failed = "failed"
+
+    @property
+    def rank(self) -> int:
+        """sent 1, delivered 2, read 3; failed 4, so that nothing follows it."""
+        return list(ReceiptStatus).index(self) + 1
+
+
+class InboundReceipt(InboundEvent):
+    """What became of messages of ours: named by the provider's ids, by our own outbox id, or all `up_to` a time."""
+
+    kind: Literal["receipt"] = "receipt"
+    status: ReceiptStatus
+    message_ids: tuple[str, ...] = ()
+    outbox_id: str | None = None  # ours, where the provider carries it back
+    up_to: AwareDatetime | None = None  # a watermark: everything sent to this end user until then
+    code: str | None = None  # of `replies.py`, when failed
+    provider_code: str | None = None
+    sentence: str | None = None  # for a rep, when failed
+
+
+class InboundTyping(InboundEvent):
+    """The customer began (or ceased) to type. Never stored."""
+
+    kind: Literal["typing"] = "typing"
+    end_user: EndUser
+    on: bool
+
+
+class InboundEdit(InboundEvent):
+    """The customer changed a message."""
+
+    kind: Literal["edit"] = "edit"
+    end_user: EndUser
+    message_id: str
+    parts: tuple[Part, ...] = Field(min_length=1)
+
+
+class InboundDeletion(InboundEvent):
+    """The customer took a message back; reps must no longer be shown it."""
+
+    kind: Literal["deletion"] = "deletion"
+    end_user: EndUser
+    message_id: str
+
+
+class InboundReaction(InboundEvent):
+    """The customer reacted to a message, ours or theirs; no emoji: the reaction was taken back."""
+
+    kind: Literal["reaction"] = "reaction"
+    end_user: EndUser
+    message_id: str
+    emoji: str | None
+
+
+class InboundEnded(InboundEvent):
+    """The customer ended the conversation (L4): web chat's end, Apple's close, LINE's unfollow, an SMS stop word."""
+
+    kind: Literal["ended"] = "ended"
+    end_user: EndUser
+    reason: Literal["ended", "closed", "blocked", "opted_out"]
+
+
+class InboundUnknown(InboundEvent):
+    """Anything else: kept, shown to operators, never an error. `reason` says what it was in a word (`follow`, `beacon`)."""
+
+    kind: Literal["unknown"] = "unknown"
+    reason: str
+
+
+Inbound = Annotated[
+    InboundMessage
+    | InboundReceipt
+    | InboundTyping
+    | InboundEdit
+    | InboundDeletion
+    | InboundReaction
+    | InboundEnded
+    | InboundUnknown,
+    Field(discriminator="kind"),
+]
+
+
+# ------------------------------------------------------------------------------------------------- outbound
+
+
+class Speaker(Value):
+    """Who speaks to the customer: the public name, never the login. `id` is opaque (to cache a persona by)."""
+
+    id: str
+    name: str
+    avatar_url: str | None = None
+
+
+class OutboundFile(Value):
+    """A file to send. `url` is where the provider can fetch it (public, signed); `content` is the same in bytes."""
+
+    name: str
+    mime_type: str
+    size_bytes: int
+    url: str = Field(repr=False)
+    content: bytes = Field(default=b"", repr=False)
+
+    @property
+    def media(self) -> Literal["image", "video", "audio", "file"]:
+        """The family of its type."""
+        family = self.mime_type.partition("/")[0]
+        if family == "image":
+            return "image"
+        if family == "video":
+            return "video"
+        return "audio" if family == "audio" else "file"
+
+
+class OutboundEvent(Value):
+    """What every outbound kind carries.
+
+    `id` is the outbox row's. `retry_key` (a UUID) was made with the row, before the first try, and is the same on every try.
+    `memory` is what the adapter remembered of this conversation (`InboundEvent.remember`). `last_inbound_at`: when the
+    customer last wrote, for windows. `human`: a person wrote it, no bot and no automatic notice.
+    """
+
+    id: str
+    channel_id: ChannelId
+    to: Address
+    retry_key: str
+    created_at: AwareDatetime
+    memory: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+    last_inbound_at: AwareDatetime | None = None
+    human: bool = True
+
+
+class Say(OutboundEvent):
+    """A message of a rep or bot: text, or one file with an optional caption in `text`.
+
+    `speaker` is None when the customer needn't be told who speaks (M2). By the time an adapter sees it, `text` fits the
+    channel, a prefix naming the speaker included where the channel has no other way.
+    """
+
+    kind: Literal["say"] = "say"
+    text: str | None = None
+    file: OutboundFile | None = None
+    speaker: Speaker | None = None
+    reply_to: str | None = None  # the provider's id of the message it answers
+
+
+class Notice(OutboundEvent):
+    """A short automatic text: who joined, left or took over. `about` is the rep concerned."""
+
+    kind: Literal["notice"] = "notice"
+    code: Literal["joined", "left", "transferred", "ended", "waiting"]
+    text: str
+    about: Speaker | None = None
+    human: bool = False
+
+
+class TypingSignal(OutboundEvent):
+    """A rep is typing, or ceased to. Sent at most once, never stored, its loss is nothing."""
+
+    kind: Literal["typing"] = "typing"
+    on: bool
+    speaker: Speaker | None = None
+
+
+Outbound = Annotated[Say | Notice | TypingSignal, Field(discriminator="kind")]
+
+INBOUND: TypeAdapter[Inbound] = TypeAdapter(Inbound)
+OUTBOUND: TypeAdapter[Outbound] = TypeAdapter(Outbound)
+
+
+def envelope_schema() -> dict[str, Any]:
+    """The JSON Schema of the whole family, as `{"$defs": …, "oneOf": [inbound, outbound]}`."""
+    both: TypeAdapter[Inbound | Outbound] = TypeAdapter(Inbound | Outbound)
+    return {
+        "title": "BYOC envelope",
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **both.json_schema(),
+    }
+
+
+def from_unix(seconds: object, *, unit: Literal["s", "ms"] = "s") -> datetime | None:
+    """A provider's time stamp (number or digits), or None where it is missing or nonsense."""
+    try:
+        number = float(str(seconds)) / (1000 if unit == "ms" else 1)
+        return datetime.fromtimestamp(number, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,73 @@
+"""What can go wrong in an adapter, sorted by who must act.
+
+AdapterError
+  NotAuthentic     the caller is not the provider        -> 401 or 403, nothing stored
+  NotUnderstood    the bytes make no sense to us         -> the inbox keeps them for an operator
+  Unsupported      the channel can't express it          -> the entry is skipped, with the reason
+  SendFailed       the provider did not take it          -> again, dead or unknown, by its verdict
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+
+class AdapterError(Exception):
+    """Anything an adapter may raise; the text names the mend and never holds a secret or customer's words."""
+
+
+class NotAuthentic(AdapterError):
+    """The request does not prove that the provider sent it.
+
+    `status` is 401 where no proof came and 403 where the proof is wrong. `hint` is for the operator's log
+    (say, the URL that was checked), never for the caller.
+    """
+
+    def __init__(self, reason: str, *, status: int = 403, hint: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
+        self.hint = hint
+
+
+class NotUnderstood(AdapterError):
+    """Authentic bytes that can't be read; they wait in the inbox with this text as the reason."""
+
+
+class Unsupported(AdapterError):
+    """This channel can't express it, whatever we try. The text tells a rep what can be done instead."""
+
+
+class Verdict(StrEnum):
+    """What becomes of an outbox row after a failed attempt."""
+
+    again = "again"  # the provider did not take it; a later try may work
+    dead = "dead"  # the provider refused it for good
+    unknown = "unknown"  # it may have been taken; only a retry key, a receipt or a person can tell
+
+
+class SendFailed(AdapterError):
+    """The provider did not (surely) take the message.
+
+    `code` is one of the codes in `replies.py`, the same for all channels; `sentence` is what a rep reads; `provider_code`
+    is the provider's own; `again_at` is when to try next (None: the sender's own backoff); `throttles_account`
+    says that every message of this account must wait, not this one alone.
+    """
+
+    def __init__(
+        self,
+        verdict: Verdict,
+        code: str,
+        sentence: str,
+        *,
+        provider_code: str | None = None,
+        again_at: datetime | None = None,
+        throttles_account: bool = False,
+    ) -> None:
+        super().__init__(f"{code}: {sentence}")
+        self.verdict = verdict
+        self.code = code
+        self.sentence = sentence
+        self.provider_code = provider_code
+        self.again_at = again_at
+        self.throttles_account = throttles_account

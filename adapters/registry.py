@@ -1,0 +1,52 @@
+"""Which adapters there are: every folder beside this file that has an `ADAPTER`, and every plug-in's entry point.
+
+Nothing registers itself at import; `load()` looks. Two adapters of one kind are a fault.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import adapters
+from adapters.contract import Adapter
+from adapters.errors import AdapterError
+
+ENTRY_POINT_GROUP = "byoc.adapters"
+
+
+class AdapterFault(AdapterError):
+    """An installed adapter can't be used; the text names it and the mend."""
+
+
+@lru_cache(maxsize=1)
+def load() -> Mapping[str, Adapter[Any]]:
+    """All adapters by kind, ours and plug-ins', in the order of their kinds. Raises AdapterFault."""
+    found: dict[str, Adapter[Any]] = {}
+    for adapter in [*_in_this_folder(), *_from_entry_points()]:
+        if adapter.kind in found:
+            raise AdapterFault(f"two adapters are called {adapter.kind!r}: uninstall one, or rename it")
+        found[adapter.kind] = adapter
+    return dict(sorted(found.items()))
+
+
+def _in_this_folder() -> list[Adapter[Any]]:
+    names = [m.name for m in pkgutil.iter_modules(adapters.__path__) if m.ispkg and not m.name.startswith("_")]
+    modules = [importlib.import_module(f"adapters.{name}") for name in names]
+    return [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
+
+
+def _from_entry_points() -> list[Adapter[Any]]:
+    found = []
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        adapter = point.load()
+        if not isinstance(adapter, Adapter):
+            raise AdapterFault(
+                f"entry point {point.name!r} of {ENTRY_POINT_GROUP} is no Adapter: it must name one, as `package:ADAPTER`"
+            )
+        found.append(adapter)
+    return found

@@ -1,0 +1,129 @@
+"""Making words fit a channel, by named steps: count, cut, name the speaker, split.
+
+Nothing here cuts a grapheme (a joined emoji, a letter with its accents) unless a single one is longer than the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import regex
+
+from adapters.contract import Capabilities, FileRule, TextUnit
+from adapters.envelope import OutboundFile, Say
+
+_GRAPHEME: Final = regex.compile(r"\X")
+_WORD_ENDS: Final = " \n\t\u3000\u200b"
+
+
+def measure(text: str, unit: TextUnit) -> int:
+    """The length of a text as the provider counts it."""
+    if unit == "utf16":
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    if unit == "bytes":
+        return len(text.encode("utf-8", "surrogatepass"))
+    return len(text)
+
+
+def graphemes(text: str) -> list[str]:
+    """The text as its users see it: one string per perceived character."""
+    return list(_GRAPHEME.findall(text))
+
+
+def cut(text: str, limit: int, unit: TextUnit = "code_points", *, ending: str = "…") -> str:
+    """The text if it fits, else its beginning with `ending`, together at most `limit`."""
+    if measure(text, unit) <= limit:
+        return text
+    room = limit - measure(ending, unit)
+    kept: list[str] = []
+    for grapheme in graphemes(text):
+        room -= measure(grapheme, unit)
+        if room < 0:
+            break
+        kept.append(grapheme)
+    return "".join(kept).rstrip() + ending
+
+
+def split(text: str, limit: int, unit: TextUnit = "code_points") -> list[str]:
+    """Cut a text into pieces of at most `limit` units, at word ends where it can.
+
+    At least one piece; none empty unless the text is. Words longer than the limit are cut between graphemes; a grapheme longer
+    than the limit, between code points. Joined, the pieces give the text back, but for the white space at the cuts.
+    Raises ValueError for a limit under 16.
+    """
+    if limit < 16:
+        raise ValueError("a limit under 16 leaves no room for words")
+    if measure(text, unit) <= limit:
+        return [text]
+    return [piece for piece in _pieces(text, limit, unit) if piece] or [text[:limit]]
+
+
+def _pieces(text: str, limit: int, unit: TextUnit) -> Iterator[str]:
+    pending: list[str] = []
+    used = 0
+    for grapheme in _small_enough(text, limit, unit):
+        size = measure(grapheme, unit)
+        if used + size > limit:
+            kept, rest = _at_word_end(pending)
+            yield "".join(kept).strip(_WORD_ENDS)
+            pending = rest
+            used = sum(measure(one, unit) for one in pending)
+        pending.append(grapheme)
+        used += size
+    yield "".join(pending).strip(_WORD_ENDS)
+
+
+def _small_enough(text: str, limit: int, unit: TextUnit) -> Iterator[str]:
+    for grapheme in graphemes(text):
+        if measure(grapheme, unit) <= limit:
+            yield grapheme
+        else:
+            yield from grapheme
+
+
+def _at_word_end(pending: list[str]) -> tuple[list[str], list[str]]:
+    """Split after the last word end in the later half; a piece without one is kept whole."""
+    for index in range(len(pending) - 1, len(pending) // 2, -1):
+        if pending[index] in _WORD_ENDS or pending[index] == "\r\n":
+            return pending[: index + 1], pending[index + 1 :]
+    return pending, []
+
+
+def rule_for(file: OutboundFile, capabilities: Capabilities) -> FileRule | None:
+    """The first rule that carries this file as such; None: it must go as a link."""
+    for rule in capabilities.files:
+        fits = not rule.mime_types or any(_matches(file.mime_type, wanted) for wanted in rule.mime_types)
+        if rule.media in (file.media, "file") and fits and file.size_bytes <= rule.max_bytes:
+            return rule
+    return None
+
+
+def _matches(mime_type: str, wanted: str) -> bool:
+    bare = mime_type.partition(";")[0].strip().lower()
+    return bare == wanted or (wanted.endswith("/*") and bare.startswith(wanted[:-1]))
+
+
+def prepare(message: Say, capabilities: Capabilities) -> list[Say]:
+    """The messages that the customer will see for this one: named, split, the file apart from the text where it must be.
+
+    Each is a copy of `message` with another text or file; the caller gives them ids and retry keys of their own. A prefix that
+    names the speaker stands before the first piece only.
+    """
+    speaker = message.speaker
+    if speaker and capabilities.speaker == "native" and capabilities.max_speaker_name:
+        speaker = speaker.model_copy(update={"name": cut(speaker.name, capabilities.max_speaker_name)})
+    prefix = capabilities.speaker_prefix.format(name=speaker.name) if speaker and capabilities.speaker == "prefix" else ""
+    text, file = message.text or "", message.file
+    if file and rule_for(file, capabilities) is None:
+        text, file = "\n".join(filter(None, [text, f"{file.name}: {file.url}"])), None
+    base = message.model_copy(update={"speaker": speaker, "text": None, "file": None})
+    if file and capabilities.max_caption and measure(prefix + text, capabilities.text_unit) <= capabilities.max_caption:
+        return [base.model_copy(update={"file": file, "text": (prefix + text) if text else None})]
+    parts: list[Say] = []
+    if text:
+        pieces = split(prefix + text, capabilities.max_text, capabilities.text_unit)
+        parts = [base.model_copy(update={"text": piece}) for piece in pieces]
+    if file:
+        parts.append(base.model_copy(update={"file": file, "reply_to": None if parts else base.reply_to}))
+    return parts
