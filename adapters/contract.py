@@ -71,7 +71,8 @@ class HttpCall:
     `body` is sent as it is; with `files` the request is multipart and `fields` are its other fields. `foreign` marks a URL that a
     customer or provider named: the driver refuses private addresses for it, and follows redirects (to public addresses only,
     without the Authorization header on another host). `visible`: once the other side has taken this call, the customer may
-    see its effect. A reply longer than `max_reply_bytes` is refused.
+    see its effect. A reply longer than `max_reply_bytes` is refused. With `cache_seconds` the driver may give the good (2xx) reply of an
+    equal call not older than that instead of calling (tokens, profiles, personas); `refresh` calls all the same and renews it.
     """
 
     method: str
@@ -84,6 +85,8 @@ class HttpCall:
     visible: bool = False
     timeout_seconds: float = 15.0
     max_reply_bytes: int = 1_048_576
+    cache_seconds: float = 0.0
+    refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

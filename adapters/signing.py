@@ -1,7 +1,7 @@
 """Comparing proofs without telling by the clock how far they agree, and the HMACs that providers use.
 
-Every hostile input ends in False or `NotAuthentic`, never in another error: `hmac.compare_digest` raises on non-ASCII text, so all
-comparing is done on bytes; a header that can't be decoded is simply not authentic.
+Every hostile input ends in False or `NotAuthentic`, never in another error: `hmac.compare_digest` raises on non-ASCII
+text, so all comparing is done on bytes; a header that can't be decoded is simply not authentic.
 """
 
 from __future__ import annotations
