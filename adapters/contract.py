@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.envelope import ChannelId, Inbound, MediaPart, Outbound
+from adapters.envelope import ChannelId, EndUser, Inbound, MediaPart, Outbound
 
 if TYPE_CHECKING:
     from adapters.simulation import Simulator
@@ -135,13 +135,15 @@ class Fetched:
 
 
 class FileRule(BaseModel):
-    """One family of files that the channel carries as such. `mime_types` may hold `image/*`; empty: any."""
+    """One family of files that the channel carries as such. `mime_types` may hold `image/*`; empty: any. `captions`: such a file
+    can carry a text, where the channel has captions at all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     media: Literal["image", "video", "audio", "file"]
     mime_types: tuple[str, ...] = ()
     max_bytes: int
+    captions: bool = True
 
 
 TextUnit: TypeAlias = Literal["code_points", "utf16", "bytes"]
@@ -215,6 +217,10 @@ class Adapter(Generic[A]):
     `accepted`: what the provider wants to hear when the request is stored.
     `simulate(account) -> Simulator`: the provider's own side, strict.
     `demo(channel_id, base, hook) -> dict`: account settings for the demo, with the simulator at `base` and our webhook at `hook`.
+    `profile(end_user, account, now) -> Flow[EndUser]`: looks up what the provider says of the person (name, picture); the same end user
+      where it says nothing. Its calls ask for a cached reply. None: the channel has no such call.
+    `retry_safe(message, account, tried_at, now) -> bool`: asked when a send that began at `tried_at` was lost (a crash): whether running the
+      flow again from its start can't show the message twice. None: always as `capabilities.retry_key` says.
     """
 
     kind: str
@@ -230,3 +236,5 @@ class Adapter(Generic[A]):
     handshake: Callable[[RawRequest, A], Answer | None] = no_handshake
     accepted: Answer = Answer(200)
     methods: tuple[str, ...] = ("POST",)
+    profile: Callable[[EndUser, A, datetime], Flow[EndUser]] | None = None
+    retry_safe: Callable[[Outbound, A, datetime, datetime], bool] | None = None
