@@ -1,0 +1,124 @@
+"""What belongs to a conversation beyond its sessions: adapters' memory, the person, aliases, seen events, providers' message ids, parked events."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from adapters.envelope import INBOUND, EndUser, Inbound
+
+MOST_PARKED_PER_NAME = 20
+
+
+class Conversation(NamedTuple):
+    """The adapter's memory, and when the customer last wrote (Unix seconds)."""
+
+    memory: dict[str, Any]
+    last_inbound_at: float | None
+
+
+class MessageRef(NamedTuple):
+    """Which entry a provider's message id names; `outbox_id` when it is ours."""
+
+    session_id: str
+    number: int
+    outbox_id: str | None
+
+
+def first_sight(connection: sqlite3.Connection, channel_id: str, event_id: str, now: float) -> bool:
+    """Whether the event is new; from now on it is not."""
+    done = connection.execute(
+        "INSERT OR IGNORE INTO seen_events (channel_id, event_id, at) VALUES (?, ?, ?)", (channel_id, event_id, now)
+    )
+    return done.rowcount == 1
+
+
+def address_of(connection: sqlite3.Connection, channel_id: str, end_user: EndUser) -> str:
+    """The address that this person's conversation is kept under: the first of theirs that we met; all are written down as aliases."""
+    names = (end_user.address, *end_user.aliases)
+    places = ",".join("?" * len(names))
+    row = connection.execute(
+        f"SELECT address FROM aliases WHERE channel_id = ? AND alias IN ({places}) ORDER BY alias = ? DESC LIMIT 1",  # noqa: S608
+        (channel_id, *names, end_user.address),
+    ).fetchone()
+    address = row["address"] if row else end_user.address
+    if row is None or end_user.aliases:
+        connection.executemany(
+            "INSERT OR IGNORE INTO aliases (channel_id, alias, address) VALUES (?, ?, ?)",
+            [(channel_id, name, address) for name in names],
+        )
+    return str(address)
+
+
+def remember(
+    connection: sqlite3.Connection, channel_id: str, address: str, changes: Mapping[str, Any], *, wrote_at: float | None = None
+) -> None:
+    """Merge into the memory, key by key; None removes."""
+    if not changes and wrote_at is None:
+        return
+    known = of(connection, channel_id, address)
+    memory = {key: value for key, value in {**known.memory, **changes}.items() if value is not None}
+    connection.execute(
+        """INSERT INTO conversations (channel_id, address, memory, last_inbound_at) VALUES (?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET memory = excluded.memory,
+               last_inbound_at = max(coalesce(excluded.last_inbound_at, 0), coalesce(conversations.last_inbound_at, 0))""",
+        (channel_id, address, json.dumps(memory), wrote_at),
+    )
+
+
+def of(connection: sqlite3.Connection, channel_id: str, address: str) -> Conversation:
+    """What is remembered of the conversation."""
+    row = connection.execute(
+        "SELECT memory, last_inbound_at FROM conversations WHERE channel_id = ? AND address = ?", (channel_id, address)
+    ).fetchone()
+    return Conversation(json.loads(row["memory"]), row["last_inbound_at"] or None) if row else Conversation({}, None)
+
+
+def name_message(connection: sqlite3.Connection, channel_id: str, message_id: str, session_id: str, number: int) -> None:
+    """A provider's message id stands for this entry."""
+    connection.execute(
+        "INSERT OR IGNORE INTO message_ids (channel_id, message_id, session_id, number) VALUES (?, ?, ?, ?)",
+        (channel_id, message_id, session_id, number),
+    )
+
+
+def message(connection: sqlite3.Connection, channel_id: str, message_id: str) -> MessageRef | None:
+    """The entry that a provider's message id names."""
+    row = connection.execute(
+        "SELECT session_id, number, outbox_id FROM message_ids WHERE channel_id = ? AND message_id = ?", (channel_id, message_id)
+    ).fetchone()
+    return MessageRef(*row) if row else None
+
+
+def message_id_of(connection: sqlite3.Connection, session_id: str, number: int) -> str | None:
+    """The provider's id of an entry (its first, when it became several messages)."""
+    row = connection.execute(
+        "SELECT message_id FROM message_ids WHERE session_id = ? AND number = ? LIMIT 1", (session_id, number)
+    ).fetchone()
+    return row["message_id"] if row else None
+
+
+def park(connection: sqlite3.Connection, inbound: Inbound, names: Iterable[str], now: float) -> None:
+    """Keep an event that came before the message it names; few per message, so that nonsense can't fill the disk."""
+    for name in names:
+        count = connection.execute(
+            "SELECT count(*) FROM parked WHERE channel_id = ? AND names = ?", (inbound.channel_id, name)
+        ).fetchone()[0]
+        if count < MOST_PARKED_PER_NAME:
+            connection.execute(
+                "INSERT OR IGNORE INTO parked (channel_id, names, event_id, envelope, at) VALUES (?, ?, ?, ?, ?)",
+                (inbound.channel_id, name, inbound.event_id, inbound.model_dump_json(), now),
+            )
+
+
+def unpark(connection: sqlite3.Connection, channel_id: str, names: Sequence[str]) -> list[Inbound]:
+    """The events that waited for these messages, oldest first."""
+    found: list[Inbound] = []
+    for name in names:
+        rows = connection.execute(
+            "DELETE FROM parked WHERE channel_id = ? AND names = ? RETURNING envelope, at", (channel_id, name)
+        ).fetchall()
+        found += [INBOUND.validate_json(row["envelope"]) for row in sorted(rows, key=lambda row: row["at"])]
+    return found

@@ -1,0 +1,235 @@
+"""The outbox in SQL: one row per message that a customer will see, in order per conversation.
+
+States: `queued` (waits for `next_at`), `sending` (leased; a lease that ran out means that the process died in the call), `sent`,
+`delivered`, `read` (only upwards), `failed` (the provider refused it for good), `unknown` (it may or may not have been shown: a receipt
+or a person tells), `skipped` (a notice that can't be delivered now; stops nothing).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from adapters.envelope import OUTBOUND, Notice, Outbound, Say
+from gateway.brokers.contract import DeliveryState
+
+RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A leased row, ready to send."""
+
+    id: str
+    org: str
+    channel_id: str
+    address: str
+    session_id: str
+    entry_number: int
+    kind: str
+    message: Outbound
+    media_id: str | None
+    attempts: int
+    again: bool  # an earlier attempt died in the call: its outcome isn't known
+
+
+def add(
+    connection: sqlite3.Connection, *, org: str, session_id: str, entry_number: int, message: Say | Notice, media_id: str | None
+) -> None:
+    """Queue one message; its `id` and `retry_key` were made by the caller."""
+    file_left_out = message.model_copy(update={"file": None}) if isinstance(message, Say) else message
+    at = message.created_at.timestamp()
+    connection.execute(
+        """INSERT INTO outbox (id, org, channel_id, address, session_id, entry_number, kind, payload, media_id, retry_key, created_at, updated_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            message.id,
+            org,
+            message.channel_id,
+            message.to,
+            session_id,
+            entry_number,
+            message.kind,
+            file_left_out.model_dump_json(exclude_defaults=True, exclude={"memory"}),
+            media_id,
+            message.retry_key,
+            at,
+            at,
+        ),
+    )
+
+
+def _message(row: sqlite3.Row) -> Outbound:
+    payload = json.loads(row["payload"])
+    return OUTBOUND.validate_python({"kind": row["kind"], **payload})
+
+
+def lease(
+    connection: sqlite3.Connection, channel_id: str, *, now: float, until: float, limit: int, busy: Sequence[str]
+) -> list[OutboxRow]:
+    """Take the first open row of each conversation of the channel whose time has come; conversations in `busy` are left alone.
+
+    Messages of reps come before notices where conversations compete.
+    """
+    rows = connection.execute(
+        """SELECT o.* FROM outbox o JOIN (
+               SELECT min(ordinal) AS first FROM outbox
+               WHERE channel_id = :channel AND state IN ('queued', 'sending') GROUP BY address
+           ) f ON o.ordinal = f.first
+           WHERE (o.state = 'queued' AND o.next_at <= :now) OR (o.state = 'sending' AND o.lease_until <= :now)
+           ORDER BY o.kind = 'notice', o.ordinal LIMIT :limit""",
+        {"channel": channel_id, "now": now, "limit": limit + len(busy)},
+    ).fetchall()
+    taken = [row for row in rows if row["address"] not in set(busy)][:limit]
+    connection.executemany(
+        "UPDATE outbox SET state = 'sending', lease_until = ?, attempts = attempts + 1, updated_at = ? WHERE ordinal = ?",
+        [(until, now, row["ordinal"]) for row in taken],
+    )
+    return [
+        OutboxRow(
+            id=row["id"],
+            org=row["org"],
+            channel_id=row["channel_id"],
+            address=row["address"],
+            session_id=row["session_id"],
+            entry_number=row["entry_number"],
+            kind=row["kind"],
+            message=_message(row),
+            media_id=row["media_id"],
+            attempts=row["attempts"] + 1,
+            again=row["state"] == "sending",
+        )
+        for row in taken
+    ]
+
+
+def next_due(connection: sqlite3.Connection, channel_id: str) -> float | None:
+    """When the next row of the channel becomes due (a time in the past: now)."""
+    row = connection.execute(
+        """SELECT min(CASE state WHEN 'queued' THEN next_at ELSE lease_until END) FROM outbox
+           WHERE channel_id = ? AND state IN ('queued', 'sending')""",
+        (channel_id,),
+    ).fetchone()
+    return float(row[0]) if row[0] is not None else None
+
+
+def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Sequence[str], now: float) -> None:
+    """The provider has taken it; a receipt that came earlier has its rank already."""
+    connection.execute(
+        """UPDATE outbox SET state = CASE WHEN state IN ('sending', 'queued', 'unknown', 'failed') THEN 'sent' ELSE state END,
+               rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, code = NULL, reason = NULL WHERE id = ?""",
+        (now, now, row.id),
+    )
+    connection.executemany(
+        """INSERT INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT DO NOTHING""",
+        [(row.channel_id, message_id, row.session_id, row.entry_number, row.id) for message_id in message_ids],
+    )
+    log_attempt(connection, row, "sent", ",".join(message_ids), now)
+
+
+def mark_again(connection: sqlite3.Connection, row: OutboxRow, *, at: float, code: str, detail: str, now: float) -> None:
+    """Not taken; it waits for its next try and holds its place in the conversation."""
+    connection.execute(
+        "UPDATE outbox SET state = 'queued', next_at = ?, code = ?, updated_at = ? WHERE id = ? AND state = 'sending'",
+        (at, code, now, row.id),
+    )
+    log_attempt(connection, row, "again", detail, now)
+
+
+def mark_over(
+    connection: sqlite3.Connection, row: OutboxRow, state: str, *, code: str, reason: str, provider_code: str | None, now: float
+) -> None:
+    """`failed`, `unknown` or `skipped`: it waits for an operator, a receipt or the rep; later messages go on."""
+    connection.execute(
+        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, sent_at = CASE WHEN ? = 'unknown' THEN ? END, updated_at = ?
+           WHERE id = ? AND state = 'sending'""",
+        (state, code, reason, provider_code, state, now, now, row.id),
+    )
+    log_attempt(connection, row, state, f"{code} {provider_code or ''}".strip(), now)
+
+
+def log_attempt(connection: sqlite3.Connection, row: OutboxRow, outcome: str, detail: str, now: float) -> None:
+    """Attempts stand apart from messages."""
+    connection.execute(
+        "INSERT OR REPLACE INTO outbox_attempts (outbox_id, attempt, at, outcome, detail) VALUES (?, ?, ?, ?, ?)",
+        (row.id, row.attempts, now, outcome, detail[:500]),
+    )
+
+
+def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now: float) -> sqlite3.Row | None:
+    """Send a troubled row again, with a new retry key if its outcome was a refusal (an unknown one keeps its key). None: not troubled."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM outbox WHERE id = ? AND state IN ('failed', 'unknown', 'skipped')", (outbox_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    key = row["retry_key"] if row["state"] == "unknown" else retry_key
+    payload = json.dumps({**json.loads(row["payload"]), "retry_key": key})
+    connection.execute(
+        """UPDATE outbox SET state = 'queued', next_at = 0, lease_until = 0, attempts = 0, code = NULL, reason = NULL, provider_code = NULL,
+               sent_at = NULL, retry_key = ?, payload = ?, updated_at = ? WHERE id = ?""",
+        (key, payload, now, outbox_id),
+    )
+    return row
+
+
+def raise_state(connection: sqlite3.Connection, outbox_id: str, status: str, now: float) -> bool:
+    """A receipt: only upwards, and out of `unknown` too. Whether anything changed."""
+    done = connection.execute(
+        """UPDATE outbox SET state = :status, rank = :rank, sent_at = coalesce(sent_at, :now), updated_at = :now, code = NULL, reason = NULL
+           WHERE id = :id AND rank < :rank AND state != 'failed'""",
+        {"id": outbox_id, "status": status, "rank": RANKS[status], "now": now},
+    )
+    return done.rowcount == 1
+
+
+def fail_late(
+    connection: sqlite3.Connection, outbox_id: str, *, code: str, reason: str, provider_code: str | None, now: float
+) -> bool:
+    """A receipt says that what was taken has failed after all; what was delivered stays so."""
+    done = connection.execute(
+        """UPDATE outbox SET state = 'failed', code = ?, reason = ?, provider_code = ?, updated_at = ?
+           WHERE id = ? AND rank < 2 AND state != 'failed'""",
+        (code, reason, provider_code, now, outbox_id),
+    )
+    return done.rowcount == 1
+
+
+def of_entries(connection: sqlite3.Connection, session_id: str, numbers: Sequence[int]) -> dict[int, tuple[DeliveryState, ...]]:
+    """How the messages of these entries fare."""
+    if not numbers:
+        return {}
+    rows = connection.execute(
+        "SELECT * FROM outbox WHERE session_id = ? AND entry_number BETWEEN ? AND ? ORDER BY ordinal",
+        (session_id, min(numbers), max(numbers)),
+    )
+    found: dict[int, list[DeliveryState]] = {}
+    for row in rows:
+        found.setdefault(row["entry_number"], []).append(state_of(row))
+    return {number: tuple(states) for number, states in found.items()}
+
+
+def state_of(row: sqlite3.Row) -> DeliveryState:
+    """The reader's view of a row."""
+    return DeliveryState(
+        outbox_id=row["id"],
+        status=row["state"],
+        code=row["code"],
+        reason=row["reason"],
+        at=datetime.fromtimestamp(row["updated_at"], UTC),
+    )
+
+
+def sent_until(connection: sqlite3.Connection, channel_id: str, address: str, up_to: float) -> list[str]:
+    """Rows of a conversation that were sent until then and aren't read yet, for watermark receipts."""
+    rows = connection.execute(
+        """SELECT id FROM outbox WHERE channel_id = ? AND address = ? AND sent_at IS NOT NULL AND sent_at <= ? AND rank < 3
+           ORDER BY ordinal DESC LIMIT 500""",
+        (channel_id, address, up_to),
+    )
+    return [row["id"] for row in rows]

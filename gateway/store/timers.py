@@ -1,0 +1,52 @@
+"""Timers as rows: they fire after a restart, once, on whichever process is there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateway.session.decision import CancelTimer, SetTimer
+
+
+class DueTimer(NamedTuple):
+    """A timer whose time has come."""
+
+    session_id: str
+    kind: str
+    ref: str
+    due_at: float
+
+
+def apply(connection: sqlite3.Connection, session_id: str, changes: Iterable[SetTimer | CancelTimer]) -> None:
+    """Set and forget, in order."""
+    for change in changes:
+        if isinstance(change, SetTimer):
+            connection.execute(
+                "INSERT OR REPLACE INTO timers (session_id, kind, ref, due_at) VALUES (?, ?, ?, ?)",
+                (session_id, change.kind, change.ref, change.due_at.timestamp()),
+            )
+        else:
+            connection.execute(
+                "DELETE FROM timers WHERE session_id = ? AND kind = ? AND ref = ?", (session_id, change.kind, change.ref)
+            )
+
+
+def due(connection: sqlite3.Connection, now: float, limit: int = 200) -> list[DueTimer]:
+    """Timers to fire, the oldest first."""
+    rows = connection.execute(
+        "SELECT session_id, kind, ref, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit)
+    )
+    return [DueTimer(*row) for row in rows]
+
+
+def take(connection: sqlite3.Connection, timer: DueTimer) -> bool:
+    """Remove it, in the transaction of its effect; False: it was moved, cancelled, or fired by another process."""
+    done = connection.execute("DELETE FROM timers WHERE session_id = ? AND kind = ? AND ref = ? AND due_at = ?", tuple(timer))
+    return done.rowcount == 1
+
+
+def next_due(connection: sqlite3.Connection) -> float | None:
+    """When the next one fires."""
+    row = connection.execute("SELECT min(due_at) FROM timers").fetchone()
+    return float(row[0]) if row[0] is not None else None
