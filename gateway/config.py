@@ -1,0 +1,431 @@
+"""The whole configuration as one frozen model, read from YAML and the environment, with every fault told at once.
+
+A text may hold `${NAME}` (an environment variable) or `${file:/path}` (a file's content, say a mounted secret). config/gateway.example.yaml
+shows every setting.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from adapters import registry
+from adapters.contract import Account, Adapter
+from adapters.envelope import ChannelId
+from gateway.errors import ConfigFault, ConfigFaults
+from gateway.session.model import ChannelFacts, FlowDefinition, FlowRule, Login, OrgSettings, Queue, RecipientType, Rep
+
+
+class Settings(BaseModel):
+    """Ground of all settings: frozen, an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Listen(Settings):
+    """Where the server listens."""
+
+    host: str = Field(default="127.0.0.1", description="Address to bind.")
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 picks a free one.")
+
+
+class Limits(Settings):
+    """What is bounded at the doors."""
+
+    webhook_max_bytes: int = Field(default=3_145_728, gt=0, description="Largest webhook body (Meta sends up to 3 MB).")
+    webhook_read_seconds: float = Field(default=10, gt=0, description="A body must have arrived within this time.")
+    api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API.")
+    file_max_bytes: int = Field(default=26_214_400, gt=0, description="Largest file of a rep or a customer, in bytes.")
+    api_requests_per_minute: int = Field(default=1_200, gt=0, description="Per token.")
+    grace_seconds: float = Field(default=20, gt=0, description="Time to finish what is in hand after SIGTERM.")
+
+
+class Retention(Settings):
+    """How long things are kept."""
+
+    inbox_days: float = Field(default=8, ge=1, description="Raw webhooks that have been dealt with.")
+    stuck_days: float = Field(default=90, ge=1, description="Raw webhooks that could not be understood.")
+
+
+class RepConfig(Settings):
+    """A rep of an org; the key is the login."""
+
+    name: str = Field(min_length=1, max_length=80, description="The public name, as customers see it.")
+    kind: Literal["human", "bot"] = Field(default="human", description="`bot`: see rule C5.")
+    avatar_url: str | None = Field(default=None, description="Public https URL of a picture.")
+    licences: frozenset[str] = Field(default=frozenset({"messaging_user", "enhanced_chat_user"}), description="Rule P2.")
+    permissions: frozenset[str] = Field(
+        default=frozenset({"messaging_agent", "enhanced_chat_rep"}), description="Rules P2 and P3; `run_flows` for flows."
+    )
+    supervisor: bool = Field(default=False, description="May see and end all sessions, answer flags, read the audit.")
+    capacity: int = Field(default=5, ge=0, description="How many sessions at once.")
+    tokens: tuple[SecretStr, ...] = Field(
+        default=(), description="API tokens; `sha256:` and 64 hex digits to keep only the digest here."
+    )
+
+
+class QueueConfig(Settings):
+    """A queue; the key is its id."""
+
+    name: str = Field(min_length=1, description="As reps see it.")
+    reps: tuple[Login, ...] = Field(default=(), description="Logins of those who serve it.")
+
+
+class FlowConfig(Settings):
+    """A flow; the key is its id."""
+
+    name: str = Field(min_length=1, description="As reps see it.")
+    rules: tuple[FlowRule, ...] = Field(default=(), description="The first whose `when` holds gives the recipient.")
+
+
+class OrgConfig(Settings):
+    """An org: its people see and touch nothing of another's."""
+
+    settings: OrgSettings = Field(default_factory=OrgSettings, description="Switches and times of the rules.")
+    reps: dict[Login, RepConfig] = Field(default_factory=dict, description="People, by login.")
+    queues: dict[str, QueueConfig] = Field(default_factory=dict, description="Queues, by id.")
+    flows: dict[str, FlowConfig] = Field(default_factory=dict, description="Flows, by id.")
+
+
+class ChannelConfig(Settings):
+    """A channel; the key is its id, and the last part of its webhook address."""
+
+    kind: str = Field(description="Which adapter (see `byoc channels`).")
+    org: str = Field(description="Whose it is.")
+    queue: str | None = Field(default=None, description="Where new sessions are routed.")
+    title: str | None = Field(default=None, description="As reps see it.")
+    edition: Literal["enhanced", "standard"] = Field(default="enhanced", description="`standard` knows no conferencing (P1).")
+    locale: str = Field(default="en", description="Language of notices when the customer's isn't known.")
+    name_speaker: Literal["always", "conference", "never"] = Field(default="conference", description="Rule M2.")
+    max_conference_participants: int | None = Field(default=None, ge=1, description="Lowers the org's limit (P6).")
+    notices: dict[str, dict[str, str | None]] = Field(
+        default_factory=dict, description="Templates by locale and code; null switches one off."
+    )
+    messages_per_second: float = Field(default=50, gt=0, description="Pace of sending for this account.")
+    account: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.", repr=False)
+
+
+class GatewayConfig(Settings):
+    """Everything."""
+
+    public_url: str = Field(
+        default="http://127.0.0.1:8080",
+        description="The address under which providers reach this server; signatures that cover the URL are checked against it.",
+    )
+    listen: Listen = Field(default_factory=Listen, description="Where the server listens.")
+    data_dir: Path = Field(default=Path("data"), description="Where everything durable stands.")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."
+    )
+    allow_private_media_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="`host:port` from which files may be fetched although the address is private; for tests and demos.",
+    )
+    media_secret: SecretStr | None = Field(
+        default=None, description="Signs addresses of files; made and kept in data_dir when absent."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much is logged.")
+    limits: Limits = Field(default_factory=Limits, description="What is bounded at the doors.")
+    retention: Retention = Field(default_factory=Retention, description="How long things are kept.")
+    orgs: dict[str, OrgConfig] = Field(default_factory=dict, description="Orgs, by id.")
+    channels: dict[str, ChannelConfig] = Field(default_factory=dict, description="Channels, by id.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        if not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("is no http(s) URL")
+        return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+
+class Channel:
+    """A configured channel with its adapter and its validated account."""
+
+    def __init__(self, channel_id: str, config: ChannelConfig, adapter: Adapter[Any], account: Account) -> None:
+        self.id = ChannelId(channel_id)
+        self.config = config
+        self.adapter = adapter
+        self.account = account
+        self.facts = ChannelFacts(
+            id=self.id,
+            kind=config.kind,
+            org=config.org,
+            chat=adapter.capabilities.chat,
+            edition=config.edition,
+            locale=config.locale,
+            queue=config.queue,
+            max_conference_participants=config.max_conference_participants,
+            name_speaker=config.name_speaker,
+            notices=config.notices,
+            can_notify="notice" in adapter.capabilities.outbound,
+        )
+
+    @property
+    def title(self) -> str:
+        """As reps see it."""
+        return self.config.title or self.adapter.title
+
+
+class Org:
+    """An org's people in the rules' own terms."""
+
+    def __init__(self, org_id: str, config: OrgConfig) -> None:
+        self.id = org_id
+        self.settings = config.settings
+        self.people: dict[str, Rep] = {
+            login: Rep(login=login, org=org_id, **rep.model_dump(exclude={"tokens"})) for login, rep in config.reps.items()
+        }
+        self.queues = {key: Queue(id=key, org=org_id, name=q.name, reps=q.reps) for key, q in config.queues.items()}
+        self.flows = {key: FlowDefinition(id=key, org=org_id, name=f.name, rules=f.rules) for key, f in config.flows.items()}
+
+    def queues_of(self, login: str) -> frozenset[str]:
+        """The queues that this rep serves."""
+        return frozenset(queue.id for queue in self.queues.values() if login in queue.reps)
+
+
+class Loaded:
+    """A config without faults, its channels and orgs built."""
+
+    def __init__(self, config: GatewayConfig, channels: Mapping[str, Channel]) -> None:
+        self.config = config
+        self.channels = channels
+        self.orgs = {key: Org(key, org) for key, org in config.orgs.items()}
+
+
+# -------------------------------------------------------------------------------------------------- reading
+
+_REFERENCE: Final = re.compile(r"\$\{([^}]+)\}")
+
+_MENDS: Final[Mapping[str, str]] = {
+    "missing": "Add it.",
+    "extra_forbidden": "Remove it, or correct its spelling.",
+    "int_parsing": "Write a whole number.",
+    "float_parsing": "Write a number.",
+    "bool_parsing": "Write true or false.",
+    "literal_error": "Use one of the values named.",
+    "string_type": "Write a text; put quotes around it if it looks like a number.",
+    "greater_than": "Write a larger number.",
+    "greater_than_equal": "Write a larger number.",
+    "less_than_equal": "Write a smaller number.",
+}
+
+
+def load(path: Path, *, environment: Mapping[str, str] | None = None) -> Loaded:
+    """Read, check and build. Raises ConfigFaults with everything that is wrong."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        mend = "Give the path of a readable YAML file."
+        raise ConfigFaults([ConfigFault(str(path), f"can't be read ({error.strerror})", mend)]) from error
+    return loads(text, name=str(path), environment=os.environ if environment is None else environment)
+
+
+def loads(text: str, *, name: str = "config", environment: Mapping[str, str]) -> Loaded:
+    """As `load`, of a text."""
+    try:
+        raw = yaml.safe_load(text)
+        places = _Places(name, yaml.compose(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}" if mark else name
+        fault = f"is no YAML ({getattr(error, 'problem', error)})"
+        raise ConfigFaults([ConfigFault(place, fault, "Mind indentation, colons and quotes.")]) from error
+    faults: list[ConfigFault] = []
+    filled = _fill_in(raw if raw is not None else {}, (), environment, places, faults)
+    return build(filled, places, faults)
+
+
+def build(raw: Any, places: _Places | None = None, faults: list[ConfigFault] | None = None) -> Loaded:
+    """Validate plain data. Raises ConfigFaults."""
+    places = places or _Places("config", None)
+    faults = faults if faults is not None else []
+    try:
+        config = GatewayConfig.model_validate(raw)
+    except ValidationError as error:
+        faults += [_fault(e, places, GatewayConfig) for e in error.errors()]
+        sound = {k: v for k, v in raw.items() if k == "public_url"} if isinstance(raw, dict) else {}
+        if isinstance(raw, dict):  # go on, to tell the accounts' faults in the same run
+            faults += list(_account_faults(raw, str(sound.get("public_url", "")), places))
+        raise ConfigFaults(faults) from error
+    channels = {}
+    for key, channel in config.channels.items():
+        built = _channel(key, channel, config.public_url, places)
+        if isinstance(built, Channel):
+            channels[key] = built
+        else:
+            faults += built
+    faults += list(_cross_check(config, channels, places))
+    if faults:
+        raise ConfigFaults(faults)
+    return Loaded(config, channels)
+
+
+class _Places:
+    """Where in the file a path of keys stands."""
+
+    def __init__(self, name: str, root: yaml.Node | None) -> None:
+        self._name, self._root = name, root
+
+    def of(self, path: tuple[int | str, ...]) -> str:
+        dotted = ".".join(str(step) for step in path)
+        line = self._line(path)
+        return f"{self._name}:{line} {dotted}" if line else f"{self._name} {dotted}"
+
+    def _line(self, path: tuple[int | str, ...]) -> int | None:
+        node, line = self._root, None
+        for step in path:
+            if isinstance(node, yaml.MappingNode):
+                pair = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+                if pair is None:
+                    return line
+                line, node = pair[0].start_mark.line + 1, pair[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                line = node.start_mark.line + 1
+            else:
+                return line
+        return line
+
+
+def _fill_in(
+    value: Any, path: tuple[int | str, ...], environment: Mapping[str, str], places: _Places, faults: list[ConfigFault]
+) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill_in(one, (*path, key), environment, places, faults) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_fill_in(one, (*path, index), environment, places, faults) for index, one in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1]
+        if name.startswith("file:"):
+            try:
+                return Path(name[5:]).read_text().strip()
+            except OSError as error:
+                mend = "Put the secret there, or correct the path."
+                faults.append(ConfigFault(places.of(path), f"the file {name[5:]} can't be read ({error.strerror})", mend))
+                return ""
+        if name not in environment:
+            mend = "Set it before starting, or write the value here."
+            faults.append(ConfigFault(places.of(path), f"the environment variable {name} is not set", mend))
+        return environment.get(name, "")
+
+    return _REFERENCE.sub(replaced, value)
+
+
+def _fault(error: Any, places: _Places, model: type[BaseModel], prefix: tuple[int | str, ...] = ()) -> ConfigFault:
+    path = (*prefix, *[step for step in error["loc"] if step != "[key]"])
+    mend = _MENDS.get(error["type"], "Correct it; config/gateway.example.yaml shows how it looks.")
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(path[-1]), _known_keys(model, error["loc"][:-1]), n=1)
+        mend = f"Did you mean `{close[0]}`?" if close else mend
+    message = error["msg"].removeprefix("Value error, ")
+    return ConfigFault(places.of(path), message[:1].lower() + message[1:], mend)
+
+
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    current: Any = model
+    for step in path:
+        field = current.model_fields.get(str(step)) if isinstance(current, type) and issubclass(current, BaseModel) else None
+        if field is None:
+            continue  # a key of a mapping: its values' model was found with the mapping
+        current = _model_within(field.annotation) or current
+    return list(current.model_fields)
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_within(inner) for inner in getattr(annotation, "__args__", ()))
+    return next((model for model in found if model), None)
+
+
+def _channel(key: str, config: ChannelConfig, public_url: str, places: _Places) -> Channel | list[ConfigFault]:
+    found = registry.load()
+    adapter = found.get(config.kind)
+    if adapter is None:
+        close = difflib.get_close_matches(config.kind, list(found), n=1)
+        mend = f"Did you mean `{close[0]}`?" if close else f"Installed are: {', '.join(found)}."
+        return [ConfigFault(places.of(("channels", key, "kind")), f"no adapter is called {config.kind!r}", mend)]
+    given = {**config.account, "channel_id": key, "webhook_url": f"{public_url}/webhooks/{key}"}
+    try:
+        account = adapter.account.model_validate(given)
+    except ValidationError as error:
+        return [_fault(e, places, adapter.account, ("channels", key, "account")) for e in error.errors(include_input=False)]
+    return Channel(key, config, adapter, account)
+
+
+def _account_faults(raw: Mapping[str, Any], public_url: str, places: _Places) -> Iterator[ConfigFault]:
+    channels = raw.get("channels")
+    for key, value in (channels if isinstance(channels, dict) else {}).items():
+        try:
+            config = ChannelConfig.model_validate(value)
+        except ValidationError:
+            continue  # told already
+        built = _channel(key, config, public_url, places)
+        if not isinstance(built, Channel):
+            yield from built
+
+
+def _cross_check(config: GatewayConfig, channels: Mapping[str, Channel], places: _Places) -> Iterator[ConfigFault]:
+    for key, channel in config.channels.items():
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", key):
+            mend = "Use letters, digits, - and _ only, at most 64."
+            yield ConfigFault(places.of(("channels", key)), "a channel's id is part of an address", mend)
+        org = config.orgs.get(channel.org)
+        if org is None:
+            yield ConfigFault(places.of(("channels", key, "org")), f"there is no org {channel.org!r}", _choose(config.orgs))
+        elif channel.queue is not None and channel.queue not in org.queues:
+            place = places.of(("channels", key, "queue"))
+            yield ConfigFault(place, f"org {channel.org!r} has no queue {channel.queue!r}", _choose(org.queues))
+        built = channels.get(key)
+        if built and channel.edition not in built.adapter.capabilities.editions:
+            mend = f"Use one of: {', '.join(built.adapter.capabilities.editions)}."
+            yield ConfigFault(places.of(("channels", key, "edition")), f"{channel.kind} has no edition {channel.edition!r}", mend)
+    for key, org in config.orgs.items():
+        yield from _check_org(key, org, places)
+    tokens = Counter(t.get_secret_value() for o in config.orgs.values() for r in o.reps.values() for t in r.tokens)
+    if any(count > 1 for count in tokens.values()):
+        yield ConfigFault(places.of(("orgs",)), "two reps have the same token", "Give each rep a token of their own.")
+
+
+def _check_org(key: str, org: OrgConfig, places: _Places) -> Iterator[ConfigFault]:
+    for queue_id, queue in org.queues.items():
+        for login in queue.reps:
+            if login not in org.reps:
+                place = places.of(("orgs", key, "queues", queue_id, "reps"))
+                yield ConfigFault(place, f"there is no rep {login!r}", _choose(org.reps))
+    known: dict[RecipientType, Any] = {RecipientType.agent: org.reps, RecipientType.queue: org.queues}
+    for flow_id, flow in org.flows.items():
+        for index, rule in enumerate(flow.rules):
+            place = places.of(("orgs", key, "flows", flow_id, "rules", index, "to"))
+            if rule.to.type not in known:
+                yield ConfigFault(place, f"a flow can't yield {rule.to.type.value!r}", "Use agent or queue.")
+            elif rule.to.id not in known[rule.to.type]:
+                yield ConfigFault(place, f"there is no {rule.to.type.value} {rule.to.id!r}", _choose(known[rule.to.type]))
+            if rule.when.text_matches:
+                try:
+                    re.compile(rule.when.text_matches)
+                except re.error as error:
+                    yield ConfigFault(place, f"text_matches is no regular expression ({error})", "Correct the pattern.")
+
+
+def _choose(names: Mapping[Any, Any]) -> str:
+    return f"Use one of: {', '.join(map(str, names))}." if names else "Define one."
