@@ -1,0 +1,222 @@
+"""What the edge and the journal ask of a session broker: our embedded one, or Salesforce's.
+
+Every method that changes something is durable when it returns (E4). A refusal is a value, `Refusal`. The caller's org bounds all that is seen and
+touched: what belongs to another org answers as if it weren't there (E1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from adapters.envelope import Inbound, MediaPart, Value
+from gateway.session.commands import Command
+from gateway.session.decision import Refusal
+from gateway.session.model import (
+    Entry,
+    Invitation,
+    Login,
+    OrgSettings,
+    Presence,
+    Purpose,
+    RecipientType,
+    Rep,
+    RepPresence,
+    Session,
+    SessionId,
+    Status,
+)
+
+T = TypeVar("T")
+
+
+class Caller(Value):
+    """Who asks: a rep of an org. `audiences` are the names under which events may be seen by them (`rep:ana`, `queue:support`, `supervisors`)."""
+
+    login: Login
+    org: str
+    name: str
+    supervisor: bool = False
+    audiences: frozenset[str] = frozenset()
+
+
+class Answer(Value):
+    """What a command gave: the session as it now is, and what the command made."""
+
+    session: Session
+    entry: Entry | None = None  # the first entry the command wrote
+    invitation: Invitation | None = None
+    warning: str | None = None
+
+
+class DeliveryState(Value):
+    """How one message to the customer fares: `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `skipped`, `unknown`.
+
+    `code` and `reason` (a sentence for the rep, with what can be done) stand with the last three.
+    """
+
+    outbox_id: str
+    status: str
+    code: str | None = None
+    reason: str | None = None
+    at: AwareDatetime
+
+
+class Line(Value):
+    """An entry as its readers see it: with how its delivery fares, its files' state, and later changes.
+
+    `media` gives for each media part's `media_id` its state now (`{"state", "url", "mime_type", "size_bytes", "name", "reason"}`; `url` is signed, relative to
+    the gateway, and runs out). `deleted` lines have lost their text and parts.
+    """
+
+    entry: Entry
+    delivery: tuple[DeliveryState, ...] = ()
+    media: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    edited: bool = False
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next` is the cursor of the following one. `remaining` where it is known (C10's grey lines)."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+    remaining: int | None = None
+
+
+class Destination(Value):
+    """Whom a rep may ask (T3). Agents carry `load` and `capacity`, queues `available` (how many of their reps are)."""
+
+    type: RecipientType
+    id: str
+    name: str
+    load: int | None = None
+    capacity: int | None = None
+    available: int | None = None
+    bot: bool = False
+
+
+class Event(Value):
+    """Something that happened, as one caller may see it. `number` counts within the broker; None: it isn't stored (typing) and can't be resumed from.
+
+    Types: `entry` {entry: a Line}, `session` {session}, `delivery` {number, delivery: […]}, `media` {number, media_id, …}, `typing` {who, on}, `presence` {login, status},
+    and the signals of `gateway.session.decision.Signal` by their own names.
+    """
+
+    number: int | None
+    type: str
+    session_id: SessionId | None
+    at: AwareDatetime
+    data: dict[str, Any]
+
+
+class AuditRecord(Value):
+    """Who asked what of a session and what came of it, without customers' words."""
+
+    at: AwareDatetime
+    login: str | None
+    command: str
+    outcome: str  # "done", or the refusal's code
+    details: dict[str, JsonValue]
+
+
+class EventsGone(Exception):
+    """The events after this number are no longer kept: read the state anew."""
+
+
+class Broker(Protocol):
+    """The central session broker."""
+
+    async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
+        """Events of customers, in order. Each is applied once: a duplicate (channel_id, event_id) does nothing. Durable on return.
+        One result an event: None, or why it alone could not be applied. Raises BrokerUnavailable; then giving all again is right."""
+        ...
+
+    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Answer | Refusal:
+        """A rep's command. With an idempotency `key` (scoped to the caller) a repetition gives the first answer and does nothing (E2);
+        the same key with another command: `idempotency_key_reused`."""
+        ...
+
+    async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:
+        """M5: told to the other reps and, where the channel can, to the customer; never stored."""
+        ...
+
+    async def sessions(
+        self, caller: Caller, *, status: Status | None, mine: bool, q: str | None, cursor: str | None, limit: int
+    ) -> Page[Session]:
+        """Sessions the caller may see: their own, those offered to them, those waiting in their queues; supervisors: all of their org. Latest activity first."""
+        ...
+
+    async def session(self, caller: Caller, session_id: str) -> Session | Refusal:
+        """One session: `session_not_found` unless the caller may see it."""
+        ...
+
+    async def entries(
+        self, caller: Caller, session_id: str, *, before: int | None, after: int | None, limit: int
+    ) -> Page[Line] | Refusal:
+        """The transcript as the caller may see it, oldest first within the page. Without `after`: the newest `limit` (below `before`); `remaining` counts the older ones."""
+        ...
+
+    async def destinations(
+        self, caller: Caller, session_id: str, *, purpose: Purpose, type: RecipientType, q: str, cursor: str | None, limit: int
+    ) -> Page[Destination] | Refusal:
+        """T3."""
+        ...
+
+    async def audit(self, caller: Caller, session_id: str, *, cursor: str | None, limit: int) -> Page[AuditRecord] | Refusal:
+        """For supervisors: `permission_denied` for others."""
+        ...
+
+    async def resend(self, caller: Caller, session_id: str, outbox_id: str) -> Answer | Refusal:
+        """A failed or unknown message once more, as a rep asked."""
+        ...
+
+    async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:
+        """Keep a rep's file, to be said by `SayToCustomer(file=…)`."""
+        ...
+
+    async def presence(self, caller: Caller) -> RepPresence:
+        """The caller's own."""
+        ...
+
+    async def set_presence(self, caller: Caller, status: Presence) -> RepPresence:
+        """Going online looks for waiting sessions."""
+        ...
+
+    async def connected(self, caller: Caller) -> None:
+        """One more of the rep's event streams is open (L5)."""
+        ...
+
+    async def disconnected(self, caller: Caller) -> None:
+        """One fewer; with the last, the grace time of the rep's sessions begins (L5)."""
+        ...
+
+    def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
+        """What the caller may see, as it happens; first what happened after number `after` (None: from now on), then on and on.
+        Raises EventsGone when `after` is older than what is kept."""
+        ...
+
+    async def ready(self) -> None:
+        """Raises BrokerUnavailable, with the reason, when commands would fail."""
+        ...
+
+
+class Directory(Protocol):
+    """Who is who: tokens to callers, and the org's people. Read from the config, or a company's own directory."""
+
+    def caller_of(self, token: str, now: datetime) -> Caller | None:
+        """Whose token this is; compared in constant time. None: nobody's."""
+        ...
+
+    def rep(self, org: str, login: str) -> Rep | None:
+        """A rep of the org."""
+        ...
+
+    def settings(self, org: str) -> OrgSettings:
+        """The org's switches."""
+        ...

@@ -1,0 +1,17 @@
+"""A doorbell says "look again", nothing more. Stores keep; a slow poll makes up for a lost ring."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Doorbell(Protocol):
+    """Rings by topic: `inbox`, `outbox`, `events`, `timers`, `media`."""
+
+    def ring(self, topic: str) -> None:
+        """Wake whoever waits for the topic, or spare the next one its wait. Never blocks, may be lost."""
+        ...
+
+    async def wait(self, topic: str, timeout_seconds: float) -> None:
+        """Return when it rings, or after the time."""
+        ...

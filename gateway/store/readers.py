@@ -1,0 +1,49 @@
+"""Reading beside the writer: a few connections, each used by one thread at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.store.group_commit import connect
+
+T = TypeVar("T")
+
+
+class Readers:
+    """A small pool. What is committed before `run` begins is seen by it; a job sees one moment of the file."""
+
+    def __init__(self, path: Path, size: int = 3) -> None:
+        self._path, self._size = path, size
+        self._free: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
+
+    async def open(self) -> None:
+        """After the writer has made the file."""
+        for _ in range(self._size):
+            connection = connect(self._path)
+            connection.execute("PRAGMA query_only=ON")
+            self._free.put_nowait(connection)
+
+    async def close(self) -> None:
+        """When nobody reads any more."""
+        while not self._free.empty():
+            self._free.get_nowait().close()
+
+    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a reading job in a thread."""
+        connection = await self._free.get()
+        try:
+            return await asyncio.shield(asyncio.to_thread(_in_one_moment, connection, job))
+        finally:
+            self._free.put_nowait(connection)
+
+
+def _in_one_moment(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return job(connection)
+    finally:
+        connection.execute("COMMIT")
