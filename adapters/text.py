@@ -5,7 +5,7 @@ Nothing here cuts a grapheme (a joined emoji, a letter with its accents) unless 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import regex
@@ -91,8 +91,13 @@ def _at_word_end(pending: list[str]) -> tuple[list[str], list[str]]:
 
 
 def rule_for(file: OutboundFile, capabilities: Capabilities) -> FileRule | None:
-    """The first rule that carries this file as such; None: it must go as a link."""
-    for rule in capabilities.files:
+    """The first of the channel's rules that carries this file as such; None: it must go as a link."""
+    return rule_among(file, capabilities.files)
+
+
+def rule_among(file: OutboundFile, rules: Iterable[FileRule]) -> FileRule | None:
+    """The first of these rules that carries this file as such."""
+    for rule in rules:
         fits = not rule.mime_types or any(_matches(file.mime_type, wanted) for wanted in rule.mime_types)
         if rule.media in (file.media, "file") and fits and file.size_bytes <= rule.max_bytes:
             return rule
@@ -115,10 +120,12 @@ def prepare(message: Say, capabilities: Capabilities) -> list[Say]:
         speaker = speaker.model_copy(update={"name": cut(speaker.name, capabilities.max_speaker_name)})
     prefix = capabilities.speaker_prefix.format(name=speaker.name) if speaker and capabilities.speaker == "prefix" else ""
     text, file = message.text or "", message.file
-    if file and rule_for(file, capabilities) is None:
+    rule = rule_for(file, capabilities) if file else None
+    if file and rule is None:
         text, file = "\n".join(filter(None, [text, f"{file.name}: {file.url}"])), None
     base = message.model_copy(update={"speaker": speaker, "text": None, "file": None})
-    if file and capabilities.max_caption and measure(prefix + text, capabilities.text_unit) <= capabilities.max_caption:
+    room = capabilities.max_caption if rule and rule.captions else 0
+    if file and room and measure(prefix + text, capabilities.text_unit) <= room:
         return [base.model_copy(update={"file": file, "text": (prefix + text) if text else None})]
     parts: list[Say] = []
     if text:

@@ -1,0 +1,96 @@
+"""Meta's webhooks: the GET handshake, the signature over the raw bytes, and taking a body apart.
+
+The same for WhatsApp, Messenger and Instagram. Meta signs the bytes as they are on the wire (non-ASCII as lower-case `\\uXXXX`, `/` as
+`\\/`), so a body that was parsed and dumped again never verifies: only raw bytes are looked at.
+Sources: Meta for Developers, "Create a webhook endpoint" (WhatsApp) and "Webhooks" (Messenger Platform), read 2026.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import JsonValue, SecretStr
+
+from adapters.contract import Answer, RawRequest
+from adapters.errors import NotAuthentic, NotUnderstood
+from adapters.signing import any_same, hmac_hex, require_secrets, same, sha256_hex
+
+SIGNATURE_HEADER: Final = "x-hub-signature-256"
+_MAX_CHALLENGE: Final = 256  # Meta sends ten digits
+
+
+def handshake(request: RawRequest, verify_token: SecretStr) -> Answer | None:
+    """Answer `GET …?hub.mode=subscribe&hub.verify_token=…&hub.challenge=…` with the bare challenge; None for other methods."""
+    if request.method != "GET":
+        return None
+    (token,) = require_secrets([verify_token], "verify token")
+    challenge = request.param("hub.challenge") or ""
+    if request.param("hub.mode") != "subscribe" or not challenge or len(challenge) > _MAX_CHALLENGE:
+        raise NotAuthentic("not a subscription call: hub.mode and hub.challenge are needed")
+    if not same(request.param("hub.verify_token") or "", token):
+        raise NotAuthentic("hub.verify_token is not ours", hint="the app's dashboard and verify_token must hold the same text")
+    return Answer(200, challenge.encode("utf-8", "replace"), {"content-type": "text/plain; charset=utf-8"})
+
+
+def verify(request: RawRequest, app_secrets: Sequence[SecretStr]) -> None:
+    """Raise NotAuthentic unless `X-Hub-Signature-256` is the HMAC of the raw body under one of the secrets.
+
+    The older `X-Hub-Signature` (SHA-1) is not looked at.
+    """
+    secrets = require_secrets(app_secrets, "app secret")
+    given = request.headers.get(SIGNATURE_HEADER, "")
+    if not given:
+        raise NotAuthentic("X-Hub-Signature-256 is missing", status=401)
+    if not any_same(given, [f"sha256={hmac_hex(secret, request.body)}" for secret in secrets]):
+        raise NotAuthentic(
+            "X-Hub-Signature-256 doesn't fit the body",
+            hint="is app_secrets this app's secret, and the body passed on byte by byte?",
+        )
+
+
+def read(request: RawRequest) -> dict[str, Any]:
+    """The body's JSON object. Raises NotUnderstood."""
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError) as cause:
+        raise NotUnderstood("the body is no JSON") from cause
+    if not isinstance(body, dict):
+        raise NotUnderstood("the body is no JSON object")
+    return body
+
+
+# Meta's JSON may hold anything; these read it without ever failing.
+
+
+def dict_of(value: object) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: object) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text_of(value: object) -> str | None:
+    """A text or a number as text; None for anything else, and for an empty text (Meta sends `""` for what is not known)."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value) or None
+
+
+def number_of(value: object) -> float | None:
+    """A finite number, also from digits in a text."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if abs(number) < 1e300 else None
+
+
+def digest_of(*parts: JsonValue) -> str:
+    """A stable id for an event that has none of its own: from its content, so that a redelivery gets the same."""
+    written = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return sha256_hex(written.encode("utf-8", "surrogatepass"))[:32]
