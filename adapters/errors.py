@@ -9,8 +9,10 @@ AdapterError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class AdapterError(Exception):
@@ -51,7 +53,8 @@ class SendFailed(AdapterError):
 
     `code` is one of the codes in `replies.py`, the same for all channels; `sentence` is what a rep reads; `provider_code`
     is the provider's own; `again_at` is when to try next (None: the sender's own backoff); `throttles_account`
-    says that every message of this account must wait, not this one alone.
+    says that every message of this account must wait, not this one alone. `remember` is merged into the conversation's memory, as
+    `Sent.remember` is: what the refusal taught (the conversation is closed), so that the next message needn't learn it again.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class SendFailed(AdapterError):
         provider_code: str | None = None,
         again_at: datetime | None = None,
         throttles_account: bool = False,
+        remember: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{code}: {sentence}")
         self.verdict = verdict
@@ -71,3 +75,4 @@ class SendFailed(AdapterError):
         self.provider_code = provider_code
         self.again_at = again_at
         self.throttles_account = throttles_account
+        self.remember: Mapping[str, Any] = remember or {}
