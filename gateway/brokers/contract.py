@@ -1,7 +1,7 @@
 """What the edge and the journal ask of a session broker: our embedded one, or Salesforce's.
 
 Every method that changes something is durable when it returns (E4). A refusal is a value, `Refusal`. The caller's org bounds all that is seen and
-touched: what belongs to another org answers as if it weren't there (E1).
+touched: what belongs to another org answers as if it weren't there (E1). A cursor that none of a list's pages gave raises ValueError.
 """
 
 from __future__ import annotations
@@ -172,12 +172,15 @@ class Broker(Protocol):
         """For supervisors: `permission_denied` for others."""
         ...
 
-    async def resend(self, caller: Caller, session_id: str, outbox_id: str) -> Answer | Refusal:
-        """A failed or unknown message once more, as a rep asked."""
+    async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Answer | Refusal:
+        """A failed or unknown message once more, as a rep asked; `key` as in `command` (E2)."""
         ...
 
-    async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:
-        """Keep a rep's file, to be said by `SayToCustomer(file=…)`."""
+    async def store_file(
+        self, caller: Caller, name: str, mime_type: str, content: bytes, *, key: str | None = None
+    ) -> MediaPart:
+        """Keep a rep's file, to be said by `SayToCustomer(file=…)`. The same file under the same `key` (the caller's idempotency key)
+        gives the same part again, so that the command that says it is the same, too (E2)."""
         ...
 
     async def presence(self, caller: Caller) -> RepPresence:
@@ -194,6 +197,10 @@ class Broker(Protocol):
 
     async def disconnected(self, caller: Caller) -> None:
         """One fewer; with the last, the grace time of the rep's sessions begins (L5)."""
+        ...
+
+    async def position(self, caller: Caller) -> int:
+        """The number of the latest event: `events` after it misses nothing that happens from now on (0: none happened yet)."""
         ...
 
     def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
