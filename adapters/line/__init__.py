@@ -1,0 +1,65 @@
+"""LINE: the Messaging API of LINE Official Accounts, one-to-one chats.
+
+The customer sees the rep's name and picture beside each message. Groups and rooms are not served. There are no receipts, but for
+videos watched to the end. Source: LINE Developers, "Messaging API reference".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.contract import Adapter, Capabilities, FileRule
+from adapters.line.account import LineAccount, demo
+from adapters.line.inbound import parse, verify
+from adapters.line.outbound import MAX_NAME, MAX_TEXT, media, profile, retry_safe, send
+from adapters.line.simulator import LineSimulator
+
+ADAPTER: Final = Adapter(
+    kind="line",
+    title="LINE",
+    account=LineAccount,
+    capabilities=Capabilities(
+        inbound=frozenset(
+            {
+                "message.text",
+                "message.image",
+                "message.video",
+                "message.audio",
+                "message.file",
+                "message.location",
+                "message.sticker",
+                "message.choice",
+                "message.unknown",
+                "receipt",
+                "deletion",
+                "ended",
+                "unknown",
+            }
+        ),
+        outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.reply", "notice", "typing"}),
+        max_text=MAX_TEXT,
+        text_unit="utf16",
+        files=(
+            FileRule(media="image", mime_types=("image/jpeg", "image/png"), max_bytes=10_000_000),
+            FileRule(media="video", mime_types=("video/mp4",), max_bytes=200_000_000),
+            FileRule(
+                media="audio",
+                mime_types=("audio/mpeg", "audio/mp3", "audio/mp4", "audio/m4a", "audio/x-m4a"),
+                max_bytes=200_000_000,
+            ),
+        ),
+        speaker="native",
+        max_speaker_name=MAX_NAME,
+        retry_key=True,
+    ),
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=LineSimulator,
+    demo=demo,
+    profile=profile,
+    retry_safe=retry_safe,
+)
+
+__all__ = ["ADAPTER", "LineAccount", "LineSimulator"]

@@ -1,0 +1,110 @@
+"""The settings of a LINE Official Account's Messaging API channel."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from jwt.algorithms import RSAAlgorithm
+from jwt.exceptions import InvalidKeyError
+from pydantic import Field, SecretStr, model_validator
+
+from adapters.contract import Account
+from adapters.simulation import hex_of
+
+TokenKind = Literal["long_lived", "short_lived", "v2.1", "stateless"]
+
+
+class LineAccount(Account):
+    """What LINE's consoles show for the channel, and how we shall use it."""
+
+    channel_secrets: tuple[SecretStr, ...] = Field(
+        min_length=1,
+        description="The channel secret (console, Basic settings). To change it: reissue it, put the new one first here, and take the old one "
+        "out when what was on its way has come.",
+    )
+    access: TokenKind = Field(
+        default="long_lived",
+        description="Which channel access token to use. long_lived: the one in access_tokens. The others we ask LINE for, and renew: "
+        "short_lived (30 days) and stateless (15 minutes) by line_channel_id and channel secret, v2.1 by an assertion key; stateless "
+        "uses the assertion key too, where there is one.",
+    )
+    access_tokens: tuple[SecretStr, ...] = Field(
+        default=(), description="Long-lived channel access tokens. The first is used; where LINE refuses it, the next."
+    )
+    line_channel_id: str | None = Field(
+        default=None,
+        description="LINE's own id of the channel (console, Basic settings): digits. Needed for every access but long_lived.",
+    )
+    assertion_key: SecretStr | None = Field(
+        default=None,
+        description="The private assertion signing key, as PEM or as a JSON Web Key. For access v2.1 or stateless.",
+    )
+    assertion_key_id: str | None = Field(default=None, description="The key's `kid`, which the console shows after registration.")
+    bot_user_id: str | None = Field(
+        default=None,
+        description="The account's own user id (U and 32 hex digits). If given, events for another account are put aside as unknown.",
+    )
+    api_base: str = Field(default="https://api.line.me", description="Where the Messaging API is.")
+    data_base: str = Field(default="https://api-data.line.me", description="Where the files that customers send are.")
+    sticker_base: str = Field(default="https://stickershop.line-scdn.net", description="Where pictures of stickers are.")
+    prefer_reply: bool = Field(
+        default=False,
+        description="Answer with the reply token while it is young. Replies are free, pushes count against the monthly quota. The price: "
+        "LINE has no retry key for replies, so when the gateway dies in the middle of one, the message is marked unknown.",
+    )
+    reply_token_seconds: int = Field(
+        default=50, ge=0, le=3600, description="How long after its arrival a reply token is used; LINE promises about a minute."
+    )
+    mark_as_read: bool = Field(
+        default=False,
+        description="Show the customer's messages as read when a person answers. Needs chat switched on in LINE Official Account Manager.",
+    )
+    loading_seconds: int = Field(
+        default=20, ge=5, le=60, multiple_of=5, description="How long the loading animation runs when a rep types."
+    )
+    preview_image_url: str | None = Field(
+        default=None,
+        max_length=2000,
+        description="A small https picture (JPEG or PNG, at most 1 MB) that stands for videos and for pictures over 1 MB before they are "
+        "opened. Without it videos go as links.",
+    )
+    max_media_bytes: int = Field(default=200_000_000, ge=1, description="The largest file that is fetched from LINE.")
+
+    @model_validator(mode="after")
+    def _token_can_be_had(self) -> Self:
+        if self.access == "long_lived" and not self.access_tokens:
+            raise ValueError("access long_lived needs access_tokens: issue one in the console, or choose another kind of token")
+        if self.access != "long_lived" and not self.line_channel_id:
+            raise ValueError(f"access {self.access} needs line_channel_id: copy it from the console's Basic settings")
+        if self.access == "v2.1" and not self.assertion_key:
+            raise ValueError("access v2.1 needs assertion_key and assertion_key_id: register a key in the console")
+        if self.assertion_key and not self.assertion_key_id:
+            raise ValueError("assertion_key needs assertion_key_id: the console shows it as kid when the key is registered")
+        if self.assertion_key:
+            self.signing_key()
+        return self
+
+    def signing_key(self) -> RSAPrivateKey:
+        """The assertion key, ready to sign with. Raises ValueError where it is none."""
+        secret = self.assertion_key.get_secret_value().strip() if self.assertion_key else ""
+        algorithm = RSAAlgorithm(RSAAlgorithm.SHA256)
+        try:
+            key = algorithm.from_jwk(secret) if secret.startswith("{") else algorithm.prepare_key(secret)
+        except (ValueError, TypeError, KeyError, InvalidKeyError):
+            key = None
+        if not isinstance(key, RSAPrivateKey):
+            raise ValueError("assertion_key is no RSA private key: copy it again, as PEM or as a JSON Web Key")
+        return key
+
+
+def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
+    """Settings for a simulated account: three hosts of LINE below one base, secrets made from the channel's id."""
+    return {
+        "channel_secrets": [hex_of(f"{channel_id} secret", 32)],
+        "access_tokens": [f"demo-token-{hex_of(f'{channel_id} token', 24)}"],
+        "bot_user_id": "U" + hex_of(f"{channel_id} bot", 32),
+        "api_base": base,
+        "data_base": f"{base}/data",
+        "sticker_base": f"{base}/stickers",
+    }
