@@ -176,9 +176,7 @@ class Broker(Protocol):
         """A failed or unknown message once more, as a rep asked; `key` as in `command` (E2)."""
         ...
 
-    async def store_file(
-        self, caller: Caller, name: str, mime_type: str, content: bytes, *, key: str | None = None
-    ) -> MediaPart:
+    async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes, *, key: str | None = None) -> MediaPart:
         """Keep a rep's file, to be said by `SayToCustomer(file=…)`. The same file under the same `key` (the caller's idempotency key)
         gives the same part again, so that the command that says it is the same, too (E2)."""
         ...

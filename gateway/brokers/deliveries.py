@@ -1,0 +1,210 @@
+"""The embedded broker's outbox and media shelf, as the journal's workers see them (`gateway.journal.contract`)."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from adapters.contract import Sent
+from adapters.envelope import InboundReceipt, MediaState, OutboundFile, Say, TypingSignal
+from gateway.brokers.ground import Ground
+from gateway.brokers.intake import settle_receipt, tell_delivery
+from gateway.clock import Clock
+from gateway.doorbell.contract import Doorbell
+from gateway.journal.contract import MediaItem, OutboxItem
+from gateway.store import conversations, events, media, outbox
+from gateway.store.group_commit import GroupCommit
+from gateway.store.media import MediaFolder
+from gateway.store.outbox import OutboxRow
+from gateway.store.readers import Readers
+
+_TYPING_AGE_SECONDS: Final = 5.0
+
+
+class StoredOutbox:
+    """See `gateway.journal.contract.Outbox`."""
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        bell: Doorbell,
+        clock: Clock,
+        ground: Ground,
+        folder: MediaFolder,
+        typing: Callable[[], list[TypingSignal]],
+    ) -> None:
+        self._writer, self._readers, self._bell, self._clock, self._ground = writer, readers, bell, clock, ground
+        self._folder = folder
+        self._rows: dict[str, OutboxRow] = {}
+        self._typing = typing
+
+    async def lease(self, channel_id: str, *, seconds: float, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
+        """See the contract."""
+
+        def write(connection: sqlite3.Connection) -> list[tuple[OutboxRow, conversations.Conversation]]:
+            now = self._clock().timestamp()
+            rows = outbox.lease(connection, channel_id, now=now, until=now + seconds, limit=limit, busy=busy)
+            for row in rows:
+                tell_delivery(connection, row.org, row.session_id, row.entry_number, now)
+            return [(row, conversations.of(connection, channel_id, row.address)) for row in rows]
+
+        return [await self._item(row, about) for row, about in await self._writer.run(write)]
+
+    async def _item(self, row: OutboxRow, about: conversations.Conversation) -> OutboxItem:
+        self._rows[row.id] = row
+        wrote = datetime.fromtimestamp(about.last_inbound_at, UTC) if about.last_inbound_at else None
+        message = row.message.model_copy(update={"memory": about.memory, "last_inbound_at": wrote})
+        if row.media_id and isinstance(message, Say):
+            message = message.model_copy(update={"file": await self._file(row.media_id)})
+        return OutboxItem(
+            id=row.id,
+            channel_id=row.channel_id,
+            address=row.address,
+            message=message,
+            attempts=row.attempts,
+            again=row.again,
+        )
+
+    async def _file(self, media_id: str) -> OutboundFile:
+        stored = await self._readers.run(lambda c: media.get(c, media_id))
+        content = await asyncio.to_thread(self._folder.read, media_id)
+        name = (stored["name"] if stored else None) or "file"
+        return OutboundFile(
+            name=name,
+            mime_type=(stored["mime_type"] if stored else None) or "application/octet-stream",
+            size_bytes=len(content),
+            url=self._ground.links.absolute(media_id, name, self._clock()),
+            content=content,
+        )
+
+    async def next_due(self, channel_id: str) -> datetime | None:
+        """See the contract."""
+        at = await self._readers.run(lambda c: outbox.next_due(c, channel_id))
+        return datetime.fromtimestamp(at, UTC) if at is not None else None
+
+    async def sent(self, item: OutboxItem, sent: Sent) -> None:
+        """See the contract."""
+
+        def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
+            now = self._clock()
+            outbox.mark_sent(connection, row, sent.message_ids, now.timestamp())
+            conversations.remember(connection, row.channel_id, row.address, sent.remember)
+            for waiting in conversations.unpark(connection, row.channel_id, [*sent.message_ids, row.id]):
+                if isinstance(waiting, InboundReceipt):
+                    settle_receipt(connection, row.id, waiting, now)
+
+        await self._settle(item, write)
+
+    async def again(self, item: OutboxItem, *, at: datetime, code: str, detail: str) -> None:
+        """See the contract."""
+        when = at.timestamp()
+
+        def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
+            outbox.mark_again(connection, row, at=when, code=code, detail=detail, now=self._clock().timestamp())
+
+        await self._settle(item, write)
+
+    async def over(self, item: OutboxItem, state: str, *, code: str, reason: str, provider_code: str | None) -> None:
+        """See the contract."""
+
+        def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
+            now = self._clock()
+            outbox.mark_over(connection, row, state, code=code, reason=reason, provider_code=provider_code, now=now.timestamp())
+            for waiting in conversations.unpark(connection, row.channel_id, [row.id]):
+                if isinstance(waiting, InboundReceipt):  # it tells what our call could not
+                    settle_receipt(connection, row.id, waiting, now)
+
+        await self._settle(item, write)
+
+    async def _settle(self, item: OutboxItem, write: Callable[[sqlite3.Connection, OutboxRow], None]) -> None:
+        row = self._rows[item.id]
+
+        def job(connection: sqlite3.Connection) -> None:
+            write(connection, row)
+            tell_delivery(connection, row.org, row.session_id, row.entry_number, self._clock().timestamp())
+
+        await self._writer.run(job)
+        self._rows.pop(item.id, None)
+        self._bell.ring("events")
+
+    async def typing(self) -> list[TypingSignal]:
+        """See the contract; those that waited too long are no longer true."""
+        now = self._clock()
+        fresh = [s for s in self._typing() if (now - s.created_at).total_seconds() < _TYPING_AGE_SECONDS]
+        return [await self._with_memory(signal) for signal in fresh]
+
+    async def _with_memory(self, signal: TypingSignal) -> TypingSignal:
+        about = await self._readers.run(lambda c: conversations.of(c, signal.channel_id, signal.to))
+        wrote = datetime.fromtimestamp(about.last_inbound_at, UTC) if about.last_inbound_at else None
+        return signal.model_copy(update={"memory": about.memory, "last_inbound_at": wrote})
+
+    def requeue(self, connection: sqlite3.Connection, outbox_id: str) -> bool:
+        """A troubled row once more, inside the caller's transaction; False: it isn't troubled."""
+        now = self._clock().timestamp()
+        row = outbox.requeue(connection, outbox_id, str(uuid.uuid4()), now)
+        if row is not None:
+            tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], now)
+        return row is not None
+
+    async def troubled(self, *, limit: int = 1_000) -> list[sqlite3.Row]:
+        """What operators look at."""
+        query = "SELECT * FROM outbox WHERE state IN ('failed', 'unknown', 'skipped') ORDER BY ordinal LIMIT ?"
+        return await self._readers.run(lambda c: c.execute(query, (limit,)).fetchall())
+
+
+class StoredMedia:
+    """See `gateway.journal.contract.MediaShelf`."""
+
+    def __init__(self, writer: GroupCommit, readers: Readers, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
+        self._writer, self._readers, self._bell, self._clock, self._folder = writer, readers, bell, clock, folder
+
+    async def pending(self, *, limit: int, busy: frozenset[str]) -> list[MediaItem]:
+        """See the contract."""
+        now = self._clock().timestamp()
+        rows = await self._readers.run(lambda c: media.pending(c, now, limit, busy))
+        return [MediaItem(id=r.id, channel_id=r.channel_id, part=r.part, attempts=r.attempts) for r in rows]
+
+    async def ready(self, item: MediaItem, content: bytes, mime_type: str | None, name: str | None) -> None:
+        """See the contract."""
+        await asyncio.to_thread(self._folder.write, item.id, content)
+        await self._settle(
+            item,
+            lambda c: media.settle(c, item.id, MediaState.ready, mime_type=mime_type, name=name, size_bytes=len(content)),
+        )
+
+    async def later(self, item: MediaItem, *, at: datetime, reason: str) -> None:
+        """See the contract."""
+        await self._writer.run(lambda c: media.try_later(c, item.id, at.timestamp(), reason))
+
+    async def failed(self, item: MediaItem, *, reason: str) -> None:
+        """See the contract."""
+        await self._settle(item, lambda c: media.settle(c, item.id, MediaState.failed, reason=reason))
+
+    async def _settle(self, item: MediaItem, write: Callable[[sqlite3.Connection], None]) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            write(connection)
+            row = media.get(connection, item.id)
+            if row is not None and row["session_id"]:
+                audience = {
+                    f"rep:{one['login']}"
+                    for one in connection.execute(
+                        "SELECT login FROM rep_sessions WHERE session_id = ? AND tie IN ('in', 'was')", (row["session_id"],)
+                    )
+                }
+                events.add(
+                    connection,
+                    org=row["org"],
+                    session_id=row["session_id"],
+                    type="media",
+                    audience={*audience, "supervisors"},
+                    data={"number": row["entry_number"], "media_id": item.id},
+                    now=self._clock().timestamp(),
+                )
+
+        await self._writer.run(job)
+        self._bell.ring("events")

@@ -1,0 +1,386 @@
+"""The session broker that needs nothing but a file: SQLite, one writer, many callers' work in one commit.
+
+Every command is one job of the writer: read the session, `decide`, write all of the decision, keep the idempotent answer and the audit, or
+change nothing. So find-or-open, first acceptance wins and last rep can't leave hold whatever the race.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from adapters.envelope import Inbound, InboundTyping, MediaPart, MediaState
+from gateway.brokers import intake
+from gateway.brokers.applying import apply, route_for
+from gateway.brokers.contract import Answer, AuditRecord, Caller, Destination, Event, Line, Page
+from gateway.brokers.deliveries import StoredMedia, StoredOutbox
+from gateway.brokers.ground import Ground
+from gateway.brokers.hub import Hub
+from gateway.brokers.reading import entries_page, session_for, shown
+from gateway.brokers.typing_signals import TypingRelay
+from gateway.clock import Clock
+from gateway.doorbell.contract import Doorbell
+from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.session.commands import Command, RepConnected, RepDisconnected, TimerFired
+from gateway.session.decide import decide
+from gateway.session.decision import Refusal
+from gateway.session.destinations import destinations
+from gateway.session.model import Presence, Purpose, RecipientType, RepPresence, Session, Status
+from gateway.store import events, media, people, records, sessions, timers
+from gateway.store.group_commit import GroupCommit
+from gateway.store.media import MediaFolder
+from gateway.store.readers import Readers
+
+T = TypeVar("T")
+_ANSWER: TypeAdapter[Answer | Refusal] = TypeAdapter(Answer | Refusal)
+_NOT_FOUND = Refusal("session_not_found", "There is no such session, or it isn't yours to see. Take one from your list.")
+
+
+class EmbeddedBroker:
+    """See `gateway.brokers.contract.Broker`, whose methods these are."""
+
+    def __init__(self, data_dir: Path, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
+        path = data_dir / "sessions.db"
+        self._ground, self._bell, self._clock, self._folder = ground, bell, clock, folder
+        self._writer = GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=ground.fault)
+        self._readers = Readers(path)
+        self.hub = Hub(self._readers, ground, bell, clock)
+        self.typing_relay = TypingRelay(ground, self.hub, clock)
+        self.outbox = StoredOutbox(self._writer, self._readers, bell, clock, ground, folder, self.typing_relay.take)
+        self.media = StoredMedia(self._writer, self._readers, bell, clock, folder)
+
+    async def open(self) -> None:
+        """Open the file. After a restart no event stream is open: those who had one get the grace time (L5)."""
+        await self._writer.open()
+        await self._readers.open()
+        await self.hub.start()
+        for org, login in await self._write(lambda c: people.forget_streams(c, self._clock())):
+            await self._each_session_of(org, login, RepDisconnected(by=login))
+
+    async def close(self) -> None:
+        """Commit what is in hand and close."""
+        await self._writer.close()
+        await self._readers.close()
+
+    async def ready(self) -> None:
+        """See the contract."""
+        await self._write(lambda c: c.execute("SELECT 1").fetchone())
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._writer.run(job)
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(str(error)) from error
+
+    # ------------------------------------------------------------------------------------------- customers
+
+    async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
+        """See the contract."""
+        results: list[Exception | None] = [None] * len(inbound)
+        waiting: list[tuple[int, asyncio.Future[None]]] = []
+        for index, one in enumerate(inbound):
+            if isinstance(one, InboundTyping):
+                await self._customer_types(one)
+            else:
+                waiting.append((index, self._writer.submit(self._intake_job(one))))
+        for index, future in waiting:
+            try:
+                await asyncio.shield(future)
+            except StoreUnavailable as error:
+                raise BrokerUnavailable(str(error)) from error
+            except Exception as error:
+                results[index] = error
+        self._ring()
+        return results
+
+    def _intake_job(self, one: Inbound) -> Callable[[sqlite3.Connection], None]:
+        return lambda connection: intake.take_in(connection, self._ground, one, self._clock())
+
+    async def _customer_types(self, typing: InboundTyping) -> None:
+        session = await self._readers.run(
+            lambda c: sessions.newest_of_address(c, typing.channel_id, intake.known_address(c, typing))
+        )
+        if session is not None:
+            self.typing_relay.from_customer(session, typing.on)
+
+    # -------------------------------------------------------------------------------------------- commands
+
+    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Answer | Refusal:
+        """See the contract."""
+        answer = await self._write(lambda c: self._execute(c, caller, session_id, command, key))
+        self._ring()
+        return answer
+
+    def _execute(
+        self, connection: sqlite3.Connection, caller: Caller, session_id: str, command: Command, key: str | None
+    ) -> Answer | Refusal:
+        fingerprint = _fingerprint(session_id, command)
+        if key is not None and (first := records.first_answer(connection, caller.org, caller.login, key)):
+            if first[0] != fingerprint:
+                sentence = "This Idempotency-Key was used for another request. Take a new one."
+                return Refusal("idempotency_key_reused", sentence)
+            return _ANSWER.validate_json(first[1])
+        now = self._clock()
+        session = session_for(connection, self._ground, caller, session_id)
+        if session is None:
+            return _NOT_FOUND
+        answer = self._decided(connection, caller, session, command, now)
+        outcome = answer.code if isinstance(answer, Refusal) else "done"
+        records.audit(
+            connection,
+            org=caller.org,
+            session_id=session_id,
+            login=caller.login,
+            command=type(command).__name__,
+            outcome=outcome,
+            details=_audited(command),
+            now=now.timestamp(),
+        )
+        if key is not None:
+            text = _ANSWER.dump_json(answer).decode()
+            records.keep_answer(connection, caller.org, caller.login, key, fingerprint, text, now.timestamp())
+        self._ground.fault("answer_kept")
+        return answer
+
+    def _decided(
+        self, connection: sqlite3.Connection, caller: Caller, session: Session, command: Command, now: datetime
+    ) -> Answer | Refusal:
+        facts = self._ground.facts(connection, session.channel_id, now, session_id=session.id)
+        decided = decide(session, command, facts)
+        if isinstance(decided, Refusal):
+            return decided
+        apply(connection, self._ground, session, decided, now)
+        after = sessions.load(connection, session.id) or decided.session
+        return Answer(
+            session=shown(after, self._ground, caller),
+            entry=decided.entries[0] if decided.entries else None,
+            invitation=decided.invitation,
+            warning=decided.warning,
+        )
+
+    async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:
+        """See the contract."""
+        session = await self._readers.run(lambda c: session_for(c, self._ground, caller, session_id))
+        if session is None:
+            return _NOT_FOUND
+        if not session.has_rep(caller.login):
+            return Refusal("not_a_participant", "Only a rep who is in the session types to the customer. Join it first.")
+        self.typing_relay.from_rep(session, caller, on)
+        return None
+
+    async def resend(self, caller: Caller, session_id: str, outbox_id: str) -> Answer | Refusal:
+        """See the contract."""
+        answer = await self._write(lambda c: self._resend(c, caller, session_id, outbox_id))
+        self._ring()
+        return answer
+
+    def _resend(self, connection: sqlite3.Connection, caller: Caller, session_id: str, outbox_id: str) -> Answer | Refusal:
+        session = session_for(connection, self._ground, caller, session_id)
+        row = connection.execute("SELECT session_id FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
+        if session is None or row is None or row["session_id"] != session_id:
+            return _NOT_FOUND
+        if not session.has_rep(caller.login) and not caller.supervisor:
+            return Refusal("not_a_participant", "Only a rep who is in the session sends again. Join it first.")
+        if not self.outbox.requeue(connection, outbox_id):
+            return Refusal("not_resendable", "This message hasn't failed. Send a new one instead.")
+        return Answer(session=shown(session, self._ground, caller))
+
+    async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:
+        """See the contract."""
+        media_id = self._ground.new_id("med")
+        await asyncio.to_thread(self._folder.write, media_id, content)
+        family = mime_type.partition("/")[0]
+        part = MediaPart(
+            media=family if family in ("image", "video", "audio") else "file",  # type: ignore[arg-type]
+            state=MediaState.ready,
+            mime_type=mime_type,
+            name=name,
+            size_bytes=len(content),
+            media_id=media_id,
+        )
+        now = self._clock().timestamp()
+        await self._write(
+            lambda c: media.add(c, media_id, part, org=caller.org, channel_id=None, session_id=None, entry_number=None, now=now)
+        )
+        return part
+
+    # --------------------------------------------------------------------------------------------- reading
+
+    async def sessions(
+        self, caller: Caller, *, status: Status | None, mine: bool, q: str | None, cursor: str | None, limit: int
+    ) -> Page[Session]:
+        """See the contract."""
+        queues = self._ground.orgs[caller.org].queues_of(caller.login)
+        page = await self._readers.run(
+            lambda c: sessions.page(
+                c,
+                org=caller.org,
+                login=caller.login,
+                everything=caller.supervisor,
+                queues=queues,
+                mine=mine,
+                status=status,
+                q=q,
+                cursor=cursor,
+                limit=limit,
+            )
+        )
+        return Page(tuple(shown(one, self._ground, caller) for one in page.items), page.next)
+
+    async def session(self, caller: Caller, session_id: str) -> Session | Refusal:
+        """See the contract."""
+        found = await self._readers.run(lambda c: session_for(c, self._ground, caller, session_id))
+        return shown(found, self._ground, caller) if found else _NOT_FOUND
+
+    async def entries(
+        self, caller: Caller, session_id: str, *, before: int | None, after: int | None, limit: int
+    ) -> Page[Line] | Refusal:
+        """See the contract."""
+
+        def read(connection: sqlite3.Connection) -> Page[Line] | Refusal:
+            session = session_for(connection, self._ground, caller, session_id)
+            if session is None:
+                return _NOT_FOUND
+            return entries_page(
+                connection, self._ground, caller, session, before=before, after=after, limit=limit, now=self._clock()
+            )
+
+        return await self._readers.run(read)
+
+    async def destinations(
+        self, caller: Caller, session_id: str, *, purpose: Purpose, type: RecipientType, q: str, cursor: str | None, limit: int
+    ) -> Page[Destination] | Refusal:
+        """See the contract."""
+
+        def read(connection: sqlite3.Connection) -> Page[Destination] | Refusal:
+            session = session_for(connection, self._ground, caller, session_id)
+            if session is None:
+                return _NOT_FOUND
+            facts = self._ground.facts(connection, session.channel_id, self._clock(), session_id=session_id)
+            return destinations(session, facts, by=caller.login, purpose=purpose, type=type, q=q, cursor=cursor, limit=limit)
+
+        return await self._readers.run(read)
+
+    async def audit(self, caller: Caller, session_id: str, *, cursor: str | None, limit: int) -> Page[AuditRecord] | Refusal:
+        """See the contract."""
+        if not caller.supervisor:
+            return Refusal("permission_denied", "Only supervisors read the audit. Ask one.", {"missing": ["supervisor"]})
+        found = await self._readers.run(lambda c: session_for(c, self._ground, caller, session_id))
+        if found is None:
+            return _NOT_FOUND
+        return await self._readers.run(lambda c: records.audit_page(c, session_id, cursor, limit))
+
+    def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
+        """See the contract."""
+        return self.hub.listen(caller, after)
+
+    # -------------------------------------------------------------------------------------------- presence
+
+    async def presence(self, caller: Caller) -> RepPresence:
+        """See the contract."""
+        grace = self._ground.orgs[caller.org].settings.disconnect_grace_seconds
+        return await self._readers.run(lambda c: people.StoredPresence(c, caller.org, self._clock(), grace)[caller.login])
+
+    async def set_presence(self, caller: Caller, status: Presence) -> RepPresence:
+        """See the contract."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            now = self._clock()
+            people.set_presence(connection, caller.org, caller.login, status, now)
+            data = {"login": caller.login, "status": status.value}
+            audience = {f"rep:{caller.login}", "supervisors"}
+            events.add(
+                connection, org=caller.org, session_id=None, type="presence", audience=audience, data=data, now=now.timestamp()
+            )
+            if status is Presence.online:
+                route_for(connection, self._ground, caller.org, caller.login, now)
+
+        await self._write(write)
+        self._ring()
+        return await self.presence(caller)
+
+    async def connected(self, caller: Caller) -> None:
+        """See the contract."""
+
+        def write(connection: sqlite3.Connection) -> int:
+            now = self._clock()
+            count = people.count_stream(connection, caller.org, caller.login, +1, now)
+            if count == 1:
+                route_for(connection, self._ground, caller.org, caller.login, now)
+            return count
+
+        if await self._write(write) == 1:
+            await self._each_session_of(caller.org, caller.login, RepConnected(by=caller.login))  # type: ignore[arg-type]
+
+    async def disconnected(self, caller: Caller) -> None:
+        """See the contract."""
+        count = await self._write(lambda c: people.count_stream(c, caller.org, caller.login, -1, self._clock()))
+        if count == 0:
+            await self._each_session_of(caller.org, caller.login, RepDisconnected(by=caller.login))  # type: ignore[arg-type]
+
+    async def _each_session_of(self, org: str, login: str, command: Command) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            now = self._clock()
+            for session_id in sessions.sessions_of_rep(connection, org, login, "in"):
+                self._apply_quietly(connection, session_id, command, now)
+
+        await self._write(write)
+        self._ring()
+
+    def _apply_quietly(self, connection: sqlite3.Connection, session_id: str, command: Command, now: datetime) -> None:
+        session = sessions.load(connection, session_id)
+        if session is None or session.channel_id not in self._ground.channels:
+            return
+        decided = decide(session, command, self._ground.facts(connection, session.channel_id, now, session_id=session_id))
+        if not isinstance(decided, Refusal):
+            apply(connection, self._ground, session, decided, now)
+
+    # ---------------------------------------------------------------------------------------------- timers
+
+    async def run_timers(self) -> None:
+        """Fire timers as they fall due, until cancelled; those that fell due while nobody ran fire now."""
+        while True:
+            now = self._clock()
+            due = await self._readers.run(lambda c, now=now: timers.due(c, now.timestamp()))  # type: ignore[misc]
+            for timer in due:
+                await self._write(lambda c, timer=timer: self._fire(c, timer))  # type: ignore[misc]
+            if due:
+                self._ring()
+                continue
+            upcoming = await self._readers.run(timers.next_due)
+            seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - self._clock().timestamp()))
+            await self._bell.wait("timers", seconds)
+
+    def _fire(self, connection: sqlite3.Connection, timer: timers.DueTimer) -> None:
+        if timers.take(connection, timer):
+            fired = TimerFired(kind=timer.kind, ref=timer.ref)  # type: ignore[arg-type]
+            self._apply_quietly(connection, timer.session_id, fired, self._clock())
+
+    async def purge(self) -> None:
+        """Throw away what is older than it need be."""
+        await self._write(lambda c: records.purge(c, datetime.now(UTC)))
+
+    def _ring(self) -> None:
+        for topic in ("events", "outbox", "timers", "media"):
+            self._bell.ring(topic)
+
+
+def _fingerprint(session_id: str, command: Command) -> str:
+    # A file that is uploaded again has another id each time; its name and size stand for it.
+    text = command.model_dump_json(exclude={"file": {"media_id"}})
+    return hashlib.sha256(f"{session_id}\0{type(command).__name__}\0{text}".encode()).hexdigest()
+
+
+def _audited(command: Command) -> dict[str, object]:
+    """What of a command may stand in the audit: never words."""
+    dumped: dict[str, object] = command.model_dump(
+        mode="json", exclude={"by", "text", "note", "file", "message", "change", "ended"}
+    )
+    return dumped

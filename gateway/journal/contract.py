@@ -1,0 +1,111 @@
+"""What the journal's workers ask of the stores behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from adapters.contract import Sent
+from adapters.envelope import MediaPart, Outbound, TypingSignal, Value
+
+
+class OutboxItem(Value):
+    """A leased row of the outbox. `again`: an earlier attempt died in the call, so that its outcome isn't known."""
+
+    id: str
+    channel_id: str
+    address: str
+    message: Outbound
+    attempts: int
+    again: bool
+
+
+class Outbox(Protocol):
+    """Rows that wait to be sent, in order per conversation; what is done to one is durable on return."""
+
+    async def lease(self, channel_id: str, *, seconds: float, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
+        """The first open row of each conversation that isn't in `busy` and whose time has come, with its file's bytes and the
+        conversation's memory. Until the lease runs out they are the caller's."""
+        ...
+
+    async def next_due(self, channel_id: str) -> datetime | None:
+        """When the next row of the channel becomes due."""
+        ...
+
+    async def sent(self, item: OutboxItem, sent: Sent) -> None:
+        """The provider has it."""
+        ...
+
+    async def again(self, item: OutboxItem, *, at: datetime, code: str, detail: str) -> None:
+        """Not taken; try again then."""
+        ...
+
+    async def over(self, item: OutboxItem, state: str, *, code: str, reason: str, provider_code: str | None) -> None:
+        """`failed`, `unknown` or `skipped`."""
+        ...
+
+    async def typing(self) -> list[TypingSignal]:
+        """Typing signals to send now; they are not kept."""
+        ...
+
+
+class MediaItem(Value):
+    """A customer's file to fetch."""
+
+    id: str
+    channel_id: str
+    part: MediaPart
+    attempts: int
+
+
+class MediaShelf(Protocol):
+    """Files that wait to be fetched."""
+
+    async def pending(self, *, limit: int, busy: frozenset[str]) -> list[MediaItem]:
+        """Those whose time has come, oldest first."""
+        ...
+
+    async def ready(self, item: MediaItem, content: bytes, mime_type: str | None, name: str | None) -> None:
+        """Keep the bytes, then say so."""
+        ...
+
+    async def later(self, item: MediaItem, *, at: datetime, reason: str) -> None:
+        """Not yet."""
+        ...
+
+    async def failed(self, item: MediaItem, *, reason: str) -> None:
+        """Never."""
+        ...
+
+
+class InboxRow(Value):
+    """A raw webhook that was answered."""
+
+    id: int
+    channel_id: str
+    received_at: datetime
+    method: str
+    url: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: dict[str, str]
+    body: bytes
+    attempts: int
+    reason: str | None = None
+
+
+class Inbox(Protocol):
+    """Raw webhooks, durable before they are answered."""
+
+    async def lease(self, *, seconds: float, limit: int) -> list[InboxRow]:
+        """The oldest waiting rows, the caller's until the lease runs out."""
+        ...
+
+    async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
+        """`done` rows have had their effect (with a remark, say `unknown: follow`), `stuck` ones wait for an operator with their reason."""
+        ...
+
+    async def put_back(self, ids: Sequence[int], *, at: datetime, reason: str) -> None:
+        """Not now: the broker can't be reached."""
+        ...
