@@ -1,0 +1,59 @@
+"""The settings that every channel through Twilio has."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, model_validator
+
+from adapters.contract import Account
+
+
+class TwilioAccount(Account):
+    """One sender at Twilio: the account, its keys, and the number or service that messages go out from.
+
+    While a token is rotated both stand in `auth_tokens`, the new one first: Twilio takes the secondary token for API calls at
+    once, and signs with it from its promotion on.
+    Source: Twilio, "Security" and "Auth Tokens and How to Change Them".
+    """
+
+    account_sid: str = Field(min_length=1, description="The account's SID, AC…; a subaccount has its own.")
+    auth_tokens: tuple[SecretStr, ...] = Field(
+        description="The account's auth tokens: the first is used, all are accepted as the signer of webhooks."
+    )
+    api_key_sid: str | None = Field(default=None, description="An API key, SK…, to call with instead of the auth token.")
+    api_key_secret: SecretStr | None = Field(default=None, description="The API key's secret.")
+    shared_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Shared keys that sign webhooks, by the id in X-Twilio-Webhooks-Signature-Settings."
+    )
+    messaging_service_sid: str | None = Field(
+        default=None, description="A messaging service, MG…, that picks the sender; without it the channel's own number is used."
+    )
+    connection_overrides: str = Field(
+        default="rc=5&rp=all",
+        description="Twilio's retry settings, added as the fragment of every status callback. Without them a failed webhook is lost: "
+        "append them to the webhook address in Twilio's console too, as `#rc=5&rp=all`.",
+    )
+    validity_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_000,
+        description="How long a message may wait at Twilio before it is given up; Twilio's default: 10 hours.",
+    )
+    api_base: str = Field(default="https://api.twilio.com", description="Twilio's API.")
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """User and password of every API call: the API key if there is one, else the account and its first token."""
+        if self.api_key_sid and self.api_key_secret:
+            return self.api_key_sid, self.api_key_secret.get_secret_value()
+        return self.account_sid, self.auth_tokens[0].get_secret_value() if self.auth_tokens else ""
+
+    @property
+    def resources(self) -> str:
+        """Where everything of this account stands; the date is the version of Twilio's API."""
+        return f"{self.api_base}/2010-04-01/Accounts/{self.account_sid}"
+
+    @model_validator(mode="after")
+    def _whole_api_key(self) -> TwilioAccount:
+        if bool(self.api_key_sid) != bool(self.api_key_secret):
+            raise ValueError("api_key_sid and api_key_secret go together: give both or neither")
+        return self

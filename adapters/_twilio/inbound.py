@@ -1,0 +1,274 @@
+"""What Twilio's webhooks say, in the common envelope: one message or one status each, never a batch.
+
+There is no time in them. Sources: Twilio, "Twilio's request to your incoming message Webhook URL", "Outbound Message Status in
+Status Callbacks", "Customize users' opt-in and opt-out experience with Advanced Opt-Out".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from adapters._twilio import failures, wire
+from adapters._twilio.account import TwilioAccount
+from adapters._twilio.failures import OPTED_OUT
+from adapters._twilio.wire import Fields
+from adapters.contract import RawRequest
+from adapters.envelope import (
+    Address,
+    ChoicePart,
+    EndUser,
+    Inbound,
+    InboundEnded,
+    InboundMessage,
+    InboundReceipt,
+    InboundUnknown,
+    LocationPart,
+    MediaPart,
+    Part,
+    ReceiptStatus,
+    TextPart,
+    UnknownPart,
+)
+from adapters.signing import sha256_hex
+
+LAST_SID: Final = "last_sid"  # memory: their last message, to show typing under
+
+_STATUSES: Final = {
+    "sent": ReceiptStatus.sent,
+    "partially_delivered": ReceiptStatus.sent,  # not all of its segments arrived, so not delivered
+    "delivered": ReceiptStatus.delivered,
+    "read": ReceiptStatus.read,
+    "failed": ReceiptStatus.failed,  # Twilio didn't hand it on
+    "undelivered": ReceiptStatus.failed,  # the carrier or channel didn't
+    "canceled": ReceiptStatus.failed,
+}
+_ANSWERED: Final = frozenset({"STOP", "START", "HELP"})  # OptOutType: Twilio has replied to these itself
+_MAX_MEDIA: Final = 20  # Twilio sends 10 at most
+_REFERRAL: Final = {
+    "ReferralBody": "body",
+    "ReferralHeadline": "headline",
+    "ReferralSourceId": "source_id",
+    "ReferralSourceType": "source_type",
+    "ReferralSourceUrl": "source_url",
+    "ReferralMediaId": "media_id",
+    "ReferralMediaContentType": "media_content_type",
+    "ReferralMediaUrl": "media_url",
+    "ReferralNumMedia": "num_media",
+    "ReferralCtwaClid": "ctwa_clid",
+}
+_PLACE: Final = {"FromCity": "city", "FromState": "state", "FromZip": "zip", "FromCountry": "country"}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What differs between the channels: which words end a conversation, and whether a picture carries the text as its caption."""
+
+    stop_words: frozenset[str] = frozenset()
+    start_words: frozenset[str] = frozenset()
+    captions: bool = False
+
+
+def parse(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[Inbound]:
+    """The events of one webhook; at least one. Raises NotUnderstood when the body is no form at all."""
+    if not wire.is_form(request) and isinstance(wire.loads(request.body), dict | list):
+        return [_unknown("json_event", request, account, {"body": wire.loads(request.body)})]
+    fields = wire.read(request)
+    try:
+        return list(_events(fields, request, account, manner))
+    except ValueError:
+        return [_unknown("malformed", request, account, fields)]
+
+
+def _events(fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Iterator[Inbound]:
+    if status := _status(fields):
+        yield _receipt(status, fields, request, account)
+    elif not _sid(fields):
+        yield _unknown("call" if "CallSid" in fields else fields.get("EventType", "no_message"), request, account, fields)
+    elif not fields.get("From"):
+        yield _unknown("no_sender", request, account, fields)
+    else:
+        yield from _message(fields, request, account, manner)
+
+
+def _sid(fields: Fields) -> str:
+    """The message's id; older callbacks have one of the other names only."""
+    return fields.get("MessageSid") or fields.get("SmsSid") or fields.get("SmsMessageSid") or ""
+
+
+def _status(fields: Fields) -> str:
+    """The status of a message of ours; empty for a message to us."""
+    status = (fields.get("MessageStatus") or fields.get("SmsStatus") or "").lower()
+    return "" if status in ("received", "receiving") else status
+
+
+# ------------------------------------------------------------------------------------------------- messages
+
+
+def _message(fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Iterator[Inbound]:
+    sid, end_user = _sid(fields), _end_user(fields)
+    opt_out = fields.get("OptOutType", "").upper()
+    consent = opt_out or _keyword(fields, manner)
+    message = InboundMessage(
+        channel_id=account.channel_id,
+        event_id=sid,
+        end_user=end_user,
+        received_at=request.received_at,
+        remember={LAST_SID: sid, **_remembered(consent)},
+        raw=dict(fields),
+        message_id=sid,
+        parts=tuple(_parts(fields, request, manner)),
+        reply_to=fields.get("OriginalRepliedMessageSid") or None,
+        referral={name: fields[theirs] for theirs, name in _REFERRAL.items() if fields.get(theirs)},
+        automatic_reply=opt_out in _ANSWERED,
+    )
+    yield message
+    if consent == "STOP":
+        yield InboundEnded(
+            channel_id=account.channel_id,
+            event_id=f"{sid}:opted_out",
+            end_user=end_user,
+            received_at=request.received_at,
+            raw=dict(fields),
+            reason="opted_out",
+        )
+
+
+def _keyword(fields: Fields, manner: Manner) -> str:
+    """STOP or START, where the whole text is such a word, as carriers read it. A button that says "Cancel" is no such text."""
+    word = "" if _choice(fields) else fields.get("Body", "").strip().lower()
+    if word in manner.stop_words:
+        return "STOP"
+    return "START" if word in manner.start_words else ""
+
+
+def _remembered(consent: str) -> dict[str, JsonValue]:
+    if consent == "STOP":
+        return {OPTED_OUT: True}
+    return {OPTED_OUT: None} if consent == "START" else {}
+
+
+def _end_user(fields: Fields) -> EndUser:
+    others = (fields.get("ExternalUserId", ""), fields.get("ParentExternalUserId", ""))
+    return EndUser(
+        address=Address(fields["From"]),
+        aliases=tuple(Address(one) for one in dict.fromkeys(others) if one and one != fields["From"]),
+        name=fields.get("ProfileName") or None,
+        profile={name: fields[theirs] for theirs, name in _PLACE.items() if fields.get(theirs)},
+    )
+
+
+def _parts(fields: Fields, request: RawRequest, manner: Manner) -> list[Part]:
+    body, media, choice = _body(fields), _media(fields, request), _choice(fields)
+    if choice and body in ("", choice.title):
+        body = ""
+    if manner.captions and len(media) == 1 and body:
+        media, body = [media[0].model_copy(update={"caption": body})], ""
+    parts: list[Part] = [TextPart(text=body)] if body else []
+    parts += [choice] if choice else []
+    parts += media
+    parts += [place] if (place := _location(fields)) else []
+    return parts or [_nothing(fields)]
+
+
+def _nothing(fields: Fields) -> UnknownPart:
+    """A message without anything that we can read: a file without address, a kind that Twilio added, or really empty."""
+    kind = fields.get("MessageType") or ("media" if wire.number(fields.get("NumMedia")) else "empty")
+    return UnknownPart(provider_type=kind, fallback="[empty message]" if kind in ("empty", "text") else f"[{kind}]")
+
+
+def _media(fields: Fields, request: RawRequest) -> list[MediaPart]:
+    """The files, each at its own address at Twilio; there is no file name."""
+    found = []
+    for index in range(_MAX_MEDIA):
+        if url := fields.get(f"MediaUrl{index}"):
+            mime_type = fields.get(f"MediaContentType{index}", "").lower() or None
+            source: dict[str, JsonValue] = {"url": url, "since": request.received_at.isoformat()}
+            found.append(MediaPart(media=_family(mime_type), mime_type=mime_type, source=source))
+    return found
+
+
+def _family(mime_type: str | None) -> Any:
+    family = (mime_type or "").partition("/")[0]
+    return family if family in ("image", "video", "audio") else "file"
+
+
+def _location(fields: Fields) -> LocationPart | None:
+    latitude, longitude = wire.number(fields.get("Latitude")), wire.number(fields.get("Longitude"))
+    if latitude is None or longitude is None:
+        return None
+    return LocationPart(
+        latitude=latitude, longitude=longitude, name=fields.get("Label") or None, address=fields.get("Address") or None
+    )
+
+
+def _choice(fields: Fields) -> ChoicePart | None:
+    """A pressed button, a picked list item, or a filled form (RCS and WhatsApp only)."""
+    form = wire.loads(fields.get("FlowData") or fields.get("InteractiveData") or "null")
+    picked = fields.get("ButtonPayload") or fields.get("ListId")
+    title = fields.get("ButtonText") or fields.get("ListTitle") or ""
+    if not (picked or title or form):
+        return None
+    answers = form if isinstance(form, dict) else {"answer": form} if form else {}
+    return ChoicePart(id=picked or None, title=title or fields.get("Body") or picked or "[form]", fields=answers)
+
+
+# ------------------------------------------------------------------------------------- the text and its oddities
+
+
+def _body(fields: Fields) -> str:
+    body = fields.get("Body", "")
+    return _unwrapped(body) if _sid(fields).startswith("MM") and not fields.get("MediaUrl0") else body
+
+
+def _unwrapped(body: str) -> str:
+    """A long text that some carriers hand over as an MMS without files, base64 inside; anything else as it is.
+
+    Words happen to be base64 too, so only what is long, whole and turns into readable text counts.
+    """
+    if len(body) < 60 or len(body) % 4:
+        return body
+    try:
+        text = base64.b64decode(body, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return body
+    return text if all(letter.isprintable() or letter in "\r\n\t" for letter in text) else body
+
+
+# ------------------------------------------------------------------------------------------------- the rest
+
+
+def _receipt(status: str, fields: Fields, request: RawRequest, account: TwilioAccount) -> Inbound:
+    """What became of a message of ours; `m` in the address is our own id, so that no callback comes too early to be matched."""
+    known, sid = _STATUSES.get(status), _sid(fields)
+    if known is None or not sid:
+        return _unknown(f"status_{status}", request, account, fields)
+    failed = known is ReceiptStatus.failed
+    provider_code = (fields.get("ErrorCode") or None) if failed else None
+    code, sentence = failures.meaning(provider_code) if failed else (None, None)
+    return InboundReceipt(
+        channel_id=account.channel_id,
+        event_id=f"{sid}:{status}",
+        end_user=EndUser(address=Address(fields["To"])) if fields.get("To") else None,
+        received_at=request.received_at,
+        remember={OPTED_OUT: True} if code == "opted_out" else {},
+        raw=dict(fields),
+        status=known,
+        message_ids=(sid,),
+        outbox_id=request.param("m") or None,
+        code=code,
+        provider_code=provider_code,
+        sentence=sentence,
+    )
+
+
+def _unknown(reason: str, request: RawRequest, account: TwilioAccount, raw: Fields | dict[str, Any]) -> InboundUnknown:
+    sid = f"{raw.get('MessageSid') or 'event'}:{sha256_hex(request.url.encode('utf-8', 'replace') + request.body)[:32]}"
+    return InboundUnknown(
+        channel_id=account.channel_id, event_id=sid, received_at=request.received_at, raw=dict(raw), reason=reason
+    )

@@ -1,0 +1,112 @@
+"""Whether a webhook comes from Twilio: `X-Twilio-Signature`.
+
+What is signed is the URL as Twilio called it, then, for a form, every name and value in the order of the names. The URL is the
+configured one (`request.url`), never one put together from the caller's headers: a proxy changes scheme, host and port, and
+whoever may write forwarded headers could choose what is checked. A JSON body is signed by its digest in the URL instead.
+Twilio keeps or drops the port without a rule that could be relied on, so both forms count, as in its own library.
+Source: Twilio, "Secure webhooks" and "Connection Overrides" (the fragment isn't signed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
+
+from adapters._twilio import wire
+from adapters._twilio.account import TwilioAccount
+from adapters.contract import RawRequest
+from adapters.errors import NotAuthentic
+from adapters.signing import any_same, require_secrets, same, sha256_hex
+
+HEADER: Final = "x-twilio-signature"
+SETTINGS_HEADER: Final = "x-twilio-webhooks-signature-settings"
+BODY_DIGEST: Final = "bodySHA256"
+
+
+class SignedFields:
+    """The parameters of a form as Twilio's validator wants them: with all the values of a name."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name, []).append(value)
+
+    def __iter__(self) -> Iterable[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def getall(self, name: str) -> list[str]:
+        """Every value of that name."""
+        return self._values[name]
+
+
+def verify(request: RawRequest, account: TwilioAccount, now: datetime) -> None:
+    """Raises NotAuthentic unless Twilio signed this request with one of the account's secrets."""
+    given = request.headers.get(HEADER, "")
+    if not given:
+        raise NotAuthentic("the X-Twilio-Signature header is missing", status=401, hint=_hint(request))
+    algorithm, secrets = _key(request, account)
+    try:
+        fields = _signed_fields(request)
+        expected = [compute(secret, url, fields, algorithm) for secret in secrets for url in urls(request.url)]
+    except ValueError as fault:
+        raise NotAuthentic("the request can't be read as Twilio would sign it", hint=_hint(request)) from fault
+    if not any_same(given, expected):
+        raise NotAuthentic("the signature is wrong", hint=_hint(request))
+
+
+def compute(secret: str, url: str, fields: SignedFields, algorithm: str = HMAC_SHA1) -> str:
+    """The signature that Twilio's own library makes. Raises ValueError for text that has no UTF-8 form."""
+    return str(RequestValidator(secret).compute_signature(url, fields, algorithm))
+
+
+def urls(url: str) -> tuple[str, ...]:
+    """The forms in which Twilio may have signed a URL: without and with its port, never with fragment or password."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.netloc.rpartition("@")[2].partition(":")[0]
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return tuple(urlunsplit(parts._replace(netloc=netloc, fragment="")) for netloc in (host, f"{host}:{port}"))
+
+
+def _key(request: RawRequest, account: TwilioAccount) -> tuple[str, tuple[str, ...]]:
+    """The algorithm and the secrets that the request names: a shared key's, or the account's tokens."""
+    settings = _settings(request.headers.get(SETTINGS_HEADER, ""))
+    algorithm = settings.get("algorithm", HMAC_SHA1).upper()
+    if algorithm not in (HMAC_SHA1, HMAC_SHA256):
+        raise NotAuthentic("the request names a signature algorithm that we don't know", hint=_hint(request))
+    if "key" not in settings:
+        return algorithm, require_secrets(account.auth_tokens, "auth token")
+    secret = account.shared_keys.get(settings["key"], SecretStr(""))
+    return algorithm, require_secrets((secret,), "secret for the shared key that the request names")
+
+
+def _settings(header: str) -> dict[str, str]:
+    """`key=<id>,algorithm=<name>`; what is empty counts as absent."""
+    found = (part.partition("=") for part in header.split(","))
+    return {name.strip(): value.strip() for name, _, value in found if value.strip()}
+
+
+def _signed_fields(request: RawRequest) -> SignedFields:
+    """What is signed beside the URL: a form's fields; for another body, nothing, but then the URL must hold its digest."""
+    if request.method == "GET":
+        return SignedFields(())
+    if wire.is_form(request):
+        return SignedFields(wire.pairs(request.body))
+    if not same(request.param(BODY_DIGEST) or "", sha256_hex(request.body)):
+        raise NotAuthentic("the body's digest is missing from the URL, or is another", hint=_hint(request))
+    return SignedFields(())
+
+
+def _hint(request: RawRequest) -> str:
+    return (
+        f"checked {request.method} {request.url}: Twilio must call exactly this address. If it calls another one "
+        "(scheme, host, port, trailing slash, query), mend the public address in our config or the webhook in Twilio's console; "
+        "if the address is right, mend auth_tokens."
+    )

@@ -1,0 +1,83 @@
+"""Twilio's forms and JSON, read leniently: unknown parameters are kept, nothing here refuses a value.
+
+Twilio adds parameters without notice, and they take part in the signature.
+Source: Twilio, "Twilio's request to your incoming message Webhook URL".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from adapters.contract import HttpReply, RawRequest
+from adapters.errors import NotUnderstood
+
+Fields: TypeAlias = Mapping[str, str]
+
+# A message of 1,600 characters takes at most 19 KB when each is percent-encoded; ten times that leaves room for form answers.
+MAX_FORM_BYTES: Final = 262_144
+MAX_FORM_FIELDS: Final = 1_000
+
+
+def pairs(body: bytes) -> list[tuple[str, str]]:
+    """The names and values of a form, in order and untrimmed, empty ones too. Raises ValueError for more than Twilio ever sends."""
+    if len(body) > MAX_FORM_BYTES:
+        raise ValueError(f"the form is longer than {MAX_FORM_BYTES} bytes")
+    text = body.decode("utf-8", "replace")
+    return parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MAX_FORM_FIELDS)
+
+
+def is_form(request: RawRequest) -> bool:
+    """Whether the body is a form, as all that Twilio sends for messages is."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return content_type in ("", "application/x-www-form-urlencoded")
+
+
+def read(request: RawRequest) -> Fields:
+    """The parameters of a webhook: of its form, or of the query for a GET. NULs, which some phones send, are left out.
+
+    Raises NotUnderstood for a body that is no form.
+    """
+    if request.method == "GET":
+        found = list(request.query)
+    elif not is_form(request):
+        raise NotUnderstood("the body is no form, and messages come as forms only")
+    else:
+        try:
+            found = pairs(request.body)
+        except ValueError as fault:
+            raise NotUnderstood(f"the form can't be read: {fault}") from fault
+    fields: dict[str, str] = {}
+    for name, value in found:
+        fields.setdefault(name.replace("\0", ""), value.replace("\0", ""))
+    if not any(fields):
+        raise NotUnderstood("the form is empty")
+    return fields
+
+
+def number(value: str | None) -> float | None:
+    """A decimal number, or None for anything else."""
+    try:
+        return float(value) if value and value.replace(".", "").lstrip("-").isdigit() else None
+    except ValueError:
+        return None
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON, or None for anything that is none (or only Python's idea of it)."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def members(reply: HttpReply) -> dict[str, Any]:
+    """The members of a JSON answer; none if it is no object."""
+    found = loads(reply.body)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,86 @@
+"""SMS and MMS through Twilio Programmable Messaging: https://www.twilio.com/docs/messaging."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from adapters.contract import Adapter, Answer, Capabilities, FileRule
+from adapters.simulation import digits_of, hex_of
+from adapters.sms.account import TwilioAccount
+from adapters.sms.inbound import parse, verify
+from adapters.sms.outbound import media, send
+from adapters.sms.simulator import simulate
+
+# Twilio runs what a webhook answers as TwiML; an empty response says nothing to the customer.
+_NOTHING_TO_SAY: Final = Answer(
+    200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', {"content-type": "text/xml; charset=utf-8"}
+)
+
+# https://www.twilio.com/docs/messaging/guides/accepted-mime-types: pictures are made to fit the phone, the rest isn't.
+_FILES: Final = (
+    FileRule(media="image", mime_types=("image/jpeg", "image/png", "image/gif"), max_bytes=5_000_000),
+    FileRule(media="image", mime_types=("image/bmp", "image/tiff"), max_bytes=500_000),
+    FileRule(
+        media="video", mime_types=("video/mpeg", "video/mp4", "video/quicktime", "video/webm", "video/3gpp"), max_bytes=500_000
+    ),
+    FileRule(media="audio", mime_types=("audio/mp4", "audio/mpeg", "audio/ogg", "audio/3gpp", "audio/amr"), max_bytes=500_000),
+    FileRule(
+        media="file",
+        mime_types=("text/vcard", "text/x-vcard", "text/csv", "text/rtf", "text/calendar", "application/pdf"),
+        max_bytes=500_000,
+    ),
+)
+
+_CAPABILITIES: Final = Capabilities(
+    inbound=frozenset(
+        {
+            "message.text",
+            "message.image",
+            "message.video",
+            "message.audio",
+            "message.file",
+            "message.location",
+            "message.choice",
+            "message.unknown",
+            "receipt",
+            "ended",
+            "unknown",
+        }
+    ),
+    outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "notice"}),
+    max_text=1_600,
+    text_unit="utf16",  # Twilio doesn't say how it counts an emoji; so the longest count there is
+    max_caption=1_600,
+    files=_FILES,
+    speaker_prefix="{name}: ",  # plain letters: one outside GSM 7-bit would more than halve what an SMS holds
+    receipts=frozenset({"sent", "delivered", "failed", "read"}),
+    editions=("enhanced", "standard"),
+)
+
+
+def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
+    """An account that nobody has, at the simulator's address."""
+    return {
+        "account_sid": f"AC{hex_of(channel_id, 32)}",
+        "auth_tokens": [f"demo-auth-token-of-{channel_id}"],
+        "number": f"+1888555{digits_of(channel_id, 4)}",
+        "api_base": base,
+    }
+
+
+ADAPTER: Final = Adapter(
+    kind="sms",
+    title="SMS and MMS (Twilio)",
+    account=TwilioAccount,
+    capabilities=_CAPABILITIES,
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=simulate,
+    demo=demo,
+    accepted=_NOTHING_TO_SAY,
+    methods=("POST", "GET"),
+)
+
+__all__ = ["ADAPTER"]
