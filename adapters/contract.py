@@ -185,10 +185,11 @@ class Account(BaseModel):
 
     `channel_id` and `webhook_url` (the public URL that the provider calls, no trailing slash) are given by the gateway. Secrets
     are `SecretStr`, those that rotate are tuples: the first is used, all are accepted. `api_base` (no trailing slash) is the
-    provider's real address by default, and a simulator's in the demo.
+    provider's real address by default, and a simulator's in the demo. A faulty setting's error doesn't show what was given, which may
+    be a secret.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     channel_id: ChannelId = Field(default=ChannelId(""), exclude=True)
     webhook_url: str = Field(default="", exclude=True)
