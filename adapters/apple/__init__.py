@@ -1,0 +1,42 @@
+"""Apple Messages for Business, spoken to directly as a messaging service provider (MSP).
+
+What marks this channel: the customer is an opaque id without a name or number; nobody but the customer can begin or end a
+conversation; there are no receipts; all our bubbles look alike, so a name before the text tells who speaks; files are
+encrypted by whoever sends them. Source: Apple, "Messages for Business REST API" and its MSP tutorial (register.apple.com).
+
+Beside the usual six files: `tokens.py` (the JWT, both ways), `mmcs.py` (the files' encryption), `answers.py` (pickers and
+forms that come back), `gate.py` (Apple's gateway, simulated).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.apple.account import AppleAccount, demo
+from adapters.apple.inbound import parse, verify
+from adapters.apple.media import media
+from adapters.apple.outbound import send
+from adapters.apple.simulator import AppleSimulator
+from adapters.apple.wire import MAX_FILE_BYTES, MAX_TEXT
+from adapters.contract import Adapter, Capabilities, FileRule
+
+__all__ = ["ADAPTER"]
+
+ADAPTER: Adapter[Any] = Adapter[AppleAccount](
+    kind="apple",
+    title="Apple Messages for Business",
+    account=AppleAccount,
+    capabilities=Capabilities(
+        inbound=frozenset({"message.text", "message.media", "message.choice", "message.unknown", "typing", "ended", "unknown"}),
+        outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "notice", "typing"}),
+        max_text=MAX_TEXT,
+        max_caption=MAX_TEXT,
+        files=(FileRule(media="file", max_bytes=MAX_FILE_BYTES),),
+    ),
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=AppleSimulator,
+    demo=demo,
+)

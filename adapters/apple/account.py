@@ -1,0 +1,84 @@
+"""The settings of one Apple business."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import uuid
+from typing import Any, Final
+
+from pydantic import ConfigDict, Field, SecretStr, field_validator
+
+from adapters.apple.tokens import key_of
+from adapters.contract import Account
+
+_DEMO: Final = uuid.UUID("2b1f6f0e-6a38-5f0c-9a55-7a3d0c1e9b42")
+
+
+class AppleAccount(Account):
+    """One business of an MSP. Source: Apple, "Getting started as an MSP": the portal shows the MSP id and the secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    msp_id: str = Field(min_length=1, description="The MSP id (a UUID) that Apple's Register portal shows.")
+    business_id: str = Field(min_length=1, description="The business id (a UUID, without `urn:biz:`) that customers write to.")
+    secrets: tuple[SecretStr, ...] = Field(
+        min_length=1,
+        description="The MSP's API secrets, in base64 as the portal shows them. The first signs our calls, and the next ones are "
+        "tried where Apple refuses it; all are accepted from Apple.",
+    )
+    api_base: str = Field(default="https://mspgw.push.apple.com/v1", description="Apple's gateway, without a slash at the end.")
+    token_age_seconds: int = Field(
+        default=3600,
+        ge=0,
+        description="How old, or how far ahead of our clock, a token of Apple's may be. 0: any age, for Apple sets no end to its tokens.",
+    )
+    max_unpacked_bytes: int = Field(default=1_048_576, ge=1024, description="The largest webhook body after unpacking (gzip).")
+    rich_links: bool = Field(
+        default=True, description="Send a text that is a link alone as a link card, so that it needs no tap to load."
+    )
+    same_answer_once: bool = Field(
+        default=True,
+        description="Count an equal answer to the same picker or form once: Apple was seen to send it twice under different ids.",
+    )
+    msp_agent: str = Field(
+        default="", max_length=64, pattern=r"^[ -~]*$", description="A word that Apple logs with our messages."
+    )
+
+    @field_validator("secrets")
+    @classmethod
+    def _base64(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in secrets:
+            try:
+                key = key_of(secret.get_secret_value())
+            except (binascii.Error, ValueError):
+                raise ValueError("a secret is no base64: copy it from Apple's portal as it stands there") from None
+            if not key:
+                raise ValueError("a secret is empty: copy it from Apple's portal")
+        return secrets
+
+    @field_validator("api_base")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("business_id")
+    @classmethod
+    def _bare(cls, value: str) -> str:
+        return value.removeprefix("urn:biz:")
+
+    def is_own(self, url: str) -> bool:
+        """Whether a URL stands below the configured gateway, and so was not named by a stranger."""
+        return url.startswith(f"{self.api_base}/")
+
+
+def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
+    """Settings for the demo: made from the channel's name, never a real key."""
+    secret = hashlib.sha256(f"demo secret of {channel_id}".encode()).digest()
+    return {
+        "msp_id": str(uuid.uuid5(_DEMO, f"msp {channel_id}")),
+        "business_id": str(uuid.uuid5(_DEMO, f"business {channel_id}")),
+        "secrets": [base64.b64encode(secret).decode()],
+        "api_base": base,
+    }
