@@ -81,10 +81,7 @@ def _queue(connection: sqlite3.Connection, ground: Ground, session: Session, out
     if media_id:
         media.belongs(connection, media_id, session.id, outgoing.entry_number, session.channel_id)
     for message in _messages(connection, ground, session, outgoing, now):
-        if isinstance(message, Say):
-            ready = prepare(message, channel.adapter.capabilities)
-        else:
-            ready = [message]
+        ready = prepare(message, channel.adapter.capabilities) if isinstance(message, Say) else [message]
         for one in ready:
             fresh = {"id": ground.new_id("msg" if one.kind == "say" else "ntc"), "retry_key": str(uuid.uuid4())}
             outbox.add(

@@ -49,8 +49,6 @@ class StoredOutbox:
         def write(connection: sqlite3.Connection) -> list[tuple[OutboxRow, conversations.Conversation]]:
             now = self._clock().timestamp()
             rows = outbox.lease(connection, channel_id, now=now, until=now + seconds, limit=limit, busy=busy)
-            for row in rows:
-                tell_delivery(connection, row.org, row.session_id, row.entry_number, now)
             return [(row, conversations.of(connection, channel_id, row.address)) for row in rows]
 
         return [await self._item(row, about) for row, about in await self._writer.run(write)]
@@ -67,7 +65,7 @@ class StoredOutbox:
             address=row.address,
             message=message,
             attempts=row.attempts,
-            again=row.again,
+            lost_at=datetime.fromtimestamp(row.lost_at, UTC) if row.lost_at is not None else None,
         )
 
     async def _file(self, media_id: str) -> OutboundFile:
@@ -82,10 +80,13 @@ class StoredOutbox:
             content=content,
         )
 
-    async def next_due(self, channel_id: str) -> datetime | None:
+    async def due(self) -> tuple[list[str], datetime | None]:
         """See the contract."""
-        at = await self._readers.run(lambda c: outbox.next_due(c, channel_id))
-        return datetime.fromtimestamp(at, UTC) if at is not None else None
+        now = self._clock().timestamp()
+        heads = await self._readers.run(outbox.heads)
+        later = min((at for _, at in heads if at > now), default=None)
+        channels = sorted({channel for channel, at in heads if at <= now})
+        return channels, datetime.fromtimestamp(later, UTC) if later is not None else None
 
     async def sent(self, item: OutboxItem, sent: Sent) -> None:
         """See the contract."""

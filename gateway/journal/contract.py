@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import AwareDatetime
+
 from adapters.contract import Sent
 from adapters.envelope import MediaPart, Outbound, TypingSignal, Value
 
 
 class OutboxItem(Value):
-    """A leased row of the outbox. `again`: an earlier attempt died in the call, so that its outcome isn't known."""
+    """A leased row of the outbox. `lost_at`: when an earlier attempt began that died in the call, so that its outcome isn't known."""
 
     id: str
     channel_id: str
     address: str
     message: Outbound
     attempts: int
-    again: bool
+    lost_at: AwareDatetime | None = None
 
 
 class Outbox(Protocol):
@@ -29,8 +31,8 @@ class Outbox(Protocol):
         conversation's memory. Until the lease runs out they are the caller's."""
         ...
 
-    async def next_due(self, channel_id: str) -> datetime | None:
-        """When the next row of the channel becomes due."""
+    async def due(self) -> tuple[list[str], datetime | None]:
+        """The channels that have a row to lease now, and when the next later row falls due."""
         ...
 
     async def sent(self, item: OutboxItem, sent: Sent) -> None:

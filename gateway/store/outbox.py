@@ -34,7 +34,7 @@ class OutboxRow:
     message: Outbound
     media_id: str | None
     attempts: int
-    again: bool  # an earlier attempt died in the call: its outcome isn't known
+    lost_at: float | None  # when an earlier attempt began that died in the call: its outcome isn't known
 
 
 def add(
@@ -101,20 +101,19 @@ def lease(
             message=_message(row),
             media_id=row["media_id"],
             attempts=row["attempts"] + 1,
-            again=row["state"] == "sending",
+            lost_at=row["updated_at"] if row["state"] == "sending" else None,
         )
         for row in taken
     ]
 
 
-def next_due(connection: sqlite3.Connection, channel_id: str) -> float | None:
-    """When the next row of the channel becomes due (a time in the past: now)."""
-    row = connection.execute(
-        """SELECT min(CASE state WHEN 'queued' THEN next_at ELSE lease_until END) FROM outbox
-           WHERE channel_id = ? AND state IN ('queued', 'sending')""",
-        (channel_id,),
-    ).fetchone()
-    return float(row[0]) if row[0] is not None else None
+def heads(connection: sqlite3.Connection) -> list[tuple[str, float]]:
+    """(channel, when it is due) of the first open row of every conversation that has one."""
+    rows = connection.execute(
+        """SELECT channel_id, CASE state WHEN 'queued' THEN next_at ELSE lease_until END AS due FROM outbox
+           WHERE ordinal IN (SELECT min(ordinal) FROM outbox WHERE state IN ('queued', 'sending') GROUP BY channel_id, address)"""
+    )
+    return [(row["channel_id"], row["due"]) for row in rows]
 
 
 def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Sequence[str], now: float) -> None:

@@ -35,10 +35,10 @@ class Readers:
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a reading job in a thread."""
         connection = await self._free.get()
-        try:
-            return await asyncio.shield(asyncio.to_thread(_in_one_moment, connection, job))
-        finally:
-            self._free.put_nowait(connection)
+        reading = asyncio.ensure_future(asyncio.to_thread(_in_one_moment, connection, job))
+        # A cancelled reader doesn't stop its thread: the connection is free when the thread is done, not before.
+        reading.add_done_callback(lambda _: self._free.put_nowait(connection))
+        return await asyncio.shield(reading)
 
 
 def _in_one_moment(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:

@@ -1,0 +1,195 @@
+"""Runs flows: the one place that calls providers. Timeouts, connection faults, caching and the guard against private addresses are here.
+
+Addresses that customers or providers name (`HttpCall.foreign`) are resolved by a resolver that gives public addresses only, so that neither a
+name nor a redirect nor a change of DNS between check and use can reach inside our network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import socket
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from httpx_aiohttp import AiohttpTransport
+
+from adapters.contract import Flow, HttpCall, HttpReply, NoReply
+from adapters.errors import SendFailed, Verdict
+from adapters.replies import SENTENCES
+from gateway.clock import Clock
+
+T = TypeVar("T")
+_MOST_REDIRECTS: Final = 5
+_MOST_CACHED: Final = 2_000
+
+
+class PrivateAddress(Exception):
+    """The address leads inside."""
+
+
+def is_public(address: str) -> bool:
+    """Whether this IP address may be called when somebody else named it."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    ip = mapped or ip
+    return ip.is_global and not ip.is_multicast
+
+
+class PublicResolver(AbstractResolver):
+    """Gives public addresses only."""
+
+    def __init__(self) -> None:
+        self._inner = ThreadedResolver()
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """Raises OSError when none is public."""
+        found = await self._inner.resolve(host, port, family)
+        public = [one for one in found if is_public(one["host"])]
+        if not public:
+            raise OSError(f"{host} has no public address")
+        return public
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def _client(resolver: AbstractResolver | None, connections: int) -> httpx.AsyncClient:
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=connections, resolver=resolver, ttl_dns_cache=60)
+        return aiohttp.ClientSession(connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar())
+
+    return httpx.AsyncClient(transport=AiohttpTransport(client=session), follow_redirects=False, trust_env=False)
+
+
+class Driver:
+    """See the module. `private_hosts` are `host:port` that may be called although they were named by others (demo, tests)."""
+
+    def __init__(self, clock: Clock, *, private_hosts: Iterable[str] = (), connections: int = 200) -> None:
+        self._clock = clock
+        self._private_hosts = frozenset(private_hosts)
+        self._own = _client(None, connections)
+        self._foreign = _client(PublicResolver(), 50)
+        self._cached: dict[str, tuple[datetime, HttpReply]] = {}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._own.aclose()
+        await self._foreign.aclose()
+
+    async def run(self, flow: Flow[T]) -> T:
+        """The flow's result. Raises what the flow raises; a call without an answer becomes SendFailed: `again` when the provider can't have
+        taken it, `unknown` when the customer may have seen it."""
+        try:
+            call = next(flow)
+            while True:
+                try:
+                    reply = await self.call(call)
+                except NoReply as lost:
+                    call = self._throw(flow, call, lost)
+                else:
+                    call = flow.send(reply)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        finally:
+            flow.close()
+
+    def _throw(self, flow: Flow[Any], call: HttpCall, lost: NoReply) -> HttpCall:
+        try:
+            return flow.throw(lost)
+        except NoReply as uncaught:
+            if uncaught.sent and call.visible:
+                raise SendFailed(Verdict.unknown, "no_answer", SENTENCES["no_answer"]) from uncaught
+            raise SendFailed(Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"]) from uncaught
+
+    async def call(self, call: HttpCall) -> HttpReply:
+        """One call. Raises NoReply."""
+        key = _key(call) if call.cache_seconds else ""
+        if key and not call.refresh and (hit := self._cached.get(key)) and hit[0] > self._clock():
+            return hit[1]
+        reply = await self._call(call)
+        if key and reply.status < 300:
+            if len(self._cached) >= _MOST_CACHED:
+                self._cached.clear()
+            self._cached[key] = (self._clock() + timedelta(seconds=call.cache_seconds), reply)
+        return reply
+
+    async def _call(self, call: HttpCall) -> HttpReply:
+        if not call.foreign:
+            return await self._once(self._own, call, call.url, dict(call.headers))
+        url, headers = call.url, dict(call.headers)
+        for _ in range(_MOST_REDIRECTS + 1):
+            reply = await self._once(self._client_for(url), call, url, headers)
+            location = reply.headers.get("location")
+            if reply.status not in (301, 302, 303, 307, 308) or not location:
+                return reply
+            following = urljoin(url, location)
+            if urlsplit(following).netloc != urlsplit(url).netloc:
+                headers = {name: value for name, value in headers.items() if name.lower() not in ("authorization", "cookie")}
+            url = following
+        raise NoReply("too many redirects", sent=False)
+
+    def _client_for(self, url: str) -> httpx.AsyncClient:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or not host:
+            raise NoReply("the address is no http(s) URL", sent=False)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if f"{host}:{port}" in self._private_hosts:
+            return self._own
+        if _is_ip(host) and not is_public(host):
+            raise NoReply("the address leads inside our network", sent=False)
+        return self._foreign
+
+    async def _once(self, client: httpx.AsyncClient, call: HttpCall, url: str, headers: dict[str, str]) -> HttpReply:
+        files = [(f.field, (f.name, f.content, f.mime_type)) for f in call.files]
+        body: dict[str, Any] = {"data": dict(call.fields), "files": files} if files else {"content": call.body or None}
+        timeout = httpx.Timeout(call.timeout_seconds, connect=min(5.0, call.timeout_seconds))
+        try:
+            async with client.stream(call.method, url, headers=headers, timeout=timeout, **body) as response:
+                content = await _read(response, call.max_reply_bytes)
+                return HttpReply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, content)
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.PoolTimeout,
+            httpx.UnsupportedProtocol,
+            httpx.InvalidURL,
+        ) as error:
+            raise NoReply(type(error).__name__, sent=False) from error
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoReply(type(error).__name__, sent=True) from error
+
+
+async def _read(response: httpx.Response, most: int) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > most:
+            raise NoReply(f"the reply is longer than {most} bytes", sent=True)
+    return bytes(content)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _key(call: HttpCall) -> str:
+    digest = hashlib.sha256()
+    for part in (call.method, call.url, *(f"{k}:{v}" for k, v in sorted(call.headers.items()))):
+        digest.update(part.encode() + b"\0")
+    digest.update(call.body)
+    return digest.hexdigest()

@@ -1,0 +1,92 @@
+"""Customers' files: fetched early and kept, because providers' addresses die. The text never waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from adapters.errors import SendFailed, Unsupported, Verdict
+from gateway.clock import Clock
+from gateway.config import Channel
+from gateway.doorbell.contract import Doorbell
+from gateway.errors import StoreUnavailable
+from gateway.journal.contract import MediaItem, MediaShelf
+from gateway.journal.driver import Driver
+from gateway.journal.retries import backoff
+
+_log = logging.getLogger(__name__)
+_AT_ONCE: Final = 8
+_MOST_ATTEMPTS: Final = 12
+
+
+class Fetcher:
+    """See the module."""
+
+    def __init__(
+        self,
+        shelf: MediaShelf,
+        driver: Driver,
+        channels: Mapping[str, Channel],
+        bell: Doorbell,
+        clock: Clock,
+        max_bytes: int,
+    ) -> None:
+        self._shelf, self._driver, self._channels, self._bell, self._clock = shelf, driver, channels, bell, clock
+        self._max_bytes = max_bytes
+        self._in_hand: set[str] = set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                room = _AT_ONCE - len(self._in_hand)
+                items = await self._shelf.pending(limit=room, busy=frozenset(self._in_hand)) if room > 0 else []
+                for item in items:
+                    self._in_hand.add(item.id)
+                    tasks.create_task(self._fetch(item), name=f"fetch {item.id}")
+                if not items:
+                    await self._bell.wait("media", 1.0)
+
+    async def _fetch(self, item: MediaItem) -> None:
+        try:
+            await self._try(item)
+        except StoreUnavailable as error:
+            _log.warning("store unavailable", extra={"action": "media.wait", "media": item.id, "reason": str(error)})
+            await asyncio.sleep(1)
+        finally:
+            self._in_hand.discard(item.id)
+            self._bell.ring("media")
+
+    async def _try(self, item: MediaItem) -> None:
+        channel = self._channels.get(item.channel_id)
+        if channel is None:
+            await self._shelf.failed(item, reason="its channel is no longer configured")
+            return
+        try:
+            async with asyncio.timeout(120):
+                fetched = await self._driver.run(channel.adapter.media(item.part, channel.account, self._clock()))
+        except SendFailed as failed:
+            await self._not_now(item, failed)
+        except Unsupported as error:
+            await self._shelf.failed(item, reason=str(error))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            _log.warning("file not fetched", extra={"action": "media.later", "media": item.id, "reason": type(error).__name__})
+            await self._not_now(item, SendFailed(Verdict.again, "provider_unavailable", "The file can't be fetched."))
+        else:
+            if len(fetched.content) > self._max_bytes:
+                await self._shelf.failed(item, reason=f"the file is larger than {self._max_bytes} bytes")
+            else:
+                mime_type = fetched.mime_type or item.part.mime_type
+                await self._shelf.ready(item, fetched.content, mime_type, fetched.name or item.part.name)
+
+    async def _not_now(self, item: MediaItem, failed: SendFailed) -> None:
+        if failed.verdict is Verdict.dead or item.attempts + 1 >= _MOST_ATTEMPTS:
+            await self._shelf.failed(item, reason=failed.sentence)
+            return
+        at = self._clock() + timedelta(seconds=backoff(item.attempts + 1, most_seconds=300))
+        await self._shelf.later(item, at=max(at, failed.again_at or at), reason=failed.sentence)

@@ -1,0 +1,197 @@
+"""The inbox on SQLite: a raw webhook is on disk before it is answered.
+
+The hot road of the whole gateway: what gathers while a commit runs is written by one statement and made durable by one fsync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from adapters.contract import RawRequest
+from gateway.clock import Clock
+from gateway.errors import StoreUnavailable
+from gateway.journal.contract import InboxRow
+from gateway.store.group_commit import GroupCommit, Savepoints
+from gateway.store.readers import Readers
+
+T = TypeVar("T")
+
+# Credentials that were checked and are needed no more.
+_NOT_KEPT: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_INSERT: Final = (
+    """INSERT INTO inbox (channel_id, received_at, method, url, path, query, headers, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+)
+WAITING, DONE, STUCK = 0, 1, 2
+
+
+def _apply(connection: sqlite3.Connection, jobs: Sequence[Any]) -> list[Any]:
+    """Rows by one statement, other jobs one by one, in their order."""
+    if not any(callable(job) for job in jobs):
+        connection.executemany(_INSERT, jobs)
+        return [None] * len(jobs)
+    run = Savepoints()
+    results: list[Any] = []
+    for job in jobs:
+        results += run(connection, [job]) if callable(job) else [connection.execute(_INSERT, job) and None]
+    return results
+
+
+class SqliteInbox:
+    """See `gateway.journal.contract.Inbox`, and `put` for the edge."""
+
+    def __init__(self, data_dir: Path, clock: Clock, *, fault: Callable[[str], None] | None = None) -> None:
+        path = data_dir / "inbox.db"
+        self._clock = clock
+        self._writer = GroupCommit(path, apply=_apply, migrations="gateway.store.migrations.inbox", fault=fault)
+        self._readers = Readers(path, size=2)
+
+    async def open(self) -> None:
+        """Open the file; rows that were leased when the process died are free at once: there is no other process."""
+        await self._writer.open()
+        await self._readers.open()
+        await self._writer.run(lambda c: c.execute("UPDATE inbox SET lease_until = 0 WHERE state = 0") and None)
+
+    async def close(self) -> None:
+        """Commit what is in hand and close."""
+        await self._writer.close()
+        await self._readers.close()
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable when nothing can be made durable."""
+        await self._writer.run(lambda c: c.execute("SELECT 1").fetchone())
+
+    def put(self, channel_id: str, request: RawRequest) -> asyncio.Future[None]:
+        """Keep a request; it is on disk when the future is done. The future raises StoreUnavailable."""
+        return self._writer.submit(
+            (
+                channel_id,
+                request.received_at.timestamp(),
+                request.method,
+                request.url,
+                request.path,
+                json.dumps(request.query) if request.query else "[]",
+                json.dumps(_kept(request.headers)),
+                request.body,
+            )
+        )
+
+    # ----------------------------------------------------------------------------------------- for the receiver
+
+    async def lease(self, *, seconds: float, limit: int) -> list[InboxRow]:
+        """See the contract."""
+        now = self._clock().timestamp()
+        if not await self._readers.run(lambda c: _any_waiting(c, now)):
+            return []
+
+        def write(connection: sqlite3.Connection) -> list[InboxRow]:
+            rows = connection.execute(
+                "SELECT * FROM inbox WHERE state = 0 AND lease_until <= :now AND next_at <= :now ORDER BY id LIMIT :limit",
+                {"now": now, "limit": limit},
+            ).fetchall()
+            connection.executemany(
+                "UPDATE inbox SET lease_until = ?, attempts = attempts + 1 WHERE id = ?",
+                [(now + seconds, row["id"]) for row in rows],
+            )
+            return [read_row(row) for row in rows]
+
+        return await self._writer.run(write)
+
+    async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
+        """See the contract."""
+        now = self._clock().timestamp()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "UPDATE inbox SET state = 1, done_at = ?, reason = ? WHERE id = ?",
+                [(now, remark, row_id) for row_id, remark in done],
+            )
+            connection.executemany(
+                "UPDATE inbox SET state = 2, reason = ? WHERE id = ?", [(why, row_id) for row_id, why in stuck]
+            )
+
+        await self._writer.run(write)
+
+    async def put_back(self, ids: Sequence[int], *, at: datetime, reason: str) -> None:
+        """See the contract."""
+        values = [(at.timestamp(), reason, row_id) for row_id in ids]
+        await self._writer.run(
+            lambda c: c.executemany("UPDATE inbox SET lease_until = 0, next_at = ?, reason = ? WHERE id = ?", values) and None
+        )
+
+    async def purge(self, done_days: float, stuck_days: float) -> None:
+        """Throw away what was dealt with long ago."""
+        now = self._clock()
+        done, stuck = now - timedelta(days=done_days), now - timedelta(days=stuck_days)
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM inbox WHERE state = 1 AND done_at < ?", (done.timestamp(),))
+            connection.execute("DELETE FROM inbox WHERE state = 2 AND received_at < ?", (stuck.timestamp(),))
+
+        await self._writer.run(write)
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """For operators and metrics."""
+        return await self._readers.run(job)
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _NOT_KEPT}
+
+
+def _any_waiting(connection: sqlite3.Connection, now: float) -> bool:
+    query = "SELECT 1 FROM inbox WHERE state = 0 AND lease_until <= :now AND next_at <= :now LIMIT 1"
+    return connection.execute(query, {"now": now}).fetchone() is not None
+
+
+def read_row(row: sqlite3.Row) -> InboxRow:
+    """A row as a value."""
+    return InboxRow(
+        id=row["id"],
+        channel_id=row["channel_id"],
+        received_at=datetime.fromtimestamp(row["received_at"], UTC),
+        method=row["method"],
+        url=row["url"],
+        path=row["path"],
+        query=tuple(cast("tuple[str, str]", tuple(pair)) for pair in json.loads(row["query"])),
+        headers=json.loads(row["headers"]),
+        body=row["body"],
+        attempts=row["attempts"],
+        reason=row["reason"],
+    )
+
+
+# ------------------------------------------------------------------------------------------ for operators
+
+
+def stuck_rows(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
+    """What waits for an operator, oldest first."""
+    return connection.execute("SELECT * FROM inbox WHERE state = 2 ORDER BY id LIMIT ?", (limit,)).fetchall()
+
+
+def one_row(connection: sqlite3.Connection, row_id: int) -> sqlite3.Row | None:
+    """A row, whatever its state."""
+    row: sqlite3.Row | None = connection.execute("SELECT * FROM inbox WHERE id = ?", (row_id,)).fetchone()
+    return row
+
+
+def replay(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:
+    """Let stuck rows (None: all of them) be read again; how many. Runs in the caller's transaction."""
+    if ids is None:
+        done = connection.execute("UPDATE inbox SET state = 0, lease_until = 0, next_at = 0, reason = NULL WHERE state = 2")
+        return done.rowcount
+    count = 0
+    for row_id in ids:
+        done = connection.execute(
+            "UPDATE inbox SET state = 0, lease_until = 0, next_at = 0, reason = NULL WHERE id = ? AND state != 0", (row_id,)
+        )
+        count += done.rowcount
+    return count
+
+
+__all__ = ["SqliteInbox", "StoreUnavailable", "one_row", "read_row", "replay", "stuck_rows"]
