@@ -129,6 +129,10 @@ class EventsGone(Exception):
     """The events after this number are no longer kept: read the state anew."""
 
 
+class SlowListener(Exception):
+    """The listener has not read for too long; it may come again and resume."""
+
+
 class Broker(Protocol):
     """The central session broker."""
 
@@ -203,7 +207,7 @@ class Broker(Protocol):
 
     def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """What the caller may see, as it happens; first what happened after number `after` (None: from now on), then on and on.
-        Raises EventsGone when `after` is older than what is kept."""
+        Raises EventsGone when `after` is older than what is kept, SlowListener when it isn't read for too long."""
         ...
 
     async def ready(self) -> None:

@@ -1,0 +1,63 @@
+"""What stands in an event's frame: the same shapes as the API's answers, as this caller may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, Field
+
+from adapters.envelope import Value
+from gateway.brokers.contract import Caller, DeliveryState, Event, Line
+from gateway.edge.api.shapes import Shape, Time, delivery_of, entry_of, invitation_of, rfc3339, session_of
+from gateway.session.model import Invitation, OrgSettings, Session
+
+V = TypeVar("V", bound=Value)
+Reader = Callable[[Any, Caller, OrgSettings], Shape]
+
+
+class EventShape(Shape):
+    """A frame. `data` by type: `entry` `{entry}`, `session` `{session}`, `delivery` `{number, delivery: [...]}`, `media` `{number, media_id, ...}`,
+    `typing` `{who, on}`, `presence` `{login, status}`, `work_offered` `{queue, expires_at}`, `work_withdrawn` `{reason}`, `invitation_received`
+    `{invitation}`, `invitation_closed` `{invitation_id, reason}`, `invitation_declined` `{invitation_id, by, all}`. More types may come: pass over
+    those that you don't know.
+    """
+
+    type: str
+    id: int | None = Field(description="The event's number, to resume after; null for what isn't stored (typing).")
+    session_id: str | None
+    at: Time
+    data: dict[str, Any]
+
+
+# Members that are values of ours, whether the broker gives them as such or as it stored them.
+_READERS: Final[Mapping[str, Reader]] = {
+    "entry": lambda given, caller, settings: entry_of(_value(Line, given)),
+    "session": lambda given, caller, settings: session_of(_value(Session, given), caller, settings),
+    "invitation": lambda given, caller, settings: invitation_of(_value(Invitation, given), caller),
+}
+
+
+def event_of(event: Event, caller: Caller, settings: OrgSettings) -> EventShape:
+    """The event as a frame."""
+    data = {name: _member(name, value, caller, settings) for name, value in event.data.items()}
+    return EventShape(type=event.type, id=event.number, session_id=event.session_id, at=event.at, data=data)
+
+
+def _member(name: str, value: Any, caller: Caller, settings: OrgSettings) -> Any:
+    if name in _READERS and value is not None:
+        return _READERS[name](value, caller, settings).model_dump(mode="json", by_alias=True)
+    if name == "delivery" and isinstance(value, list | tuple):
+        return [delivery_of(_value(DeliveryState, one)).model_dump(mode="json") for one in value]
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, str) and name.endswith("_at"):
+        return rfc3339(datetime.fromisoformat(value))
+    if isinstance(value, BaseModel):
+        raise TypeError(f"no shape says how to show {type(value).__name__} in an event")
+    return value
+
+
+def _value(kind: type[V], given: Any) -> V:
+    return given if isinstance(given, kind) else kind.model_validate(given)

@@ -1,0 +1,271 @@
+"""`GET /events`: all that the caller may see, as it happens, over a WebSocket.
+
+Frames are `{"type", "id", "session_id", "data"}`; `id` is the event's number, null for what isn't stored. A client keeps the last `id` and
+comes back with `?after=`: nothing is missing, nothing comes twice. The first frame, `hello`, gives the number that the stream
+begins after: whoever reads the state after `hello` and then applies what comes has no hole.
+
+The token comes in the Authorization header, as a subprotocol (`byoc, bearer.TOKEN`), or in a first frame `{"type": "hello", "token": …,
+"after": …}`, since a browser can't set the header. Never in the URL.
+
+A reader that is too slow costs bounded memory: when a frame can't be written in time, or too many wait, the stream is closed (4429) and
+the client comes back with `?after=`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
+
+from aiohttp import WSMessage, WSMsgType, web
+from pydantic import Field, ValidationError
+
+from gateway.brokers.contract import Caller, EventsGone, SlowListener
+from gateway.edge.api.call import Asked, Number
+from gateway.edge.api.event_shapes import event_of
+from gateway.edge.api.reading import query_of
+from gateway.edge.api.serving import Desk
+from gateway.edge.auth import SUBPROTOCOL, token_of_header, token_of_subprotocols
+from gateway.edge.problems import Problem
+from gateway.errors import GatewayError
+
+log: Final = logging.getLogger(__name__)
+
+# Close codes: 4000-4999 are the application's own (RFC 6455, 7.4.2). Texts may have 123 bytes.
+CLOSES: Final[dict[int, str]] = {
+    1001: "The gateway is shutting down; come back with ?after=.",
+    1011: "The gateway failed; come back with ?after=.",
+    1013: "The gateway can't work now; come back with ?after= in a moment.",
+    4400: "The frame is not understood.",
+    4401: "Who are you? Send a token that is valid.",
+    4408: "No hello frame came in time.",
+    4409: "Your rights have changed; come back with ?after=.",
+    4410: "Events after that number are no longer kept; read the state anew, then connect without ?after=.",
+    4429: "You read too slowly, or hold too many streams; come back with ?after=.",
+}
+
+
+class EventsQuery(Asked):
+    """`after`: the `id` of the last event that the client has; without it, from now on."""
+
+    after: Number | None = None
+
+
+class HelloFrame(Asked):
+    """What a client without an Authorization header sends first."""
+
+    type: Literal["hello"]
+    token: Annotated[str, Field(min_length=1, max_length=8_192)]
+    after: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times of a stream, in seconds.
+
+    `heartbeat`: how often a stream shows that it lives (a ping for programs, a frame for pages, which see no pings), and looks whether its
+    token is still good. `write` is shorter, so that a reader that is too slow is told so before it is taken for dead.
+    """
+
+    hello: float = 10
+    heartbeat: float = 20
+    write: float = 15
+    farewell: float = 5
+
+
+class _Close(Exception):
+    def __init__(self, code: int) -> None:
+        super().__init__(CLOSES[code])
+        self.code = code
+
+
+@dataclass(slots=True)
+class Streams:
+    """All open event streams of this process."""
+
+    desk: Desk
+    pace: Pace = field(default_factory=Pace)
+    _open: set[web.WebSocketResponse] = field(default_factory=set)
+    _per_caller: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _draining: bool = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One stream, from its upgrade to its end."""
+        self.desk.origins.check(request)
+        query = query_of(request, EventsQuery)
+        socket = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            heartbeat=self.pace.heartbeat,
+            timeout=self.pace.farewell,
+            max_msg_size=16 * 1024,
+            compress=False,  # 300 kB of memory a stream, and frames would wait for each other
+        )
+        if not socket.can_prepare(request).ok:
+            raise Problem("upgrade_required", "Connect by WebSocket.", headers={"Upgrade": "websocket"})
+        token = self._token_beforehand(request)
+        caller = self._caller(token, request) if token is not None else None
+        await socket.prepare(request)
+        self._open.add(socket)
+        try:
+            after = query.after
+            if token is None or caller is None:
+                token, caller, told = await self._greeted(socket, request)
+                after = told if told is not None else after
+            async with self._counted(caller):
+                await _Stream(self.desk, self.pace, socket, caller, token).run(after)
+        except _Close as close:
+            await self._close(socket, request, close.code)
+        except EventsGone:
+            await self._close(socket, request, 4410)
+        except SlowListener:
+            await self._close(socket, request, 4429)
+        except GatewayError:
+            await self._close(socket, request, 1013)
+        except ConnectionError:
+            log.debug("stream broken off", extra={"action": "events.broken_off"})  # the client is gone, and will be back
+        except Exception:  # the rim: the client comes back, and the log says why it had to
+            log.exception("stream failed", extra={"action": "events.failed"})
+            await self._close(socket, request, 1011)
+        finally:
+            self._open.discard(socket)
+        return socket
+
+    async def drain(self) -> None:
+        """Close all streams and take no more: their clients come back elsewhere."""
+        self._draining = True
+        farewells = [socket.close(code=1001, message=CLOSES[1001].encode()) for socket in tuple(self._open)]
+        await asyncio.gather(*farewells, return_exceptions=True)
+
+    def _token_beforehand(self, request: web.Request) -> str | None:
+        if self._draining:
+            raise Problem("unavailable", CLOSES[1001], headers={"Retry-After": "1"})
+        if "Authorization" in request.headers:
+            return token_of_header(request.headers.getall("Authorization"))
+        return token_of_subprotocols(request)
+
+    def _caller(self, token: str, request: web.Request) -> Caller:
+        caller = self.desk.doorkeeper.caller_of_token(token, self.desk.address_of(request))
+        self.desk.count(caller)
+        return caller
+
+    async def _greeted(self, socket: web.WebSocketResponse, request: web.Request) -> tuple[str, Caller, int | None]:
+        hello = await self._hello(socket)
+        try:
+            return hello.token, self._caller(hello.token, request), hello.after
+        except Problem as problem:
+            raise _Close(4429 if problem.status == 429 else 4401) from None
+
+    async def _hello(self, socket: web.WebSocketResponse) -> HelloFrame:
+        try:
+            message = await socket.receive(timeout=self.pace.hello)
+        except TimeoutError:
+            raise _Close(4408) from None
+        if message.type is not WSMsgType.TEXT:
+            raise _Close(4400)
+        try:
+            return HelloFrame.model_validate_json(message.data, strict=True)
+        except ValidationError:
+            raise _Close(4400) from None
+
+    @contextlib.asynccontextmanager
+    async def _counted(self, caller: Caller) -> AsyncIterator[None]:
+        """Around a stream: the broker knows that this rep is there (L5)."""
+        key = (caller.org, caller.login)
+        if self._per_caller[key] >= self.desk.limits.streams_per_caller:
+            raise _Close(4429)
+        self._per_caller[key] += 1
+        self.desk.metrics.event_streams.inc()
+        try:
+            await self.desk.broker.connected(caller)
+            try:
+                yield
+            finally:
+                # Shielded: a stream that is torn down by a cancel must still be counted off, or the rep would seem there for ever.
+                await asyncio.shield(self.desk.broker.disconnected(caller))
+        finally:
+            self.desk.metrics.event_streams.dec()
+            self._per_caller[key] -= 1
+            if not self._per_caller[key]:
+                del self._per_caller[key]
+
+    async def _close(self, socket: web.WebSocketResponse, request: web.Request, code: int) -> None:
+        self.desk.metrics.event_streams_cut.labels(str(code)).inc()
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(self.pace.farewell):
+                await socket.close(code=code, message=CLOSES[code].encode())
+        # Whoever doesn't read doesn't get the close frame either, and would hold the connection open.
+        if request.transport and request.transport.get_write_buffer_size():
+            request.transport.abort()
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One stream of one caller: three tasks, of which the first to end ends the others."""
+
+    desk: Desk
+    pace: Pace
+    socket: web.WebSocketResponse
+    caller: Caller
+    token: str
+
+    async def run(self, after: int | None) -> None:
+        """Until the client leaves. Raises _Close, EventsGone, GatewayError."""
+        begin = after if after is not None else await self.desk.broker.position(self.caller)
+        await self._write(frame("hello", begin, {"login": self.caller.login, "heartbeat_seconds": self.pace.heartbeat}))
+        jobs = {"forward": self._forward(begin), "listen": self._listen(), "beat": self._beat()}
+        tasks = [asyncio.create_task(job, name=f"events-{name}-{self.caller.login}") for name, job in jobs.items()]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _forward(self, after: int) -> None:
+        settings = self.desk.directory.settings(self.caller.org)
+        events = self.desk.broker.events(self.caller, after)
+        async for event in events:
+            await self._write(event_of(event, self.caller, settings).model_dump_json())
+
+    async def _listen(self) -> None:
+        async for message in self.socket:
+            if not _is_ping(message):
+                raise _Close(4400)
+            await self._write(frame("pong", None, {}))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.pace.heartbeat)
+            caller = self.desk.directory.caller_of(self.token, self.desk.now())
+            if caller != self.caller:
+                raise _Close(4401 if caller is None else 4409)
+            await self._write(frame("heartbeat", None, {}))
+
+    async def _write(self, text: str) -> None:
+        try:
+            async with asyncio.timeout(self.pace.write):
+                await self.socket.send_str(text)
+        except TimeoutError:
+            raise _Close(4429) from None
+
+
+def frame(type: str, id: int | None, data: dict[str, Any]) -> str:
+    """A frame of the stream's own."""
+    return json.dumps({"type": type, "id": id, "session_id": None, "data": data})
+
+
+def _is_ping(message: WSMessage) -> bool:
+    """`{"type": "ping"}`: how a page asks whether the stream lives."""
+    if message.type is not WSMsgType.TEXT:
+        return False
+    try:
+        return bool(json.loads(message.data) == {"type": "ping"})
+    except (ValueError, RecursionError):
+        return False

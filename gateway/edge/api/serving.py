@@ -1,0 +1,165 @@
+"""From a declared call to an aiohttp handler: who asks, may they, what do they ask, and the answer in bytes."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.brokers.contract import Broker, Caller, Directory
+from gateway.edge.api.call import Ask, Asked, Call, Upload
+from gateway.edge.api.reading import accepts_form, fields_of, idempotency_key, json_of, path_of, query_of, unsupported
+from gateway.edge.api.shapes import Shape
+from gateway.edge.api.upload import form_of
+from gateway.edge.auth import Doorkeeper
+from gateway.edge.limits import Buckets, Limits, rate_limited
+from gateway.edge.origins import Origins
+from gateway.edge.problems import SECURITY_HEADERS, Fault, Problem, invalid, of_refusal
+from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.metrics import Metrics
+from gateway.session.decision import Refusal
+
+log: Final = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+_RETRY_SECONDS: Final = "2"  # a restarting store or broker is back within seconds
+
+
+@dataclass(slots=True)
+class Desk:
+    """What every call needs. `address_of` gives the address that a request came from, proxies considered."""
+
+    broker: Broker
+    directory: Directory
+    limits: Limits
+    metrics: Metrics
+    now: Callable[[], datetime]
+    address_of: Callable[[web.Request], str]
+    origins: Origins
+    doorkeeper: Doorkeeper = field(init=False)
+    _buckets: Buckets | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.doorkeeper = Doorkeeper(self.directory, self.now, self.limits.wrong_tokens)
+        self._buckets = Buckets(self.limits.requests) if self.limits.requests else None
+
+    def admit(self, request: web.Request) -> Caller:
+        """Who asks. Raises Problem: 401, 429."""
+        caller = self.doorkeeper.caller_of_request(request, self.address_of(request))
+        self.count(caller)
+        return caller
+
+    def count(self, caller: Caller) -> None:
+        """One more request of this caller. Raises Problem (429)."""
+        if self._buckets and (wait := self._buckets.take(f"{caller.org}\0{caller.login}", self.now())):
+            raise rate_limited(wait)
+
+
+def handler_of(call: Call, desk: Desk) -> Handler:
+    """The aiohttp handler of a call."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        ask = await _ask(call, desk, request)
+        try:
+            outcome = await call.handler(ask)
+        except ValueError:
+            if getattr(ask.query, "cursor", None) is None:
+                raise
+            raise invalid(Fault("/cursor", "is none that this list gave", "query")) from None
+        if isinstance(outcome, Refusal):
+            desk.metrics.refusals.labels(outcome.code).inc()
+            raise of_refusal(outcome)
+        return answer_of(outcome, call.status)
+
+    return handle
+
+
+def answer_of(shape: Shape | None, status: int) -> web.Response:
+    """The shape as JSON; None: no content."""
+    if shape is None:
+        return web.Response(status=204, headers=SECURITY_HEADERS)
+    body = shape.model_dump_json(by_alias=True).encode()
+    return web.Response(status=status, body=body, content_type="application/json", headers=SECURITY_HEADERS)
+
+
+async def _ask(call: Call, desk: Desk, request: web.Request) -> Ask[Any, Any]:
+    # Who asks comes first: a stranger learns nothing of what a call takes, and none of their bytes are read.
+    caller = desk.admit(request)
+    key = idempotency_key(request)
+    path = path_of(request)
+    query = query_of(request, call.query)
+    body, file = await _body(call, desk, request)
+    return Ask(desk.broker, desk.directory, caller, path, query, body, key, file)
+
+
+async def _body(call: Call, desk: Desk, request: web.Request) -> tuple[Asked, Upload | None]:
+    if accepts_form(call, request) and call.form is not None:
+        given, file = await form_of(request, desk.limits)
+        return fields_of(given, call.form), file
+    if call.method == "GET":
+        return call.body(), None
+    if call.form is not None and request.content_type != "application/json":
+        raise unsupported("Send JSON (`application/json`), or a form with a file (`multipart/form-data`).")
+    return await json_of(request, call.body, desk.limits), None
+
+
+def middleware_of(desk: Desk) -> Any:
+    """Around all of the API: errors become problems, answers are counted, origins are told what they may."""
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        try:
+            response = desk.origins.preflight(request) or await handler(request)
+        except Problem as problem:
+            response = problem.response()
+        except web.HTTPException as outcome:
+            response = _problem_of(outcome).response()
+        except (StoreUnavailable, BrokerUnavailable):
+            log.exception("unavailable", extra={"action": "api.unavailable", "route": _route(request)})
+            response = _unavailable().response()
+        except Exception:  # the rim: what it is stands in the log, the caller gets a number to name
+            response = _failed(request).response()
+        if not response.prepared:
+            desk.origins.allow(request, response)
+        method = request.method if request.method in _METHODS else "other"
+        desk.metrics.answered(method, _route(request), response.status, time.perf_counter() - began)
+        return response
+
+    return around
+
+
+def _problem_of(outcome: web.HTTPException) -> Problem:
+    if isinstance(outcome, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(outcome.allowed_methods))
+        return Problem("method_not_allowed", f"Use one of {allowed} here.", headers={"Allow": allowed})
+    if outcome.status == 404:
+        return Problem("not_found", "There is no such address; /docs lists them all.")
+    if outcome.status == 413:
+        return Problem("too_large", "Send less at once.", headers={"Connection": "close"})
+    if outcome.status >= 500:
+        return Problem("internal_error", "The gateway failed; an operator finds the reason in its log.")
+    return Problem("malformed_request", outcome.reason)
+
+
+def _unavailable() -> Problem:
+    detail = "Nothing can be stored now, and nothing was; try again shortly."
+    return Problem("unavailable", detail, headers={"Retry-After": _RETRY_SECONDS})
+
+
+def _failed(request: web.Request) -> Problem:
+    number = uuid.uuid4().hex
+    log.exception("call failed", extra={"action": "api.failed", "route": _route(request), "failure": number})
+    return Problem("internal_error", f"The gateway failed; an operator finds the reason in its log under {number}.")
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "unmatched"

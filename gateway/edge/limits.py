@@ -1,0 +1,117 @@
+"""How much the edge takes: bodies are cut off while they come in, never after; and who asks too often waits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from gateway.edge.problems import Problem
+
+_MAX_BUCKETS: Final = 50_000  # the least recently used are forgotten: at worst somebody gets a fresh budget
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A budget of `burst` requests that fills up again by `per_second`."""
+
+    per_second: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the API takes from its callers. `requests`: per caller; None: no limit.
+
+    `wrong_tokens` is per address: a person mistypes now and then, a guesser needs millions of tries.
+    """
+
+    max_body_bytes: int = 1024 * 1024
+    max_file_bytes: int = 25 * 1024 * 1024
+    body_seconds: float = 60
+    requests: Rate | None = None
+    wrong_tokens: Rate | None = Rate(per_second=0.5, burst=60)
+    streams_per_caller: int = 50  # tabs of one rep, and whatever reconnects before the old stream is known dead
+
+
+class Buckets:
+    """Token buckets by name, in memory: each process counts for itself."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._levels: OrderedDict[str, tuple[float, datetime]] = OrderedDict()
+
+    def take(self, name: str, now: datetime) -> int:
+        """Take one; 0 when there was one, else the whole seconds to wait (at least 1), and nothing is taken."""
+        level = self._level(name, now)
+        if level < 1:
+            return self._seconds_until_one(level)
+        self._levels[name] = (level - 1, now)
+        self._levels.move_to_end(name)
+        if len(self._levels) > _MAX_BUCKETS:
+            self._levels.popitem(last=False)
+        return 0
+
+    def wait(self, name: str, now: datetime) -> int:
+        """As `take`, but takes nothing."""
+        level = self._level(name, now)
+        return 0 if level >= 1 else self._seconds_until_one(level)
+
+    def _level(self, name: str, now: datetime) -> float:
+        level, since = self._levels.get(name, (float(self._rate.burst), now))
+        gained = max(0.0, (now - since).total_seconds()) * self._rate.per_second
+        return min(float(self._rate.burst), level + gained)
+
+    def _seconds_until_one(self, level: float) -> int:
+        return max(1, math.ceil((1 - level) / self._rate.per_second))
+
+
+def rate_limited(wait: int) -> Problem:
+    """429."""
+    return Problem("rate_limited", f"You ask too often; try again in {wait} s.", headers={"Retry-After": str(wait)})
+
+
+def too_large(max_bytes: int) -> Problem:
+    """413."""
+    return Problem("too_large", f"Send at most {max_bytes} bytes.", headers={"Connection": "close"})
+
+
+def refuse_announced(request: web.Request, max_bytes: int) -> None:
+    """Raises Problem (413) for a body that says beforehand that it is too large: not a byte of it is read."""
+    if request.content_length is not None and request.content_length > max_bytes:
+        raise too_large(max_bytes)
+
+
+async def read_body(request: web.Request, *, max_bytes: int, seconds: float) -> bytes:
+    """The whole body. Raises Problem: 413 as soon as it exceeds `max_bytes` (counted after decompression), 408 when it
+    trickles for longer than `seconds`, 400 when its coding is broken."""
+    refuse_announced(request, max_bytes)
+    body = bytearray()
+    async with reading(seconds):
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > max_bytes:
+                raise too_large(max_bytes)
+    return bytes(body)
+
+
+@asynccontextmanager
+async def reading(seconds: float) -> AsyncIterator[None]:
+    """Around whatever reads a body: what goes wrong on the way becomes a Problem (408, 400)."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        detail = f"The body did not arrive within {seconds:g} s; send it faster, or in smaller pieces."
+        raise Problem("request_too_slow", detail, headers={"Connection": "close"}) from None
+    except (BadHttpMessage, web.RequestPayloadError, ClientPayloadError) as broken:
+        detail = "The body is broken: its length or compression is not what the headers say."
+        raise Problem("malformed_request", detail, headers={"Connection": "close"}) from broken

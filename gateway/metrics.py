@@ -1,0 +1,71 @@
+"""What Prometheus reads. One registry per gateway, made by a call, so that two gateways in a process don't count each other's work.
+
+Counters are counted where things happen; gauges of what waits are set just before each reading, by whoever registered with
+`before_reading`, so that nobody queries the store between readings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+log: Final = logging.getLogger(__name__)
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+# The API answers in milliseconds; what takes longer waits for a commit or for the loop.
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_REFRESH_SECONDS: Final = 5.0  # Prometheus gives up after 10 s by default
+
+
+class Metrics:
+    """All series of one gateway. Labels are bounded: channel ids of the config, routes of the code, codes of a table."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        made = self.registry
+        self.api_requests = Counter("byoc_api_requests", "API calls answered", ["method", "route", "status"], registry=made)
+        self.api_seconds = Histogram("byoc_api_seconds", "Time to an API answer", ["route"], buckets=_SECONDS, registry=made)
+        self.refusals = Counter("byoc_refusals", "Commands that a rule refused", ["code"], registry=made)
+        self.event_streams = Gauge("byoc_event_streams", "Open event streams of reps", registry=made)
+        self.event_streams_cut = Counter("byoc_event_streams_cut", "Event streams cut off by us", ["reason"], registry=made)
+        self.webhooks = Counter("byoc_webhooks", "Webhook requests answered", ["channel", "outcome"], registry=made)
+        self.webhook_seconds = Histogram(
+            "byoc_webhook_seconds", "Time to a webhook's answer", ["channel"], buckets=_SECONDS, registry=made
+        )
+        self.inbound = Counter("byoc_inbound", "Events of customers, taken in or not", ["channel", "kind"], registry=made)
+        self.sends = Counter("byoc_sends", "Tries to send, by what came of them", ["channel", "verdict"], registry=made)
+        self.inbox_rows = Gauge("byoc_inbox_rows", "Stored webhooks", ["channel", "state"], registry=made)
+        self.inbox_oldest = Gauge("byoc_inbox_oldest_seconds", "Age of the oldest unread webhook", ["channel"], registry=made)
+        self.outbox_rows = Gauge("byoc_outbox_rows", "Messages on their way to customers", ["channel", "state"], registry=made)
+        self.outbox_oldest = Gauge("byoc_outbox_oldest_seconds", "Age of the oldest unsent message", ["channel"], registry=made)
+        self.sessions = Gauge("byoc_sessions", "Sessions", ["status"], registry=made)
+        self._refreshers: list[Callable[[], Awaitable[None]]] = []
+
+    def before_reading(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Have gauges set just before each reading. A refresher that fails is logged, and its gauges keep their last values."""
+        self._refreshers.append(refresh)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """An API call was answered; `route` is the path's template."""
+        self.api_requests.labels(method, route, str(status)).inc()
+        self.api_seconds.labels(route).observe(seconds)
+
+    def webhook(self, channel: str, outcome: Literal["accepted", "handshake", "refused", "too_large", "failed"]) -> None:
+        """A webhook request was answered."""
+        self.webhooks.labels(channel, outcome).inc()
+
+    async def text(self) -> bytes:
+        """All series in Prometheus' text format, the gauges fresh."""
+        await asyncio.gather(*(self._refresh(refresher) for refresher in self._refreshers))
+        return generate_latest(self.registry)
+
+    async def _refresh(self, refresher: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(_REFRESH_SECONDS):
+                await refresher()
+        except Exception:  # whatever it is: the other series must still be told
+            log.exception("gauges not refreshed", extra={"action": "metrics.refresh_failed"})
