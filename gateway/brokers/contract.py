@@ -7,15 +7,16 @@ touched: what belongs to another org answers as if it weren't there (E1). A curs
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import AwareDatetime, Field, JsonValue
 
 from adapters.envelope import Inbound, MediaPart, Value
 from gateway.session.commands import Command
 from gateway.session.decision import Refusal
+from gateway.session.destinations import Destination as Destination
+from gateway.session.destinations import Page as Page
 from gateway.session.model import (
     Entry,
     Invitation,
@@ -78,27 +79,6 @@ class Line(Value):
     media: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     edited: bool = False
     deleted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a list; `next` is the cursor of the following one. `remaining` where it is known (C10's grey lines)."""
-
-    items: tuple[T, ...]
-    next: str | None = None
-    remaining: int | None = None
-
-
-class Destination(Value):
-    """Whom a rep may ask (T3). Agents carry `load` and `capacity`, queues `available` (how many of their reps are)."""
-
-    type: RecipientType
-    id: str
-    name: str
-    load: int | None = None
-    capacity: int | None = None
-    available: int | None = None
-    bot: bool = False
 
 
 class Event(Value):
@@ -180,9 +160,9 @@ class Broker(Protocol):
         """A failed or unknown message once more, as a rep asked; `key` as in `command` (E2)."""
         ...
 
-    async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes, *, key: str | None = None) -> MediaPart:
-        """Keep a rep's file, to be said by `SayToCustomer(file=…)`. The same file under the same `key` (the caller's idempotency key)
-        gives the same part again, so that the command that says it is the same, too (E2)."""
+    async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:
+        """Keep a rep's file, to be said by `SayToCustomer(file=…)`. Its id is new each time, and `command` passes over it when it
+        compares a repeated command with the first (E2)."""
         ...
 
     async def presence(self, caller: Caller) -> RepPresence:
