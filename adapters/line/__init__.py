@@ -51,6 +51,7 @@ ADAPTER: Final = Adapter(
         speaker="native",
         max_speaker_name=MAX_NAME,
         retry_key=True,
+        receipts=frozenset({"read"}),  # of videos watched to their end; LINE tells nothing of other messages
     ),
     verify=verify,
     parse=parse,

@@ -125,10 +125,20 @@ class _Common:
         }
 
     def said(self, **remember: JsonValue) -> dict[str, Any]:
-        """The same, of an event that proves that the customer has us unblocked."""
+        """The same, of an event that proves that the customer has not blocked us."""
+        self.require_end_user()
+        return self.fields(heard_at=self.milliseconds, **remember)
+
+    def require_end_user(self) -> None:
+        """Raises Malformed where the event doesn't tell whose it is."""
         if self.end_user is None:
             raise Malformed("source.userId is missing")
-        return self.fields(blocked=None, **remember)
+
+    @property
+    def milliseconds(self) -> int:
+        """When it happened, by LINE's clock; by ours where LINE tells none."""
+        at = from_unix(self.event.get("timestamp"), unit="ms") or self.received_at
+        return round(at.timestamp() * 1000)
 
     def _reply_token(self) -> dict[str, JsonValue]:
         token = wire.optional(self.event, "replyToken")
@@ -195,8 +205,8 @@ def _postback(event: Json, common: _Common) -> Inbound:
 
 def _unfollow(event: Json, common: _Common) -> Inbound:
     """The customer blocked the account."""
-    fields = common.said()
-    return InboundEnded(**fields | {"remember": {"blocked": True, **memory.no_reply_token()}}, reason="blocked")
+    common.require_end_user()
+    return InboundEnded(**common.fields(blocked_at=common.milliseconds, **memory.no_reply_token()), reason="blocked")
 
 
 def _follow(event: Json, common: _Common) -> Inbound:

@@ -3,7 +3,8 @@
 - `reply_token`: `{"token", "at"}`, the newest, with the time of its arrival: it works once and for about a minute.
 - `quote_0` … `quote_15`: `{"id", "token"}`: a message can only be quoted by its token, so the last few are kept, each in the place
   that its id's last digits give it.
-- `blocked`: true from the customer's unfollow until they are heard of again. LINE takes pushes to such a customer with a 200.
+- `blocked_at`, `heard_at`: when (Unix milliseconds, LINE's clock) the customer blocked the account, and when they were last heard of.
+  Events may overtake one another, so the later of the two counts. LINE answers 200 to a push to who has blocked the account.
 - `mark_as_read`: the token that marks the newest message, and those before it, as read.
 """
 
@@ -54,6 +55,12 @@ def _token(memory: Memory) -> tuple[str, datetime] | None:
     except ValueError:
         return None
     return (token, moment) if moment.tzinfo else None
+
+
+def blocked(memory: Memory) -> bool:
+    """Whether the customer has blocked the account, as far as we know."""
+    at, heard_at = memory.get("blocked_at"), memory.get("heard_at")
+    return isinstance(at, int) and not (isinstance(heard_at, int) and heard_at > at)
 
 
 def quotable(message_id: str, token: str | None) -> dict[str, JsonValue]:

@@ -59,7 +59,7 @@ def send(message: Outbound, account: LineAccount, now: datetime) -> Flow[Sent]:
     """Show a message or notice to the customer, or the loading animation."""
     if isinstance(message, TypingSignal):
         return (yield from _loading(message, account, now))
-    if message.memory.get("blocked") is True:
+    if memory.blocked(message.memory):
         raise SendFailed(Verdict.dead, "blocked", SENTENCES["blocked"])
     objects = _objects(message, account)
     yield from _marking_read(message, account, now)
@@ -243,7 +243,7 @@ def _unnamed(shown: dict[str, Any]) -> dict[str, Any]:
 
 def _loading(message: TypingSignal, account: LineAccount, now: datetime) -> Flow[Sent]:
     """LINE's only sign of typing; it ends by itself, or with the next message. Source: "Display a loading animation"."""
-    if message.on and message.memory.get("blocked") is not True:
+    if message.on and not memory.blocked(message.memory):
         body = {"chatId": message.to, "loadingSeconds": account.loading_seconds}
         yield from tokens.call(account, now, lambda token: _post(account, "/v2/bot/chat/loading/start", body, token))
     return Sent()
