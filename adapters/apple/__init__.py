@@ -27,7 +27,21 @@ ADAPTER: Adapter[Any] = Adapter[AppleAccount](
     title="Apple Messages for Business",
     account=AppleAccount,
     capabilities=Capabilities(
-        inbound=frozenset({"message.text", "message.media", "message.choice", "message.unknown", "typing", "ended", "unknown"}),
+        inbound=frozenset(
+            {
+                "message.text",
+                "message.image",
+                "message.video",
+                "message.audio",
+                "message.voice",
+                "message.file",
+                "message.choice",
+                "message.unknown",
+                "typing",
+                "ended",
+                "unknown",
+            }
+        ),
         outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "notice", "typing"}),
         max_text=MAX_TEXT,
         max_caption=MAX_TEXT,

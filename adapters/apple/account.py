@@ -40,7 +40,8 @@ class AppleAccount(Account):
     )
     same_answer_once: bool = Field(
         default=True,
-        description="Count an equal answer to the same picker or form once: Apple was seen to send it twice under different ids.",
+        description="Count an equal answer to the same picker or form once: Apple was seen to send it twice under different ids. The price: "
+        "who picks A, then B, then A again is heard to say A and B.",
     )
     msp_agent: str = Field(
         default="", max_length=64, pattern=r"^[ -~]*$", description="A word that Apple logs with our messages."

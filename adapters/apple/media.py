@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from adapters.apple import mmcs
 from adapters.apple.account import AppleAccount
-from adapters.apple.outbound import answer_of, authorised, status_code
+from adapters.apple.outbound import answer_of, authorised, status_code, taken
 from adapters.apple.wire import BALLOON, MAX_FILE_BYTES, words
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply
 from adapters.envelope import MediaPart
@@ -46,7 +46,7 @@ def _fetch(part: MediaPart, source: Mapping[str, str], account: AppleAccount, no
     if reply.status in _SPENT:
         address = yield from _address(source, account, now)
         reply = yield _download(address, part, account)
-    if reply.status != 200:
+    if not taken(reply):
         raise failure(reply, now, table=SPENT_ERRORS, provider_code=status_code(reply))
     if part.size_bytes is not None and len(reply.body) != part.size_bytes:
         raise SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], provider_code="length_differs")
@@ -63,7 +63,7 @@ def _address(source: Mapping[str, str], account: AppleAccount, now: datetime) ->
     }
     reply = yield from authorised(HttpCall("GET", f"{account.api_base}/preDownload", headers), account, now)
     address = words(answer_of(reply), "download-url")
-    if reply.status != 200:
+    if not taken(reply):
         raise failure(reply, now, table=FETCH_ERRORS, provider_code=status_code(reply))
     if address is None:
         raise SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], provider_code="no_download_url")
@@ -108,6 +108,6 @@ def _decoded(reply: HttpReply, packed: bytes, now: datetime) -> Fetched:
     answer: dict[str, Any] = answer_of(reply)
     if "data" in answer or "interactiveData" in answer:
         return Fetched(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"), "application/json", "answer.json")
-    if reply.status in (400, 401, 403, 404, 200):
+    if taken(reply) or reply.status in (400, 401, 403, 404):
         return Fetched(packed, "application/x-plist", "answer.plist")
     raise failure(reply, now, provider_code=status_code(reply))

@@ -91,6 +91,11 @@ def status_code(reply: HttpReply) -> str:
     return f"http_{reply.status}"
 
 
+def taken(reply: HttpReply) -> bool:
+    """Apple documents 200 alone; to call another success a failure would send the message twice."""
+    return 200 <= reply.status < 300
+
+
 def answer_of(reply: HttpReply) -> dict[str, Any]:
     """The JSON object of an answer; empty where there is none."""
     try:
@@ -153,7 +158,7 @@ def _post(message: Outbound, account: AppleAccount, now: datetime, content: dict
         headers["msp-agent"] = account.msp_agent
     call = HttpCall("POST", f"{account.api_base}/message", headers, json.dumps(body).encode(), visible=True)
     reply = yield from authorised(call, account, now)
-    if reply.status != 200:
+    if not taken(reply):
         raise _refused(reply, now)
     return Sent((ours,))
 
@@ -188,7 +193,7 @@ def _upload(file: OutboundFile, message: Say, account: AppleAccount, now: dateti
 def _place(size: str, account: AppleAccount, now: datetime) -> Flow[dict[str, str]]:
     headers = {"Source-Id": account.business_id, "MMCS-Size": size}
     reply = yield from authorised(HttpCall("GET", f"{account.api_base}/preUpload", headers), account, now)
-    if reply.status != 200:
+    if not taken(reply):
         raise failure(reply, now, table=UPLOAD_ERRORS, provider_code=status_code(reply))
     answer = answer_of(reply)
     found = {name: words(answer, name) or "" for name in ("upload-url", "mmcs-url", "mmcs-owner")}
@@ -203,7 +208,7 @@ def _put(url: str, locked: bytes, account: AppleAccount, now: datetime) -> Flow[
     headers = {"Content-Type": "application/octet-stream"}
     call = HttpCall("POST", url, headers, locked, foreign=not account.is_own(url), timeout_seconds=_UPLOAD_SECONDS)
     reply = yield call
-    if reply.status != 200:
+    if not taken(reply):
         raise failure(reply, now, table=SPENT_ADDRESS, provider_code=status_code(reply))
     checksum = words(section(answer_of(reply), "singleFile"), "fileChecksum")
     if checksum is None:

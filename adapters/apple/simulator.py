@@ -267,7 +267,8 @@ class AppleSimulator:
         return tuple(replace(call, id=f"{message_id}/{n + 1}") for n in range(times))
 
     def _headers(self, message_id: str, phone: _Phone, action: Action, now: datetime) -> dict[str, str]:
-        claims = {"aud": self._account.msp_id, "iat": int(now.timestamp())}
+        late = float(action.details.get("delay_seconds", 0))  # a token is made when the webhook leaves
+        claims = {"aud": self._account.msp_id, "iat": int(now.timestamp() + late)}
         return {
             "Authorization": f"Bearer {tokens.sign(claims, self._account.secrets[0].get_secret_value())}",
             "Content-Type": "application/json",
