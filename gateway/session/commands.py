@@ -1,0 +1,182 @@
+"""What can be asked of a session. Each is a value; `by` is the rep who asks (their org was checked at the door, E1)."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from adapters.envelope import (
+    InboundDeletion,
+    InboundEdit,
+    InboundEnded,
+    InboundMessage,
+    InboundReaction,
+    MediaPart,
+    Value,
+)
+from gateway.session.model import InvitationId, Login, Recipient
+
+
+class CustomerSaid(Value):
+    """The customer (or our side by another tool, see `author`) said something."""
+
+    message: InboundMessage
+
+
+class CustomerChanged(Value):
+    """The customer edited, took back or reacted to a message. `number` is the entry that it names, when we have it."""
+
+    change: InboundEdit | InboundDeletion | InboundReaction
+    number: int | None = None
+
+
+class CustomerEnded(Value):
+    """L4."""
+
+    ended: InboundEnded
+
+
+class AcceptWork(Value):
+    """The rep takes the session that routing offers."""
+
+    by: Login
+
+
+class DeclineWork(Value):
+    """The rep passes; the next one is asked."""
+
+    by: Login
+
+
+class SayToCustomer(Value):
+    """M1. A text, a file (stored already, so `state` is ready), or both."""
+
+    by: Login
+    text: str | None = Field(default=None, max_length=100_000)
+    file: MediaPart | None = None
+    reply_to: int | None = None  # the entry that it answers
+
+
+class Invite(Value):
+    """C1-C6; with purpose `transfer`: T1."""
+
+    by: Login
+    recipient: Recipient
+    purpose: Literal["invite", "transfer"] = "invite"
+    note: str | None = Field(default=None, max_length=2_000)
+
+
+class AcceptInvitation(Value):
+    """C2, C7, T1."""
+
+    by: Login
+    invitation_id: InvitationId
+
+
+class DeclineInvitation(Value):
+    """C8."""
+
+    by: Login
+    invitation_id: InvitationId
+
+
+class WithdrawInvitation(Value):
+    """C9: by the inviter."""
+
+    by: Login
+    invitation_id: InvitationId
+
+
+class Leave(Value):
+    """L1, L2."""
+
+    by: Login
+
+
+class End(Value):
+    """L3."""
+
+    by: Login
+
+
+class RaiseFlag(Value):
+    """M4."""
+
+    by: Login
+    text: str = Field(min_length=1, max_length=4_000)
+
+
+class LowerFlag(Value):
+    """M4: by the rep or a supervisor."""
+
+    by: Login
+
+
+class Whisper(Value):
+    """M4: between the flagging rep and supervisors."""
+
+    by: Login
+    text: str = Field(min_length=1, max_length=10_000)
+
+
+class RepDisconnected(Value):
+    """The last of the rep's connections is gone: the grace time begins (L5)."""
+
+    by: Login
+
+
+class RepConnected(Value):
+    """A connection is back: the grace time is over."""
+
+    by: Login
+
+
+class Route(Value):
+    """Look for a rep for a waiting session: someone became available. Changes nothing when there is none, or an offer is open.
+
+    `became_free`: the rep who has come online, or has finished another session: when all have passed, the round starts anew. None when
+    capacity was freed by a declined or lapsed offer: that must ask nobody who has passed, or it would ask for ever.
+    """
+
+    became_free: Login | None = None
+
+
+class TimerKind:
+    """The kinds of timers, by name."""
+
+    offer = "offer"  # ref: the rep's login; "": all have passed, and the pause until the next round
+    invitation = "invitation"  # ref: the invitation's id
+    grace = "grace"  # ref: the rep's login
+    idle = "idle"  # ref: ""
+    leave_notice = "leave_notice"  # ref: the rep's login
+
+
+class TimerFired(Value):
+    """A timer that the session set has run out. One whose reason is gone (the offer was taken) changes nothing."""
+
+    kind: Literal["offer", "invitation", "grace", "idle", "leave_notice"]
+    ref: str
+
+
+Command: TypeAlias = (
+    CustomerSaid
+    | CustomerChanged
+    | CustomerEnded
+    | AcceptWork
+    | DeclineWork
+    | SayToCustomer
+    | Invite
+    | AcceptInvitation
+    | DeclineInvitation
+    | WithdrawInvitation
+    | Leave
+    | End
+    | RaiseFlag
+    | LowerFlag
+    | Whisper
+    | RepDisconnected
+    | RepConnected
+    | Route
+    | TimerFired
+)

@@ -1,0 +1,177 @@
+"""T3: the list of whom a rep may ask, by type, with search and paging.
+
+It shows whoever could be asked, with the load that tells how likely a yes is; never who asks, who is in the session already,
+or another org's people; never `others` (T2).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from adapters.envelope import Value
+from gateway.session.decision import Facts, Refusal
+from gateway.session.inviting import c4_not_others, c5_bots
+from gateway.session.model import Login, Purpose, Queue, Recipient, RecipientType, Rep, Session
+from gateway.session.people import (
+    can_receive,
+    not_in_it,
+    p1_enhanced_edition,
+    p2_missing,
+    p3_run_flows,
+    p4_direct_routing,
+    p5_online,
+    reps_of,
+)
+from gateway.session.refusals import e3_refuse
+from gateway.session.saying import m5_is_active
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next` is the cursor of the following one. `remaining` where it is known (C10's grey lines)."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+    remaining: int | None = None
+
+
+class Destination(Value):
+    """Whom a rep may ask (T3). Agents carry `load` and `capacity`, queues `available` (how many of their reps are)."""
+
+    type: RecipientType
+    id: str
+    name: str
+    load: int | None = None
+    capacity: int | None = None
+    available: int | None = None
+    bot: bool = False
+
+
+def destinations(
+    session: Session,
+    facts: Facts,
+    by: Login,
+    *,
+    purpose: Purpose,
+    type: RecipientType,
+    q: str = "",
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[Destination] | Refusal:
+    """T3: one page, by name. What can't be asked at all is refused as the request would be; where a right or setting takes
+    one type away (P3, P4), its list is empty."""
+    refusal = (
+        p1_enhanced_edition(facts.channel)
+        or c4_not_others(Recipient(type=type, id=""))
+        or m5_is_active(session)
+        or not_in_it(session, by)
+    )
+    if refusal is not None:
+        return refusal
+    after = _read_cursor(cursor)
+    if isinstance(after, Refusal):
+        return after
+    found = [d for d in _LISTS[type](session, facts, by, purpose) if t3_matches(d, q)]
+    return t3_page(found, after, max(1, limit))
+
+
+def t3_agents(session: Session, facts: Facts, by: Login, purpose: Purpose) -> Iterable[Destination]:
+    """T3: online with a messaging presence status, with P2's rights; each with their capacity in use, also when it is full."""
+    if p4_direct_routing(facts.settings) is not None:
+        return
+    for rep in facts.people.values():
+        if rep.login != by and t3_is_listed(rep, session, facts, by, purpose):
+            yield Destination(
+                type=RecipientType.agent,
+                id=rep.login,
+                name=rep.name,
+                load=facts.load.get(rep.login, 0),
+                capacity=rep.capacity,
+                bot=rep.kind == "bot",
+            )
+
+
+def t3_is_listed(rep: Rep, session: Session, facts: Facts, by: Login, purpose: Purpose) -> bool:
+    """T3: of this org, not in the session, online for messaging (P5), with the rights (P2), and no bot where C5 refuses one."""
+    return (
+        rep.org == session.org
+        and not session.has_rep(rep.login)
+        and p5_online(rep.login, facts)
+        and not p2_missing(rep, facts.channel)
+        and not isinstance(c5_bots(session, [rep], by, purpose, facts), Refusal)
+    )
+
+
+def t3_queues(session: Session, facts: Facts, by: Login, purpose: Purpose) -> Iterable[Destination]:
+    """T3: each with how many of its reps could take the session now."""
+    for queue in facts.queues.values():
+        if queue.org == session.org:
+            available = t3_available(queue, session, facts, by)
+            yield Destination(type=RecipientType.queue, id=queue.id, name=queue.name, available=available)
+
+
+def t3_available(queue: Queue, session: Session, facts: Facts, by: Login) -> int:
+    """T3: those of the queue who could be given the session, without the one who asks."""
+    return sum(can_receive(rep, session, facts) for rep in reps_of(queue, facts) if rep.login != by)
+
+
+def t3_flows(session: Session, facts: Facts, by: Login, purpose: Purpose) -> Iterable[Destination]:
+    """T3: for those with `run_flows`."""
+    if p3_run_flows(facts.people[by]) is not None:
+        return
+    for flow in facts.flows.values():
+        if flow.org == session.org:
+            yield Destination(type=RecipientType.flow, id=flow.id, name=flow.name)
+
+
+_LISTS: dict[RecipientType, Callable[[Session, Facts, Login, Purpose], Iterable[Destination]]] = {
+    RecipientType.agent: t3_agents,
+    RecipientType.queue: t3_queues,
+    RecipientType.flow: t3_flows,
+}
+
+
+def t3_matches(destination: Destination, q: str) -> bool:
+    """T3: every word of the search stands in the name or the id, whatever the case and the accents."""
+    text = fold(f"{destination.name} {destination.id}")
+    return all(word in text for word in fold(q).split())
+
+
+def t3_page(found: list[Destination], after: tuple[str, str] | None, limit: int) -> Page[Destination]:
+    """T3: by name, then id. The cursor names the last one shown, so that comings and goings neither repeat nor hide anyone."""
+    rest = sorted((d for d in found if after is None or _place(d) > after), key=_place)
+    items = tuple(rest[:limit])
+    more = len(rest) - len(items)
+    return Page(items, _write_cursor(items[-1]) if more else None, more)
+
+
+def fold(text: str) -> str:
+    """Without case and accents: `José` as `jose`."""
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(sign for sign in apart if not unicodedata.combining(sign)).casefold()
+
+
+def _place(destination: Destination) -> tuple[str, str]:
+    return (fold(destination.name), destination.id)
+
+
+def _write_cursor(last: Destination) -> str:
+    return base64.urlsafe_b64encode(json.dumps(_place(last)).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None) -> tuple[str, str] | Refusal | None:
+    if cursor is None:
+        return None
+    try:
+        name, id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return (str(name), str(id))
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        return e3_refuse("invalid_input", "This cursor isn't one of ours: start from the first page.")

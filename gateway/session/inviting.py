@@ -1,0 +1,354 @@
+"""Inviting: rules C1 to C9, for transfers too (T1), which are asked for alike. C10 stands in audience.py.
+
+A request is judged in the order of `c6_may_ask`, then its recipient is resolved to the reps who are asked; each of them is
+checked by P2, P5 and capacity once more for a queue, and one by one, with the reason, for an agent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from gateway.session.commands import AcceptInvitation, DeclineInvitation, Invite, TimerKind, WithdrawInvitation
+from gateway.session.decision import Decision, Facts, Refusal
+from gateway.session.draft import Draft
+from gateway.session.flows import c3_flow_yields
+from gateway.session.membership import close, come_in, describe, withdraw
+from gateway.session.model import (
+    EntryKind,
+    Invitation,
+    InvitationId,
+    InvitationStatus,
+    Login,
+    Purpose,
+    Recipient,
+    RecipientType,
+    Rep,
+    Session,
+    Visibility,
+)
+from gateway.session.notices import m3_joined
+from gateway.session.people import (
+    actor_of,
+    can_receive,
+    has_capacity,
+    not_in_it,
+    p1_enhanced_edition,
+    p2_missing,
+    p2_rights,
+    p3_run_flows,
+    p4_direct_routing,
+    p5_available,
+    p5_online,
+    p6_room_for_a_request,
+    p6_room_for_one,
+    reps_of,
+)
+from gateway.session.refusals import e3_refuse
+from gateway.session.transferring import t1_swap
+
+BOT_WARNING = "A bot can't tell the people of a conference apart: it may answer the wrong one."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom a request asks: these reps, by way of this agent or queue. `warning`: C5."""
+
+    reps: tuple[Rep, ...]
+    by_way_of: Recipient
+    warning: str | None = None
+
+
+# ------------------------------------------------------------------------------------------------- asking
+
+
+def c1_one_recipient(raw: object) -> Recipient | Refusal:
+    """C1: a request names exactly one recipient; a list of them, or anything else, is invalid input."""
+    try:
+        return Recipient.model_validate(raw)
+    except ValidationError:
+        sentence = 'Name one recipient, as {"type": "agent", "id": "ben"}: invite several reps by several requests.'
+        return e3_refuse("invalid_input", sentence)
+
+
+def invite(session: Session, command: Invite, facts: Facts) -> Decision | Refusal:
+    """Ask: the request stands open in the session until it is answered, withdrawn or expired."""
+    refusal = c6_may_ask(session, command, facts)
+    if refusal is not None:
+        return refusal
+    asked = resolve(session, command, facts)
+    if isinstance(asked, Refusal):
+        return asked
+    refusal = p6_room_for_a_request(session, facts)
+    if refusal is not None:
+        return refusal
+    draft = Draft(session, facts)
+    return draft.decision(_ask(draft, command, asked))
+
+
+def c6_may_ask(session: Session, command: Invite, facts: Facts) -> Refusal | None:
+    """C6 and what goes before it: the channel, the recipient's type, and the one who asks. The session is active (see decide.py)."""
+    return (
+        p1_enhanced_edition(facts.channel)
+        or c4_not_others(command.recipient)
+        or not_in_it(session, command.by)
+        or (p3_run_flows(facts.people[command.by]) if command.recipient.type is RecipientType.flow else None)
+    )
+
+
+def c4_not_others(recipient: Recipient) -> Refusal | None:
+    """C4, T2: a contact outside the org is never asked, neither in nor over. There is no setting for it."""
+    if recipient.type is not RecipientType.others:
+        return None
+    sentence = "People outside the org can't be asked on this channel: name an agent, a queue or a flow."
+    return e3_refuse("recipient_type_not_allowed", sentence)
+
+
+def resolve(session: Session, command: Invite, facts: Facts) -> Asked | Refusal:
+    """Who is asked, for each type of recipient."""
+    recipient = command.recipient
+    if recipient.type is RecipientType.flow:
+        return c3_by_flow(session, command, facts)
+    if recipient.type is RecipientType.queue:
+        return c2_ask_queue(session, command, recipient, facts)
+    return c2_ask_agent(session, command, recipient, facts)
+
+
+def c2_ask_agent(session: Session, command: Invite, recipient: Recipient, facts: Facts) -> Asked | Refusal:
+    """C2: that rep alone is asked, if P4 lets one rep be named, and nothing of P2, P5, C5, C6 speaks against it."""
+    refusal = p4_direct_routing(facts.settings)
+    rep = facts.people.get(recipient.id)
+    if refusal is not None:
+        return refusal
+    if rep is None or rep.org != session.org:
+        return e3_refuse("recipient_not_found", f"There is no agent {recipient.id}: choose one from the destination list.")
+    warning = c5_bots(session, [rep], command.by, command.purpose, facts)
+    refusal = (
+        c6_not_in_yet(session, rep)
+        or c6_not_asked_yet(session, rep)
+        or (warning if isinstance(warning, Refusal) else None)
+        or p2_rights(rep, facts.channel)
+        or p5_available(rep, facts)
+        or c6_has_capacity(rep, facts)
+    )
+    if refusal is not None:
+        return refusal
+    return Asked((rep,), recipient, warning if isinstance(warning, str) else None)
+
+
+def c2_ask_queue(session: Session, command: Invite, recipient: Recipient, facts: Facts) -> Asked | Refusal:
+    """C2: every eligible rep of the queue is asked, and the first to accept joins."""
+    queue = facts.queues.get(recipient.id)
+    if queue is None or queue.org != session.org:
+        return e3_refuse("recipient_not_found", f"There is no queue {recipient.id}: choose one from the destination list.")
+    if any(i.to_queue and (i.resolved or i.recipient).id == queue.id for i in session.invitations):
+        sentence = f"{queue.name} has an open request to this session: wait for the answer, or withdraw it."
+        return e3_refuse("invitation_pending", sentence)
+    free = [rep for rep in reps_of(queue, facts) if not _is_asked(session, rep.login)]
+    eligible = [rep for rep in free if can_receive(rep, session, facts)]
+    welcome = [rep for rep in eligible if not isinstance(c5_bots(session, [rep], command.by, command.purpose, facts), Refusal)]
+    if not welcome:
+        return c2_nobody_in_queue(session, queue.name, free, facts)
+    warning = c5_bots(session, welcome, command.by, command.purpose, facts)
+    return Asked(tuple(welcome), recipient, warning if isinstance(warning, str) else None)
+
+
+def c2_nobody_in_queue(session: Session, name: str, reps: list[Rep], facts: Facts) -> Refusal:
+    """Nobody in the queue can be asked: because all who are there are busy, or because nobody is there."""
+    there = [r for r in reps if p5_online(r.login, facts) and not p2_missing(r, facts.channel) and not session.has_rep(r.login)]
+    if there and not any(has_capacity(rep, facts) for rep in there):
+        return e3_refuse("recipient_at_capacity", f"All reps of {name} are at capacity: name another queue, or wait.")
+    sentence = f"Nobody of {name} is online for messaging and free to be asked: name another queue, or wait."
+    return e3_refuse("recipient_not_available", sentence)
+
+
+def c3_by_flow(session: Session, command: Invite, facts: Facts) -> Asked | Refusal:
+    """C3: the flow yields an agent or a queue, which is asked as by C2."""
+    flow = facts.flows.get(command.recipient.id)
+    if flow is None or flow.org != session.org:
+        sentence = f"There is no flow {command.recipient.id}: choose one from the destination list."
+        return e3_refuse("recipient_not_found", sentence)
+    yielded = c3_flow_yields(flow, session, facts)
+    if yielded is None:
+        sentence = f"The flow {flow.name} found nobody for this session: name an agent or a queue."
+        return e3_refuse("flow_yielded_no_recipient", sentence)
+    ask = c2_ask_queue if yielded.type is RecipientType.queue else c2_ask_agent
+    return ask(session, command, yielded, facts)
+
+
+def c5_bots(session: Session, reps: list[Rep], by: Login, purpose: str, facts: Facts) -> str | Refusal | None:
+    """C5: would a bot share the session with another rep? Then refuse, or warn, as the org's setting says.
+
+    It is the same whichever of the two comes second, so inviting a human to where a bot is counts too; handing over from or
+    to a bot that is alone with the customer does not.
+    """
+    leaving = {by} if purpose == Purpose.transfer else set()
+    staying = [p for p in session.reps if p.id not in leaving]
+    bots = any(rep.kind == "bot" for rep in reps) or any(p.role.value == "bot" for p in staying)
+    if not staying or not bots:
+        return None
+    if facts.settings.bots_in_conference == "warn":
+        return BOT_WARNING
+    sentence = "Bots are kept out of conferences in this org: name a human agent or a queue, or transfer the session."
+    return e3_refuse("recipient_type_not_allowed", sentence, bot=True)
+
+
+def c6_not_in_yet(session: Session, rep: Rep) -> Refusal | None:
+    """C6: one who is in the session isn't asked."""
+    if not session.has_rep(rep.login):
+        return None
+    return e3_refuse("already_participant", f"{rep.name} is in this session already: choose someone else.", login=rep.login)
+
+
+def c6_not_asked_yet(session: Session, rep: Rep) -> Refusal | None:
+    """C6: one open request at a time for a rep."""
+    if not _is_asked(session, rep.login):
+        return None
+    sentence = f"{rep.name} has an open request to this session: wait for the answer, or withdraw it."
+    return e3_refuse("invitation_pending", sentence, login=rep.login)
+
+
+def c6_has_capacity(rep: Rep, facts: Facts) -> Refusal | None:
+    """C6: one without capacity isn't asked."""
+    if has_capacity(rep, facts):
+        return None
+    sentence = f"{rep.name} has no capacity left: choose someone else, or wait."
+    return e3_refuse("recipient_at_capacity", sentence, login=rep.login)
+
+
+def _is_asked(session: Session, login: str) -> bool:
+    return any(login in invitation.waits_for for invitation in session.invitations)
+
+
+def _ask(draft: Draft, command: Invite, asked: Asked) -> Invitation:
+    facts = draft.facts
+    invitation = Invitation(
+        id=InvitationId(facts.new_id("inv")),
+        purpose=Purpose(command.purpose),
+        recipient=command.recipient,
+        resolved=asked.by_way_of if asked.by_way_of != command.recipient else None,
+        inviter=command.by,
+        created_at=facts.now,
+        expires_at=draft.after(facts.settings.invitation_seconds),
+        asked=tuple(rep.login for rep in asked.reps),
+        warning=asked.warning,
+        note=command.note,
+    )
+    draft.warning = asked.warning
+    sender = actor_of(draft.session, facts, command.by)
+    draft.change(invitations=(*draft.session.invitations, invitation))
+    draft.write(EntryKind.invited, Visibility.reps, sender=sender, text=command.note, details=describe(invitation))
+    draft.set_timer(TimerKind.invitation, invitation.id, invitation.expires_at)
+    shown = invitation.model_dump(mode="json")
+    draft.tell(invitation.asked, "invitation_received", invitation=shown, **{"from": {"id": sender.id, "name": sender.name}})
+    return invitation
+
+
+# ------------------------------------------------------------------------------------------------ answering
+
+
+def c7_accept(session: Session, command: AcceptInvitation, facts: Facts) -> Decision | Refusal:
+    """C7: the rep joins, reps see it, the customer is told, the rep can write at once. For a transfer: T1."""
+    invitation = c2_first_acceptance_wins(session, command.invitation_id, command.by, facts)
+    if isinstance(invitation, Refusal):
+        return invitation
+    leaving = 1 if invitation.purpose is Purpose.transfer else 0
+    rep = facts.people[command.by]
+    refusal = c6_not_in_yet(session, rep) or p2_rights(rep, facts.channel) or p6_room_for_one(session, facts, leaving=leaving)
+    if refusal is not None:
+        return refusal
+    draft = Draft(session, facts)
+    accepted = close(draft, invitation, InvitationStatus.accepted, accepted_by=command.by)
+    others = [login for login in invitation.waits_for if login != command.by]
+    draft.tell(others, "invitation_closed", invitation_id=invitation.id, reason="taken")
+    draft.tell([command.by], "invitation_closed", invitation_id=invitation.id, reason="accepted")
+    draft.warning = invitation.warning
+    if invitation.purpose is Purpose.transfer:
+        t1_swap(draft, accepted, rep)
+    else:
+        come_in(draft, rep, reason="invited", invitation=accepted)
+        m3_joined(draft, command.by)
+    return draft.decision(accepted)
+
+
+def c2_first_acceptance_wins(session: Session, invitation_id: str, by: Login, facts: Facts) -> Invitation | Refusal:
+    """C2: the open request, if `by` may still answer it. The store commits one decision a version, so the first one is alone."""
+    invitation = session.invitation(invitation_id)
+    if invitation is None:
+        return c2_too_late(session, invitation_id, by)
+    if by not in invitation.asked:
+        return _no_such_request()
+    if by in invitation.declined or facts.now >= invitation.expires_at:
+        return _closed("you have declined it" if by in invitation.declined else "its time has run out")
+    return invitation
+
+
+def c2_too_late(session: Session, invitation_id: str, by: Login) -> Refusal:
+    """C2: what a late answer hears: another rep was first, or the request was closed otherwise."""
+    closed = session.closed_invitations.get(InvitationId(invitation_id))
+    if closed is None or (by not in closed.asked and by != closed.inviter):
+        return _no_such_request()
+    if closed.status is InvitationStatus.accepted and closed.accepted_by != by:
+        return e3_refuse("invitation_already_taken", "Another rep was first: there is nothing left to do.")
+    return _closed(f"it was {closed.status.value}")
+
+
+def c8_decline(session: Session, command: DeclineInvitation, facts: Facts) -> Decision | Refusal:
+    """C8: the inviter alone is told, above the log and not in it; a queue's request lasts until all have declined."""
+    invitation = c2_first_acceptance_wins(session, command.invitation_id, command.by, facts)
+    if isinstance(invitation, Refusal):
+        return invitation
+    draft = Draft(session, facts)
+    draft.tell([command.by], "invitation_closed", invitation_id=invitation.id, reason="declined")
+    answered = invitation.model_copy(update={"declined": (*invitation.declined, command.by)})
+    if answered.waits_for:
+        others = session.invitations
+        draft.change(invitations=tuple(answered if i.id == invitation.id else i for i in others))
+        return draft.decision(answered)
+    closed = close(draft, answered, InvitationStatus.declined)
+    by = {"id": command.by, "name": facts.people[command.by].name}
+    draft.tell([invitation.inviter], "invitation_declined", invitation_id=invitation.id, by=by, all=True)
+    return draft.decision(closed)
+
+
+def c9_withdraw(session: Session, command: WithdrawInvitation, facts: Facts) -> Decision | Refusal:
+    """C9: the inviter takes an open request back; reps see it."""
+    invitation = session.invitation(command.invitation_id)
+    if invitation is None:
+        return c2_too_late(session, command.invitation_id, command.by)
+    if invitation.inviter != command.by:
+        return c9_only_the_inviter(session, invitation, command.by)
+    draft = Draft(session, facts)
+    sender = actor_of(session, facts, command.by)
+    return draft.decision(withdraw(draft, invitation, reason="withdrawn", sender=sender))
+
+
+def c9_only_the_inviter(session: Session, invitation: Invitation, by: Login) -> Refusal:
+    """C9: others can't; those who don't know of the request hear that there is none."""
+    if not session.has_rep(by) and by not in invitation.asked:
+        return _no_such_request()
+    sentence = "Only the rep who asked may withdraw the request: decline it if it is for you, or tell them."
+    return e3_refuse("permission_denied", sentence, missing=["inviter"])
+
+
+def c9_expired(draft: Draft, ref: str) -> None:
+    """C9: nobody answered in time; reps see it, the inviter is told, and so are those who were asked."""
+    invitation = draft.session.invitation(ref)
+    if invitation is None:
+        return
+    if draft.facts.now < invitation.expires_at:
+        draft.set_timer(TimerKind.invitation, ref, invitation.expires_at)
+        return
+    close(draft, invitation, InvitationStatus.expired)
+    draft.write(EntryKind.invitation_expired, Visibility.reps, details=describe(invitation))
+    draft.tell([invitation.inviter], "invitation_expired", invitation_id=invitation.id)
+    draft.tell(invitation.waits_for, "invitation_closed", invitation_id=invitation.id, reason="expired")
+
+
+def _no_such_request() -> Refusal:
+    return e3_refuse("invitation_not_found", "There is no such request for you in this session: reload it.")
+
+
+def _closed(why: str) -> Refusal:
+    return e3_refuse("invitation_closed", f"This request is no longer open, {why}: ask to be invited again.")

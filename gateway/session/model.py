@@ -1,0 +1,347 @@
+"""What a messaging session is: its transcript, and the state that the transcript adds up to.
+
+Pure values. The rules that change them stand in the modules beside this one, one file a letter of docs/conferencing.md:
+people (P), inviting (C), leaving (L), transferring (T), saying (M). Names are that page's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, NewType
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from adapters.envelope import ChannelId, Part, Value
+
+Login = NewType("Login", str)
+SessionId = NewType("SessionId", str)
+InvitationId = NewType("InvitationId", str)
+
+
+class Status(StrEnum):
+    """Of a session."""
+
+    waiting = "waiting"  # no rep yet, or none any more: it is being routed
+    active = "active"
+    inactive = "inactive"  # idle for long; its reps' capacity is free (L6)
+    ended = "ended"
+
+
+class Visibility(StrEnum):
+    """Who may see an entry. What isn't `everyone` can't reach a customer: `gateway.session.decision` has no way to send it."""
+
+    everyone = "everyone"
+    reps = "reps"
+    supervisors = "supervisors"  # supervisors, and the rep who raised the flag
+
+
+class Role(StrEnum):
+    """Of a participant, or of whom an entry is from."""
+
+    end_user = "end_user"
+    rep = "rep"
+    supervisor = "supervisor"
+    bot = "bot"
+    system = "system"
+
+
+class EntryKind(StrEnum):
+    """Of an entry of the transcript."""
+
+    message = "message"
+    participant_joined = "participant_joined"
+    participant_left = "participant_left"
+    invited = "invited"
+    invitation_expired = "invitation_expired"
+    invitation_withdrawn = "invitation_withdrawn"
+    transferred = "transferred"
+    notice = "notice"
+    flag_raised = "flag_raised"
+    flag_lowered = "flag_lowered"
+    whisper = "whisper"
+    status_changed = "status_changed"
+    message_edited = "message_edited"  # details: {"number": …} of the message, when known
+    message_deleted = "message_deleted"
+    reaction = "reaction"
+
+
+class Actor(Value):
+    """Who did it. `name` is the public name; `id` a rep's login or the end user's id."""
+
+    role: Role
+    id: str
+    name: str
+
+
+class Entry(Value):
+    """One line of the transcript. `number` counts from 1 without gaps; `details` hold what the kind has beyond the text.
+
+    `details` by kind: message `{"message_id", "reply_to", "said_at", "author", "outside"}`; participant_* `{"participant": {role, id, name}, "reason",
+    "invitation_id"}`; invited, invitation_* `{"invitation_id", "purpose", "recipient", "warning"}`; flag_*, whisper `{"raised_by"}`; transferred `{"invitation_id", "from", "to", "recipient"}`;
+    notice `{"code", "about", "skipped"}`; status_changed `{"from", "to", "reason"}`; reaction `{"emoji", "message_id", "number"}`.
+    """
+
+    number: int = Field(ge=1)
+    kind: EntryKind
+    visibility: Visibility
+    at: AwareDatetime
+    sender: Actor | None = None
+    text: str | None = None
+    parts: tuple[Part, ...] = ()
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Participant(Value):
+    """Someone in the session."""
+
+    role: Role
+    id: str
+    name: str
+    joined_at: AwareDatetime
+
+
+class RecipientType(StrEnum):
+    """Whom a request may name. `others` (a contact outside the org) exists only to be refused (C4, T2)."""
+
+    agent = "agent"
+    queue = "queue"
+    flow = "flow"
+    others = "others"
+
+
+class Recipient(Value):
+    """Whom a request names: a rep's login, a queue's id, a flow's id."""
+
+    type: RecipientType
+    id: str
+
+
+class Purpose(StrEnum):
+    """Of an invitation."""
+
+    invite = "invite"
+    transfer = "transfer"
+
+
+class InvitationStatus(StrEnum):
+    """Only `open` ones stand in a session."""
+
+    open = "open"
+    accepted = "accepted"
+    declined = "declined"
+    expired = "expired"
+    withdrawn = "withdrawn"
+
+
+class Invitation(Value):
+    """A request to a rep to come in. `asked` are the reps who were notified, `declined` those of them who said no (C2, C8)."""
+
+    id: InvitationId
+    purpose: Purpose
+    recipient: Recipient
+    inviter: Login
+    status: InvitationStatus = InvitationStatus.open
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    asked: tuple[Login, ...]
+    declined: tuple[Login, ...] = ()
+    warning: str | None = None  # C5: the recipient is a bot
+    note: str | None = None  # what the inviter tells those asked
+    resolved: Recipient | None = None  # what a flow yielded (C3); None: the recipient itself
+
+    @property
+    def waits_for(self) -> tuple[Login, ...]:
+        """Who was asked and hasn't said no."""
+        return tuple(login for login in self.asked if login not in self.declined)
+
+    @property
+    def to_queue(self) -> bool:
+        """Whether a whole queue was asked, be it by way of a flow."""
+        return (self.resolved or self.recipient).type is RecipientType.queue
+
+
+class ClosedInvitation(Value):
+    """What is kept of an invitation that is no longer open, so that a late answer can be told why (C2)."""
+
+    status: InvitationStatus
+    inviter: Login
+    asked: tuple[Login, ...]
+    accepted_by: Login | None = None
+
+
+class Offer(Value):
+    """Routing asks one rep to take a waiting session."""
+
+    rep: Login
+    queue: str | None  # None: offered back to a rep who had it before (L6)
+    offered_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class Flag(Value):
+    """A rep asks a supervisor for help (M4)."""
+
+    raised_by: Login
+    text: str
+    raised_at: AwareDatetime
+
+
+class SessionEndUser(Value):
+    """The customer of a session; `id` is the address on the channel."""
+
+    id: str
+    name: str
+
+
+class HeldNotice(Value):
+    """A leave notice that waits for the coalescing window, in case the rep comes straight back."""
+
+    rep: Login
+    name: str
+    due_at: AwareDatetime
+
+
+class Session(Value):
+    """A messaging session as its entries add up. `version` grows with every change, also with those that write no entry."""
+
+    id: SessionId
+    org: str
+    channel_id: ChannelId
+    channel_type: str
+    end_user: SessionEndUser
+    locale: str = "en"
+    status: Status = Status.waiting
+    participants: tuple[Participant, ...] = ()
+    invitations: tuple[Invitation, ...] = ()  # the open ones, oldest first
+    flag: Flag | None = None
+    queue: str | None = None  # where it is routed while it waits
+    offer: Offer | None = None
+    passed: tuple[Login, ...] = ()  # who declined or let the offer lapse in this round of routing
+    absent: dict[Login, AwareDatetime] = Field(default_factory=dict)  # reps without a connection, since when (L5)
+    held_notices: tuple[HeldNotice, ...] = ()
+    last_reps: tuple[Login, ...] = ()  # who was in when it turned inactive (L6)
+    closed_invitations: dict[InvitationId, ClosedInvitation] = Field(default_factory=dict)  # the newest ones, oldest first
+    been_in: tuple[Login, ...] = ()  # every rep who is or was in, in the order they first came
+    conferenced: bool = False  # two or more reps have been in at once: a conferencing session until it ends
+    entry_count: int = 0
+    version: int = 0
+    opened_at: AwareDatetime
+    last_message_at: AwareDatetime | None = None
+    last_inbound_at: AwareDatetime | None = None
+
+    @property
+    def reps(self) -> tuple[Participant, ...]:
+        """The participants that count as reps: human reps and bots, not supervisors."""
+        return tuple(p for p in self.participants if p.role in (Role.rep, Role.bot))
+
+    def has_rep(self, login: str) -> bool:
+        """Whether this rep is in."""
+        return any(p.id == login for p in self.reps)
+
+    def invitation(self, invitation_id: str) -> Invitation | None:
+        """The open invitation of that id."""
+        return next((i for i in self.invitations if i.id == invitation_id), None)
+
+
+# ------------------------------------------------------------------------------------------ people and settings
+
+
+class Presence(StrEnum):
+    """What a rep says of themself. Only `online` is a messaging presence status."""
+
+    online = "online"
+    online_voice = "online_voice"  # online, but not for messaging
+    busy = "busy"
+    away = "away"
+    offline = "offline"
+
+
+class RepPresence(Value):
+    """A rep's presence and since when they have had nothing new to do ("longest idle first")."""
+
+    status: Presence = Presence.offline
+    idle_since: AwareDatetime | None = None
+    connected: bool = False
+
+
+class Rep(Value):
+    """A rep as the org knows them. `name` is the public one."""
+
+    login: Login
+    org: str
+    name: str
+    kind: Literal["human", "bot"] = "human"
+    avatar_url: str | None = None
+    licences: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
+    supervisor: bool = False
+    capacity: int = 5
+
+
+class Queue(Value):
+    """A queue and the reps who serve it."""
+
+    id: str
+    org: str
+    name: str
+    reps: tuple[Login, ...]
+
+
+class FlowCondition(Value):
+    """All that is given must hold. `text_matches` is a regular expression over the customer's latest message; `hours` are
+    `[from, to)` in UTC, `HH:MM`."""
+
+    channels: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+    text_matches: str | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    hours: tuple[str, str] | None = None
+    weekdays: tuple[int, ...] = ()  # 0 is Monday
+
+
+class FlowRule(Value):
+    """If the condition holds, the flow yields this recipient (an agent, a bot's login as agent, or a queue)."""
+
+    when: FlowCondition = FlowCondition()
+    to: Recipient
+
+
+class FlowDefinition(Value):
+    """A flow: the first rule that holds decides; none: it yields nothing (C3)."""
+
+    id: str
+    org: str
+    name: str
+    rules: tuple[FlowRule, ...] = ()
+
+
+class OrgSettings(Value):
+    """The org's switches and times."""
+
+    skills_and_direct_to_agent_routing: bool = True  # P4
+    conference_limit: int = Field(default=6, ge=1)  # P6
+    bots_in_conference: Literal["refuse", "warn"] = "refuse"  # C5
+    invitation_seconds: float = Field(default=60, gt=0)  # C9
+    offer_seconds: float = Field(default=30, gt=0)
+    routing_pause_seconds: float = Field(default=60, gt=0)  # when all reps have passed on a session, until they are asked anew
+    disconnect_grace_seconds: float = Field(default=120, gt=0)  # L5
+    idle_seconds: float = Field(default=24 * 3600, gt=0)  # L6
+    leave_notice_hold_seconds: float = Field(default=2, ge=0)  # a rep who comes back within it makes no noise
+    flags_visible_to_reps: bool = False  # M4's "by default"
+
+
+class ChannelFacts(Value):
+    """What the rules must know of the session's channel."""
+
+    id: ChannelId
+    kind: str
+    org: str
+    chat: bool  # P2: web and in-app
+    edition: Literal["enhanced", "standard"] = "enhanced"
+    locale: str = "en"
+    queue: str | None = None
+    max_conference_participants: int | None = None
+    name_speaker: Literal["always", "conference", "never"] = "conference"  # M2
+    notices: dict[str, dict[str, str | None]] = Field(default_factory=dict)  # locale or "*" -> code -> template; None: off
+    can_notify: bool = True
+    cannot_notify_reason: str | None = None  # why not, in words for a rep; stands on the skipped notice

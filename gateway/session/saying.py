@@ -1,0 +1,173 @@
+"""What is said: M1 (who hears it, in which order), M2 (who speaks), M5 (typing)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from adapters.envelope import Author, InboundMessage, MediaPart, Part, Speaker, TextPart
+from gateway.session.commands import CustomerChanged, CustomerSaid, SayToCustomer
+from gateway.session.decision import Decision, Facts, Refusal
+from gateway.session.draft import Draft
+from gateway.session.idle import l6_set_idle_timer
+from gateway.session.leaving import l6_wake
+from gateway.session.model import Actor, ChannelFacts, Entry, EntryKind, Login, Rep, Role, Session, Status, Visibility
+from gateway.session.notices import about_rep
+from gateway.session.outward import PublicEntry as PublicEntry
+from gateway.session.outward import outgoing_for as outgoing_for
+from gateway.session.people import actor_of, end_user_of, not_in_it
+from gateway.session.refusals import e3_refuse
+from gateway.session.routing import start_round
+
+
+def m1_customer_said(session: Session, command: CustomerSaid, facts: Facts) -> Decision:
+    """M1: the customer's message stands in the transcript for every rep; it sets the idle time anew, and wakes an inactive session."""
+    draft = Draft(session, facts)
+    m1_take_in(draft, command.message)
+    if command.message.author is Author.end_user:
+        if session.status is Status.inactive:
+            l6_wake(draft)
+        start_round(draft)  # a session that waits without an offer is asked for once more: the customer insists
+    return draft.decision()
+
+
+def m1_take_in(draft: Draft, message: InboundMessage) -> Entry:
+    """Write what came from the channel.
+
+    What our side said by another tool, or the provider itself, is written too, as from the system and marked `outside`: the
+    customer has seen it there already, so it is for everyone, but it goes nowhere and wakes nothing.
+    """
+    details: dict[str, JsonValue] = {"message_id": message.message_id, "author": message.author.value}
+    if message.provider_time is not None:
+        details["said_at"] = message.provider_time.isoformat()
+    if message.reply_to is not None:
+        details["reply_to"] = message.reply_to
+    if message.automatic_reply:
+        details["automatic_reply"] = True
+    if message.author is Author.end_user:
+        earlier = draft.session.last_inbound_at
+        draft.change(last_inbound_at=max(earlier, message.received_at) if earlier else message.received_at)
+        sender = end_user_of(draft.session)
+    else:
+        details["outside"] = True
+        if draft.session.entry_count == 0:  # else the transcript wouldn't say whose it is
+            details["end_user"] = draft.session.end_user.id
+        sender = Actor(role=Role.system, id=message.author.value, name=message.author.value)
+    entry = draft.write(
+        EntryKind.message,
+        Visibility.everyone,
+        sender=sender,
+        text=words_of(message.parts),
+        parts=message.parts,
+        details=details,
+    )
+    draft.change(last_message_at=draft.facts.now)
+    l6_set_idle_timer(draft)
+    return entry
+
+
+def m1_customer_changed(session: Session, command: CustomerChanged, facts: Facts) -> Decision:
+    """M1: an edit, a deletion or a reaction is a line of its own, also after the end: what was taken back must not be shown."""
+    draft = Draft(session, facts)
+    change = command.change
+    details: dict[str, JsonValue] = {"message_id": change.message_id, "number": command.number}
+    sender = end_user_of(session)
+    if change.kind == "edit":
+        text = words_of(change.parts)
+        draft.write(EntryKind.message_edited, Visibility.everyone, sender=sender, text=text, parts=change.parts, details=details)
+    elif change.kind == "deletion":
+        draft.write(EntryKind.message_deleted, Visibility.everyone, sender=sender, details=details)
+    else:
+        details["emoji"] = change.emoji
+        draft.write(EntryKind.reaction, Visibility.everyone, sender=sender, details=details)
+    return draft.decision()
+
+
+def m1_say_to_customer(session: Session, command: SayToCustomer, facts: Facts) -> Decision | Refusal:
+    """M1: a rep's message reaches the customer and every other rep, in the transcript's order."""
+    refusal = not_in_it(session, command.by) or m1_something_said(session, command)
+    if refusal is not None:
+        return refusal
+    draft = Draft(session, facts)
+    parts = m1_parts(command)
+    details: dict[str, JsonValue] = {} if command.reply_to is None else {"reply_to": command.reply_to}
+    sender = actor_of(session, facts, command.by)
+    text = words_of(parts)
+    entry = draft.write(EntryKind.message, Visibility.everyone, sender=sender, text=text, parts=parts, details=details)
+    draft.change(last_message_at=facts.now)
+    rep = facts.people[command.by]
+    speaker = m2_speaker(session, rep, facts)
+    human = rep.kind == "human"
+    draft.outgoing.append(outgoing_for(PublicEntry(entry), speaker=speaker, human=human, reply_to=command.reply_to))
+    l6_set_idle_timer(draft)
+    return draft.decision()
+
+
+def m1_something_said(session: Session, command: SayToCustomer) -> Refusal | None:
+    """M1: there is a text or a file, and what it answers is in the transcript."""
+    if command.file is None and not (command.text or "").strip():
+        return e3_refuse("nothing_to_say", "The message is empty: write a text, or attach a file.")
+    if command.reply_to is not None and not 1 <= command.reply_to <= session.entry_count:
+        sentence = f"There is no entry {command.reply_to} to answer: send the message without reply_to."
+        return e3_refuse("entry_not_found", sentence)
+    return None
+
+
+def m1_parts(command: SayToCustomer) -> tuple[Part, ...]:
+    """Text first, then the file; a blank text beside a file is none."""
+    text: tuple[Part, ...] = (TextPart(text=command.text),) if command.text and command.text.strip() else ()
+    file: tuple[Part, ...] = (command.file,) if command.file is not None else ()
+    return text + file
+
+
+def m2_speaker(session: Session, rep: Rep, facts: Facts) -> Speaker | None:
+    """M2: who the customer is told is speaking, or None. By the public name; bots and automatic texts go without.
+
+    `conference` counts from when the session first had two reps until it ends: who has read two names would else wonder whose
+    the nameless words are, once one of the two has left.
+    """
+    if rep.kind == "bot" or not m2_names_speakers(session, facts.channel):
+        return None
+    return about_rep(session, facts, rep.login)
+
+
+def m2_names_speakers(session: Session, channel: ChannelFacts) -> bool:
+    """M2: as the channel's setting says."""
+    return channel.name_speaker == "always" or (channel.name_speaker == "conference" and session.conferenced)
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """M5: who is told that a rep types: these reps, and the customer, by the speaker's name where one is shown."""
+
+    to: tuple[Login, ...]
+    speaker: Speaker | None
+
+
+def m5_rep_types(session: Session, by: Login, facts: Facts) -> Typing | Refusal:
+    """M5: the other reps and the customer are told; nothing is stored. Only a rep in an active session types."""
+    refusal = not_in_it(session, by) or m5_is_active(session)
+    if refusal is not None:
+        return refusal
+    return Typing(m5_customer_types(session, but=by), m2_speaker(session, facts.people[by], facts))
+
+
+def m5_customer_types(session: Session, but: str = "") -> tuple[Login, ...]:
+    """M5: all reps in the session are told; nothing is stored."""
+    return tuple(Login(rep.id) for rep in session.reps if rep.id != but)
+
+
+def m5_is_active(session: Session) -> Refusal | None:
+    """The session is one in which things are said."""
+    if session.status is Status.active:
+        return None
+    sentence = "This session isn't active: take it when it is offered, or wait until the customer writes."
+    return e3_refuse("session_not_active", sentence, status=session.status.value)
+
+
+def words_of(parts: tuple[Part, ...]) -> str:
+    """What was written, captions included; where nothing was, each part's plain text."""
+    written = [part.text for part in parts if isinstance(part, TextPart)]
+    written += [part.caption for part in parts if isinstance(part, MediaPart) and part.caption]
+    return "\n".join(written or [part.plain for part in parts])
