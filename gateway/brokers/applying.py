@@ -10,7 +10,7 @@ from datetime import datetime
 from adapters.envelope import Address, ChannelId, MediaPart, Notice, OutboundFile, Say
 from adapters.text import prepare
 from gateway.brokers.ground import Ground
-from gateway.session.audience import audience_of_entry, audience_of_session
+from gateway.session.audience import audiences_of_entry, audiences_of_session, audiences_of_signal
 from gateway.session.commands import Route
 from gateway.session.decide import decide
 from gateway.session.decision import Decision, Outgoing, Refusal
@@ -35,7 +35,7 @@ def apply(connection: sqlite3.Connection, ground: Ground, before: Session | None
         _queue(connection, ground, after, one, now)
     ground.fault("outbox_written")
     timers.apply(connection, after.id, decision.timers)
-    _tell(connection, before, decision, now)
+    _tell(connection, ground, before, decision, now)
     ground.fault("events_written")
     if before is not None:
         for login in _freed(before, after):
@@ -59,17 +59,18 @@ def _busy(session: Session) -> set[str]:
     return offered | ({p.id for p in session.reps} if session.status is Status.active else set())
 
 
-def _tell(connection: sqlite3.Connection, before: Session | None, decision: Decision, now: datetime) -> None:
+def _tell(connection: sqlite3.Connection, ground: Ground, before: Session | None, decision: Decision, now: datetime) -> None:
     after, at = decision.session, now.timestamp()
+    settings = ground.orgs[after.org].settings
     for entry in decision.entries:
-        audience = audience_of_entry(entry, before, after)
+        audience = audiences_of_entry(entry, after, settings)
         data = {"number": entry.number}
         events.add(connection, org=after.org, session_id=after.id, type="entry", audience=audience, data=data, now=at)
     if after is not before:
-        audience = audience_of_session(before, after)
+        audience = audiences_of_session(after, before)
         events.add(connection, org=after.org, session_id=after.id, type="session", audience=audience, data={}, now=at)
     for signal in decision.signals:
-        audience = frozenset(f"rep:{login}" for login in signal.to)
+        audience = audiences_of_signal(signal)
         data = dict(signal.data)
         events.add(connection, org=after.org, session_id=after.id, type=signal.type, audience=audience, data=data, now=at)
 

@@ -7,7 +7,6 @@ change nothing. So find-or-open, first acceptance wins and last rep can't leave 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
@@ -31,8 +30,9 @@ from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.session.commands import Command, RepConnected, RepDisconnected, TimerFired
 from gateway.session.decide import decide
 from gateway.session.decision import Refusal
-from gateway.session.destinations import destinations
-from gateway.session.model import Presence, Purpose, RecipientType, RepPresence, Session, Status
+from gateway.session.destinations import t3_destinations
+from gateway.session.door import e2_fingerprint, e2_same_command
+from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.store import events, media, people, records, sessions, timers
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
@@ -62,7 +62,7 @@ class EmbeddedBroker:
         await self._readers.open()
         await self.hub.start()
         for org, login in await self._write(lambda c: people.forget_streams(c, self._clock())):
-            await self._each_session_of(org, login, RepDisconnected(by=login))
+            await self._each_session_of(org, login, RepDisconnected(by=Login(login)))
 
     async def close(self) -> None:
         """Commit what is in hand and close."""
@@ -121,11 +121,11 @@ class EmbeddedBroker:
     def _execute(
         self, connection: sqlite3.Connection, caller: Caller, session_id: str, command: Command, key: str | None
     ) -> Answer | Refusal:
-        fingerprint = _fingerprint(session_id, command)
+        fingerprint = e2_fingerprint(session_id, command)
         if key is not None and (first := records.first_answer(connection, caller.org, caller.login, key)):
-            if first[0] != fingerprint:
-                sentence = "This Idempotency-Key was used for another request. Take a new one."
-                return Refusal("idempotency_key_reused", sentence)
+            reused = e2_same_command(first[0], fingerprint)
+            if reused is not None:
+                return reused
             return _ANSWER.validate_json(first[1])
         now = self._clock()
         session = session_for(connection, self._ground, caller, session_id)
@@ -264,7 +264,7 @@ class EmbeddedBroker:
             if session is None:
                 return _NOT_FOUND
             facts = self._ground.facts(connection, session.channel_id, self._clock(), session_id=session_id)
-            return destinations(session, facts, by=caller.login, purpose=purpose, type=type, q=q, cursor=cursor, limit=limit)
+            return t3_destinations(session, facts, caller.login, purpose=purpose, type=type, q=q, cursor=cursor, limit=limit)
 
         return await self._readers.run(read)
 
@@ -317,13 +317,13 @@ class EmbeddedBroker:
             return count
 
         if await self._write(write) == 1:
-            await self._each_session_of(caller.org, caller.login, RepConnected(by=caller.login))  # type: ignore[arg-type]
+            await self._each_session_of(caller.org, caller.login, RepConnected(by=caller.login))
 
     async def disconnected(self, caller: Caller) -> None:
         """See the contract."""
         count = await self._write(lambda c: people.count_stream(c, caller.org, caller.login, -1, self._clock()))
         if count == 0:
-            await self._each_session_of(caller.org, caller.login, RepDisconnected(by=caller.login))  # type: ignore[arg-type]
+            await self._each_session_of(caller.org, caller.login, RepDisconnected(by=caller.login))
 
     async def _each_session_of(self, org: str, login: str, command: Command) -> None:
         def write(connection: sqlite3.Connection) -> None:
@@ -370,12 +370,6 @@ class EmbeddedBroker:
     def _ring(self) -> None:
         for topic in ("events", "outbox", "timers", "media"):
             self._bell.ring(topic)
-
-
-def _fingerprint(session_id: str, command: Command) -> str:
-    # A file that is uploaded again has another id each time; its name and size stand for it.
-    text = command.model_dump_json(exclude={"file": {"media_id"}})
-    return hashlib.sha256(f"{session_id}\0{type(command).__name__}\0{text}".encode()).hexdigest()
 
 
 def _audited(command: Command) -> dict[str, object]:

@@ -24,8 +24,8 @@ from gateway.brokers.applying import apply
 from gateway.brokers.ground import Ground
 from gateway.session.commands import Command, CustomerChanged, CustomerEnded, CustomerSaid
 from gateway.session.decide import decide, open_session
-from gateway.session.decision import Refusal
-from gateway.session.model import Session, Status
+from gateway.session.decision import Decision, Refusal
+from gateway.session.model import Session, SessionId, Status
 from gateway.store import conversations, events, media, outbox, sessions
 
 
@@ -62,12 +62,12 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
     message, files = _with_media(ground, inbound, address)
     session = sessions.newest_of_address(connection, inbound.channel_id, address)
     facts = ground.facts(connection, inbound.channel_id, now)
-    if session is None or session.status is Status.ended:
-        if message.author is not Author.end_user:
-            return  # our side wrote by another tool, and nobody is waiting for an answer
-        before, decided = None, open_session(ground.new_id("ses"), message, facts)
+    before = session if session is not None and session.status is not Status.ended else None
+    decided: Decision | Refusal
+    if before is None:
+        decided = open_session(SessionId(ground.new_id("ses")), message, facts)
     else:
-        before, decided = session, decide(session, CustomerSaid(message=message), facts)
+        decided = decide(before, CustomerSaid(message=message), facts)
     if isinstance(decided, Refusal):
         raise RuntimeError(f"a customer's message was refused: {decided.code}")
     apply(connection, ground, before, decided, now)

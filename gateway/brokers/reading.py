@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from gateway.brokers.contract import Caller, Line, Page
 from gateway.brokers.ground import Ground
-from gateway.session.audience import hidden_visibilities, may_see, shown_session, visible_to
+from gateway.session.audience import as_seen_by, may_see, visible_to
 from gateway.session.model import Entry, Session
 from gateway.store import media, outbox, sessions
 
@@ -21,15 +21,14 @@ def session_for(connection: sqlite3.Connection, ground: Ground, caller: Caller, 
     session = sessions.load(connection, session_id)
     if session is None or session.org != caller.org:
         return None
-    tie = sessions.tie_of(connection, caller.org, caller.login, session_id)
     queues = ground.orgs[caller.org].queues_of(caller.login)
-    return session if may_see(session, supervisor=caller.supervisor, tie=tie, queues=queues) else None
+    return session if may_see(session, caller.login, caller.supervisor, queues) else None
 
 
 def shown(session: Session, ground: Ground, caller: Caller) -> Session:
     """The session without what this caller may not know of it (the flag, M4)."""
     settings = ground.orgs[session.org].settings
-    return shown_session(session, login=caller.login, supervisor=caller.supervisor, settings=settings)
+    return as_seen_by(session, caller.login, caller.supervisor, settings)
 
 
 def entries_page(
@@ -52,7 +51,7 @@ def entries_page(
     settings = ground.orgs[session.org].settings
     more = False
     for entry, change in walk:
-        if not visible_to(entry, session, login=caller.login, supervisor=caller.supervisor, settings=settings):
+        if not visible_to(entry, session, caller.login, caller.supervisor, settings):
             continue
         if after is not None and before is not None and entry.number >= before:
             break
@@ -68,8 +67,9 @@ def entries_page(
     if after is not None:
         return Page(lines, str(lines[-1].entry.number) if more else None)
     oldest = lines[0].entry.number
-    hidden = hidden_visibilities(session, login=caller.login, supervisor=caller.supervisor, settings=settings)
-    remaining = oldest - 1 - sessions.hidden_before(connection, session.id, oldest, hidden)
+    apart = sessions.for_supervisors(connection, session.id, oldest)
+    hidden = sum(not visible_to(one, session, caller.login, caller.supervisor, settings) for one in apart)
+    remaining = oldest - 1 - hidden
     return Page(lines, str(oldest) if more else None, remaining)
 
 

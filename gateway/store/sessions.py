@@ -120,14 +120,13 @@ def oldest_first(
             return
 
 
-def hidden_before(connection: sqlite3.Connection, session_id: str, number: int, visibilities: Iterable[Visibility]) -> int:
-    """How many entries below `number` have one of these visibilities (they are few: an index isn't worth it)."""
-    marks = [v.value for v in visibilities]
-    if not marks:
-        return 0
-    places = ",".join("?" * len(marks))
-    query = f"SELECT count(*) FROM entries WHERE session_id = ? AND number < ? AND visibility IN ({places})"  # noqa: S608
-    return int(connection.execute(query, (session_id, number, *marks)).fetchone()[0])
+def for_supervisors(connection: sqlite3.Connection, session_id: str, below: int) -> list[Entry]:
+    """Entries below a number that not everybody in the session may see; they are few."""
+    rows = connection.execute(
+        "SELECT body FROM entries WHERE session_id = ? AND number < ? AND visibility = ?",
+        (session_id, below, Visibility.supervisors.value),
+    )
+    return [Entry.model_validate_json(row["body"]) for row in rows]
 
 
 def latest_text(connection: sqlite3.Connection, session_id: str) -> str:
@@ -181,14 +180,6 @@ def tie(connection: sqlite3.Connection, session: Session) -> None:
             if known.get(login) != (kind, counts)
         ],
     )
-
-
-def tie_of(connection: sqlite3.Connection, org: str, login: str, session_id: str) -> str | None:
-    """How this rep has to do with the session."""
-    row = connection.execute(
-        "SELECT tie FROM rep_sessions WHERE org = ? AND login = ? AND session_id = ?", (org, login, session_id)
-    ).fetchone()
-    return row["tie"] if row else None
 
 
 def sessions_of_rep(connection: sqlite3.Connection, org: str, login: str, *ties: str) -> list[str]:

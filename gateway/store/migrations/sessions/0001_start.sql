@@ -28,6 +28,8 @@ CREATE TABLE entries (
     PRIMARY KEY (session_id, number)
 ) WITHOUT ROWID;
 
+CREATE INDEX entries_for_supervisors ON entries (session_id, number) WHERE visibility = 'supervisors';
+
 -- Which rep has to do with which session, and how: 'in', 'offered', 'asked' (by an invitation), 'was'.
 CREATE TABLE rep_sessions (
     org        TEXT NOT NULL,

@@ -1,0 +1,61 @@
+"""`GET /media/{id}/{name}`: files by signed addresses, for reps' pages and for providers that fetch them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.edge.problems import Problem
+from gateway.links import MediaLinks
+from gateway.store.media import MediaFolder
+
+# Shown in place; all else is for saving, so that a customer's page or script can never run under our address.
+_SHOWN: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/")
+
+
+class StoredFile(NamedTuple):
+    """What the row says of a file."""
+
+    mime_type: str
+    name: str
+
+
+FileOf = Callable[[str], Awaitable[StoredFile | None]]
+
+
+class MediaDoor:
+    """See the module."""
+
+    def __init__(self, links: MediaLinks, folder: MediaFolder, file_of: FileOf, clock: Clock) -> None:
+        self._links, self._folder, self._file_of, self._clock = links, folder, file_of, clock
+
+    def install(self, app: web.Application) -> None:
+        """The one route."""
+        app.router.add_get("/media/{media_id}/{name}", self.handle)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The bytes, with ranges and caching by aiohttp; 404 for whatever isn't sound, without saying why."""
+        media_id = request.match_info["media_id"]
+        expires, signature = request.query.get("e", ""), request.query.get("s", "")
+        if not self._links.valid(media_id, expires, signature, self._clock()):
+            return _gone()
+        stored = await self._file_of(media_id)
+        if stored is None or not self._folder.path(media_id).is_file():
+            return _gone()
+        shown = stored.mime_type.startswith(_SHOWN)
+        headers = {
+            "Content-Type": stored.mime_type if shown else "application/octet-stream",
+            "Content-Disposition": "inline" if shown else "attachment",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cache-Control": "private, max-age=3600",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
+        return web.FileResponse(self._folder.path(media_id), headers=headers)
+
+
+def _gone() -> web.Response:
+    return Problem("not_found", "This address of a file has run out, or never was one. Reload the conversation.").response()
