@@ -24,30 +24,20 @@ def queue_audience(queue: str) -> str:
     return f"queue:{queue}"
 
 
-def may_see(
-    session: Session,
-    login: str = "",
-    supervisor: bool = False,
-    queues: Collection[str] = (),
-    *,
-    tie: str | None = None,
-) -> bool:
+def may_see(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> bool:
     """Whether a rep of the org may see the session at all: supervisors any; others one they are or were in, are offered or
-    invited to, or that waits in a queue of theirs.
-
-    `tie`: a store that keeps by itself how reps have to do with sessions gives that instead of the login; any tie will do.
-    """
+    invited to, or that waits in a queue of theirs."""
     waits_for_them = session.status is Status.waiting and session.queue in queues
-    return supervisor or waits_for_them or tie is not None or login in _known_to(session)
+    return supervisor or waits_for_them or login in _known_to(session)
 
 
-def may_command(session: Session, login: str, supervisor: bool, queues: Collection[str], *, tie: str | None = None) -> bool:
+def may_command(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> bool:
     """Whether a command of this rep is judged by the rules, or answered with `session_not_found`.
 
     Also one who was asked to come in and is too late may ask, to hear that (C2), though the session is none of theirs any more.
     """
     too_late = any(login in closed.asked for closed in session.closed_invitations.values())
-    return too_late or may_see(session, login, supervisor, queues, tie=tie)
+    return too_late or may_see(session, login, supervisor, queues)
 
 
 def visible_to(entry: Entry, session: Session, login: str, supervisor: bool, settings: OrgSettings) -> bool:
@@ -57,19 +47,12 @@ def visible_to(entry: Entry, session: Session, login: str, supervisor: bool, set
     return m4_may_hear(entry.details.get("raised_by"), session, login, settings)
 
 
-def hidden_visibilities(session: Session, login: str, supervisor: bool, settings: OrgSettings) -> frozenset[Visibility]:
-    """The kinds of entries of which this reader sees none, for counting; exact unless several reps have raised flags."""
-    raised_by = session.flag.raised_by if session.flag is not None else None
-    hears = supervisor or m4_may_hear(raised_by, session, login, settings)
-    return frozenset() if hears else frozenset({Visibility.supervisors})
-
-
 def m4_may_hear(raised_by: object, session: Session, login: str, settings: OrgSettings) -> bool:
     """M4: the rep who raised this flag; others who were in the session only where the org lets them."""
     return raised_by == login or (settings.flags_visible_to_reps and login in session.been_in)
 
 
-def shown_session(session: Session, login: str, supervisor: bool, settings: OrgSettings) -> Session:
+def as_seen_by(session: Session, login: str, supervisor: bool, settings: OrgSettings) -> Session:
     """The session without what this rep may not know: a flag of another (M4), and who declined another's request (C8)."""
     if supervisor:
         return session
@@ -87,10 +70,10 @@ def c8_shown(invitation: Invitation, login: str) -> Invitation:
     return invitation.model_copy(update={"declined": tuple(who for who in invitation.declined if who == login)})
 
 
-def audience_of_session(before: Session | None, after: Session) -> frozenset[str]:
-    """Whom a change of the session is told: all who may see it now, and all who could before, so that their lists forget it."""
+def audiences_of_session(session: Session, before: Session | None = None) -> frozenset[str]:
+    """Whom a change of the session is told: all who may see it now, and all who could `before`, so that their lists forget it."""
     names = {SUPERVISORS}
-    for state in (before, after):
+    for state in (session, before):
         if state is None:
             continue
         names.update(rep_audience(login) for login in _known_to(state))
@@ -99,19 +82,17 @@ def audience_of_session(before: Session | None, after: Session) -> frozenset[str
     return frozenset(names)
 
 
-def audience_of_entry(
-    entry: Entry, before: Session | None, after: Session, settings: OrgSettings | None = None
-) -> frozenset[str]:
+def audiences_of_entry(entry: Entry, session: Session, settings: OrgSettings) -> frozenset[str]:
     """Whom an entry is told: who may see the session after it; of a flag or whisper, supervisors and who raised it (M4)."""
     if entry.visibility is not Visibility.supervisors:
-        return audience_of_session(None, after)
+        return audiences_of_session(session)
     names = {SUPERVISORS, rep_audience(str(entry.details.get("raised_by")))}
-    if settings is not None and settings.flags_visible_to_reps:
-        names.update(rep_audience(login) for login in after.been_in)
+    if settings.flags_visible_to_reps:
+        names.update(rep_audience(login) for login in session.been_in)
     return frozenset(names)
 
 
-def audience_of_signal(signal: Signal) -> frozenset[str]:
+def audiences_of_signal(signal: Signal) -> frozenset[str]:
     """Whom a signal is told: those it is to."""
     return frozenset(rep_audience(login) for login in signal.to)
 

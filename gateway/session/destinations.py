@@ -55,7 +55,7 @@ class Destination(Value):
     bot: bool = False
 
 
-def destinations(
+def t3_destinations(
     session: Session,
     facts: Facts,
     by: Login,
