@@ -152,11 +152,6 @@ class StoredOutbox:
             tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], now)
         return row is not None
 
-    async def troubled(self, *, limit: int = 1_000) -> list[sqlite3.Row]:
-        """What operators look at."""
-        query = "SELECT * FROM outbox WHERE state IN ('failed', 'unknown', 'skipped') ORDER BY ordinal LIMIT ?"
-        return await self._readers.run(lambda c: c.execute(query, (limit,)).fetchall())
-
 
 class StoredMedia:
     """See `gateway.journal.contract.MediaShelf`."""
@@ -185,6 +180,13 @@ class StoredMedia:
     async def failed(self, item: MediaItem, *, reason: str) -> None:
         """See the contract."""
         await self._settle(item, lambda c: media.settle(c, item.id, MediaState.failed, reason=reason))
+
+    async def stored(self, media_id: str) -> tuple[str, str] | None:
+        """(type, name) of a file that is ready."""
+        row = await self._readers.run(lambda c: media.get(c, media_id))
+        if row is None or row["state"] != "ready":
+            return None
+        return row["mime_type"] or "application/octet-stream", row["name"] or "file"
 
     async def _settle(self, item: MediaItem, write: Callable[[sqlite3.Connection], None]) -> None:
         def job(connection: sqlite3.Connection) -> None:

@@ -22,7 +22,7 @@ from gateway.brokers.contract import Answer, AuditRecord, Caller, Destination, E
 from gateway.brokers.deliveries import StoredMedia, StoredOutbox
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
-from gateway.brokers.reading import entries_page, session_for, shown
+from gateway.brokers.reading import command_session_for, entries_page, session_for, shown
 from gateway.brokers.typing_signals import TypingRelay
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
@@ -121,33 +121,56 @@ class EmbeddedBroker:
     def _execute(
         self, connection: sqlite3.Connection, caller: Caller, session_id: str, command: Command, key: str | None
     ) -> Answer | Refusal:
-        fingerprint = e2_fingerprint(session_id, command)
-        if key is not None and (first := records.first_answer(connection, caller.org, caller.login, key)):
-            reused = e2_same_command(first[0], fingerprint)
-            if reused is not None:
-                return reused
-            return _ANSWER.validate_json(first[1])
-        now = self._clock()
-        session = session_for(connection, self._ground, caller, session_id)
-        if session is None:
-            return _NOT_FOUND
-        answer = self._decided(connection, caller, session, command, now)
-        outcome = answer.code if isinstance(answer, Refusal) else "done"
+        def work() -> Answer | Refusal:
+            now = self._clock()
+            session = command_session_for(connection, self._ground, caller, session_id)
+            if session is None:
+                return _NOT_FOUND
+            answer = self._decided(connection, caller, session, command, now)
+            self._audit(connection, caller, session_id, command, answer, now)
+            return answer
+
+        return self._once(connection, caller, key, e2_fingerprint(session_id, command), work)
+
+    def _once(
+        self,
+        connection: sqlite3.Connection,
+        caller: Caller,
+        key: str | None,
+        fingerprint: str,
+        work: Callable[[], Answer | Refusal],
+    ) -> Answer | Refusal:
+        """E2: with a key, the first answer is kept in the transaction of its effect, and given again."""
+        if key is None:
+            return work()
+        first = records.first_answer(connection, caller.org, caller.login, key)
+        if first is not None:
+            return e2_same_command(first[0], fingerprint) or _ANSWER.validate_json(first[1])
+        answer = work()
+        text = _ANSWER.dump_json(answer).decode()
+        records.keep_answer(connection, caller.org, caller.login, key, fingerprint, text, self._clock().timestamp())
+        self._ground.fault("answer_kept")
+        return answer
+
+    def _audit(
+        self,
+        connection: sqlite3.Connection,
+        caller: Caller,
+        session_id: str,
+        command: Command,
+        answer: Answer | Refusal,
+        now: datetime,
+    ) -> None:
         records.audit(
             connection,
             org=caller.org,
             session_id=session_id,
             login=caller.login,
             command=type(command).__name__,
-            outcome=outcome,
+            outcome=answer.code if isinstance(answer, Refusal) else "done",
             details=_audited(command),
             now=now.timestamp(),
         )
-        if key is not None:
-            text = _ANSWER.dump_json(answer).decode()
-            records.keep_answer(connection, caller.org, caller.login, key, fingerprint, text, now.timestamp())
-        self._ground.fault("answer_kept")
-        return answer
 
     def _decided(
         self, connection: sqlite3.Connection, caller: Caller, session: Session, command: Command, now: datetime
@@ -175,9 +198,12 @@ class EmbeddedBroker:
         self.typing_relay.from_rep(session, caller, on)
         return None
 
-    async def resend(self, caller: Caller, session_id: str, outbox_id: str) -> Answer | Refusal:
+    async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Answer | Refusal:
         """See the contract."""
-        answer = await self._write(lambda c: self._resend(c, caller, session_id, outbox_id))
+        fingerprint = f"resend {session_id} {outbox_id}"
+        answer = await self._write(
+            lambda c: self._once(c, caller, key, fingerprint, lambda: self._resend(c, caller, session_id, outbox_id))
+        )
         self._ring()
         return answer
 
@@ -366,6 +392,10 @@ class EmbeddedBroker:
     async def purge(self) -> None:
         """Throw away what is older than it need be."""
         await self._write(lambda c: records.purge(c, datetime.now(UTC)))
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """For operators and metrics: a reading job on the file."""
+        return await self._readers.run(job)
 
     def _ring(self) -> None:
         for topic in ("events", "outbox", "timers", "media"):

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from gateway.brokers.contract import Caller, Line, Page
 from gateway.brokers.ground import Ground
-from gateway.session.audience import as_seen_by, may_see, visible_to
+from gateway.session.audience import as_seen_by, may_command, may_see, visible_to
 from gateway.session.model import Entry, Session
 from gateway.store import media, outbox, sessions
 
@@ -23,6 +23,15 @@ def session_for(connection: sqlite3.Connection, ground: Ground, caller: Caller, 
         return None
     queues = ground.orgs[caller.org].queues_of(caller.login)
     return session if may_see(session, caller.login, caller.supervisor, queues) else None
+
+
+def command_session_for(connection: sqlite3.Connection, ground: Ground, caller: Caller, session_id: str) -> Session | None:
+    """The session, if a command of the caller's is judged by the rules at all."""
+    session = sessions.load(connection, session_id)
+    if session is None or session.org != caller.org:
+        return None
+    queues = ground.orgs[caller.org].queues_of(caller.login)
+    return session if may_command(session, caller.login, caller.supervisor, queues) else None
 
 
 def shown(session: Session, ground: Ground, caller: Caller) -> Session:

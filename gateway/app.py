@@ -1,0 +1,224 @@
+"""The one place that builds concrete things and puts them together: stores, broker, workers, doors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from adapters.contract import RawRequest
+from adapters.webchat import WebchatAccount
+from gateway import clock as clocks
+from gateway.brokers.embedded import EmbeddedBroker
+from gateway.brokers.ground import Ground
+from gateway.clock import Clock
+from gateway.config import Loaded
+from gateway.directory import ConfigDirectory
+from gateway.doorbell.local import LocalDoorbell
+from gateway.edge import chat, pages
+from gateway.edge.api.install import Surface
+from gateway.edge.api.install import install as install_api
+from gateway.edge.limits import Limits, Rate
+from gateway.edge.media import MediaDoor, StoredFile
+from gateway.edge.proxies import Proxies
+from gateway.edge.webhooks import Webhooks
+from gateway.journal.driver import Driver
+from gateway.journal.fetcher import Fetcher
+from gateway.journal.inbox import SqliteInbox
+from gateway.journal.receiver import Receiver
+from gateway.journal.sender import Sender
+from gateway.links import MediaLinks
+from gateway.metrics import Metrics
+from gateway.store.media import MediaFolder
+from gateway.watching import Watching
+
+_log = logging.getLogger(__name__)
+_PURGE_SECONDS: Final = 3600.0
+
+
+class Gateway:
+    """A whole gateway in one process. `running()` opens it, serves, and drains on the way out."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        demo: bool = False,
+        clock: Clock = clocks.now,
+        new_id: Callable[[str], str] = clocks.new_id,
+        fault: Callable[[str], None] | None = None,
+        extend: Callable[[web.Application, Gateway], None] | None = None,
+    ) -> None:
+        config = loaded.config
+        self.loaded, self.config, self.clock = loaded, config, clock
+        self.data_dir = config.data_dir
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.bell = LocalDoorbell()
+        self.metrics = Metrics()
+        self.links = MediaLinks(_media_secret(loaded), config.public_url)
+        self.folder = MediaFolder(self.data_dir / "media")
+        ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, fault or (lambda point: None))
+        self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder)
+        self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
+        self.driver = Driver(clock, private_hosts=config.allow_private_media_hosts)
+        channels = loaded.channels
+        self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, clock)
+        self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock)
+        self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
+        self.directory = ConfigDirectory(config, loaded.orgs)
+        self.webhooks = Webhooks(
+            channels,
+            self.inbox,
+            self.bell,
+            self.metrics,
+            clock,
+            public_url=config.public_url,
+            max_bytes=config.limits.webhook_max_bytes,
+            read_seconds=config.limits.webhook_read_seconds,
+        )
+        self._demo, self._extend = demo, extend
+
+    def application(self) -> tuple[web.Application, Surface]:
+        """All doors on one application."""
+        limits, proxies = self.config.limits, Proxies(self.config.trusted_proxies)
+        app = web.Application(client_max_size=limits.webhook_max_bytes)
+        self.webhooks.install(app)
+        surface = install_api(
+            app,
+            self.broker,
+            self.directory,
+            limits=Limits(
+                max_body_bytes=limits.api_max_bytes,
+                max_file_bytes=limits.file_max_bytes,
+                requests=Rate(per_second=limits.api_requests_per_minute / 60, burst=limits.api_requests_per_minute),
+            ),
+            public_url=self.config.public_url,
+            metrics=self.metrics,
+            checks={"inbox": self.inbox.ready},
+            now=self.clock,
+            address_of=proxies.address_of,
+        )
+        MediaDoor(self.links, self.folder, self._file_of, self.clock).install(app)
+        chat_accounts = {c.id: c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
+        if chat_accounts:
+            chat.install(
+                app, chat_accounts, self.webhooks.accept, self.data_dir, client_address=proxies.address_of, now=self.clock
+            )
+        pages.install(app, demo=self._demo)
+        Watching(self.inbox, self.broker, self.metrics, self.clock).install()
+        if self._extend:
+            self._extend(app, self)
+        return app, surface
+
+    @asynccontextmanager
+    async def running(self, sock: socket.socket | None = None) -> AsyncIterator[str]:
+        """Serve; gives the address it listens on. On the way out: no new work, finish what is in hand, close."""
+        await self.inbox.open()
+        await self.broker.open()
+        app, surface = self.application()
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=self.config.limits.grace_seconds / 2, keepalive_timeout=75)
+        await runner.setup()
+        workers = _Workers()
+        try:
+            site = self._site(runner, sock)
+            await site.start()
+            for name, work in self._work().items():
+                workers.start(name, work)
+            yield _address(runner)
+        finally:
+            surface.health.draining = True
+            await runner.cleanup()  # stops listening, and lets calls that are being answered end
+            await self._drain()
+            await workers.stop()
+            await self.driver.close()
+            await self.inbox.close()
+            await self.broker.close()
+
+    def _site(self, runner: web.AppRunner, sock: socket.socket | None) -> web.BaseSite:
+        if sock is not None:
+            return web.SockSite(runner, sock, backlog=1024)
+        return web.TCPSite(runner, self.config.listen.host, self.config.listen.port, backlog=1024)
+
+    def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        return {
+            "hub": self.broker.hub.run,
+            "receiver": self.receiver.run,
+            "sender": self.sender.run,
+            "fetcher": self.fetcher.run,
+            "timers": self.broker.run_timers,
+            "purge": self._purge,
+        }
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(self.config.limits.grace_seconds / 2):
+                await self.sender.drain()
+        except TimeoutError:
+            _log.warning("messages still in hand at the end of the grace time", extra={"action": "drain.cut"})
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(_PURGE_SECONDS)
+            retention = self.config.retention
+            await self.inbox.purge(retention.inbox_days, retention.stuck_days)
+            await self.broker.purge()
+
+    async def _file_of(self, media_id: str) -> StoredFile | None:
+        found = await self.broker.media.stored(media_id)
+        return StoredFile(*found) if found else None
+
+    def accept_here(self, channel_id: str, request: RawRequest) -> Coroutine[Any, Any, Any]:
+        """A webhook made in this process."""
+        return self.webhooks.accept(channel_id, request)
+
+
+class _Workers:
+    """The background tasks: named, watched, and started again when one fails, so that a fault in one message stops no channel."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
+
+    async def _keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Exception:
+                _log.exception("worker %s failed; it starts again", name, extra={"action": "worker.failed", "worker": name})
+                await asyncio.sleep(1)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _media_secret(loaded: Loaded) -> str:
+    """The secret that signs files' addresses: given, or made once and kept with the data."""
+    given = loaded.config.media_secret
+    if given is not None:
+        return given.get_secret_value()
+    return kept_secret(loaded.config.data_dir / "media.secret")
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret that is made at the first start, readable by its owner alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text().strip()
+
+
+def _address(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"
