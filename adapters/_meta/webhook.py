@@ -8,6 +8,7 @@ Sources: Meta for Developers, "Create a webhook endpoint" (WhatsApp) and "Webhoo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -58,7 +59,21 @@ def read(request: RawRequest) -> dict[str, Any]:
         raise NotUnderstood("the body is no JSON") from cause
     if not isinstance(body, dict):
         raise NotUnderstood("the body is no JSON object")
-    return body
+    return dict_of(_mended(body)) if _HALVES.search(request.body) else body
+
+
+# Half of a surrogate pair is legal in JSON and in no other text: it can't be stored or sent on.
+_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(one) for key, one in value.items()}
+    return value
 
 
 # Meta's JSON may hold anything; these read it without ever failing.
@@ -88,6 +103,17 @@ def number_of(value: object) -> float | None:
     except ValueError:
         return None
     return number if abs(number) < 1e300 else None
+
+
+def shallow(value: Any, depth: int = 60) -> Any:
+    """The value without what lies deeper than anything Meta sends: an envelope can't keep it."""
+    if depth == 0 and isinstance(value, list | dict):
+        return "…"
+    if isinstance(value, list):
+        return [shallow(one, depth - 1) for one in value]
+    if isinstance(value, dict):
+        return {key: shallow(one, depth - 1) for key, one in value.items()}
+    return value
 
 
 def digest_of(*parts: JsonValue) -> str:

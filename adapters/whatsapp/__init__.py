@@ -1,0 +1,60 @@
+"""WhatsApp through Meta's Cloud API: one business number is one channel.
+
+The customer sees the business alone, never a rep, so a bold line names who speaks. Within 24 hours of the customer's last message
+everything may be sent; after that only templates, which this adapter doesn't send.
+"""
+
+from __future__ import annotations
+
+from adapters.contract import Adapter, Capabilities
+from adapters.whatsapp.account import WhatsAppAccount
+from adapters.whatsapp.inbound import handshake, parse, verify
+from adapters.whatsapp.outbound import FILES, MAX_CAPTION, MAX_TEXT, WINDOW, media, send
+from adapters.whatsapp.simulator import demo, simulate
+
+__all__ = ["ADAPTER", "WhatsAppAccount"]
+
+ADAPTER = Adapter(
+    kind="whatsapp",
+    title="WhatsApp (Meta Cloud API)",
+    account=WhatsAppAccount,
+    capabilities=Capabilities(
+        inbound=frozenset(
+            {
+                "message.text",
+                "message.image",
+                "message.video",
+                "message.audio",
+                "message.voice",
+                "message.file",
+                "message.sticker",
+                "message.location",
+                "message.contact",
+                "message.choice",
+                "message.unknown",
+                "receipt",
+                "edit",
+                "deletion",
+                "reaction",
+                "unknown",
+            }
+        ),
+        outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "say.reply", "notice", "typing"}),
+        max_text=MAX_TEXT,
+        text_unit="utf16",  # Meta says "characters"; this is the count that can't come out too low
+        max_caption=MAX_CAPTION,
+        files=FILES,
+        speaker="prefix",
+        speaker_prefix="*{name}*\n",
+        receipts=frozenset({"sent", "delivered", "read", "failed"}),
+        window=WINDOW,
+    ),
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=simulate,
+    demo=demo,
+    handshake=handshake,
+    methods=("GET", "POST"),
+)

@@ -1,0 +1,25 @@
+"""The settings of a WhatsApp number at Meta's Cloud API."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from adapters._meta.account import MetaAccount
+
+
+class WhatsAppAccount(MetaAccount):
+    """One business phone number."""
+
+    phone_number_id: str = Field(
+        pattern=r"^\d+$",
+        description="The number's id at Meta (not the number itself); events for other numbers of the same app are put aside.",
+    )
+    notice_format: str = Field(
+        default="_{text}_",
+        description="How a notice is told from what reps write: WhatsApp shows text between underscores in italics. `{text}`: plain.",
+    )
+    link_previews: bool = Field(default=True, description="Let WhatsApp show a preview of the first link in a text.")
+    media_hosts: tuple[str, ...] = Field(
+        default=("fbsbx.com", "fbcdn.net", "facebook.com", "whatsapp.net"),
+        description="Hosts (with all below them) that may see our token when a customer's file is fetched.",
+    )

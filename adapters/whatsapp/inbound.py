@@ -1,0 +1,273 @@
+"""WhatsApp's webhooks: proof, and every kind of change that they tell of.
+
+A delivery holds up to 1,000 changes, of messages, statuses, echoes of the phone app and account matters, mixed; each becomes an event of
+its own, and one that makes no sense costs only itself. Sources: Meta for Developers, WhatsApp Cloud API, "Webhooks > Reference" (read 2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from adapters._meta import graph, webhook
+from adapters._meta.webhook import dict_of, digest_of, list_of, text_of
+from adapters.contract import Answer, RawRequest
+from adapters.envelope import (
+    Address,
+    Author,
+    EndUser,
+    Inbound,
+    InboundDeletion,
+    InboundEdit,
+    InboundMessage,
+    InboundReaction,
+    InboundReceipt,
+    InboundUnknown,
+    ReceiptStatus,
+    TextPart,
+)
+from adapters.replies import SENTENCES
+from adapters.whatsapp import wire
+from adapters.whatsapp.account import WhatsAppAccount
+from adapters.whatsapp.outbound import ERRORS
+from adapters.whatsapp.wire import Change
+
+
+def handshake(request: RawRequest, account: WhatsAppAccount) -> Answer | None:
+    """Answer Meta's subscription call."""
+    return webhook.handshake(request, account.verify_token)
+
+
+def verify(request: RawRequest, account: WhatsAppAccount, now: datetime) -> None:
+    """Raise NotAuthentic unless Meta signed these bytes. There is no signed time: nothing here can be too old."""
+    webhook.verify(request, account.app_secrets)
+
+
+def parse(request: RawRequest, account: WhatsAppAccount) -> list[Inbound]:
+    """All events of a delivery, in order."""
+    body = webhook.read(request)
+    if body.get("object") != "whatsapp_business_account":
+        return [_Reader(request, account, Change("", {}, {})).unknown("other_object", body)]
+    return [event for change in wire.changes(body) for event in _Reader(request, account, change).events()]
+
+
+class _NoSense(ValueError):
+    """An event lacks what makes it one."""
+
+
+def _need(value: object, name: str) -> str:
+    text = text_of(value)
+    if text is None:
+        raise _NoSense(f"{name} is missing")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one change; what all its events share is at hand."""
+
+    request: RawRequest
+    account: WhatsAppAccount
+    change: Change
+
+    def events(self) -> Iterator[Inbound]:
+        """The change's events, in the order in which they stand."""
+        number = self.change.phone_number_id
+        if number is not None and number != self.account.phone_number_id:
+            yield self.unknown("other_number", self.change.value)
+        elif self.change.field not in _LISTS:
+            yield self.unknown(self.change.field, self.change.value)
+        else:
+            yield from self._listed(_LISTS[self.change.field])
+
+    def _listed(self, lists: dict[str, Callable[[_Reader, dict[str, Any]], Inbound]]) -> Iterator[Inbound]:
+        found = False
+        for name, read in lists.items():
+            for item in list_of(self.change.value.get(name)):
+                found = True
+                yield self._one(item, read)
+        if not found:
+            yield self.unknown("empty", self.change.value)
+
+    def _one(self, item: object, read: Callable[[_Reader, dict[str, Any]], Inbound]) -> Inbound:
+        try:
+            return read(self, dict_of(item))
+        except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
+            return self.unknown("malformed", dict_of(item) or {"item": item})
+
+    def common(self, event_id: str, item: dict[str, Any], end_user: EndUser | None) -> dict[str, Any]:
+        """What every event carries."""
+        return {
+            "channel_id": self.account.channel_id,
+            "event_id": event_id,
+            "end_user": end_user,
+            "provider_time": wire.time_of(item),
+            "received_at": self.request.received_at,
+            "raw": item,
+        }
+
+    def unknown(self, reason: str, item: dict[str, Any], end_user: EndUser | None = None, **more: Any) -> InboundUnknown:
+        """Something kept for operators. Account matters have no id: theirs is made from content and time of the delivery."""
+        kept = webhook.shallow(item)
+        event_id = f"{reason}:{digest_of(kept, text_of(self.change.entry.get('time')))}"
+        return InboundUnknown(**self.common(event_id, kept, end_user), reason=reason, **more)
+
+    # ------------------------------------------------------------------------------------------------ messages
+
+    def message(self, item: dict[str, Any]) -> Inbound:
+        """One of `messages[]`."""
+        end_user = wire.sender_of(item, self.change.value)
+        if end_user is None:
+            raise _NoSense("no sender")
+        if text_of(item.get("group_id")):
+            return self.unknown("group", item, end_user)
+        read = _KINDS.get(text_of(item.get("type")) or "", _Reader._said)
+        return read(self, item, end_user)
+
+    def _said(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
+        message_id = _need(item.get("id"), "id")
+        return InboundMessage(
+            **self.common(message_id, item, end_user),
+            message_id=message_id,
+            parts=wire.parts_of(item),
+            reply_to=wire.quoted(item),
+            referral=wire.referral_of(item),
+            remember=_memory(end_user, message_id),
+        )
+
+    def _reaction(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
+        reaction = dict_of(item.get("reaction"))
+        event_id = _need(item.get("id"), "id")
+        return InboundReaction(
+            **self.common(event_id, item, end_user),
+            message_id=_need(reaction.get("message_id"), "reaction.message_id"),
+            emoji=text_of(reaction.get("emoji")),  # "" or nothing: taken back
+            remember=_memory(end_user, event_id),
+        )
+
+    def _edit(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
+        edit = dict_of(item.get("edit"))
+        event_id = _need(item.get("id"), "id")
+        return InboundEdit(
+            **self.common(event_id, item, end_user),
+            message_id=_need(edit.get("original_message_id"), "edit.original_message_id"),
+            parts=wire.parts_of(dict_of(edit.get("message"))),
+        )
+
+    def _revoke(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
+        original = dict_of(item.get("revoke")).get("original_message_id")
+        event_id = _need(item.get("id"), "id")
+        return InboundDeletion(**self.common(event_id, item, end_user), message_id=_need(original, "revoke.original_message_id"))
+
+    def _system(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
+        """WhatsApp's own words: a changed number, a changed identity. The thread stays; the new addresses are aliases."""
+        message_id, system = _need(item.get("id"), "id"), dict_of(item.get("system"))
+        words = text_of(system.get("body")) or f"[{(text_of(system.get('type')) or 'system').replace('_', ' ')}]"
+        return InboundMessage(
+            **self.common(message_id, item, _also(end_user, system.get("wa_id"), system.get("user_id"))),
+            message_id=message_id,
+            author=Author.provider,
+            parts=(TextPart(text=words),),
+            remember={"wa_id": number} if (number := text_of(system.get("wa_id"))) else {},
+        )
+
+    # ------------------------------------------------------------------------------------------------ statuses
+
+    def status(self, item: dict[str, Any]) -> Inbound:
+        """One of `statuses[]`: what became of a message of ours."""
+        message_id, status = _need(item.get("id"), "id"), _need(item.get("status"), "status")
+        end_user = wire.recipient_of(item, self.change.value)
+        if text_of(item.get("recipient_type")) == "group":
+            return self.unknown("group", item, end_user)
+        if status not in _STATUSES:
+            return self.unknown(f"status_{status}", item, end_user)
+        return InboundReceipt(
+            **self.common(f"{message_id}:{status}", item, end_user),
+            status=_STATUSES[status],
+            message_ids=(message_id,),
+            outbox_id=text_of(item.get("biz_opaque_callback_data")),
+            **(_why(item) if status == "failed" else {}),
+        )
+
+    # ----------------------------------------------------------------------------------- echoes, people, account
+
+    def echo(self, item: dict[str, Any]) -> Inbound:
+        """What staff wrote in the WhatsApp Business app. It doesn't say who; what we send by the API is never echoed."""
+        number, scoped = item.get("to"), item.get("to_user_id")
+        end_user = wire.person(number, scoped, None, wire.contact_of(self.change.value, number, scoped))
+        message_id, kind = _need(item.get("id"), "id"), text_of(item.get("type"))
+        if end_user is None:
+            raise _NoSense("no recipient")
+        if kind in ("edit", "revoke", "reaction"):
+            return self.unknown(f"echo_{kind}", item, end_user)
+        return InboundMessage(
+            **self.common(message_id, item, end_user),
+            message_id=message_id,
+            author=Author.business,
+            parts=wire.parts_of(item),
+            reply_to=wire.quoted(item),
+        )
+
+    def preference(self, item: dict[str, Any]) -> Inbound:
+        """The customer's choice about marketing. Answers to what they ask stay allowed, so nothing ends here."""
+        number, scoped = item.get("wa_id"), item.get("user_id")
+        end_user = wire.person(number, scoped, None, wire.contact_of(self.change.value, number, scoped))
+        value = text_of(item.get("value")) or "choice"
+        return self.unknown(f"marketing_{value}", item, end_user, remember={"marketing": value} if end_user else {})
+
+    def renamed(self, item: dict[str, Any]) -> Inbound:
+        """A new business-scoped id, as a person gets with a new number: the old one becomes an alias."""
+        ids = dict_of(item.get("user_id"))
+        end_user = wire.person(item.get("wa_id"), ids.get("current"))
+        known = _also(end_user, ids.get("previous")) if end_user else None
+        return self.unknown("user_id_update", item, known)
+
+    def fault(self, item: dict[str, Any]) -> Inbound:
+        """An error of the account or the system, beside or instead of messages."""
+        error = graph.error_in(item)
+        return self.unknown(f"error_{error.code}" if error else "error", item)
+
+
+_KINDS: Final[dict[str, Callable[[_Reader, dict[str, Any], EndUser], Inbound]]] = {
+    "reaction": _Reader._reaction,
+    "edit": _Reader._edit,
+    "revoke": _Reader._revoke,
+    "system": _Reader._system,
+}
+
+_LISTS: Final[dict[str, dict[str, Callable[[_Reader, dict[str, Any]], Inbound]]]] = {
+    "messages": {"messages": _Reader.message, "statuses": _Reader.status, "errors": _Reader.fault},
+    "smb_message_echoes": {"message_echoes": _Reader.echo},
+    "user_preferences": {"user_preferences": _Reader.preference},
+    "user_id_update": {"user_id_update": _Reader.renamed},
+}
+
+_STATUSES: Final = {
+    "sent": ReceiptStatus.sent,
+    "delivered": ReceiptStatus.delivered,  # left out when the chat is open
+    "read": ReceiptStatus.read,
+    "played": ReceiptStatus.read,  # a voice message, heard for the first time
+    "failed": ReceiptStatus.failed,
+}
+
+
+def _why(item: dict[str, Any]) -> dict[str, Any]:
+    """Code and sentence of a failure; the codes are those of the send call."""
+    error = next((one for one in map(graph.error_in, list_of(item.get("errors"))) if one), None)
+    meaning = error.meaning(ERRORS) if error else None
+    code = meaning.code if meaning else "refused"
+    return {"code": code, "provider_code": error.code if error else None, "sentence": SENTENCES[code]}
+
+
+def _memory(end_user: EndUser, message_id: str) -> dict[str, Any]:
+    """What answers need: the number, which sends take before the id, and the last message, which typing hangs on."""
+    number = wire.number_among(end_user)
+    return {"last_message_id": message_id, **({"wa_id": number} if number else {})}
+
+
+def _also(end_user: EndUser, *addresses: object) -> EndUser:
+    """The same person with more addresses."""
+    more = [Address(one) for one in map(text_of, addresses) if one and one != end_user.address]
+    return end_user.model_copy(update={"aliases": tuple(dict.fromkeys([*end_user.aliases, *more]))})

@@ -1,0 +1,300 @@
+"""WhatsApp's JSON: who wrote, and what a message holds. Readers that take anything, and never fail on what they don't know.
+
+Source: Meta for Developers, WhatsApp Cloud API, "Webhooks > Reference > messages" and "Business-scoped user IDs" (read 2026).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from adapters._meta.webhook import dict_of, list_of, number_of, text_of
+from adapters.envelope import (
+    Address,
+    ChoicePart,
+    ContactPart,
+    EndUser,
+    LocationPart,
+    MediaPart,
+    MediaState,
+    Part,
+    StickerPart,
+    TextPart,
+    UnknownPart,
+    from_unix,
+)
+
+# A business-scoped user id: country, dot, letters and digits (`ES.ENT.…` for linked portfolios).
+_SCOPED: Final = re.compile(r"^[A-Z]{2}\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a delivery: the field that it tells of, and its value. `entry` is what it stood in."""
+
+    field: str
+    value: dict[str, Any]
+    entry: dict[str, Any]
+
+    @property
+    def phone_number_id(self) -> str | None:
+        """The business number that it is about; account-wide changes have none."""
+        return text_of(dict_of(self.value.get("metadata")).get("phone_number_id"))
+
+
+def changes(body: dict[str, Any]) -> Iterator[Change]:
+    """All changes of a delivery, in order: Meta batches up to 1,000."""
+    for entry in map(dict_of, list_of(body.get("entry"))):
+        for change in map(dict_of, list_of(entry.get("changes"))):
+            yield Change(text_of(change.get("field")) or "nothing", dict_of(change.get("value")), entry)
+
+
+def time_of(item: dict[str, Any]) -> datetime | None:
+    """Seconds as a text, at times as a number; some relays give milliseconds."""
+    stamp = number_of(item.get("timestamp"))
+    return from_unix(stamp, unit="ms" if stamp and stamp > 1e11 else "s") if stamp else None
+
+
+# ------------------------------------------------------------------------------------------------------ people
+
+
+def is_scoped(address: str) -> bool:
+    """Whether an address is a business-scoped user id rather than a phone number."""
+    return _SCOPED.match(address) is not None
+
+
+def person(number: object, scoped: object, parent: object = None, contact: dict[str, Any] | None = None) -> EndUser | None:
+    """The person behind a number and ids; None where nothing names one.
+
+    The business-scoped id comes first: people with a username have no number any more (then missing, or `""`, or `from` holds
+    the id). All the others are aliases.
+    """
+    contact = contact or {}
+    named = [
+        text_of(one)
+        for one in (number, scoped, parent, contact.get("wa_id"), contact.get("user_id"), contact.get("parent_user_id"))
+    ]
+    found = list(dict.fromkeys(one for one in named if one))
+    if not found:
+        return None
+    found.sort(key=_preference)
+    profile = dict_of(contact.get("profile"))
+    return EndUser(
+        address=Address(found[0]),
+        aliases=tuple(Address(one) for one in found[1:]),
+        name=text_of(profile.get("name")),
+        username=(text_of(profile.get("username")) or "").removeprefix("@") or None,
+    )
+
+
+def _preference(address: str) -> int:
+    if not is_scoped(address):
+        return 1
+    return 2 if ".ENT." in address else 0
+
+
+def contact_of(value: dict[str, Any], *ids: object) -> dict[str, Any]:
+    """The `contacts[]` entry of a person; the only one, where the ids name nobody else's."""
+    contacts = [one for one in map(dict_of, list_of(value.get("contacts"))) if one]
+    wanted = {text_of(one) for one in ids} - {None}
+    for contact in contacts:
+        if wanted & {text_of(contact.get("wa_id")), text_of(contact.get("user_id"))}:
+            return contact
+    return contacts[0] if len(contacts) == 1 and not wanted else {}
+
+
+def sender_of(message: dict[str, Any], value: dict[str, Any]) -> EndUser | None:
+    """Who wrote a message."""
+    number, scoped = message.get("from"), message.get("from_user_id")
+    return person(number, scoped, message.get("from_parent_user_id"), contact_of(value, number, scoped))
+
+
+def recipient_of(item: dict[str, Any], value: dict[str, Any]) -> EndUser | None:
+    """Whom a status is about."""
+    number, scoped = item.get("recipient_id"), item.get("recipient_user_id")
+    return person(number, scoped, item.get("parent_recipient_user_id"), contact_of(value, number, scoped))
+
+
+def number_among(end_user: EndUser) -> str | None:
+    """The person's phone number, where it is known."""
+    return next((one for one in (end_user.address, *end_user.aliases) if not is_scoped(one)), None)
+
+
+# ------------------------------------------------------------------------------------------------------- parts
+
+
+def parts_of(message: dict[str, Any]) -> tuple[Part, ...]:
+    """What a message holds; a type that this version doesn't know becomes an `UnknownPart`. At least one part."""
+    kind = text_of(message.get("type")) or "nothing"
+    content = dict_of(message.get(kind))
+    if kind in _MEDIA:
+        return (_media(kind, content, message),)
+    if kind == "contacts":
+        return tuple(_contact(one) for one in map(dict_of, list_of(message.get("contacts")))) or (_unknown(kind),)
+    reader = _READERS.get(kind)
+    part = reader(content) if reader else None
+    return (part or _unsupported(kind, message),)
+
+
+_MEDIA: Final[dict[str, Literal["image", "video", "audio", "voice", "file"]]] = {
+    "image": "image",
+    "video": "video",
+    "audio": "audio",
+    "voice": "voice",  # very old payloads; now it is an audio with `voice`
+    "document": "file",
+}
+
+
+def _media(kind: str, content: dict[str, Any], message: dict[str, Any]) -> MediaPart:
+    voice = kind == "audio" and content.get("voice") is True
+    media_id = text_of(content.get("id"))
+    return MediaPart(
+        media="voice" if voice else _MEDIA[kind],
+        state=MediaState.pending if media_id else MediaState.failed,
+        mime_type=text_of(content.get("mime_type")),
+        name=text_of(content.get("filename")),
+        caption=text_of(content.get("caption")),
+        source=_source(content) if media_id else {},
+        reason=None if media_id else _first_error(message) or "WhatsApp gave no file",
+    )
+
+
+def _source(content: dict[str, Any]) -> dict[str, Any]:
+    kept = {"id": text_of(content.get("id")), "sha256": text_of(content.get("sha256"))}
+    return {key: value for key, value in kept.items() if value}
+
+
+def _text(content: dict[str, Any]) -> Part | None:
+    body = text_of(content.get("body"))
+    return TextPart(text=body) if body else None
+
+
+def _sticker(content: dict[str, Any]) -> Part:
+    mime_type = text_of(content.get("mime_type"))
+    source = _source(content)
+    picture = MediaPart(media="image", mime_type=mime_type, source=source) if "id" in source else None
+    return StickerPart(provider_id=text_of(content.get("id")), media=picture)
+
+
+def _location(content: dict[str, Any]) -> Part | None:
+    latitude, longitude = number_of(content.get("latitude")), number_of(content.get("longitude"))
+    if latitude is None or longitude is None:
+        return None
+    name, address = text_of(content.get("name")), text_of(content.get("address"))
+    return LocationPart(latitude=latitude, longitude=longitude, name=name, address=address)
+
+
+def _contact(card: dict[str, Any]) -> Part:
+    name = dict_of(card.get("name"))
+    phones = _each(card.get("phones"), "phone") or _each(card.get("phones"), "wa_id")
+    vcard = (text_of(card.get("vcard")) or "")[:20_000]
+    spoken = text_of(name.get("formatted_name")) or text_of(name.get("first_name")) or next(iter(_in_vcard("FN", vcard)), None)
+    return ContactPart(
+        name=spoken or ", ".join(phones) or "contact",
+        phones=phones or _in_vcard("TEL", vcard),
+        emails=_each(card.get("emails"), "email"),
+        organisation=text_of(dict_of(card.get("org")).get("company")),
+    )
+
+
+def _in_vcard(name: str, vcard: str) -> tuple[str, ...]:
+    """The values of a vCard's property; the answer to a request for the phone number comes as one."""
+    found = re.findall(rf"(?im)^(?:item\d+\.)?{name}(?:;[^:\n]{{0,200}})?:([^\r\n]{{1,80}})", vcard)
+    return tuple(value.strip() for value in found)
+
+
+def _each(values: object, key: str) -> tuple[str, ...]:
+    return tuple(text for text in (text_of(dict_of(one).get(key)) for one in list_of(values)) if text)
+
+
+def _interactive(content: dict[str, Any]) -> Part | None:
+    """An answer to buttons, a list or a flow. The object may be missing altogether (seen with error 131000)."""
+    kind = text_of(content.get("type"))
+    answer = dict_of(content.get(kind)) if kind else {}
+    if kind == "nfm_reply":
+        fields = _form(answer.get("response_json"))
+        words = text_of(answer.get("body")) or text_of(answer.get("name")) or "form"
+        return ChoicePart(id=text_of(fields.get("flow_token")), title=words, fields=fields)
+    title = text_of(answer.get("title"))
+    if title is None:
+        return None
+    return ChoicePart(id=text_of(answer.get("id")), title=title, description=text_of(answer.get("description")))
+
+
+def _form(response: object) -> dict[str, Any]:
+    """A flow's answers: JSON within a text."""
+    try:
+        return dict_of(json.loads(response)) if isinstance(response, str) else dict_of(response)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _button(content: dict[str, Any]) -> Part | None:
+    title = text_of(content.get("text"))
+    return ChoicePart(id=text_of(content.get("payload")), title=title) if title else None
+
+
+def _order(content: dict[str, Any]) -> Part:
+    lines = [_item(one) for one in map(dict_of, list_of(content.get("product_items")))]
+    note = text_of(content.get("text"))
+    fallback = f"[order: {'; '.join(lines) or 'empty'}]"
+    return UnknownPart(provider_type="order", fallback=f"{fallback} {note}" if note else fallback)
+
+
+def _item(item: dict[str, Any]) -> str:
+    words = f"{text_of(item.get('quantity')) or '?'} × {text_of(item.get('product_retailer_id')) or '?'}"
+    price, currency = text_of(item.get("item_price")), text_of(item.get("currency")) or ""
+    return f"{words} at {price} {currency}".rstrip() if price else words
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Part | None]]] = {
+    "text": _text,
+    "sticker": _sticker,
+    "location": _location,
+    "interactive": _interactive,
+    "button": _button,
+    "order": _order,
+}
+
+
+def _unsupported(kind: str, message: dict[str, Any]) -> Part:
+    """What WhatsApp itself can't show us (a poll), and what we have no form for."""
+    if kind != "unsupported":
+        return _unknown(kind)
+    what = text_of(dict_of(message.get("unsupported")).get("type"))
+    why = _first_error(message) or "WhatsApp doesn't hand it over"
+    if what == "edit":
+        return UnknownPart(
+            provider_type="edit", fallback="[the customer changed a message; WhatsApp doesn't hand the change over]"
+        )
+    return UnknownPart(provider_type=what or kind, fallback=f"[{what or 'unsupported message'}: {why}]")
+
+
+def _unknown(kind: str) -> Part:
+    return UnknownPart(provider_type=kind, fallback=f"[{kind}: can't be shown here; the customer has it on the phone]")
+
+
+def _first_error(message: dict[str, Any]) -> str | None:
+    error = next((one for one in map(dict_of, list_of(message.get("errors"))) if one), {})
+    return (
+        text_of(dict_of(error.get("error_data")).get("details")) or text_of(error.get("message")) or text_of(error.get("title"))
+    )
+
+
+# ---------------------------------------------------------------------------------------------- beside the parts
+
+
+def quoted(message: dict[str, Any]) -> str | None:
+    """The message that it answers; may be one that we never saw."""
+    return text_of(dict_of(message.get("context")).get("id"))
+
+
+def referral_of(message: dict[str, Any]) -> dict[str, Any]:
+    """The ad or post that the customer came from, and the product asked about."""
+    referral = dict(dict_of(message.get("referral")))
+    product = dict_of(dict_of(message.get("context")).get("referred_product"))
+    return {**referral, "referred_product": product} if product else referral

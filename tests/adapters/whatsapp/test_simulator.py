@@ -1,0 +1,389 @@
+"""The simulated Cloud API: as strict as Meta's, and the same again for the same inputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from adapters.conformance import PICTURE, World
+from adapters.contract import Answer, HttpCall, RawRequest
+from adapters.envelope import InboundMessage, InboundReceipt
+from adapters.errors import SendFailed, Verdict
+from adapters.simulation import Action, CannotAct, ProviderCall, SimFile
+from adapters.whatsapp.simulator import WhatsApp, canonical
+from tests.adapters.whatsapp.account import NOW, TOKEN, account
+from tests.adapters.whatsapp.suite import SUITE
+
+MESSAGES = "/v25.0/107000000000002/messages"
+
+
+@pytest.fixture
+def world() -> World:
+    """A customer who has written, so that the window is open."""
+    world = World(SUITE)
+    world.says_text("hello")
+    return world
+
+
+def post(body: Any, path: str = MESSAGES, token: str = TOKEN) -> RawRequest:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    return RawRequest("POST", f"https://graph.facebook.com{path}", path, (), headers, raw, NOW)
+
+
+def text(to: str, body: str = "Hi", **more: Any) -> dict[str, Any]:
+    return {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": to,
+        "type": "text",
+        "text": {"body": body},
+        **more,
+    }
+
+
+def number_of(customer: str = "kim") -> str:
+    simulator = WhatsApp(account())
+    simulator.act(Action(kind="say", customer=customer, text="x"), NOW)
+    return simulator.phones[customer].wa_id
+
+
+def error(answer: Answer) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(answer.body)["error"]
+    return told
+
+
+def sent_events(world: World, calls: Sequence[ProviderCall]) -> list[Any]:
+    return [event for call in calls for event in world.understood(call)]
+
+
+def receipts(simulator: Any, calls: Sequence[ProviderCall]) -> list[tuple[str, str | None]]:
+    found = []
+    for call in calls:
+        for status in json.loads(call.body)["entry"][0]["changes"][0]["value"].get("statuses", []):
+            errors = status.get("errors")
+            found.append((status["status"], str(errors[0]["code"]) if errors else None))
+    return found
+
+
+def test_what_we_send_is_sent_delivered_and_read(world: World) -> None:
+    outcome = world.simulator.handle(post(text(number_of(), biz_opaque_callback_data="msg_7")), NOW)
+    assert outcome.answer.status == 200
+    assert receipts(world.simulator, outcome.calls) == [("sent", None), ("delivered", None)]
+    events = sent_events(world, outcome.calls)
+    assert all(isinstance(one, InboundReceipt) and one.outbox_id == "msg_7" for one in events)
+    assert receipts(world.simulator, world.act(Action(kind="read", customer="kim"))) == [("read", None)]
+    assert world.act(Action(kind="read", customer="kim")) == []
+
+
+def test_who_answers_has_read_before(world: World) -> None:
+    world.hears_text("how can I help?")
+    calls = world.act(Action(kind="say", customer="kim", text="like so"))
+    kinds = [(one.kind, getattr(one, "status", None)) for one in sent_events(world, calls)]
+    assert kinds == [("receipt", "read"), ("message", None)]
+
+
+def test_a_phone_that_is_off_gets_it_later(world: World) -> None:
+    world.act(Action(kind="offline", customer="kim"))
+    outcome = world.simulator.handle(post(text(number_of())), NOW)
+    assert receipts(world.simulator, outcome.calls) == [("sent", None)]
+    assert receipts(world.simulator, world.act(Action(kind="online", customer="kim"))) == [("delivered", None)]
+
+
+def test_a_closed_window_is_told_after_the_200(world: World) -> None:
+    outcome = world.simulator.handle(post(text(number_of())), NOW + timedelta(hours=24, seconds=1))
+    assert outcome.answer.status == 200
+    assert receipts(world.simulator, outcome.calls) == [("failed", "131047")]
+    assert sent_events(world, outcome.calls)[0].code == "outside_window"
+    assert [line.sender for line in world.handset()] == ["me"]
+
+
+def test_strangers_and_those_who_blocked_us_are_not_reached(world: World) -> None:
+    stranger = world.simulator.handle(post(text("34999999999")), NOW)
+    assert receipts(world.simulator, stranger.calls) == [("failed", "131026")]
+    world.act(Action(kind="block", customer="kim"))
+    assert receipts(world.simulator, world.simulator.handle(post(text(number_of())), NOW).calls) == [("failed", "131026")]
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="say", customer="kim", text="x"))
+    world.act(Action(kind="unblock", customer="kim"))
+    world.says_text("back")
+
+
+KIM = number_of()
+REFUSED: list[tuple[str, Any, int, int]] = [
+    ("not_json", b"{", 400, 100),
+    ("no_object", b"[]", 400, 100),
+    ("no_product", {"to": KIM, "type": "text", "text": {"body": "x"}}, 400, 100),
+    ("unknown_field", text(KIM, colour="red"), 400, 100),
+    ("unknown_field_in_text", text(KIM) | {"text": {"body": "x", "size": 3}}, 400, 100),
+    ("no_recipient", text(""), 400, 131008),
+    ("empty_text", text(KIM, ""), 400, 100),
+    ("over_long_text", text(KIM, "x" * 4097), 400, 100),
+    ("no_text", {"messaging_product": "whatsapp", "to": KIM, "type": "text"}, 400, 131008),
+    ("over_long_callback_data", text(KIM, biz_opaque_callback_data="x" * 513), 400, 131009),
+    ("unknown_type", {"messaging_product": "whatsapp", "to": KIM, "type": "hologram"}, 400, 131051),
+    (
+        "caption_on_audio",
+        {"messaging_product": "whatsapp", "to": KIM, "type": "audio", "audio": {"id": "1", "caption": "x"}},
+        400,
+        100,
+    ),
+    (
+        "over_long_caption",
+        {"messaging_product": "whatsapp", "to": KIM, "type": "image", "image": {"id": "1", "caption": "x" * 1025}},
+        400,
+        100,
+    ),
+    ("neither_id_nor_link", {"messaging_product": "whatsapp", "to": KIM, "type": "image", "image": {}}, 400, 100),
+    ("unknown_media", {"messaging_product": "whatsapp", "to": KIM, "type": "image", "image": {"id": "1"}}, 400, 131009),
+    ("read_mark_of_nothing", {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.NO"}, 400, 131009),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "code"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_refusals(world: World, body: Any, status: int, code: int) -> None:
+    outcome = world.simulator.handle(post(body), NOW)
+    assert (outcome.answer.status, error(outcome.answer)["code"]) == (status, code)
+    assert outcome.calls == ()
+    assert [line.sender for line in world.handset()] == ["me"]
+
+
+def test_bad_tokens_and_unknown_paths(world: World) -> None:
+    denied = world.simulator.handle(post(text(KIM), token="other"), NOW)
+    assert (denied.answer.status, error(denied.answer)["code"]) == (401, 190)
+    for path in ("/messages", "/v25.0", "/v25.0/999/messages", "/v25.0/107000000000002/hologram", "", "/v25.0/9/8/7"):
+        assert world.simulator.handle(post(text(KIM), path), NOW).answer.status == 400
+
+
+def test_rates(world: World) -> None:
+    strict = WhatsApp(account(), pair=(2, 1 / 6), number=(3, 80))
+    strict.act(Action(kind="say", customer="kim", text="x"), NOW)
+    codes = []
+    for _ in range(4):
+        answer = strict.handle(post(text(KIM)), NOW).answer
+        codes.append(None if answer.status == 200 else error(answer)["code"])
+    assert codes == [None, None, 131056, 130429]
+    assert strict.handle(post(text(KIM)), NOW + timedelta(seconds=6)).answer.status == 200
+
+
+def test_files_die(world: World) -> None:
+    calls = world.act(Action(kind="say", customer="kim", file=PICTURE))
+    item = json.loads(calls[-1].body)["entry"][0]["changes"][0]["value"]["messages"][0]["image"]
+    path, _, query = item["url"].removeprefix("https://graph.facebook.com").partition("?")
+    pairs = tuple((key, value) for key, _, value in (one.partition("=") for one in query.split("&")))
+
+    def get(at: datetime, token: str = TOKEN) -> int:
+        headers = {"authorization": f"Bearer {token}"}
+        return world.simulator.handle(RawRequest("GET", item["url"], path, pairs, headers, b"", NOW), at).answer.status
+
+    def look(at: datetime) -> int:
+        headers = {"authorization": "Bearer sample-token"}
+        request = RawRequest("GET", "", f"/v25.0/{item['id']}", (), headers, b"", NOW)
+        return world.simulator.handle(request, at).answer.status
+
+    assert (get(NOW), get(NOW, "other"), get(NOW + timedelta(minutes=6))) == (200, 401, 404)
+    assert (look(NOW), look(NOW + timedelta(days=8))) == (200, 400)
+
+
+def test_a_link_is_fetched_before_it_is_shown(world: World) -> None:
+    body = text(KIM) | {"type": "image", "image": {"link": "https://gw.example.test/f/1/a.png?s=1", "caption": "look"}}
+    del body["text"]
+    (call,) = world.simulator.handle(post(body), NOW).calls
+    assert (call.purpose, call.url) == ("fetch", "https://gw.example.test/f/1/a.png?s=1")
+    assert len(world.handset()) == 1
+    calls = world.simulator.settled(call, Answer(200, b"png", {"Content-Type": "image/png"}), NOW)
+    assert receipts(world.simulator, calls) == [("sent", None), ("delivered", None)]
+    line = world.handset()[-1]
+    assert (line.text, line.media and line.media["name"]) == ("look", "a.png")
+    (other,) = world.simulator.handle(post(body), NOW).calls
+    assert receipts(world.simulator, world.simulator.settled(other, None, NOW)) == [("failed", "131053")]
+
+
+def test_what_is_not_taken_comes_again_at_growing_gaps() -> None:
+    simulator = WhatsApp(account())
+    (call,) = simulator.act(Action(kind="say", customer="kim", text="x"), NOW).calls
+    delays = []
+    for answer in (None, Answer(500), Answer(404)):
+        (call,) = simulator.settled(call, answer, NOW)
+        delays.append(call.delay_seconds)
+        assert simulator.handset("kim")[0].status == "sending"
+    assert delays == [1, 2, 5]
+    assert (call.attempt, call.id) == (4, "hook-1.4")
+    assert simulator.settled(call, Answer(200), NOW) == ()
+    assert simulator.handset("kim")[0].status == "sent"
+
+
+def test_meta_gives_up_in_the_end() -> None:
+    simulator = WhatsApp(account())
+    calls = simulator.act(Action(kind="say", customer="kim", text="x"), NOW).calls
+    while calls:
+        calls = simulator.settled(calls[0], None, NOW)
+    assert simulator.handset("kim")[0].status == "failed"
+
+
+ACTIONS: list[tuple[Action, str, str]] = [
+    (
+        Action(kind="say", customer="kim", file=SimFile(name="b.pdf", mime_type="application/pdf", content=b"%PDF"), text="bill"),
+        "message",
+        "[file: b.pdf] bill",
+    ),
+    (
+        Action(
+            kind="say", customer="kim", file=SimFile(name="v.ogg", mime_type="audio/ogg", content=b"ogg"), details={"voice": True}
+        ),
+        "message",
+        "[voice]",
+    ),
+    (Action(kind="say", customer="kim", file=SimFile(name="v.mp4", mime_type="video/mp4", content=b"mp4")), "message", "[video]"),
+    (Action(kind="sticker", customer="kim"), "message", "[sticker]"),
+    (
+        Action(kind="location", customer="kim", details={"latitude": 40.41, "longitude": -3.7, "name": "Shop"}),
+        "message",
+        "[location: Shop, 40.41, -3.7]",
+    ),
+    (
+        Action(kind="contact", customer="kim", details={"name": "Leo Paz", "phone": "+34 600"}),
+        "message",
+        "[contact: Leo Paz, +34 600]",
+    ),
+    (Action(kind="choose", customer="kim", details={"id": "yes", "title": "Yes"}), "message", "Yes"),
+    (
+        Action(kind="choose", customer="kim", details={"id": "r1", "title": "Red", "form": "list_reply", "description": "warm"}),
+        "message",
+        "Red",
+    ),
+    (Action(kind="choose", customer="kim", details={"id": "Y_1", "title": "Yes", "form": "button"}), "message", "Yes"),
+]
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "plain"), ACTIONS, ids=[f"{row[0].kind}-{number}" for number, row in enumerate(ACTIONS)]
+)
+def test_what_customers_do_is_understood(world: World, action: Action, kind: str, plain: str) -> None:
+    (event,) = sent_events(world, world.act(action))
+    assert isinstance(event, InboundMessage)
+    assert (event.kind, event.plain) == (kind, plain)
+    assert world.handset()[-1].status == "sent"
+
+
+def test_reactions_edits_and_deletions(world: World) -> None:
+    world.hears_text("how can I help?")
+    mine, theirs = world.handset()
+    reaction = sent_events(world, world.act(Action(kind="react", customer="kim", target=theirs.id, text="👍")))[-1]
+    assert (reaction.message_id, reaction.emoji) == (theirs.id, "👍")
+    gone = sent_events(world, world.act(Action(kind="react", customer="kim", target=theirs.id)))[-1]
+    assert gone.emoji is None
+    edit = sent_events(world, world.act(Action(kind="edit", customer="kim", target=mine.id, text="hullo")))[-1]
+    assert (edit.kind, edit.message_id, edit.parts[0].plain) == ("edit", mine.id, "hullo")
+    deletion = sent_events(world, world.act(Action(kind="unsend", customer="kim", target=mine.id)))[-1]
+    assert (deletion.kind, deletion.message_id) == ("deletion", mine.id)
+    assert (world.handset()[0].text, len(world.handset())) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        Action(kind="typing", customer="kim"),
+        Action(kind="end", customer="kim"),
+        Action(kind="say", customer="kim"),
+        Action(kind="location", customer="kim"),
+        Action(kind="choose", customer="kim"),
+        Action(kind="react", customer="kim", target="nothing", text="x"),
+        Action(kind="edit", customer="kim", target="nothing", text="x"),
+        Action(kind="unsend", customer="leo", target="nothing"),
+    ],
+)
+def test_what_can_t_be_done_changes_nothing(world: World, action: Action) -> None:
+    before = world.handset()
+    with pytest.raises(CannotAct):
+        world.act(action)
+    assert world.handset() == before
+    assert world.simulator.handset("leo") == []
+
+
+@pytest.mark.parametrize("how", ["omit", "empty"])
+def test_a_customer_without_a_number_is_answered(how: str) -> None:
+    world = World(SUITE)
+    calls = world.act(Action(kind="say", customer="kim", text="hello", details={"phone": how}))
+    (event,) = sent_events(world, calls)
+    assert (event.end_user.address[:3], event.end_user.aliases, event.end_user.username) == ("ES.", (), "kim")
+    world.address = event.end_user.address
+    world.hears_text("hello yourself")
+
+
+def test_replies_forwards_and_ads(world: World) -> None:
+    world.hears_text("how can I help?")
+    target = world.handset()[-1].id
+    action = Action(
+        kind="say", customer="kim", text="this", target=target, details={"forwarded": True, "referral": {"source_type": "ad"}}
+    )
+    event = sent_events(world, world.act(action))[-1]
+    assert (event.reply_to, event.referral) == (target, {"source_type": "ad"})
+
+
+def test_our_reply_quotes_on_the_handset(world: World) -> None:
+    mine = world.handset()[0].id
+    world.send(world.say(text="this one", reply_to=mine))
+    assert world.handset()[-1].model_extra == {"reply_to": mine}
+
+
+def test_typing_reaches_the_phone(world: World) -> None:
+    from tests.adapters.whatsapp.account import typing
+
+    assert isinstance(world.simulator, WhatsApp)
+    world.send(typing(memory=dict(world.memory)))
+    assert world.simulator.phones["kim"].typing_until == NOW + timedelta(seconds=25)
+    assert world.handset()[0].model_extra == {"seen": True}
+
+
+def test_the_same_inputs_make_the_same_provider() -> None:
+    def run() -> tuple[Any, ...]:
+        simulator = WhatsApp(account())
+        first = simulator.act(Action(kind="say", customer="kim", file=PICTURE, text="x"), NOW)
+        second = simulator.handle(post(text(KIM)), NOW)
+        return first, second, simulator.handset("kim")
+
+    assert run() == run()
+
+
+def test_twice_and_late(world: World) -> None:
+    calls = world.simulator.act(Action(kind="say", customer="kim", text="x", details={"times": 3, "delay_seconds": 4}), NOW).calls
+    assert [call.delay_seconds for call in calls] == [4, 4, 4]
+    assert len({call.id for call in calls}) == 3
+    assert len({call.body for call in calls}) == 1
+
+
+def test_the_adapter_hears_the_simulator_s_refusals(world: World) -> None:
+    long = world.say(text="x" * 4097)
+    with pytest.raises(SendFailed) as failed:
+        world.send(long)
+    assert (failed.value.verdict, failed.value.code) == (Verdict.dead, "content_refused")
+
+
+def test_uploads_are_checked(world: World) -> None:
+    assert isinstance(world.simulator, WhatsApp)
+    for call in (
+        HttpCall(
+            "POST", f"https://graph.facebook.com{MESSAGES.replace('messages', 'media')}", fields={"messaging_product": "whatsapp"}
+        ),
+        HttpCall("POST", f"https://graph.facebook.com{MESSAGES.replace('messages', 'media')}", body=b"x"),
+    ):
+        request = post(call.body, "/v25.0/107000000000002/media")
+        assert world.simulator.handle(request, NOW).answer.status == 400
+
+
+@pytest.mark.parametrize(
+    ("dialled", "known"),
+    [
+        ("+551199991111", "5511999991111"),
+        ("5215511112222", "525511112222"),
+        ("5491155551111", "541155551111"),
+        ("34600", "34600"),
+    ],
+)
+def test_numbers_are_rewritten_as_whatsapp_does(dialled: str, known: str) -> None:
+    assert canonical(dialled) == known
