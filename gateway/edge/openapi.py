@@ -233,6 +233,8 @@ def _renamed(described: Json) -> Json:
     """Names for readers: `Session`, not `SessionShape`; `ListOfSession`, not `Listing_SessionShape_`."""
     schemas = described["components"]["schemas"]
     names = {name: _readable(name) for name in schemas}
+    if len(set(names.values())) < len(names):
+        raise ValueError("two schemas would have one name; say another in _NAMES")
     described["components"]["schemas"] = {names[name]: {**schema, "title": names[name]} for name, schema in schemas.items()}
     return {key: _with_names(value, names) for key, value in described.items()}
 
@@ -250,9 +252,13 @@ def _with_names(value: Any, names: Mapping[str, str]) -> Any:
     return renamed
 
 
+# Inner names that would say too little, or what a shape is called.
+_NAMES: Final = {"Presence": "PresenceStatus", "Status": "SessionStatus"}
+
+
 def _readable(name: str) -> str:
     listing = re.fullmatch(r"Listing_(\w+?)Shape_", name)
-    return f"ListOf{listing[1]}" if listing else name.removesuffix("Shape")
+    return f"ListOf{listing[1]}" if listing else _NAMES.get(name, name.removesuffix("Shape"))
 
 
 def _unwrapped(text: str) -> str:

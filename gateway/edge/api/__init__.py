@@ -1,5 +1,18 @@
 """The reps' and programs' API, v1: one file a noun, each call declared once."""
 
-from gateway.edge.api.install import CALLS, Surface, install
+from typing import Final
 
-__all__ = ["CALLS", "Surface", "install"]
+from gateway.edge.api import destinations, entries, flags, invitations, me, messages, sessions
+from gateway.edge.api.call import Call
+
+CALLS: Final[tuple[Call, ...]] = (
+    *me.CALLS,
+    *sessions.CALLS,
+    *entries.CALLS,
+    *messages.CALLS,
+    *destinations.CALLS,
+    *invitations.CALLS,
+    *flags.CALLS,
+)
+
+__all__ = ["CALLS"]

@@ -1,4 +1,4 @@
-"""The API on an aiohttp application: `install(app, broker, directory)`.
+"""All that the gateway shows to reps, programs and watchers, on an aiohttp application: `install(app, broker, directory)`.
 
 The API is an application of its own below `/api/v1`, so that its middleware costs webhooks nothing (three empty ones take 9 % of a bare
 server's requests).
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from aiohttp import web
 
 from gateway.brokers.contract import Broker, Directory
-from gateway.edge.api import destinations, entries, flags, invitations, me, messages, sessions
-from gateway.edge.api.call import PREFIX, Call
+from gateway.edge.api import CALLS
+from gateway.edge.api.call import PREFIX
 from gateway.edge.api.events import Pace, Streams
 from gateway.edge.api.serving import Desk, handler_of, middleware_of
 from gateway.edge.health import Check, Health
@@ -25,16 +24,6 @@ from gateway.edge.openapi_page import CONTENT_SECURITY_POLICY, page_of
 from gateway.edge.origins import Origins
 from gateway.edge.problems import SECURITY_HEADERS
 from gateway.metrics import Metrics
-
-CALLS: Final[tuple[Call, ...]] = (
-    *me.CALLS,
-    *sessions.CALLS,
-    *entries.CALLS,
-    *messages.CALLS,
-    *destinations.CALLS,
-    *invitations.CALLS,
-    *flags.CALLS,
-)
 
 
 @dataclass(frozen=True, slots=True)
