@@ -55,6 +55,9 @@ CASES: dict[str, tuple[str, str]] = {  # fixture -> kind, and what a rep reads o
     "sender_unfit": ("unknown", "malformed"),
     "echo_of_ours": ("unknown", "echo"),
     "echo_of_another_tool": ("message", "From the shop's till"),
+    "echo_of_another_tools_link": ("message", "https://shop.example.test/p/1"),
+    "echo_of_another_tools_picker": ("message", "Pick a colour"),
+    "echo_of_typing": ("unknown", "echo"),
     "video": ("message", "[video: IMG_0002.MOV]"),
     "audio": ("message", "[audio: song.m4a]"),
     "pass_for_the_wallet": ("message", "my ticket\n[file: ticket.pkpass]"),
@@ -236,6 +239,17 @@ def test_an_echo_names_the_customer_and_not_the_business() -> None:
     (only,) = parse(recorded("echo_of_another_tool").request, account())
     assert only.end_user is not None
     assert only.end_user.address != BUSINESS
+
+
+def test_an_echo_that_says_nothing_or_has_a_strange_id() -> None:
+    for fields in ({"body": ""}, {"body": "x", "id": "no-uuid"}):
+        (only,) = parse(request(event(sourceId=BUSINESS, destinationId="urn:mbid:kim", **fields)), account())
+        assert only.kind == ("unknown" if not fields["body"] else "message")
+
+
+def test_a_body_too_large_that_was_never_packed() -> None:
+    with pytest.raises(NotUnderstood, match="over 1048576 bytes"):
+        parse(request(event(body="x" * 1_048_576), zipped=False), account())
 
 
 # ------------------------------------------------------------------------------------------------- made-up nonsense

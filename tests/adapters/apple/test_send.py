@@ -276,6 +276,13 @@ def test_while_a_secret_is_replaced_the_other_is_tried() -> None:
     assert refused(say("Hi"), HttpReply(403), HttpReply(403), **both).code == "not_authorised"
 
 
+def test_without_a_secret_nothing_is_called() -> None:
+    bare = account().model_copy(update={"secrets": ()})
+    with pytest.raises(SendFailed) as fault:
+        play(send(say("Hi"), bare, NOW))
+    assert fault.value.code == "not_authorised"
+
+
 def test_secrets_and_words_stay_out_of_calls_and_errors() -> None:
     (call,) = calls_before_failure(send(say("the customer's words"), account(), NOW))
     assert "Bearer" not in repr(call)
