@@ -1,0 +1,1 @@
+import("/widget/{{version}}/main.js");

@@ -1,0 +1,41 @@
+// Who asked what of a session and what came of it: for supervisors, without customers' words.
+
+import { h } from "../../kit/dom.js";
+import { moment } from "../../kit/format.js";
+import { icon } from "../../kit/icons.js";
+
+/** Open the audit of a session. */
+export function openAudit(desk, session) {
+  const body = h("tbody");
+  const told = h("p", { class: "muted", role: "status" }, "Loading …");
+  const more = h("button", { class: "button small", type: "button", hidden: true, on: { click: () => load() } }, "More");
+  let cursor = null;
+  const dialog = h(
+    "dialog",
+    { class: "audit", "aria-labelledby": "audit-title", on: { close: () => dialog.remove() } },
+    h("header", {}, h("h2", { id: "audit-title", dir: "auto" }, `Audit: ${session.end_user.name}`), h("button", { class: "button bare round", type: "button", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close"))),
+    h("div", { class: "audit-table", tabindex: "0", role: "region", "aria-labelledby": "audit-title" }, h("table", {}, h("thead", {}, h("tr", {}, ["When", "Who", "What", "Outcome"].map((words) => h("th", { scope: "col" }, words)))), body)),
+    told,
+    more,
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  load();
+
+  async function load() {
+    try {
+      const page = await desk.api.audit(session.id, { cursor, limit: 100 });
+      body.append(...page.items.map((record) => row(desk, record)));
+      cursor = page.next;
+      more.hidden = !cursor;
+      told.textContent = body.childElementCount ? "" : "Nothing was asked yet.";
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  }
+}
+
+function row(desk, { at, login, command, outcome, details }) {
+  const extra = Object.entries(details ?? {}).map(([key, value]) => `${key}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
+  return h("tr", {}, h("td", {}, h("time", { datetime: at }, moment(at))), h("td", {}, login ? desk.name("agent", login) : "the system"), h("td", {}, command, extra && h("div", { class: "muted" }, extra)), h("td", { class: outcome === "done" ? "done" : "refused" }, outcome));
+}

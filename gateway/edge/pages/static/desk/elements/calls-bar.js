@@ -1,0 +1,81 @@
+// What waits for the rep's answer, with the time that is left: work that routing offers, and invitations.
+
+import { announce, busy, h, keyed } from "../../kit/dom.js";
+import { countdown } from "../../kit/format.js";
+import { channelName } from "../words.js";
+
+class CallsBar extends HTMLElement {
+  connectedCallback() {
+    this.list = h("ul", { class: "calls" });
+    this.append(this.list);
+    this.unwatch = this.desk.watch(["sessions"], () => this.#render());
+    this.timer = setInterval(() => this.#tick(), 250);
+    this.told = new Set();
+    this.#render();
+  }
+
+  disconnectedCallback() {
+    this.unwatch();
+    clearInterval(this.timer);
+  }
+
+  #render() {
+    const now = Date.now();
+    // The server closes what has run out; until its word comes, a button that can only be refused helps nobody.
+    const calls = this.desk.calls.filter((call) => Date.parse(call.expires_at) > now);
+    for (const call of calls) {
+      if (this.told.has(call.key)) continue;
+      this.told.add(call.key);
+      announce(this.#title(call), { urgent: true });
+    }
+    keyed(this.list, calls, { key: (call) => call.key, make: (call) => this.#card(call), same: (a, b) => a.expires_at === b.expires_at && a.session.end_user.name === b.session.end_user.name });
+    this.hidden = !calls.length;
+  }
+
+  #tick() {
+    let over = false;
+    for (const time of this.list.querySelectorAll("time")) {
+      const left = Date.parse(time.dateTime) - Date.now();
+      const words = countdown(left);
+      if (time.textContent !== words) time.textContent = words;
+      time.nextElementSibling.style.inlineSize = `${Math.max(0, Math.min(100, (100 * left) / Number(time.dataset.whole)))}%`;
+      over ||= left <= 0;
+    }
+    if (over) this.#render();
+  }
+
+  #title(call) {
+    const { end_user: customer } = call.session;
+    const channel = channelName(call.session);
+    if (call.kind === "offer") return `New conversation: ${customer.name}, ${channel}`;
+    const asker = this.desk.name("agent", call.invitation.from);
+    return `${asker} asks you to ${call.invitation.purpose === "transfer" ? "take over" : "join"}: ${customer.name}, ${channel}`;
+  }
+
+  #card(call) {
+    const transfer = call.invitation?.purpose === "transfer";
+    const left = Date.parse(call.expires_at) - Date.now();
+    const from = call.kind === "offer" && call.session.offer?.queue ? `Queue ${this.desk.name("queue", call.session.offer.queue)}` : null;
+    return h(
+      "li",
+      { class: `call ${call.kind}`, data: { session: call.session.id } },
+      h("p", { class: "call-title", dir: "auto" }, this.#title(call)),
+      from && h("p", { class: "muted" }, from),
+      call.invitation?.note && h("p", { class: "note", dir: "auto" }, `“${call.invitation.note}”`),
+      h("p", { class: "left" }, h("span", { class: "unseen" }, "Time left: "), h("time", { datetime: call.expires_at, data: { whole: left } }, countdown(left)), h("span", { class: "bar", "aria-hidden": "true" })),
+      h(
+        "div",
+        { class: "call-buttons" },
+        h("button", { class: "button primary", type: "button", data: { focus: "accept" }, on: { click: (event) => busy(event.currentTarget, () => this.#accept(call)) } }, call.kind === "offer" ? "Accept" : transfer ? "Take over" : "Join"),
+        h("button", { class: "button", type: "button", data: { focus: "decline" }, on: { click: (event) => busy(event.currentTarget, () => this.desk.decline(call)) } }, "Decline"),
+      ),
+    );
+  }
+
+  async #accept(call) {
+    const id = await this.desk.accept(call);
+    if (id) this.view.open(id);
+  }
+}
+
+customElements.define("byoc-calls-bar", CallsBar);

@@ -1,0 +1,165 @@
+// Where the rep writes to the customer, and below it what can be done with the conversation: at the lower left the conference.
+
+import { busy, fill, h } from "../../kit/dom.js";
+import { size } from "../../kit/format.js";
+import { icon } from "../../kit/icons.js";
+import { isIn, reps } from "../reading.js";
+import { confirm } from "./confirm.js";
+import { askRecipient } from "./conference-dialog.js";
+
+const TYPING_EVERY_MS = 4_000;
+const TYPING_ENDS_MS = 6_000;
+
+class Composer extends HTMLElement {
+  file = null;
+
+  connectedCallback() {
+    const { desk } = this;
+    this.text = h("textarea", { id: "composer", class: "field", rows: 2, dir: "auto", autocomplete: "off", on: { input: () => this.#typed(), keydown: (event) => this.#key(event), paste: (event) => this.#paste(event), blur: () => this.#typing(false) } });
+    this.label = h("label", { class: "unseen", htmlFor: "composer" }, "Message to the customer");
+    this.picker = h("input", { type: "file", hidden: true, tabIndex: -1, on: { change: () => this.#take(this.picker.files[0]) } });
+    this.chip = h("div", { class: "file-chip", hidden: true });
+    this.send = h("button", { class: "button primary", type: "submit" }, icon("send"), "Send");
+    this.form = h("form", { class: "composer", on: { submit: (event) => this.#submit(event), dragover: (event) => event.preventDefault(), drop: (event) => this.#drop(event) } }, this.label, this.chip, h("div", { class: "write" }, this.text, this.send), this.picker);
+    this.conference = tool("add_person", "Conference", () => askRecipient(desk, desk.selected, "invite"));
+    this.transfer = tool("swap", "Transfer", () => askRecipient(desk, desk.selected, "transfer"));
+    this.attach = tool("attach", "Attach a file", () => this.picker.click());
+    this.leave = tool("leave", "Leave Conversation", (event) => this.#leave(event.currentTarget));
+    this.end = tool("end", "End Conversation", (event) => this.#end(event.currentTarget));
+    this.end.classList.add("danger");
+    this.tools = h("div", { class: "tools", role: "toolbar", "aria-label": "Conversation" }, this.conference, this.transfer, this.attach, h("span", { class: "gap" }), this.leave, this.end);
+    this.watching = h("p", { class: "watching" });
+    this.append(this.form, this.watching, this.tools);
+    this.unwatch = desk.watch(["selection"], () => this.#render());
+    this.#render();
+  }
+
+  disconnectedCallback() {
+    this.#typing(false);
+    this.unwatch();
+  }
+
+  #render() {
+    const { desk } = this;
+    const session = desk.current;
+    if (!session) return;
+    if (session.id !== this.shown) this.#begin(session);
+    const inside = isIn(session, desk.me.login) && session.status !== "ended";
+    const others = reps(session).length > 1;
+    const mayEnd = session.status !== "ended" && ((inside && !others) || desk.me.supervisor);
+    this.form.hidden = !inside;
+    for (const button of [this.conference, this.transfer, this.attach]) button.hidden = !inside;
+    this.leave.hidden = !(inside && others);
+    this.end.hidden = !mayEnd;
+    this.tools.hidden = !inside && !mayEnd;
+    this.watching.hidden = inside;
+    this.watching.textContent = inside ? "" : why(session, desk.me);
+    this.text.placeholder = `Message to ${session.end_user.name}`;
+  }
+
+  #begin(session) {
+    this.#typing(false);
+    this.shown = session.id;
+    this.text.value = this.desk.marks.draft(session.id);
+    this.#take(null);
+    this.#grow();
+  }
+
+  #key(event) {
+    // The Enter that ends a Japanese or Chinese word chooses the word and sends nothing.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    this.form.requestSubmit();
+  }
+
+  #submit(event) {
+    event.preventDefault();
+    const text = this.text.value.trim();
+    if (!text && !this.file) return;
+    this.desk.outbox.say(this.shown, { text, file: this.file });
+    this.text.value = "";
+    this.desk.marks.write(this.shown, "");
+    this.#take(null);
+    this.#grow();
+    this.#typing(false);
+    this.closest("byoc-conversation").querySelector("byoc-log").scroller.toEnd();
+    this.text.focus();
+  }
+
+  #typed() {
+    this.desk.marks.write(this.shown, this.text.value);
+    this.#grow();
+    this.#typing(Boolean(this.text.value.trim()));
+  }
+
+  // Told at most every few seconds while it goes on; its end is told once.
+  #typing(on) {
+    clearTimeout(this.typingEnds);
+    const session = this.shown;
+    if (!session || !this.desk.current || (!on && !this.typingSince)) return;
+    if (on) this.typingEnds = setTimeout(() => this.#typing(false), TYPING_ENDS_MS);
+    if (on && Date.now() - (this.typingSince ?? 0) < TYPING_EVERY_MS) return;
+    this.typingSince = on ? Date.now() : 0;
+    this.desk.quietly(() => this.desk.api.typing(session, on));
+  }
+
+  #grow() {
+    this.text.style.blockSize = "auto";
+    this.text.style.blockSize = `${Math.min(this.text.scrollHeight + 2, 200)}px`;
+  }
+
+  #paste(event) {
+    const file = event.clipboardData?.files[0];
+    if (!file) return;
+    event.preventDefault();
+    this.#take(file);
+  }
+
+  #drop(event) {
+    const file = event.dataTransfer?.files[0];
+    if (!file) return;
+    event.preventDefault();
+    this.#take(file);
+  }
+
+  #take(file) {
+    this.file = file ?? null;
+    if (this.preview) URL.revokeObjectURL(this.preview);
+    this.preview = null;
+    this.picker.value = "";
+    this.chip.hidden = !file;
+    if (!file) return;
+    if (file.type.startsWith("image/")) this.preview = URL.createObjectURL(file);
+    fill(
+      this.chip,
+      this.preview ? h("img", { src: this.preview, alt: "" }) : icon("file"),
+      h("span", { dir: "auto" }, file.name),
+      h("span", { class: "muted" }, size(file.size)),
+      h("button", { class: "button bare round small", type: "button", "aria-label": `Remove ${file.name}`, on: { click: () => { this.#take(null); this.text.focus(); } } }, icon("close", { size: 16 })),
+    );
+    this.text.focus();
+  }
+
+  #leave(button) {
+    const id = this.shown;
+    return busy(button, () => this.desk.act(id, () => this.desk.api.leave(id)));
+  }
+
+  async #end(button) {
+    const id = this.shown;
+    const name = this.desk.current.end_user.name;
+    if (!(await confirm(`End the conversation with ${name}?`, "It can't be opened again; the customer's next message begins a new one.", "End Conversation"))) return;
+    await busy(button, () => this.desk.act(id, () => this.desk.api.end(id)));
+  }
+}
+
+function why(session, me) {
+  if (session.status === "ended") return "This conversation has ended.";
+  if (session.status === "waiting") return "This conversation waits for a rep.";
+  if (me.supervisor) return "You are watching. The customer doesn’t see you.";
+  return "You are not in this conversation.";
+}
+
+const tool = (sign, words, click) => h("button", { class: "button tool", type: "button", title: words, on: { click } }, icon(sign), h("span", { class: "tool-words" }, words));
+
+customElements.define("byoc-composer", Composer);

@@ -1,0 +1,130 @@
+// A conversation: who is in it, who is asked, the log, the field, and beside it the side thread.
+
+import { busy, fill, h, keyed } from "../../kit/dom.js";
+import { countdown, hue, initials } from "../../kit/format.js";
+import { icon } from "../../kit/icons.js";
+import { isIn, reps } from "../reading.js";
+import { SESSION_STATES, channelName } from "../words.js";
+import { hasAside } from "./aside-panel.js";
+import { openAudit } from "./audit-dialog.js";
+import "./composer.js";
+import "./log-view.js";
+
+class Conversation extends HTMLElement {
+  connectedCallback() {
+    const { desk } = this;
+    this.empty = h("div", { class: "nothing-open" }, h("p", {}, "Choose a conversation."), h("p", { class: "muted" }, "Work that is offered to you appears above the list."));
+    this.title = h("h2", { class: "customer", dir: "auto" });
+    this.facts = h("p", { class: "facts" });
+    this.back = h("button", { class: "button bare round back", type: "button", "aria-label": "Back to the list", on: { click: () => this.view.open(null) } }, icon("back"));
+    this.face = h("span", { class: "avatar", "aria-hidden": "true" });
+    this.audit = h("button", { class: "button small", type: "button", hidden: !desk.me.supervisor, on: { click: () => openAudit(desk, desk.current) } }, icon("list", { size: 16 }), "Audit");
+    this.flag = h("button", { class: "button small flag", type: "button", "aria-expanded": "false", on: { click: () => this.toggleAside() } });
+    this.pending = h("ul", { class: "pending", "aria-label": "Pending invitations" });
+    this.log = Object.assign(h("byoc-log"), { desk });
+    this.aside = Object.assign(h("byoc-aside"), { desk, conversation: this });
+    this.composer = Object.assign(h("byoc-composer"), { desk });
+    this.shell = h("div", { class: "conversation", hidden: true });
+    fill(this, this.empty, this.shell);
+    this.unwatch = desk.watch(["selection", "log"], () => this.#render());
+    this.timer = setInterval(() => this.#tick(), 500);
+    this.#render();
+  }
+
+  disconnectedCallback() {
+    this.unwatch();
+    clearInterval(this.timer);
+  }
+
+  /** Open or close the side thread; opening leads the keyboard there. */
+  toggleAside(open = this.aside.hidden) {
+    this.asideChosen = { session: this.desk.selected, open };
+    this.#aside(this.desk.current);
+    if (open) this.aside.focusField();
+    else this.flag.focus();
+  }
+
+  #render() {
+    const { desk } = this;
+    const session = desk.current;
+    this.empty.hidden = Boolean(session);
+    this.shell.hidden = !session;
+    if (!session) return;
+    if (!this.shell.firstChild) {
+      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.title, this.facts), this.audit, this.flag), this.pending, this.log, this.composer), this.aside);
+    }
+    if (this.title.textContent !== session.end_user.name) this.title.textContent = session.end_user.name;
+    this.face.textContent = initials(session.end_user.name);
+    this.face.style.setProperty("--hue", hue(session.end_user.id));
+    this.#facts(session);
+    this.#pending(session);
+    this.#aside(session);
+  }
+
+  #facts(session) {
+    const inside = reps(session);
+    const sign = JSON.stringify([session.status, inside, session.queue, session.channel_id]);
+    if (sign === this.factsSign) return;
+    this.factsSign = sign;
+    const people = inside.map((p) => h("li", { class: "person" }, p.id === this.desk.me.login ? `${p.name} (you)` : p.name, p.role === "bot" && h("span", { class: "tag" }, "Bot")));
+    fill(
+      this.facts,
+      h("span", { class: "tag" }, channelName(session)),
+      h("span", { class: "muted" }, session.channel_id === session.channel_type ? "" : session.channel_id),
+      session.status !== "active" && h("span", { class: "tag quiet" }, SESSION_STATES[session.status]),
+      inside.length > 1 && h("span", { class: "tag conference" }, "Conference"),
+    );
+    this.people?.remove();
+    this.people = h("ul", { class: "people", "aria-label": "Reps in this conversation" }, people);
+    if (people.length) this.facts.after(this.people);
+  }
+
+  #pending(session) {
+    const { desk } = this;
+    const open = desk.pendingOf(session);
+    keyed(this.pending, open, { key: ({ id }) => id, make: (invitation) => this.#invitation(session, invitation), same: (a, b) => a.declined.length === b.declined.length && a.expires_at === b.expires_at });
+    this.pending.hidden = !open.length;
+  }
+
+  #invitation(session, invitation) {
+    const { desk } = this;
+    const mine = invitation.from === desk.me.login;
+    const name = desk.recipientName(invitation.recipient);
+    const verb = invitation.purpose === "transfer" ? "Asked to take over" : "Invited";
+    const more = invitation.asked.length > 1 ? ` (${invitation.asked.length} asked${invitation.declined.length ? `, ${invitation.declined.length} declined` : ""})` : "";
+    return h(
+      "li",
+      { class: "invitation" },
+      icon("clock", { size: 16 }),
+      h("span", { dir: "auto" }, `${verb}: ${name}${more}${mine ? "" : `, by ${desk.name("agent", invitation.from)}`}`),
+      h("time", { datetime: invitation.expires_at }, countdown(Date.parse(invitation.expires_at) - Date.now())),
+      mine && h("button", { class: "button small", type: "button", data: { focus: "withdraw" }, on: { click: (event) => busy(event.currentTarget, () => desk.act(session.id, () => desk.api.withdrawInvitation(session.id, invitation.id))) } }, "Withdraw"),
+    );
+  }
+
+  #tick() {
+    for (const time of this.pending.querySelectorAll("time")) {
+      const words = countdown(Date.parse(time.dateTime) - Date.now());
+      if (time.textContent !== words) time.textContent = words;
+    }
+  }
+
+  // Open by itself while a flag is up, unless the rep closed it; only by the button else.
+  #aside(session) {
+    const { desk } = this;
+    const transcript = desk.transcript(session.id);
+    const wide = matchMedia("(min-width: 1180px)").matches;
+    const chosen = this.asideChosen?.session === session.id ? this.asideChosen.open : wide && Boolean(session.flag);
+    const may = isIn(session, desk.me.login) || desk.me.supervisor;
+    const useful = hasAside(session, transcript) || (isIn(session, desk.me.login) && session.status === "active");
+    this.flag.hidden = !may || !useful;
+    this.aside.hidden = !chosen || this.flag.hidden;
+    this.shell.classList.toggle("with-aside", !this.aside.hidden);
+    this.flag.setAttribute("aria-expanded", String(!this.aside.hidden));
+    this.flag.classList.toggle("raised", Boolean(session.flag));
+    const words = session.flag ? "Flag is up" : hasAside(session, transcript) ? "Internal thread" : "Raise flag";
+    if (this.flagWords !== words) fill(this.flag, icon("flag", { size: 16 }), (this.flagWords = words));
+  }
+}
+
+customElements.define("byoc-conversation", Conversation);

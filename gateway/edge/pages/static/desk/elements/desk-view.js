@@ -1,0 +1,56 @@
+// The whole desk: the bar on top, the list, the conversation, the side thread. Which session is open stands in the address (`#/id`).
+
+import { fill, h } from "../../kit/dom.js";
+import "./calls-bar.js";
+import "./connection-bar.js";
+import "./conversation.js";
+import "./notices.js";
+import "./session-list.js";
+import "./top-bar.js";
+
+class DeskView extends HTMLElement {
+  connectedCallback() {
+    const { desk } = this;
+    const parts = Object.fromEntries(["top-bar", "connection-bar", "calls-bar", "session-list", "notices", "conversation"].map((name) => [name, Object.assign(h(`byoc-${name}`), { desk, view: this })]));
+    fill(
+      this,
+      h("a", { class: "skip", href: "#conversation", on: { click: (event) => this.#skip(event) } }, "To the conversation"),
+      parts["top-bar"],
+      parts["connection-bar"],
+      h("div", { class: "panes" }, h("nav", { class: "list-pane", "aria-label": "Conversations" }, parts["calls-bar"], parts["session-list"]), h("main", { class: "conversation-pane", id: "conversation", tabindex: "-1" }, parts.notices, parts.conversation)),
+    );
+    this.unwatch = desk.watch(["selection", "sessions"], () => this.#render());
+    addEventListener("hashchange", this.#moved);
+    this.#moved();
+    this.#render();
+  }
+
+  disconnectedCallback() {
+    this.unwatch();
+    removeEventListener("hashchange", this.#moved);
+  }
+
+  open(session) {
+    location.hash = session ? `#/${encodeURIComponent(session)}` : "#/";
+  }
+
+  #moved = () => {
+    const id = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+    this.desk.select(id && id !== "conversation" ? id : null);
+  };
+
+  #skip(event) {
+    event.preventDefault();
+    this.querySelector("#conversation").focus();
+  }
+
+  #render() {
+    this.classList.toggle("has-selection", Boolean(this.desk.selected));
+    const { desk } = this;
+    const unread = [...desk.groups.mine, ...desk.groups.flagged].reduce((sum, session) => sum + desk.unread(session.id), 0);
+    const count = unread + desk.calls.length;
+    document.title = `${count ? `(${count}) ` : ""}Desk – ${desk.me.name}`;
+  }
+}
+
+customElements.define("byoc-desk-view", DeskView);

@@ -1,0 +1,173 @@
+// The log of a conversation: a window over its entries. Grey lines stand for what hasn't been loaded yet.
+
+import { announce, busy, fill, h } from "../../kit/dom.js";
+import { day } from "../../kit/format.js";
+import { icon } from "../../kit/icons.js";
+import { Scroller } from "../../kit/scroller.js";
+import { isAside, isNews } from "../reading.js";
+import { lineOf } from "../words.js";
+import { dayLine, messageLine, newLine, quietLine, unsentLine } from "./log-line.js";
+
+const GREY_LINE = 44; // px for each entry that isn't loaded
+const MOST_GREY = 200_000; // px; a scrollbar needs no more to tell that there is much
+const RUN_MS = 5 * 60_000; // messages of one speaker within this stand together
+
+class LogView extends HTMLElement {
+  connectedCallback() {
+    this.grey = h("div", { class: "grey-lines", "aria-hidden": "true" });
+    this.list = h("ol", { class: "lines" });
+    this.canvas = h("div", { class: "log-canvas" }, this.grey, this.list);
+    this.view = h("div", { class: "log", role: "region", "aria-label": "Conversation log", tabindex: "0" }, this.canvas);
+    this.newest = h("button", { class: "button to-end", type: "button", hidden: true, on: { click: () => this.#toEnd() } }, icon("down", { size: 16 }), h("span", {}, "Newest"));
+    this.status = h("p", { class: "typing", "aria-live": "off" });
+    this.append(this.view, this.newest, this.status);
+    this.scroller = new Scroller({ view: this.view, canvas: this.canvas, list: this.list, make: (row) => row.make(), guess: (row) => row.guess, onScroll: () => this.#moved() });
+    this.unwatch = this.desk.watch(["log", "selection"], () => this.render());
+    document.addEventListener("visibilitychange", this.#seen);
+    addEventListener("focus", this.#seen);
+    this.render();
+  }
+
+  disconnectedCallback() {
+    this.unwatch();
+    this.scroller.close();
+    document.removeEventListener("visibilitychange", this.#seen);
+    removeEventListener("focus", this.#seen);
+  }
+
+  render() {
+    const { desk } = this;
+    const id = desk.selected;
+    if (!id) return;
+    const transcript = desk.transcript(id);
+    if (id !== this.shown) this.#begin(id);
+    this.source = transcript;
+    const unloaded = transcript.loaded ? transcript.remaining : Math.min(desk.current?.entry_count ?? 8, 8);
+    const lead = Math.min(unloaded * GREY_LINE, MOST_GREY);
+    this.grey.style.blockSize = `${lead}px`;
+    this.grey.hidden = !lead;
+    this.scroller.set(this.#rows(transcript), lead);
+    this.#tell(transcript);
+    this.#typing();
+    this.#moved();
+  }
+
+  #begin(id) {
+    this.shown = id;
+    this.told = null;
+    this.readBefore = this.desk.marks.readUpTo(id);
+    this.scroller.reset();
+    this.signs = new Map();
+  }
+
+  #rows(transcript) {
+    const { desk } = this;
+    const rows = [];
+    let before = null;
+    let date = "";
+    let newPlaced = this.readBefore === null;
+    for (const entry of transcript.entries) {
+      if (isAside(entry) && entry.kind === "whisper") continue;
+      if (entry.kind !== "message" && lineOf(entry, this.#name) === null) continue;
+      const words = day(entry.at);
+      if (words !== date) {
+        date = words;
+        before = null;
+        rows.push({ key: `day ${entry.number}`, sign: words, guess: 40, make: () => dayLine(words) });
+      }
+      if (!newPlaced && entry.number > this.readBefore && isNews(entry)) {
+        newPlaced = true;
+        before = null;
+        rows.push({ key: "new", sign: "", guess: 30, make: newLine });
+      }
+      rows.push(this.#row(entry, before, transcript));
+      before = entry;
+    }
+    for (const item of desk.outbox.of(desk.selected).filter(({ aside }) => !aside)) {
+      rows.push({ key: item.key, sign: `${item.state} ${item.problem}`, guess: 60, make: () => unsentLine(item, { again: (key) => desk.outbox.again(key), discard: (key) => desk.outbox.discard(key) }) });
+    }
+    return rows;
+  }
+
+  #row(entry, before, transcript) {
+    const { desk } = this;
+    const key = entry.number;
+    if (entry.kind !== "message") return { key, entry, sign: entry, guess: 30, make: () => quietLine(entry, this.#name) };
+    const lead = !(before?.kind === "message" && before.from?.id === entry.from?.id && Date.parse(entry.at) - Date.parse(before.at) < RUN_MS);
+    const side = entry.from?.role === "end_user" ? "customer" : entry.from?.id === desk.me.login ? "mine" : "rep";
+    const reactions = [...(transcript.reactions.get(key)?.values() ?? [])];
+    const answered = entry.details?.reply_to ? transcript.get(Number(entry.details.reply_to)) : null;
+    // A row is drawn anew when what it shows has changed: entries are never changed in place, so the object itself is the sign.
+    const kept = this.signs.get(key);
+    const sign = kept && kept.entry === entry && kept.lead === lead && kept.answered === answered && kept.reactions.join() === reactions.join() ? kept : { entry, lead, answered, reactions };
+    this.signs.set(key, sign);
+    return { key, entry, sign, guess: 64 + Math.floor((entry.text?.length ?? 0) / 60) * 20 + (entry.parts?.some((p) => p.type === "media") ? 160 : 0), make: () => messageLine({ entry, side, lead, reactions, replyTo: answered }, this.actions) };
+  }
+
+  #name = (id) => this.desk.name("agent", id);
+
+  // Once for each new message, however the window moves.
+  #tell(transcript) {
+    if (!transcript.loaded) return;
+    const { last } = transcript;
+    if (this.told !== null) {
+      for (const entry of transcript.entries.slice(-20)) {
+        if (entry.number <= this.told || entry.from?.id === this.desk.me.login) continue;
+        if (entry.kind === "message") announce(`${entry.from?.name ?? ""}: ${entry.text ?? "a file"}`);
+        else if (!isAside(entry) && entry.kind !== "notice") announce(lineOf(entry, this.#name) ?? "");
+      }
+    }
+    this.told = Math.max(this.told ?? 0, last);
+  }
+
+  #typing() {
+    const people = this.desk.typingIn(this.desk.selected).map((person) => person.name ?? this.desk.current?.end_user.name);
+    const words = people.length ? `${new Intl.ListFormat("en").format(people)} ${people.length > 1 ? "are" : "is"} typing …` : "";
+    if (this.status.textContent !== words) this.status.textContent = words;
+  }
+
+  #moved() {
+    this.#seen();
+    const transcript = this.source;
+    const hidden = this.scroller.atEnd ? 0 : this.desk.unread(this.shown);
+    this.newest.hidden = this.scroller.atEnd;
+    this.newest.lastChild.textContent = hidden ? `${hidden} new` : "Newest";
+    if (transcript && this.scroller.atLead && !transcript.loading) this.desk.loadOlder(this.shown);
+    else if (transcript && !transcript.loaded && !transcript.loading && !transcript.failed) this.desk.loadOlder(this.shown);
+  }
+
+  #toEnd() {
+    this.scroller.toEnd();
+    this.#moved();
+    this.view.focus({ preventScroll: true });
+  }
+
+  #seen = () => {
+    if (this.shown && this.scroller.atEnd && document.visibilityState === "visible" && document.hasFocus()) this.desk.seen(this.shown);
+  };
+
+  actions = {
+    again: (part, button) => busy(button, () => this.desk.act(this.shown, () => this.desk.api.resend(this.shown, part.outbox_id))),
+    stale: (entry, part, element) => this.#stale(entry, element),
+    open: (part) => this.#open(part),
+  };
+
+  #stale(entry, element) {
+    this.staleAsked ??= new Set();
+    if (this.staleAsked.has(entry.number)) {
+      element.replaceWith(h("span", { class: "file failed" }, icon("alert"), "This file can't be opened now."));
+      return;
+    }
+    this.staleAsked.add(entry.number);
+    this.desk.take({ type: "media", session_id: this.shown, data: { number: entry.number } });
+  }
+
+  #open(part) {
+    const dialog = h("dialog", { class: "lightbox", "aria-label": part.name || "Picture", on: { close: () => dialog.remove(), click: () => dialog.close() } });
+    fill(dialog, h("img", { src: part.url, alt: part.caption || part.name || "Picture" }), h("button", { class: "button", type: "button" }, "Close"));
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+}
+
+customElements.define("byoc-log", LogView);

@@ -1,0 +1,143 @@
+// The list of conversations by group, with search. Only the rows in view are in the document.
+
+import { h, keyed } from "../../kit/dom.js";
+import { hue, initials, moment, short } from "../../kit/format.js";
+import { icon } from "../../kit/icons.js";
+import { GROUPS, reps } from "../reading.js";
+import { CHANNELS, GROUP_TITLES, SESSION_STATES, channelName } from "../words.js";
+
+const ROW = 68; // px, as in desk.css
+const OVERSCAN = 6;
+const SEARCH_WAIT_MS = 200;
+
+class SessionList extends HTMLElement {
+  connectedCallback() {
+    this.search = h("input", { id: "search", class: "field", type: "search", placeholder: "Search", autocomplete: "off", on: { input: () => this.#search() } });
+    this.scroller = h("div", { class: "groups", on: { scroll: () => this.#draw(), keydown: (event) => this.#key(event) } });
+    this.append(h("div", { class: "search", role: "search" }, h("label", { class: "unseen", htmlFor: "search" }, "Search conversations"), icon("search", { size: 18 }), this.search), this.scroller);
+    this.sections = new Map([...GROUPS, "found"].map((group) => [group, section(group)]));
+    this.empty = h("p", { class: "empty muted" });
+    this.scroller.append(...[...this.sections.values()].map((s) => s.element), this.empty);
+    this.unwatch = this.desk.watch(["sessions", "selection", "log"], () => this.#render());
+    this.resizes = new ResizeObserver(() => this.#draw());
+    this.resizes.observe(this.scroller);
+    this.#render();
+  }
+
+  disconnectedCallback() {
+    this.unwatch();
+    this.resizes.disconnect();
+  }
+
+  #search() {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.desk.search(this.search.value), SEARCH_WAIT_MS);
+  }
+
+  #render() {
+    const { desk } = this;
+    const groups = desk.found ? { found: desk.found.ids.map((id) => desk.sessions.get(id)).filter(Boolean) } : desk.groups;
+    let total = 0;
+    for (const [group, { element, title, list }] of this.sections) {
+      const items = groups[group] ?? [];
+      total += items.length;
+      element.hidden = !items.length;
+      element.items = items;
+      const words = `${GROUP_TITLES[group]} `;
+      if (title.firstChild.data !== words) title.firstChild.data = words;
+      title.lastChild.textContent = String(items.length);
+      list.style.blockSize = `${items.length * ROW}px`;
+    }
+    this.empty.hidden = total > 0;
+    this.empty.textContent = desk.found ? "Nothing found." : desk.loaded ? "No conversations. When you are online, new ones are offered to you here." : "Loading …";
+    this.#draw();
+  }
+
+  // Which rows of each group are in view, by arithmetic: all rows are of one height.
+  #draw() {
+    const { desk } = this;
+    const top = this.scroller.scrollTop;
+    const height = this.scroller.clientHeight;
+    const origin = this.scroller.getBoundingClientRect().top - top;
+    for (const { element, list } of this.sections.values()) {
+      if (element.hidden) {
+        keyed(list, [], { key: Object, make: Object });
+        continue;
+      }
+      const start = list.getBoundingClientRect().top - origin;
+      const first = Math.max(0, Math.floor((top - start) / ROW) - OVERSCAN);
+      const last = Math.min(element.items.length, Math.ceil((top + height - start) / ROW) + OVERSCAN);
+      const rows = element.items.slice(first, Math.max(first, last)).map((session, n) => this.#row(session, first + n, element.items.length));
+      keyed(list, rows, { key: (row) => row.session.id, make: (row) => draw(row, this.view), same: (a, b) => a.sign === b.sign });
+      for (const row of rows) {
+        const item = list.shownItems.get(row.session.id).element;
+        item.style.insetBlockStart = `${row.place * ROW}px`;
+        item.setAttribute("aria-posinset", row.place + 1);
+        item.setAttribute("aria-setsize", row.count);
+        desk.warm(row.session.id);
+      }
+    }
+  }
+
+  #row(session, place, count) {
+    const { desk } = this;
+    const preview = desk.preview(session.id);
+    const row = {
+      session,
+      place,
+      count,
+      selected: desk.selected === session.id,
+      unread: desk.unread(session.id),
+      typing: desk.typingIn(session.id).some((person) => person.role === "end_user"),
+      preview: preview && `${preview.from?.role === "end_user" ? "" : `${preview.from?.id === desk.me.login ? "You" : (preview.from?.name ?? "")}: `}${preview.deleted ? "(taken back)" : (preview.text ?? "(file)")}`,
+      at: preview?.at ?? session.last_message_at ?? session.opened_at,
+    };
+    row.sign = JSON.stringify([row.selected, row.unread, row.typing, row.preview, short(row.at), session.end_user.name, session.status, reps(session).map((p) => p.name), Boolean(session.flag)]);
+    return row;
+  }
+
+  #key(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+    const here = document.activeElement.closest?.(".session-row");
+    if (!step || !here) return;
+    event.preventDefault();
+    const all = [...this.sections.values()].flatMap(({ element, list }) => (element.hidden ? [] : element.items.map((session, place) => ({ id: session.id, place, list }))));
+    const now = all.findIndex(({ id }) => id === here.dataset.session);
+    const next = all[Math.max(0, Math.min(all.length - 1, now + step))];
+    const start = next.list.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top + this.scroller.scrollTop + next.place * ROW;
+    const { scrollTop, clientHeight } = this.scroller;
+    if (start < scrollTop) this.scroller.scrollTop = start - 40;
+    else if (start + ROW > scrollTop + clientHeight) this.scroller.scrollTop = start + ROW - clientHeight;
+    this.#draw();
+    this.querySelector(`[data-session="${CSS.escape(next.id)}"]`)?.focus();
+  }
+}
+
+function section(group) {
+  const id = `group-${group}`;
+  const title = h("h2", { id }, " ", h("span", { class: "count" }));
+  const list = h("ul", { class: "sessions" });
+  return { title, list, element: h("section", { class: `group ${group}`, "aria-labelledby": id }, title, list) };
+}
+
+function draw({ session, selected, unread, typing, preview, at }, view) {
+  const name = session.end_user.name;
+  const avatar = h("span", { class: "avatar", "aria-hidden": "true" }, initials(name));
+  avatar.style.setProperty("--hue", hue(session.end_user.id));
+  const others = reps(session).map((p) => p.name).join(", ");
+  return h(
+    "li",
+    {},
+    h(
+      "button",
+      { class: "session-row", type: "button", "aria-current": selected ? "true" : null, data: { session: session.id, focus: "row" }, on: { click: () => view.open(session.id) } },
+      avatar,
+      h("span", { class: "row-name", dir: "auto" }, name, session.flag && h("span", { class: "row-flag" }, icon("flag", { size: 14 }), h("span", { class: "unseen" }, "flagged"))),
+      h("time", { class: "row-time", datetime: at, title: moment(at) }, short(at)),
+      h("span", { class: "row-text", dir: "auto" }, typing ? h("em", {}, "is typing …") : (preview ?? others)),
+      h("span", { class: "row-end" }, h("span", { class: "tag" }, CHANNELS[session.channel_type] ? channelName(session) : session.channel_type), session.status !== "active" && h("span", { class: "tag quiet" }, SESSION_STATES[session.status]), unread > 0 && h("span", { class: "unread" }, String(unread), h("span", { class: "unseen" }, " unread"))),
+    ),
+  );
+}
+
+customElements.define("byoc-session-list", SessionList);

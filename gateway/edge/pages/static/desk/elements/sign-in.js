@@ -1,0 +1,51 @@
+// Signing in: a token, or the company's page. In the demo the cast stands ready.
+
+import { busy, fill, h } from "../../kit/dom.js";
+import { depart } from "../login.js";
+
+const CAST = [["ana", "Ana"], ["ben", "Ben"], ["cleo", "Cleo"], ["sam", "Sam, supervisor"]];
+
+class SignIn extends HTMLElement {
+  connectedCallback() {
+    const { settings, problem } = this;
+    this.field = h("input", { id: "token", class: "field", type: "password", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "sign-in-problem" });
+    const form = h(
+      "form",
+      { class: "sign-in-form", on: { submit: (event) => this.#submit(event) } },
+      h("label", { class: "above", htmlFor: "token" }, "Access token"),
+      this.field,
+      h("button", { class: "button primary", type: "submit" }, "Sign in"),
+    );
+    fill(
+      this,
+      h(
+        "main",
+        { class: "sign-in" },
+        h("h1", {}, "Desk"),
+        h("p", { id: "sign-in-problem", class: "problem", role: "alert" }, problem),
+        settings.oidc && h("button", { class: "button primary wide", type: "button", on: { click: (event) => busy(event.currentTarget, () => depart(settings.oidc)) } }, `Sign in with ${settings.oidc.name}`),
+        settings.demo && cast(),
+        form,
+      ),
+    );
+    if (problem) this.field.setAttribute("aria-invalid", "true");
+    this.field.focus();
+  }
+
+  #submit(event) {
+    event.preventDefault();
+    const token = this.field.value.trim();
+    if (token) busy(event.submitter ?? event.target.querySelector("button"), () => this.enter(token));
+  }
+}
+
+function cast() {
+  return h(
+    "section",
+    { class: "cast", "aria-labelledby": "cast-title" },
+    h("h2", { id: "cast-title" }, "Be one of the demo’s reps"),
+    h("ul", {}, CAST.map(([login, name]) => h("li", {}, h("a", { class: "button", href: `/desk?as=${login}` }, name)))),
+  );
+}
+
+customElements.define("byoc-sign-in", SignIn);

@@ -1,0 +1,494 @@
+// All that the desk knows, and the only place that changes it: from answers, from events, from what the rep does.
+//
+// What is offered, asked and pending is read off the sessions rather than kept from signals, so a lost signal can't leave a
+// stale button. Watchers are told in batches, by topic: "me", "connection", "sessions", "selection", "log", "notices".
+
+import { Unreachable } from "./api.js";
+import { Marks } from "./marks.js";
+import { Outbox } from "./outbox.js";
+import { askedOf, groupOf, isAside, isIn, isNews, later, offerTo, pending } from "./reading.js";
+import { Transcript } from "./transcript.js";
+import { TYPES } from "./words.js";
+
+const OPEN_STATUSES = ["active", "waiting", "inactive"];
+const LIST_PAGE = 100;
+const LOG_PAGE = 50;
+const OLDER_PAGE = 200;
+const PREVIEW_PAGE = 20;
+const WARM_AT_ONCE = 2;
+const TYPING_LASTS_MS = 8_000;
+const RELOAD_WAIT_MS = 2_000;
+
+export class Desk {
+  sessions = new Map();
+  transcripts = new Map();
+  selected = null;
+  connection = { state: "connecting", retryAt: 0, lostAt: Date.now() };
+  loaded = false;
+  found = null; // search: {q, ids} or null
+  notices = []; // {id, session, text, tone}
+  typing = new Map(); // session -> Map(who -> {name, role, until})
+  names = new Map(); // "agent ben" -> "Ben"
+
+  #watchers = new Map();
+  #dirty = new Set();
+  #warming = new Set();
+  #toWarm = [];
+  #invitations = new Map(); // by id, as last seen: signals name those that are gone
+  #rung = new Set();
+  #noticeNumber = 0;
+  #current = false; // the state was read anew since the stream last began without a number
+
+  constructor({ api, me, onAlert = () => {}, onUnauthenticated = () => {} }) {
+    Object.assign(this, { api, me, onAlert, onUnauthenticated });
+    this.presence = me.presence ?? { status: "offline" };
+    this.#learn("agent", me.login, me.name);
+    this.marks = new Marks(me.login, () => this.#changed("sessions", "log"));
+    this.outbox = new Outbox({
+      login: me.login,
+      send: (item) => (item.aside ? api.whisper(item.session, item.text, item.key) : api.say(item.session, item)),
+      onSent: (item, answer) => this.#absorb(answer, item.session),
+      onChange: (session) => session === this.selected && this.#changed("log"),
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------ watching
+
+  /** Call `render` soon after any of the topics changed, once for many changes. Gives a function that ends it. */
+  watch(topics, render) {
+    for (const topic of topics) {
+      if (!this.#watchers.has(topic)) this.#watchers.set(topic, new Set());
+      this.#watchers.get(topic).add(render);
+    }
+    return () => topics.forEach((topic) => this.#watchers.get(topic).delete(render));
+  }
+
+  #changed(...topics) {
+    if (!this.#dirty.size) queueMicrotask(() => this.#tell());
+    topics.forEach((topic) => this.#dirty.add(topic));
+  }
+
+  #tell() {
+    const renders = new Set([...this.#dirty].flatMap((topic) => [...(this.#watchers.get(topic) ?? [])]));
+    this.#dirty.clear();
+    for (const render of renders) {
+      try {
+        render();
+      } catch (error) {
+        reportError(error); // one broken part of the page must not silence the others
+      }
+    }
+  }
+
+  // ----------------------------------------------------------------------------------------- the stream
+
+  setConnection(next) {
+    const lostAt = next.state === "live" ? 0 : this.connection.lostAt || Date.now();
+    this.connection = { retryAt: 0, ...next, lostAt };
+    this.#changed("connection");
+  }
+
+  /** The stream is open. Unless it resumes where it was, read everything anew: something may have been missed. */
+  async opened(resumed) {
+    this.outbox.resume();
+    if (!resumed) this.#current = false;
+    if (!this.#current) await this.reload();
+  }
+
+  async reload() {
+    try {
+      const [me, ...pages] = await Promise.all([this.api.me(), ...OPEN_STATUSES.map((status) => this.#allSessions(status))]);
+      this.presence = me.presence ?? this.presence;
+      const listed = new Map(pages.flat().map((session) => [session.id, session]));
+      for (const [id, known] of this.sessions) if (!listed.has(id) && id !== this.selected && known.status !== "ended") this.sessions.delete(id);
+      for (const session of listed.values()) this.#put(session);
+      const kept = this.selected && this.transcripts.get(this.selected);
+      this.transcripts.clear();
+      if (kept) await this.#readAnew(this.selected, kept);
+      this.loaded = true;
+      this.#current = true;
+      this.#changed("me", "sessions", "selection", "log");
+    } catch (error) {
+      if (error.status === 401) this.onUnauthenticated();
+      else setTimeout(() => this.connection.state === "live" && !this.#current && this.reload(), RELOAD_WAIT_MS);
+    }
+  }
+
+  async #allSessions(status) {
+    const all = [];
+    let cursor = null;
+    do {
+      const page = await this.api.sessions({ status, cursor, limit: LIST_PAGE });
+      all.push(...page.items);
+      cursor = page.next;
+    } while (cursor && all.length < 1000);
+    return all;
+  }
+
+  // What was on screen stays there until the new reading has come.
+  async #readAnew(id, kept) {
+    this.transcripts.set(id, kept);
+    const [session, page] = await Promise.all([this.api.session(id), this.api.entries(id, { limit: LOG_PAGE })]);
+    this.#put(session);
+    const fresh = new Transcript();
+    fresh.add(page, { older: false });
+    for (const entry of kept.entries) if (entry.number > fresh.last) fresh.put(entry);
+    this.transcripts.set(id, fresh);
+  }
+
+  take(event) {
+    const { type, session_id: id, data } = event;
+    if (type === "session") this.#put(data.session ?? data);
+    else if (type === "entry") this.#entry(id, data.entry ?? data);
+    else if (type === "delivery") this.transcripts.get(id)?.deliver(data.number, data.delivery) && this.#logChanged(id);
+    else if (type === "media") this.#refetch(id, data.number);
+    else if (type === "typing") this.#typed(id, data);
+    else if (type === "presence") this.#presence(data);
+    else if (type === "invitation_declined") this.#declined(id, data);
+    else if (type === "invitation_closed") this.#closed(id, data);
+    else if (["work_offered", "work_withdrawn", "invitation_received"].includes(type)) this.#refresh(id);
+  }
+
+  #put(session) {
+    const known = this.sessions.get(session.id);
+    const now = later(known, session);
+    this.sessions.set(session.id, now);
+    for (const p of session.participants) if (p.role !== "end_user") this.#learn("agent", p.id, p.name);
+    for (const invitation of session.invitations) this.#invitations.set(invitation.id, invitation);
+    if (!isIn(now, this.me.login) && known && isIn(known, this.me.login)) this.typing.delete(session.id);
+    this.#ring(now);
+    this.#changed("sessions", ...(session.id === this.selected ? ["selection", "log"] : []));
+  }
+
+  #ring(session) {
+    const offer = offerTo(session, this.me.login);
+    const calls = [
+      ...(offer ? [[`offer ${session.id} ${offer.offered_at}`, `${session.end_user.name} is waiting`]] : []),
+      ...askedOf(session, this.me.login).map((i) => [`invitation ${i.id}`, `${this.name("agent", i.from)} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${session.end_user.name}`]),
+      ...(this.me.supervisor && session.flag && session.flag.raised_by !== this.me.login ? [[`flag ${session.id} ${session.flag.raised_at}`, `${this.name("agent", session.flag.raised_by)} raised a flag: ${session.flag.text}`]] : []),
+    ];
+    for (const [key, text] of calls) {
+      if (this.#rung.has(key)) continue;
+      this.#rung.add(key);
+      this.onAlert({ text, session: session.id, urgent: true });
+    }
+  }
+
+  #entry(id, entry) {
+    const transcript = this.transcript(id);
+    const isNew = transcript.put(entry);
+    if (!transcript.loaded && (isIn(this.sessions.get(id) ?? { participants: [] }, this.me.login) || id === this.selected)) this.warm(id);
+    if (entry.from && this.typing.get(id)?.delete(entry.from.id)) this.#changed("log");
+    if (entry.from?.id === this.me.login) this.outbox.confirm(id, entry);
+    if (["message_edited", "message_deleted"].includes(entry.kind) && entry.details?.number) this.#refetch(id, entry.details.number);
+    if (entry.kind === "invitation_expired") this.#expired(id, entry);
+    const session = this.sessions.get(id);
+    if (session && entry.number > session.entry_count) this.sessions.set(id, { ...session, entry_count: entry.number, ...(entry.kind === "message" && { last_message_at: entry.at }) });
+    if (isNew && isNews(entry) && session && isIn(session, this.me.login)) this.onAlert({ text: `${entry.from.name}: ${entry.text ?? ""}`, session: id, urgent: false });
+    if (isNew && entry.kind === "whisper" && entry.from?.id !== this.me.login) this.onAlert({ text: `${entry.from?.name} (internal): ${entry.text ?? ""}`, session: id, urgent: false });
+    this.#logChanged(id);
+  }
+
+  #logChanged(id) {
+    this.#changed("sessions", ...(id === this.selected ? ["log"] : []));
+  }
+
+  async #refetch(id, number) {
+    if (!this.transcripts.get(id)?.get(number)) return;
+    await this.quietly(async () => {
+      const page = await this.api.entries(id, { after: number - 1, limit: 1 });
+      for (const entry of page.items) this.transcripts.get(id)?.put(entry);
+      this.#logChanged(id);
+    });
+  }
+
+  async #refresh(id) {
+    await this.quietly(async () => this.#put(await this.api.session(id)));
+  }
+
+  #typed(id, { who, on }) {
+    const person = typeof who === "string" ? { id: who, name: this.name("agent", who), role: "rep" } : (who ?? { id: "end_user", role: "end_user" });
+    if (person.id === this.me.login) return;
+    if (!this.typing.has(id)) this.typing.set(id, new Map());
+    if (on) {
+      this.typing.get(id).set(person.id, { ...person, until: Date.now() + TYPING_LASTS_MS });
+      setTimeout(() => this.#changed("log", "sessions"), TYPING_LASTS_MS + 50);
+    } else this.typing.get(id).delete(person.id);
+    this.#logChanged(id);
+  }
+
+  #presence({ login, status }) {
+    if (login !== this.me.login) return;
+    this.presence = { ...this.presence, status };
+    this.#changed("me");
+  }
+
+  // ------------------------------------------------------------------------------------------- notices
+
+  /** Something to read above the log of a session (null: wherever the rep is). Gives its id. */
+  notice(session, text, tone = "plain") {
+    const id = ++this.#noticeNumber;
+    this.notices = [...this.notices.slice(-19), { id, session, text, tone }];
+    this.#changed("notices");
+    return id;
+  }
+
+  dismiss(id) {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+    this.#changed("notices");
+  }
+
+  #declined(id, { invitation_id: invitationId, by, all }) {
+    const invitation = this.#invitations.get(invitationId);
+    const who = this.name("agent", by);
+    const recipient = invitation && invitation.recipient.type !== "agent" ? ` for ${this.recipientName(invitation.recipient)}` : "";
+    const verb = invitation?.purpose === "transfer" ? "declined to take over" : "declined your invitation";
+    this.notice(id, `${who} ${verb}${recipient}.${recipient && all === false ? " Others are still asked." : ""}`, "warn");
+  }
+
+  #closed(id, { invitation_id: invitationId, reason }) {
+    const invitation = this.#invitations.get(invitationId);
+    const mine = invitation?.from === this.me.login;
+    if (reason === "taken" && !mine) this.notice(null, "Somebody else took the invitation.", "plain");
+    if (reason === "withdrawn" && !mine) this.notice(null, "The invitation was withdrawn.", "plain");
+    this.#refresh(id);
+  }
+
+  #expired(id, entry) {
+    const invitation = this.#invitations.get(entry.details?.invitation_id);
+    if (invitation?.from === this.me.login) this.notice(id, `${this.recipientName(invitation.recipient)} did not answer.`, "warn");
+  }
+
+  /** Do what the rep asked; a refusal becomes a notice, and `undefined` is given. */
+  async act(session, work) {
+    try {
+      const answer = await work();
+      this.#absorb(answer, session);
+      return answer ?? true;
+    } catch (error) {
+      if (error.status === 401) this.onUnauthenticated();
+      else this.notice(session, error instanceof Unreachable ? `${error.message} Nothing was changed as far as we know; try again.` : error.message, "bad");
+      if (error.status === 409 && session) this.#refresh(session); // the page showed something that is no longer so
+      return undefined;
+    }
+  }
+
+  /** Do what nobody asked for: a failure is shown by the connection's state, or made up for by the next reading. */
+  async quietly(work) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error.status === 401) this.onUnauthenticated();
+      return undefined;
+    }
+  }
+
+  #absorb(answer, id) {
+    if (!answer || typeof answer !== "object") return;
+    if (answer.participants && answer.channel_id) this.#put(answer);
+    if (answer.session?.participants) this.#put(answer.session);
+    const entry = answer.entry ?? (answer.number && answer.kind ? answer : null);
+    if (entry && id) this.#entry(id, entry);
+    if (answer.warning) this.notice(id, answer.warning, "warn");
+  }
+
+  // ------------------------------------------------------------------------------------- sessions and logs
+
+  transcript(id) {
+    if (!this.transcripts.has(id)) this.transcripts.set(id, new Transcript());
+    return this.transcripts.get(id);
+  }
+
+  /** The sessions of each group, latest activity first; a flag that was raised first comes first. */
+  get groups() {
+    const groups = { flagged: [], mine: [], waiting: [], others: [] };
+    for (const session of this.sessions.values()) groups[groupOf(session, this.me)]?.push(session);
+    const activity = (s) => s.last_message_at ?? s.opened_at;
+    for (const list of Object.values(groups)) list.sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : a.id < b.id ? -1 : 1));
+    groups.flagged.sort((a, b) => (a.flag.raised_at < b.flag.raised_at ? -1 : 1));
+    groups.waiting.reverse(); // who waits longest stands first
+    return groups;
+  }
+
+  /** Work that routing offers and invitations that wait for the rep, the most urgent first. */
+  get calls() {
+    const calls = [];
+    for (const session of this.sessions.values()) {
+      const offer = offerTo(session, this.me.login);
+      if (offer) calls.push({ key: `offer ${session.id}`, kind: "offer", session, expires_at: offer.expires_at });
+      for (const invitation of askedOf(session, this.me.login)) calls.push({ key: invitation.id, kind: "invitation", session, invitation, expires_at: invitation.expires_at });
+    }
+    return calls.sort((a, b) => (a.expires_at < b.expires_at ? -1 : 1));
+  }
+
+  get current() {
+    return this.sessions.get(this.selected) ?? null;
+  }
+
+  /** The names for ids; an id where no name is known. */
+  name(type, id) {
+    return this.names.get(`${type} ${id}`) ?? this.names.get(`agent ${id}`) ?? this.names.get(`queue ${id}`) ?? this.names.get(`flow ${id}`) ?? id;
+  }
+
+  recipientName({ type, id }) {
+    return type === "agent" ? this.name(type, id) : `${TYPES[type] ?? type} ${this.name(type, id)}`;
+  }
+
+  #learn(type, id, name) {
+    this.names.set(`${type} ${id}`, name);
+  }
+
+  pendingOf(session) {
+    return pending(session);
+  }
+
+  typingIn(id) {
+    const now = Date.now();
+    return [...(this.typing.get(id)?.values() ?? [])].filter((person) => person.until > now);
+  }
+
+  /** How many messages of the customer the rep has not seen, as far as the loaded part tells. */
+  unread(id) {
+    const transcript = this.transcripts.get(id);
+    const seen = this.marks.readUpTo(id) ?? 0;
+    let count = 0;
+    for (let n = (transcript?.entries.length ?? 0) - 1; n >= 0 && transcript.entries[n].number > seen; n -= 1) if (isNews(transcript.entries[n])) count += 1;
+    return count;
+  }
+
+  /** The customer's or a rep's latest words, for the list. */
+  preview(id) {
+    const entries = this.transcripts.get(id)?.entries ?? [];
+    for (let n = entries.length - 1; n >= 0; n -= 1) if (entries[n].kind === "message") return entries[n];
+    return null;
+  }
+
+  async select(id) {
+    if (this.selected === id) return;
+    this.selected = id;
+    this.#changed("selection", "log", "sessions", "notices");
+    if (!id) return;
+    const transcript = this.transcript(id);
+    if (!this.sessions.has(id)) await this.act(null, () => this.api.session(id));
+    if (transcript.loaded) await this.#catchUp(id, transcript);
+    else await this.#loadFirst(id, LOG_PAGE);
+  }
+
+  // A transcript that was loaded before the rep left and came back has a hole at its end.
+  async #catchUp(id, transcript) {
+    await this.quietly(async () => {
+      let page;
+      do {
+        page = await this.api.entries(id, { after: transcript.last, limit: OLDER_PAGE });
+        transcript.add(page, { older: false });
+      } while (page.items.length === OLDER_PAGE);
+      this.#logChanged(id);
+    });
+  }
+
+  async #loadFirst(id, limit) {
+    const transcript = this.transcript(id);
+    if (transcript.loaded || transcript.loading) return;
+    transcript.loading = true;
+    try {
+      transcript.add(await this.api.entries(id, { limit }), { older: false });
+      transcript.failed = null;
+    } catch (error) {
+      transcript.failed = error.message;
+      if (error.status === 401) this.onUnauthenticated();
+    } finally {
+      transcript.loading = false;
+    }
+    this.#logChanged(id);
+  }
+
+  /** The next older page; nothing when one is on its way. */
+  async loadOlder(id) {
+    const transcript = this.transcript(id);
+    if (!transcript.loaded) return this.#loadFirst(id, LOG_PAGE);
+    if (!transcript.remaining || transcript.loading) return undefined;
+    transcript.loading = true;
+    await this.quietly(async () => transcript.add(await this.api.entries(id, { before: transcript.first, limit: OLDER_PAGE }), { older: true }));
+    transcript.loading = false;
+    this.#logChanged(id);
+    return undefined;
+  }
+
+  /** A row of the list came into view: read its latest lines, a few rows at a time. */
+  warm(id) {
+    const transcript = this.transcripts.get(id);
+    if (transcript?.loaded || transcript?.loading || this.#warming.has(id) || this.#toWarm.includes(id)) return;
+    this.#toWarm.push(id);
+    this.#warmNext();
+  }
+
+  async #warmNext() {
+    if (this.#warming.size >= WARM_AT_ONCE || !this.#toWarm.length) return;
+    const id = this.#toWarm.pop(); // what came into view last is what is looked at
+    this.#warming.add(id);
+    await this.#loadFirst(id, PREVIEW_PAGE);
+    this.#warming.delete(id);
+    this.#warmNext();
+  }
+
+  /** The rep has seen the log's end. */
+  seen(id) {
+    const last = this.transcripts.get(id)?.last;
+    if (last && this.marks.read(id, last)) this.#changed("sessions");
+  }
+
+  async search(q) {
+    const wanted = q.trim();
+    this.wanted = wanted;
+    if (!wanted) {
+      this.found = null;
+      this.#changed("sessions");
+      return;
+    }
+    const page = await this.quietly(() => this.api.sessions({ q: wanted, limit: 50 }));
+    if (this.wanted !== wanted || !page) return; // an answer to an older question
+    page.items.forEach((session) => this.#put(session));
+    this.found = { q: wanted, ids: page.items.map((session) => session.id) };
+    this.#changed("sessions");
+  }
+
+  // -------------------------------------------------------------------------------------- what a rep does
+
+  async setPresence(status) {
+    const before = this.presence;
+    this.presence = { ...before, status };
+    this.#changed("me");
+    const answer = await this.act(null, () => this.api.setPresence(status));
+    this.presence = answer?.status ? answer : before;
+    this.#changed("me");
+  }
+
+  async accept(call) {
+    const id = call.session.id;
+    const work = call.kind === "offer" ? () => this.api.accept(id) : () => this.api.acceptInvitation(id, call.invitation.id);
+    if (await this.act(null, work)) {
+      await this.#refresh(id);
+      return id;
+    }
+    await this.#refresh(id);
+    return null;
+  }
+
+  async decline(call) {
+    const id = call.session.id;
+    await this.act(null, () => (call.kind === "offer" ? this.api.decline(id) : this.api.declineInvitation(id, call.invitation.id)));
+    await this.#refresh(id);
+  }
+
+  async destinations(id, query) {
+    const page = await this.api.destinations(id, query);
+    for (const destination of page.items) this.#learn(destination.type, destination.id, destination.name);
+    return page;
+  }
+
+  close() {
+    this.marks.close();
+  }
+}
+
+export { isAside };

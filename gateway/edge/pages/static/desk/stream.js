@@ -1,0 +1,131 @@
+// The event stream: a WebSocket that resumes by number and notices when it is dead.
+//
+// The first frame, `hello`, tells the number that the stream begins after: whoever reads the state after it and then applies what
+// comes has no hole. A socket may die without a word (a laptop that slept, a phone that changed networks). Three signs are
+// watched: silence past the server's heartbeat, a clock that jumped, and the browser's own `online`. A doubtful socket is asked;
+// a dead one is replaced by one that asks for all that came after the last number seen.
+
+const FIRST_WAIT_MS = 400;
+const LONGEST_WAIT_MS = 15_000;
+const OPEN_PATIENCE_MS = 10_000;
+const ANSWER_PATIENCE_MS = 4_000;
+const TICK_MS = 5_000;
+const SLEPT_MS = 20_000; // a tick this late: the machine slept
+const HEARTBEAT_MS = 20_000; // until `hello` says otherwise
+
+const GONE = 4410; // what came after our number is no longer kept
+const WHO = 4401;
+
+export class EventStream {
+  #socket = null;
+  #timers = { retry: 0, open: 0, answer: 0, tick: 0 };
+  #wait = FIRST_WAIT_MS;
+  #last = null;
+  #heard = 0;
+  #ticked = 0;
+  #heartbeat = HEARTBEAT_MS;
+  #stopped = true;
+
+  /**
+   * `onOpen(resumed)` comes with `hello`, before the events of a connection: not resumed means that the state must be read anew.
+   * `onState({state: "connecting" | "live" | "waiting", retryAt})`; `onRefused()`: the connection was lost before `hello`, so the
+   * token may be no good.
+   */
+  constructor({ url, protocols, onEvent, onOpen, onState, onRefused }) {
+    Object.assign(this, { url, protocols, onEvent, onOpen, onState, onRefused });
+  }
+
+  start() {
+    this.#stopped = false;
+    this.#ticked = Date.now();
+    this.#timers.tick = setInterval(() => this.#tick(), TICK_MS);
+    addEventListener("online", this.#now);
+    document.addEventListener("visibilitychange", this.#seen);
+    this.#connect();
+  }
+
+  stop() {
+    this.#stopped = true;
+    clearInterval(this.#timers.tick);
+    removeEventListener("online", this.#now);
+    document.removeEventListener("visibilitychange", this.#seen);
+    this.#drop();
+  }
+
+  /** Don't wait for the next try. */
+  retry() {
+    this.#wait = FIRST_WAIT_MS;
+    this.#connect();
+  }
+
+  #now = () => this.retry();
+  #seen = () => document.visibilityState === "visible" && this.#doubt();
+
+  #connect() {
+    this.#drop();
+    if (this.#stopped) return;
+    this.onState({ state: "connecting" });
+    const resumed = this.#last !== null;
+    const address = new URL(this.url, location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    if (resumed) address.searchParams.set("after", this.#last);
+    const socket = new WebSocket(address, this.protocols);
+    const connection = { socket, resumed, greeted: false };
+    this.#socket = socket;
+    const mine = (take) => (event) => socket === this.#socket && take(event);
+    this.#timers.open = setTimeout(mine(() => this.#lost(connection, 0)), OPEN_PATIENCE_MS);
+    socket.onmessage = mine(({ data }) => this.#take(connection, JSON.parse(data)));
+    socket.onclose = mine(({ code }) => this.#lost(connection, code));
+  }
+
+  #take(connection, frame) {
+    this.#heard = Date.now();
+    clearTimeout(this.#timers.answer);
+    if (frame.id !== null && frame.id !== undefined) this.#last = frame.id;
+    if (frame.type === "hello") this.#greet(connection, frame.data);
+    else if (frame.type !== "heartbeat" && frame.type !== "pong") this.onEvent(frame);
+  }
+
+  #greet(connection, { heartbeat_seconds: seconds }) {
+    clearTimeout(this.#timers.open);
+    connection.greeted = true;
+    this.#wait = FIRST_WAIT_MS;
+    if (seconds) this.#heartbeat = seconds * 1000;
+    this.onState({ state: "live" });
+    this.onOpen(connection.resumed);
+  }
+
+  #tick() {
+    const now = Date.now();
+    const slept = now - this.#ticked > SLEPT_MS; // or the tab is hidden and its timers are slowed: asking costs little
+    this.#ticked = now;
+    if (slept || now - this.#heard > this.#heartbeat * 1.5) this.#doubt();
+  }
+
+  // Ask, and give it up when no answer comes.
+  #doubt() {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#socket.send('{"type":"ping"}');
+    clearTimeout(this.#timers.answer);
+    this.#timers.answer = setTimeout(() => this.retry(), ANSWER_PATIENCE_MS);
+  }
+
+  #lost({ greeted }, code) {
+    this.#drop();
+    if (this.#stopped) return;
+    if (code === GONE) this.#last = null;
+    if (code === WHO || (!greeted && code !== GONE)) this.onRefused();
+    // Full jitter: a thousand desks don't come back in the same instant.
+    const wait = code === GONE ? 0 : FIRST_WAIT_MS + Math.random() * this.#wait;
+    this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 2);
+    this.onState({ state: "waiting", retryAt: Date.now() + wait });
+    this.#timers.retry = setTimeout(() => this.#connect(), wait);
+  }
+
+  #drop() {
+    for (const timer of ["retry", "open", "answer"]) clearTimeout(this.#timers[timer]);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+}

@@ -1,0 +1,80 @@
+// One session's transcript as far as the page has it: an unbroken run of entries up to the newest, and how many older ones remain.
+
+import { isAside } from "./reading.js";
+
+export class Transcript {
+  entries = []; // by number, ascending; numbers that this rep may not see are missing
+  remaining = null; // how many older ones the server has yet; null: nothing is loaded
+  loading = false;
+  failed = null;
+  reactions = new Map(); // number -> Map(who -> emoji)
+
+  get loaded() {
+    return this.remaining !== null;
+  }
+
+  get first() {
+    return this.entries[0]?.number ?? null;
+  }
+
+  get last() {
+    return this.entries.at(-1)?.number ?? 0;
+  }
+
+  /** A page from the server; `remaining` counts what lies before it. Only a page that is older than all or joins on may lower the count. */
+  add(page, { older }) {
+    for (const entry of page.items) this.put(entry);
+    if (older || !this.loaded) this.remaining = page.next === null ? 0 : (page.remaining ?? Math.max(0, (this.first ?? 1) - 1));
+  }
+
+  /** Put an entry where its number belongs. Gives true when it was not there before. */
+  put(entry) {
+    const place = this.#place(entry.number);
+    const isNew = this.entries[place]?.number !== entry.number;
+    this.entries.splice(place, isNew ? 0 : 1, entry);
+    if (entry.kind === "reaction" && entry.details?.number) this.#react(entry);
+    return isNew;
+  }
+
+  get(number) {
+    const entry = this.entries[this.#place(number)];
+    return entry?.number === number ? entry : null;
+  }
+
+  /** How a message fares, by an event: never back to a lower rank, which an event from before the page's reading would do. */
+  deliver(number, delivery) {
+    const entry = this.get(number);
+    if (!entry) return false;
+    const known = new Map((entry.delivery ?? []).map((part) => [part.outbox_id, part]));
+    for (const part of delivery) {
+      const before = known.get(part.outbox_id);
+      if (!before || before.at <= part.at) known.set(part.outbox_id, part);
+    }
+    this.put({ ...entry, delivery: [...known.values()] });
+    return true;
+  }
+
+  /** The side thread. */
+  get asides() {
+    return this.entries.filter(isAside);
+  }
+
+  #react({ details, from }) {
+    const reactions = new Map(this.reactions.get(details.number));
+    if (details.emoji) reactions.set(from?.id, details.emoji);
+    else reactions.delete(from?.id);
+    this.reactions.set(details.number, reactions);
+  }
+
+  #place(number) {
+    let low = 0;
+    let high = this.entries.length;
+    if (high && this.entries[high - 1].number < number) return high;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.entries[middle].number < number) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

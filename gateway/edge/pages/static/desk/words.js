@@ -1,0 +1,92 @@
+// The desk's words for states and entries.
+
+export const STATUSES = [
+  ["online", "Online"],
+  ["online_voice", "Online, voice only"],
+  ["busy", "Busy"],
+  ["away", "Away"],
+  ["offline", "Offline"],
+];
+
+export const CHANNELS = {
+  sms: "SMS", whatsapp: "WhatsApp", messenger: "Messenger", line: "LINE", apple: "Apple Messages", webchat: "Web chat", telegram: "Telegram", open: "Open channel",
+};
+export const channelName = (session) => CHANNELS[session.channel_type] ?? session.channel_type;
+
+export const GROUP_TITLES = { flagged: "Flagged", mine: "My conversations", waiting: "Waiting", others: "Other conversations", found: "Found" };
+
+export const SESSION_STATES = { waiting: "Waiting for a rep", active: "Active", inactive: "Inactive", ended: "Ended" };
+
+/** How a message to the customer fares: words, and a sign. */
+export const FATES = {
+  queued: ["Queued", "clock"],
+  sending: ["Sending", "clock"],
+  sent: ["Sent", "check"],
+  delivered: ["Delivered", "checks"],
+  read: ["Read", "checks"],
+  failed: ["Not delivered", "alert"],
+  skipped: ["Not sent", "alert"],
+  unknown: ["Perhaps not delivered", "alert"],
+};
+
+export const TYPES = { agent: "Agent", queue: "Queue", flow: "Flow" };
+
+const ENDINGS = {
+  end_user: "The customer ended the conversation",
+  ended: "The customer ended the conversation",
+  closed: "The customer closed the conversation",
+  blocked: "The customer blocked us",
+  opted_out: "The customer opted out",
+};
+
+/** A quiet line's text for an entry that is no message; null: it stands nowhere in the log. `name` gives names for ids. */
+export function lineOf(entry, name) {
+  const who = entry.from?.name ?? "The system";
+  const d = entry.details ?? {};
+  switch (entry.kind) {
+    case "participant_joined":
+      return `${d.participant?.name ?? who} joined`;
+    case "participant_left":
+      return `${d.participant?.name ?? who} left${d.reason === "disconnected" ? " (connection lost)" : ""}`;
+    case "invited":
+      return d.purpose === "transfer" ? `${who} asked ${recipient(d, name)} to take over` : `${who} invited ${recipient(d, name)}`;
+    case "invitation_expired":
+      return `No answer to the invitation of ${recipient(d, name)}`;
+    case "invitation_withdrawn":
+      return `The invitation of ${recipient(d, name)} was withdrawn`;
+    case "transferred":
+      return `${d.from?.name ?? name(d.from) ?? who} handed the conversation to ${d.to?.name ?? name(d.to) ?? recipient(d, name)}`;
+    case "notice":
+      return `Told the customer: “${entry.text ?? ""}”`;
+    case "status_changed":
+      return changed(d);
+    case "flag_raised":
+      return `${who} raised a flag`;
+    case "flag_lowered":
+      return `${who} lowered the flag`;
+    case "message_edited":
+    case "message_deleted":
+    case "reaction":
+      return d.number ? null : { message_edited: `${who} edited a message`, message_deleted: `${who} took a message back`, reaction: `${who} reacted ${d.emoji ?? ""}` }[entry.kind];
+    case "message":
+    case "whisper":
+      return null;
+    default:
+      return entry.text || null;
+  }
+}
+
+function recipient(details, name) {
+  const { type, id } = details.recipient ?? {};
+  return type === "agent" ? name(id) : `the ${type ?? ""} ${name(id)}`;
+}
+
+function changed({ to, reason }) {
+  if (to === "ended") return ENDINGS[reason] ?? "Conversation ended";
+  if (to === "waiting") return "Waiting for a rep";
+  if (to === "inactive") return "Nothing was said for long: inactive";
+  return to === "active" ? "Active again" : `Now ${to}`;
+}
+
+/** What to say when a call failed. */
+export const sentence = (error) => error?.message || "That didn't work.";

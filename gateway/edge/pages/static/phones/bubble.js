@@ -1,0 +1,57 @@
+// One line on a handset: a message in a bubble, or a notice apart from them.
+
+import { h } from "../kit/dom.js";
+import { clock, hue, initials, moment } from "../kit/format.js";
+import { icon } from "../kit/icons.js";
+import { linked } from "../kit/text.js";
+
+const SENT = { sending: ["Sending", "clock"], sent: ["Sent", "check"], delivered: ["Delivered", "checks"], read: ["Read", "checks"], failed: ["Not delivered", "alert"] };
+
+/** A row; `first`: the first of a run from one side and speaker. `press(line)` when it is chosen. */
+export function bubble(line, first, press) {
+  if (line.kind === "notice") return h("li", { class: "row notice", data: { line: line.id } }, h("button", { class: "notice-text", type: "button", "aria-label": `Notice: ${line.text}. What crossed the wire`, on: { click: () => press(line) } }, h("span", { dir: "auto" }, line.text)));
+  const mine = line.from === "me";
+  const [words, sign] = (mine && SENT[line.status]) || [];
+  return h(
+    "li",
+    { class: `row ${mine ? "me" : "them"}${first ? " first" : ""}`, data: { line: line.id } },
+    !mine && first && face(line.speaker),
+    !mine && line.speaker && first && h("p", { class: "speaker", dir: "auto" }, line.speaker),
+    h(
+      "div",
+      { class: "bubble" },
+      h("span", { class: "unseen" }, mine ? "You: " : `${line.speaker ?? "Business"}: `),
+      line.media && media(line.media),
+      line.text && h("p", { class: "text", dir: "auto" }, linked(line.text)),
+      line.deleted && !line.text && h("p", { class: "text gone" }, "Taken back"),
+      choices(line),
+      line.reaction && h("p", { class: "reaction" }, line.reaction),
+    ),
+    h(
+      "p",
+      { class: "meta" },
+      h("time", { datetime: line.at, title: moment(line.at) }, clock(line.at)),
+      words && h("span", { class: `status ${line.status}` }, icon(sign, { size: 12 }), words),
+      h("button", { class: "look", type: "button", "aria-label": "What can be done with this message", title: "This message …", on: { click: (event) => press(line, event.currentTarget) } }, icon("more", { size: 14 })),
+    ),
+  );
+}
+
+function face(speaker) {
+  const element = h("span", { class: "avatar", "aria-hidden": "true" }, speaker ? initials(speaker) : "B");
+  element.style.setProperty("--hue", hue(speaker ?? "business"));
+  return element;
+}
+
+function media({ name, mime_type: type = "", url }) {
+  const words = name || "File";
+  if (!url) return h("p", { class: "file" }, icon("file"), words);
+  if (type.startsWith("image/")) return h("a", { class: "picture", href: url, target: "_blank", rel: "noopener" }, h("img", { src: url, alt: words, loading: "lazy" }));
+  if (type.startsWith("video/")) return h("video", { src: url, controls: true, preload: "metadata", "aria-label": words });
+  if (type.startsWith("audio/")) return h("audio", { src: url, controls: true, preload: "metadata", "aria-label": words });
+  return h("a", { class: "file", href: url, download: words }, icon("file"), h("span", { dir: "auto" }, words));
+}
+
+function choices({ choices: offered }) {
+  return Array.isArray(offered) && offered.length > 0 && h("p", { class: "choices" }, offered.map((choice) => h("span", { class: "choice" }, choice.title ?? String(choice))));
+}

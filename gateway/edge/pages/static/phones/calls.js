@@ -1,0 +1,50 @@
+// The demo's calls: what a customer does, and what their handset shows.
+
+/** The demo answered no; the message says why. */
+export class Refused extends Error {
+  constructor(status, body) {
+    super(body?.detail || body?.title || (status ? `The demo answered ${status}.` : "The demo can't be reached."));
+    this.status = status;
+  }
+}
+
+export const channels = async () => (await call("GET", "/phones/channels")).items;
+
+export const messages = async (channel, customer) => (await call("GET", `${at(channel, "messages")}?${new URLSearchParams({ customer })}`)).items;
+
+/** Type a message; `times` delivers its webhook more than once, as a provider at times does. */
+export function say(channel, customer, { text, file, times }) {
+  const details = times ? { times } : undefined;
+  if (!file) return call("POST", at(channel, "messages"), { json: { customer, text, ...(details && { details }) } });
+  const form = new FormData();
+  form.append("customer", customer);
+  if (text) form.append("text", text);
+  form.append("file", file, file.name);
+  return call("POST", at(channel, "messages"), { form });
+}
+
+export const act = (channel, customer, action) => call("POST", at(channel, "actions"), { json: { customer, ...action } });
+
+/** What crossed the wire for a line; null where the demo doesn't tell. */
+export async function wire(channel, customer, line) {
+  try {
+    return (await call("GET", `${at(channel, "wire")}?${new URLSearchParams({ customer, line })}`)).items;
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
+  }
+}
+
+const at = (channel, what) => `/phones/${encodeURIComponent(channel)}/${what}`;
+
+async function call(method, path, { json, form } = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers: json ? { "Content-Type": "application/json" } : {}, body: form || (json && JSON.stringify(json)), cache: "no-store" });
+  } catch {
+    throw new Refused(0);
+  }
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Refused(answer.status, body);
+  return body;
+}

@@ -1,0 +1,23 @@
+// "Look again": the demo tells which handset changed; a slow poll makes up for a lost word.
+
+const POLL_MS = 15_000;
+const POLL_WITHOUT_STREAM_MS = 1_500;
+
+/** Calls `changed(channelId | null, customer | null)`, null for "perhaps anything"; gives a function that ends it. */
+export function listen(changed) {
+  const stream = new EventSource("/phones/stream");
+  let live = false;
+  let timer = 0;
+  const poll = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { if (document.visibilityState === "visible") changed(null, null); poll(); }, live ? POLL_MS : POLL_WITHOUT_STREAM_MS);
+  };
+  stream.addEventListener("changed", ({ data }) => {
+    const { channel_id: channel, customer } = JSON.parse(data);
+    changed(channel, customer);
+  });
+  stream.onopen = () => { live = true; changed(null, null); poll(); };
+  stream.onerror = () => { live = false; poll(); };
+  poll();
+  return () => { clearTimeout(timer); stream.close(); };
+}

@@ -1,0 +1,75 @@
+// The phone wall: a handset per channel, to be the customer.
+
+import { fill, h } from "../kit/dom.js";
+import * as calls from "./calls.js";
+import "./handset.js";
+import { listen } from "./live.js";
+import "./wire-panel.js";
+
+const CAST = ["kim", "leo", "mia", "noor"];
+const REPS = [["ana", "Ana"], ["ben", "Ben"], ["cleo", "Cleo"], ["sam", "Sam (supervisor)"]];
+
+class Wall extends HTMLElement {
+  async connectedCallback() {
+    const customer = new URL(location.href).searchParams.get("customer")?.trim() || CAST[0];
+    this.handsets = [];
+    this.wire = h("byoc-wire");
+    this.who = h("input", { id: "customer", class: "field", value: customer, list: "cast", autocomplete: "off", spellcheck: "false", maxlength: 64, on: { change: () => this.#be(this.who.value.trim()) } });
+    this.phones = h("ul", { class: "phones" });
+    this.told = h("p", { class: "wall-state", role: "status" }, "Loading …");
+    fill(
+      this,
+      h(
+        "header",
+        { class: "wall-head" },
+        h("h1", {}, "Phone wall"),
+        h("p", { class: "muted" }, "Be the customer on every channel."),
+        h("label", { class: "customer", htmlFor: "customer" }, "Customer ", this.who),
+        h("datalist", { id: "cast" }, CAST.map((name) => h("option", { value: name }))),
+        h("nav", { class: "desks", "aria-label": "Desks" }, h("span", {}, "Open a desk:"), REPS.map(([login, name]) => h("a", { class: "button small", href: `/desk?as=${login}`, target: `desk-${login}` }, name))),
+      ),
+      h("main", { class: "wall" }, this.told, this.phones),
+      this.wire,
+    );
+    await this.#hang(customer);
+  }
+
+  disconnectedCallback() {
+    this.end?.();
+  }
+
+  /** A line of a handset was chosen. */
+  choose(choice) {
+    this.wire.show(choice);
+  }
+
+  async #hang(customer) {
+    try {
+      const channels = await calls.channels();
+      this.handsets = channels.map((channel) => Object.assign(h("byoc-handset"), { channel: { capabilities: [], ...channel }, customer, wall: this }));
+      fill(this.phones, this.handsets.map((handset) => h("li", {}, handset)));
+      this.told.textContent = "";
+      this.end = listen((channel, who) => this.#changed(channel, who));
+    } catch (error) {
+      this.told.textContent = `${error.message} Trying again …`;
+      setTimeout(() => this.isConnected && this.#hang(customer), 2000);
+    }
+  }
+
+  #changed(channel, who) {
+    for (const handset of this.handsets) if ((channel === null || handset.channel.id === channel) && (who === null || who === undefined || handset.customer === who)) handset.look();
+  }
+
+  #be(customer) {
+    if (!customer) {
+      this.who.value = this.handsets[0]?.customer ?? CAST[0];
+      return;
+    }
+    const address = new URL(location.href);
+    address.searchParams.set("customer", customer);
+    history.replaceState(null, "", address);
+    this.handsets.forEach((handset) => handset.be(customer));
+  }
+}
+
+customElements.define("byoc-wall", Wall);
