@@ -650,13 +650,14 @@ class World:
             self.settle(pending)
 
     def _answer(self, call: HttpCall) -> tuple[HttpReply, Sequence[ProviderCall]]:
-        outcome = self.simulator.handle(self._as_request(call), self.now)
-        headers = {key.lower(): value for key, value in outcome.answer.headers.items()}
-        if call.foreign and outcome.answer.status in (301, 302, 303, 307, 308):
-            return self._answer(replace(call, url=urljoin(call.url, headers.get("location", "")), headers={}))
-        return HttpReply(outcome.answer.status, headers, outcome.answer.body), outcome.calls
+        outcome = self.simulator.handle(self.as_request(call), self.now)
+        reply = as_reply(outcome.answer)
+        if call.foreign and reply.status in (301, 302, 303, 307, 308):
+            return self._answer(replace(call, url=urljoin(call.url, reply.headers.get("location", "")), headers={}))
+        return reply, outcome.calls
 
-    def _as_request(self, call: HttpCall) -> RawRequest:
+    def as_request(self, call: HttpCall) -> RawRequest:
+        """A flow's call as the simulator gets it."""
         bases = sorted({v for k, v in self.account if k.endswith("_base") and v and call.url.startswith(v)}, key=len)
         require(bases, f"{call.url} is below none of the account's *_base addresses")
         body, content_type = _multipart(call) if call.files else (call.body, "")
@@ -706,6 +707,11 @@ class World:
     def _remember(self, news: Mapping[str, Any]) -> None:
         merged = {**self.memory, **news}
         self.memory = {key: value for key, value in merged.items() if value is not None}
+
+
+def as_reply(answer: Answer) -> HttpReply:
+    """A simulated answer as a flow gets to see it."""
+    return HttpReply(answer.status, {key.lower(): value for key, value in answer.headers.items()}, answer.body)
 
 
 def as_request(call: ProviderCall, account: Account, now: datetime) -> RawRequest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from datetime import datetime, timedelta
-from mimetypes import guess_extension
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode, urljoin
 
@@ -21,6 +20,28 @@ MAX_FILE_BYTES: Final = 26_214_400  # more than any of Twilio's channels lets a 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 # The webhook may be faster than the file store; past this time a missing file isn't late but deleted.
 _SETTLES_IN: Final = timedelta(minutes=10)
+
+# By hand, as Python's own table is that of the machine it runs on.
+_ENDINGS: Final = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/heic": ".heic",
+    "video/mp4": ".mp4",
+    "video/3gpp": ".3gp",
+    "video/quicktime": ".mov",
+    "audio/amr": ".amr",
+    "audio/mpeg": ".mp3",
+    "audio/mp4": ".m4a",
+    "audio/ogg": ".ogg",
+    "text/plain": ".txt",
+    "text/csv": ".csv",
+    "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf",
+    "text/calendar": ".ics",
+    "application/pdf": ".pdf",
+}
 
 Form = list[tuple[str, str]]
 
@@ -147,4 +168,4 @@ def _since(part: MediaPart, now: datetime) -> datetime:
 def _name(part: MediaPart, mime_type: str | None) -> str:
     """The last part of the file's address with the ending of its type, as Twilio gives no name."""
     stem = str(part.source.get("url", "")).partition("?")[0].rstrip("/").rpartition("/")[2]
-    return f"{stem[:64] or part.media}{guess_extension(mime_type or '') or ''}"
+    return f"{stem[:64] or part.media}{_ENDINGS.get(mime_type or '', '')}"

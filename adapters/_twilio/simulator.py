@@ -10,53 +10,46 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Final
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from typing import Any, ClassVar, Final, TypeAlias
 
-from adapters._twilio import faults, wire
+from adapters._twilio import faults, files, mischief, webhooks, wire
 from adapters._twilio.account import TwilioAccount
 from adapters._twilio.faults import Fault
-from adapters._twilio.ledger import Record, StoredFile, segments
-from adapters._twilio.signature import SignedFields, compute
+from adapters._twilio.files import Files
+from adapters._twilio.ledger import Handsets, Ids, Record, segments
+from adapters._twilio.mischief import Mischief
+from adapters._twilio.webhooks import Webhooks
 from adapters.contract import Answer, RawRequest
 from adapters.signing import same
-from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, hex_of
+from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile
 
-_PICTURES: Final = ("image/jpeg", "image/png", "image/gif")
+Doing: TypeAlias = Callable[[Action, datetime], Outcome]
 _FINAL: Final = ("delivered", "undelivered", "failed", "read", "canceled")
-
-
-@dataclass
-class _Hook:
-    """A webhook under way: which retries its address asked for, and the line on the handset that it is about."""
-
-    overrides: dict[str, str]
-    line: tuple[str, str] | None = None
 
 
 class Twilio:
     """One account with one sender. Everything follows from the inputs and their times; ids count up."""
 
     requests_per_second: ClassVar[int] = 100
-    max_file_bytes: ClassVar[int] = 500_000
-    max_picture_bytes: ClassVar[int] = 5_000_000
+    # What Twilio takes of each kind of file, in bytes; `*` for the kinds that aren't named.
+    max_bytes: ClassVar[Mapping[str, int]] = {"*": 500_000}
 
     def __init__(self, account: TwilioAccount, own: str | None) -> None:
         self.account = account
         self.own = own
         self.hook = account.webhook_url + (f"#{account.connection_overrides}" if account.connection_overrides else "")
+        self.ids = Ids(account.account_sid)
+        self.files = Files(account, self.ids)
+        self.handsets = Handsets()
+        self.webhooks = Webhooks(account, self.ids)
         self.records: dict[str, Record] = {}
-        self.files: dict[str, StoredFile] = {}
         self.opted_out: set[str] = set()
         self.offline: set[str] = set()
-        self._lines: dict[str, dict[str, Shown]] = {}
-        self._hooks: dict[str, _Hook] = {}
         self._fetches: dict[str, tuple[str, int]] = {}
-        self._count = 0
         self._calls_at: list[datetime] = []
+        self._mischief: list[Mischief] = []
 
     # -------------------------------------------------------------------------------------- what channels add
 
@@ -65,7 +58,7 @@ class Twilio:
         raise NotImplementedError
 
     def fields(self, action: Action) -> dict[str, str]:
-        """The parameters that this channel adds to a webhook for what the customer does."""
+        """The parameters that this channel adds to every message of a customer's."""
         return {}
 
     def heard(self, address: str, action: Action, now: datetime) -> dict[str, str]:
@@ -73,32 +66,47 @@ class Twilio:
         return {}
 
     def refusal(self, record: Record, now: datetime) -> Fault | None:
-        """What the channel refuses beyond the Messages API's own rules."""
+        """What is refused beyond the Messages API's own rules: at once without a service, else in a callback."""
         return faults.OPTED_OUT if record.to in self.opted_out else None
+
+    def late_refusal(self, record: Record, now: datetime) -> int | None:
+        """The code of what is refused by callback alone."""
+        return None
+
+    def on_looking(self, address: str, now: datetime) -> tuple[ProviderCall, ...]:
+        """Who writes has read what came before; SMS doesn't tell."""
+        return ()
+
+    def status_fields(self, status: str, now: datetime) -> dict[str, str]:
+        """The parameters that this channel adds to a status callback."""
+        return {}
+
+    def doings(self) -> dict[str, Doing]:
+        """What a customer can do on this channel beside saying something."""
+        return {}
 
     # --------------------------------------------------------------------------------------------- our calls
 
     def handle(self, request: RawRequest, now: datetime) -> Outcome:
         """Our call to Twilio's API."""
-        path = request.path.partition("?")[0]
-        if path.startswith("/_files/"):
-            return Outcome(self._stored(path.removeprefix("/_files/"), request))
+        if request.path.startswith(files.STORE):
+            return Outcome(self.files.content(request))
         if not self._authenticated(request):
             return Outcome(faults.NOT_AUTHENTICATED.answer)
         if self._too_fast(now):
             return Outcome(faults.TOO_MANY.answer)
-        return self.route(request, path, now) or Outcome(faults.NO_SUCH_RESOURCE.answer)
+        return self.route(request, now) or Outcome(faults.NO_SUCH_RESOURCE.answer)
 
-    def route(self, request: RawRequest, path: str, now: datetime) -> Outcome | None:
+    def route(self, request: RawRequest, now: datetime) -> Outcome | None:
         """The answer of the resource at that path; None where there is none."""
         root = f"/2010-04-01/Accounts/{self.account.account_sid}/Messages"
-        if not path.startswith(root):
+        if not request.path.startswith(root):
             return None
-        steps = path.removeprefix(root).removesuffix(".json").strip("/").split("/")
-        if steps == [""]:
-            return self._create(request, now) if request.method == "POST" else Outcome(self._list(request))
+        steps = [step for step in request.path.removeprefix(root).removesuffix(".json").split("/") if step]
+        if not steps:
+            return self._create_or_not(request, now) if request.method == "POST" else Outcome(self._list(request))
         if steps[1:2] == ["Media"]:
-            return Outcome(self._media(steps[0], steps[2:], request, as_json=path.endswith(".json")))
+            return Outcome(self.files.resource(steps[0], steps[2:], request))
         return Outcome(self._one(steps[0], request)) if len(steps) == 1 else None
 
     def _authenticated(self, request: RawRequest) -> bool:
@@ -116,10 +124,12 @@ class Twilio:
         self._calls_at = [at for at in self._calls_at if (now - at).total_seconds() < 1] + [now]
         return len(self._calls_at) > self.requests_per_second
 
-    def _create(self, request: RawRequest, now: datetime) -> Outcome:
-        form: dict[str, list[str]] = {}
-        for name, value in wire.pairs(request.body):
-            form.setdefault(name, []).append(value)
+    def _create_or_not(self, request: RawRequest, now: datetime) -> Outcome:
+        befalls = self._mischief.pop(0) if self._mischief else Mischief()
+        return befalls.upon(Outcome() if befalls.refuses else self._create(request, befalls.error, now))
+
+    def _create(self, request: RawRequest, error: int | None, now: datetime) -> Outcome:
+        form = _form(request)
         if fault := faults.in_message(form, own=self.own, service=self.account.messaging_service_sid):
             return Outcome(fault.answer)
         record = self._record(form, now)
@@ -128,18 +138,19 @@ class Twilio:
             return Outcome(refusal.answer)
         self.records[record.sid] = record
         answer = _json(record.json(), 201)
-        if refusal:
-            return Outcome(answer, (*self._tell(record, "queued", now), *self._tell(record, "failed", now, refusal.code)))
+        late = error or (refusal.code if refusal else None) or self.late_refusal(record, now)
+        if late:
+            return Outcome(answer, (*self._queued(record, now), *self._tell(record, "failed", now, late)))
         return Outcome(answer, self._fetch_all(record) or self._hand_on(record, now))
 
     def _record(self, form: Mapping[str, list[str]], now: datetime) -> Record:
         service = form.get("MessagingServiceSid", [""])[0] or None
         urls = form.get("MediaUrl", [])
         return Record(
-            sid=self._sid("MM" if urls else "SM"),
+            sid=self.ids.sid("MM" if urls else "SM"),
             account_sid=self.account.account_sid,
             to=form["To"][0],
-            sender=form.get("From", [self.own if service else ""])[0] or "",
+            sender=form.get("From", [(self.own or "") if service else ""])[0],
             body=form.get("Body", [""])[0],
             created=now,
             service=service,
@@ -159,46 +170,16 @@ class Twilio:
         return _json(record.json())
 
     def _list(self, request: RawRequest) -> Answer:
-        wanted = {"To": "to", "From": "sender"}
+        wanted = {ours: request.param(theirs) for theirs, ours in (("To", "to"), ("From", "sender"))}
         found = [
-            record
+            record.json()
             for record in reversed(self.records.values())
-            if all(getattr(record, ours) == request.param(theirs) for theirs, ours in wanted.items() if request.param(theirs))
+            if all(value in (None, getattr(record, name)) for name, value in wanted.items())
         ]
         page = {"page": 0, "page_size": 50, "next_page_uri": None, "previous_page_uri": None, "uri": request.path}
-        return _json({"messages": [record.json() for record in found], **page})
+        return _json({"messages": found, **page})
 
-    # --------------------------------------------------------------------------------------------- media
-
-    def _media(self, parent: str, steps: list[str], request: RawRequest, *, as_json: bool) -> Answer:
-        stored = self.files.get(steps[0]) if steps else None
-        if stored is None or stored.parent != parent:
-            return faults.NO_SUCH_RESOURCE.answer
-        if request.method == "DELETE":
-            del self.files[steps[0]]
-            return Answer(204)
-        if stored.not_yet:
-            stored.not_yet -= 1
-            return faults.NO_SUCH_RESOURCE.answer
-        if as_json:
-            kind = {"account_sid": self.account.account_sid, "parent_sid": parent, "content_type": stored.file.mime_type}
-            return _json({"sid": steps[0], **kind, "uri": request.path})
-        return Answer(307, headers={"location": f"{self.account.api_base}/_files/{steps[0]}?Signature={stored.signature}"})
-
-    def _stored(self, media_sid: str, request: RawRequest) -> Answer:
-        """The file store behind: a signed address, and a refusal for whoever brings credentials along."""
-        stored = self.files.get(media_sid)
-        if stored is None or request.param("Signature") != stored.signature:
-            return Answer(403, b"<Error><Code>AccessDenied</Code></Error>", {"content-type": "application/xml"})
-        if request.headers.get("authorization"):
-            message = b"<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed</Message></Error>"
-            return Answer(400, message, {"content-type": "application/xml"})
-        return Answer(200, stored.file.content, {"content-type": stored.file.mime_type})
-
-    def _store(self, file: SimFile, parent: str, not_yet: int = 0) -> str:
-        sid = self._sid("ME")
-        self.files[sid] = StoredFile(file, parent, not_yet, hex_of(f"{self.account.account_sid} {sid}", 24))
-        return sid
+    # -------------------------------------------------------------------------------------- handing on, receipts
 
     def _fetch_all(self, record: Record) -> tuple[ProviderCall, ...]:
         """Twilio fetches what we named, with no credentials, before it hands the message on."""
@@ -216,34 +197,38 @@ class Twilio:
             return ()
         if answer is None or answer.status != 200:
             return self._tell(record, "failed", now, 11200)
-        file = _file(call.url, answer)
-        if len(answer.body) > (self.max_picture_bytes if file.mime_type in _PICTURES else self.max_file_bytes):
-            return self._tell(record, "undelivered", now, 30019)
-        record.media.append(self._store(file, sid))
+        file = files.fetched(call.url, answer)
+        if fault := self.file_fault(file):
+            return self._tell(record, "undelivered", now, fault)
+        record.media.append(self.files.store(file, sid))
         return self._hand_on(record, now) if index + 1 == len(record.media_urls) else ()
 
-    # --------------------------------------------------------------------------------------- handing on, receipts
+    def file_fault(self, file: SimFile) -> int | None:
+        """The code of what is wrong with a fetched file."""
+        return 30019 if len(file.content) > self.max_bytes.get(file.mime_type, self.max_bytes["*"]) else None
 
     def _hand_on(self, record: Record, now: datetime) -> tuple[ProviderCall, ...]:
         """To the carrier, and from there to the phone if it is on."""
-        queued = self._tell(record, "queued", now) if record.service else ()
         record.sent = now
-        sent = self._tell(record, "sent", now)
-        return (*queued, *sent, *(() if record.to in self.offline else self._deliver(record, now)))
+        sent = (*self._queued(record, now), *self._tell(record, "sent", now))
+        return (*sent, *(() if record.to in self.offline else self.deliver(record, now)))
 
-    def _deliver(self, record: Record, now: datetime) -> tuple[ProviderCall, ...]:
+    def _queued(self, record: Record, now: datetime) -> tuple[ProviderCall, ...]:
+        """Only a service tells this step."""
+        return self._tell(record, "queued", now) if record.service else ()
+
+    def deliver(self, record: Record, now: datetime) -> tuple[ProviderCall, ...]:
+        """Onto the phone."""
         for index, media_sid in enumerate(record.media or [""]):
-            self._show(
-                record.to,
-                Shown(
-                    id=f"{record.sid}.{index}" if index else record.sid,
-                    sender="them",
-                    kind="notice" if record.outbox_id.startswith("ntc_") else "message",
-                    text=(record.body or None) if not index else None,
-                    at=now,
-                    media=self._shown_file(media_sid) if media_sid else None,
-                ),
+            line = Shown(
+                id=f"{record.sid}.{index}" if index else record.sid,
+                sender="them",
+                kind="notice" if record.outbox_id.startswith("ntc_") else "message",
+                text=(record.body or None) if not index else None,
+                at=now,
+                media=self.files.shown(media_sid),
             )
+            self.handsets.show(record.to, line)
         return self._tell(record, "delivered", now)
 
     def _tell(self, record: Record, status: str, now: datetime, error: int | None = None) -> tuple[ProviderCall, ...]:
@@ -264,11 +249,7 @@ class Twilio:
             **self.status_fields(status, now),
             "ApiVersion": "2010-04-01",
         }
-        return (self._webhook(record.callback, fields, lane=record.sid),)
-
-    def status_fields(self, status: str, now: datetime) -> dict[str, str]:
-        """The parameters that this channel adds to a status callback."""
-        return {}
+        return (self.webhooks.make(record.callback, fields, lane=record.sid),)
 
     def mark_read(self, address: str, now: datetime) -> tuple[ProviderCall, ...]:
         """Read receipts for everything that the phone has (channels that tell)."""
@@ -279,19 +260,14 @@ class Twilio:
 
     def act(self, action: Action, now: datetime) -> Outcome:
         """A customer does something."""
-        doings: dict[str, Callable[[Action, datetime], Outcome]] = {
-            "say": self._says,
-            "offline": self._switches_off,
-            "online": self._switches_on,
-            **self.doings(),
-        }
-        if action.kind not in doings:
-            raise CannotAct(f"the phone can't do that here: {action.kind}")
-        return doings[action.kind](action, now)
-
-    def doings(self) -> dict[str, Callable[[Action, datetime], Outcome]]:
-        """What else a customer can do on this channel."""
-        return {}
+        common: dict[str, Doing] = {"say": self._says, "offline": self._switches_off, "online": self._switches_on}
+        doing = (common | self.doings()).get(action.kind)
+        if doing is None:
+            raise CannotAct(f"{action.kind} is nothing that a phone can do here")
+        ordered = mischief.asked_for(action.details)
+        outcome = doing(action, now)
+        self._mischief += ordered
+        return outcome
 
     def _switches_off(self, action: Action, now: datetime) -> Outcome:
         self.offline.add(self.address(action.customer))
@@ -301,94 +277,72 @@ class Twilio:
         address = self.address(action.customer)
         self.offline.discard(address)
         waiting = [record for record in self.records.values() if record.to == address and record.status == "sent"]
-        return Outcome(calls=tuple(call for record in waiting for call in self._deliver(record, now)))
+        return Outcome(calls=tuple(call for record in waiting for call in self.deliver(record, now)))
 
     def _says(self, action: Action, now: datetime) -> Outcome:
         if not (action.text or action.file):
             raise CannotAct("write something, or pick a file")
-        return self.says(action, now, {"Body": action.text or ""}, action.file)
+        return self.says(action, now, {}, action.file)
 
     def says(self, action: Action, now: datetime, extra: Mapping[str, str], file: SimFile | None = None) -> Outcome:
-        """A message of the customer's: onto the handset, and to our webhook."""
-        address = self.address(action.customer)
-        sid = self._sid("MM" if file else "SM")
-        media_sid = self._store(file, sid, int(action.details.get("late", 0))) if file else ""
-        shown = Shown(id=sid, sender="me", text=action.text, at=now, status="sending", media=self._shown_file(media_sid))
-        self._show(address, shown)
+        """A message of the customer's, onto the handset and to our webhook.
+
+        `details`: `times` and `delay_seconds` of its delivery, `extra` parameters, `late` (how often its file is not there yet),
+        `token` (which of the account's tokens signs, while they rotate).
+        """
+        details, address = action.details, self.address(action.customer)
+        sid = self.ids.sid("MM" if file else "SM")
+        media_sid = self.files.store(file, sid, int(details.get("late", 0))) if file else ""
+        shown = Shown(id=sid, sender="me", text=action.text, at=now, status="sending", media=self.files.shown(media_sid))
+        self.handsets.show(address, shown)
         read = self.on_looking(address, now)
-        fields = self._inbound_fields(sid, address, media_sid) | self.fields(action) | dict(extra)
-        fields |= self.heard(address, action, now) | {str(k): str(v) for k, v in action.details.get("extra", {}).items()}
-        delay = float(action.details.get("delay_seconds", 0))
+        fields = self._inbound_fields(sid, address, action.text or "", media_sid) | self.fields(action) | dict(extra)
+        fields |= self.heard(address, action, now) | {str(key): str(value) for key, value in details.get("extra", {}).items()}
+        delay, token = float(details.get("delay_seconds", 0)), int(details.get("token", 0))
         calls = [
-            self._webhook(self.hook, fields, lane=address, delay=delay, line=(address, sid))
-            for _ in range(int(action.details.get("times", 1)))
+            self.webhooks.make(self.hook, fields, lane=address, delay=delay, line=(address, sid), token=token)
+            for _ in range(int(details.get("times", 1)))
         ]
         return Outcome(calls=(*read, *calls), line_id=sid)
 
-    def on_looking(self, address: str, now: datetime) -> tuple[ProviderCall, ...]:
-        """Who writes has read what came before; SMS doesn't tell."""
-        return ()
-
-    def _inbound_fields(self, sid: str, address: str, media_sid: str) -> dict[str, str]:
-        fields = {
+    def _inbound_fields(self, sid: str, address: str, body: str, media_sid: str) -> dict[str, str]:
+        file = self.files.get(media_sid)
+        service = self.account.messaging_service_sid
+        return {
             "ToCountry": "US",
             "SmsMessageSid": sid,
-            "NumMedia": "1" if media_sid else "0",
+            "NumMedia": "1" if file else "0",
             "SmsSid": sid,
             "SmsStatus": "received",
-            "Body": "",
+            "Body": body,
             "To": self.own or "",
-            "NumSegments": "1",
+            "NumSegments": str(segments(body)),
             "MessageSid": sid,
             "AccountSid": self.account.account_sid,
             "From": address,
             "ApiVersion": "2010-04-01",
+            **({"MessagingServiceSid": service} if service else {}),
+            **({"MediaContentType0": file.mime_type} if file else {}),
+            **({"MediaUrl0": f"{self.account.resources}/Messages/{sid}/Media/{media_sid}"} if file else {}),
         }
-        if self.account.messaging_service_sid:
-            fields["MessagingServiceSid"] = self.account.messaging_service_sid
-        if media_sid:
-            fields["MediaContentType0"] = self.files[media_sid].file.mime_type
-            fields["MediaUrl0"] = f"{self.account.resources}/Messages/{sid}/Media/{media_sid}"
-        return fields
 
-    # ---------------------------------------------------------------------------------------------- webhooks
+    def reply(self, address: str, text: str, now: datetime) -> None:
+        """An automatic text of Twilio's own, which passes by us."""
+        line = {"id": self.ids.sid("SM"), "from": "them", "text": text, "at": now, "automatic": True}
+        self.handsets.show(address, Shown.model_validate(line))
 
-    def _webhook(
-        self, url: str, fields: Mapping[str, str], *, lane: str, delay: float = 0, line: tuple[str, str] | None = None
-    ) -> ProviderCall:
-        address, _, fragment = url.partition("#")
-        if "Body" in fields:
-            fields = {**fields, "NumSegments": str(segments(fields["Body"]))}
-        call_id = f"call{self._next()}"
-        self._hooks[call_id] = _Hook({name: values[0] for name, values in parse_qs(fragment).items()}, line)
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-            "Accept": "*/*",
-            "User-Agent": "TwilioProxy/1.1",
-            "I-Twilio-Idempotency-Token": hex_of(f"{self.account.account_sid} {call_id}", 32),
-            "X-Twilio-Signature": self._signature(address, fields),
-        }
-        return ProviderCall(call_id, "POST", address, headers, urlencode(fields).encode(), lane=lane, delay_seconds=delay)
-
-    def _signature(self, url: str, fields: Mapping[str, str]) -> str:
-        return compute(self.account.auth_tokens[0].get_secret_value(), url, SignedFields(fields.items()))
+    # ---------------------------------------------------------------------------------------------- the rest
 
     def settled(self, call: ProviderCall, answer: Answer | None, now: datetime) -> tuple[ProviderCall, ...]:
-        """What a call came to; a failed webhook is repeated as its address asked, by default only where nobody answered."""
+        """What a call came to; a failed webhook is repeated as its address asked."""
         if call.id in self._fetches:
             return self._fetched(call, answer, now)
-        hook = self._hooks.get(call.id.partition(".")[0])
-        if hook is None:
-            return ()
-        if answer is not None and 200 <= answer.status < 300:
-            self._mark(hook.line, "sent")
-            return ()
-        if _repeats(hook.overrides, answer) and call.attempt <= _attempts(hook.overrides):
-            return (_repeated(call),)
-        self._mark(hook.line, "failed")
+        became, line = self.webhooks.settled(call, answer)
+        if became == "again":
+            return (webhooks.repeated(call),)
+        if line:
+            self.handsets.mark(*line, "sent" if became == "taken" else "failed")
         return ()
-
-    # --------------------------------------------------------------------------------------------- handsets
 
     def refresh(self, customer: str, now: datetime) -> tuple[ProviderCall, ...]:
         """Nothing: the phone has all that was delivered."""
@@ -396,74 +350,20 @@ class Twilio:
 
     def handset(self, customer: str) -> list[Shown]:
         """What the customer's phone shows, oldest first."""
-        return list(self._lines.get(self.address(customer), {}).values())
+        return self.handsets.lines(self.address(customer))
 
     def file(self, file_id: str) -> SimFile | None:
         """A file that a handset shows."""
-        stored = self.files.get(file_id)
-        return stored.file if stored else None
-
-    def reply(self, address: str, text: str, now: datetime) -> None:
-        """An automatic text of Twilio's own, which passes by us."""
-        self._show(
-            address, Shown.model_validate({"id": self._sid("SM"), "from": "them", "text": text, "at": now, "automatic": True})
-        )
-
-    def _show(self, address: str, line: Shown) -> None:
-        self._lines.setdefault(address, {})[line.id] = line
-
-    def _mark(self, line: tuple[str, str] | None, status: str) -> None:
-        lines = self._lines.get(line[0], {}) if line else {}
-        if line and line[1] in lines and lines[line[1]].status != "sent":
-            lines[line[1]] = lines[line[1]].model_copy(update={"status": status})
-
-    def _shown_file(self, media_sid: str) -> dict[str, Any] | None:
-        stored = self.files.get(media_sid)
-        if stored is None:
-            return None
-        file = stored.file
-        return {"name": file.name, "mime_type": file.mime_type, "size_bytes": len(file.content), "file_id": media_sid}
-
-    # ------------------------------------------------------------------------------------------------- ids
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
-
-    def _sid(self, prefix: str) -> str:
-        return f"{prefix}{hex_of(self.account.account_sid, 8)}{self._next():024x}"
+        return self.files.get(file_id)
 
 
 def _json(members: Mapping[str, Any], status: int = 200) -> Answer:
-    return Answer(status, json.dumps(members).encode(), {"content-type": "application/json;charset=utf-8"})
+    return Answer(status, json.dumps(members).encode(), faults.JSON)
 
 
-def _file(url: str, answer: Answer) -> SimFile:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    mime_type = headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
-    return SimFile(name=unquote(urlsplit(url).path.rpartition("/")[2]) or "file", mime_type=mime_type, content=answer.body)
-
-
-def _repeats(overrides: Mapping[str, str], answer: Answer | None) -> bool:
-    policy = overrides.get("rp", "ct").split(",")
-    happened: Iterable[str] = ("ct", "rt") if answer is None else (f"{answer.status // 100}xx",)
-    return "all" in policy or any(one in policy for one in happened)
-
-
-def _attempts(overrides: Mapping[str, str]) -> int:
-    count = overrides.get("rc", "1")
-    return min(int(count), 5) if count.isdecimal() else 1
-
-
-def _repeated(call: ProviderCall) -> ProviderCall:
-    """The same call once more: same bytes, same signature, same token."""
-    return ProviderCall(
-        id=f"{call.id.partition('.')[0]}.{call.attempt + 1}",
-        method=call.method,
-        url=call.url,
-        headers=call.headers,
-        body=call.body,
-        lane=call.lane,
-        delay_seconds=min(2.0 ** (call.attempt - 1), 8.0),
-        attempt=call.attempt + 1,
-    )
+def _form(request: RawRequest) -> dict[str, list[str]]:
+    """The fields of a form; of anything else none, which is then what is complained about."""
+    form: dict[str, list[str]] = {}
+    for name, value in wire.pairs(request.body) if wire.is_form(request) else ():
+        form.setdefault(name, []).append(value)
+    return form

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
-from adapters._twilio.simulator import Twilio
+from adapters._twilio.simulator import Doing, Twilio
 from adapters.simulation import Action, Outcome, digits_of
 from adapters.sms.account import TwilioAccount
 
@@ -23,6 +23,14 @@ _REPLIES: Final = {
 
 class TextingTwilio(Twilio):
     """One number (or service) and the phones that know it."""
+
+    # Pictures are made to fit the phone; what isn't one must fit as it is.
+    max_bytes: ClassVar[Mapping[str, int]] = {
+        "*": 500_000,
+        "image/jpeg": 5_000_000,
+        "image/png": 5_000_000,
+        "image/gif": 5_000_000,
+    }
 
     def __init__(self, account: TwilioAccount) -> None:
         super().__init__(account, account.number)
@@ -45,12 +53,12 @@ class TextingTwilio(Twilio):
         self.reply(address, _REPLIES[heard], now)
         return {"OptOutType": heard} if self.account.messaging_service_sid else {}
 
-    def doings(self) -> dict[str, Callable[[Action, datetime], Outcome]]:
-        """A texter ends it with STOP, and shares a contact as a file."""
+    def doings(self) -> dict[str, Doing]:
+        """A texter ends it with STOP; there is no other way."""
         return {"end": self._stops}
 
     def _stops(self, action: Action, now: datetime) -> Outcome:
-        return self.act(action.model_copy(update={"kind": "say", "text": "STOP", "file": None}), now)
+        return self.says(action.model_copy(update={"kind": "say", "text": "STOP"}), now, {})
 
     def status_fields(self, status: str, now: datetime) -> dict[str, str]:
         """When the carrier says that it was done."""

@@ -1,0 +1,161 @@
+"""What the fixtures can't show: how parsing behaves over many webhooks, settings and strange input. The rest is in the fixtures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from adapters._twilio import wire
+from adapters._twilio.wire import MAX_FORM_FIELDS
+from adapters.conformance import NOW, Case
+from adapters.contract import RawRequest
+from adapters.envelope import Inbound, InboundEnded, InboundMessage, InboundReceipt, InboundUnknown, MediaPart, ReceiptStatus
+from adapters.errors import NotUnderstood
+from adapters.sms import ADAPTER
+from adapters.sms.account import TwilioAccount
+from tests.adapters.sms.account import ACCOUNT
+from tests.adapters.sms.suite import SUITE
+
+HEADERS = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def request(body: bytes = b"", path: str = "", query: tuple[tuple[str, str], ...] = (), **fields: str) -> RawRequest:
+    form = {"MessageSid": "SM1", "From": "+15550001111", "To": "+15550002222"} | fields
+    return RawRequest("POST", ACCOUNT.webhook_url + path, path, query, HEADERS, body or urlencode(form).encode(), NOW)
+
+
+def parse(given: RawRequest, account: TwilioAccount = ACCOUNT) -> list[Inbound]:
+    return ADAPTER.parse(given, account)
+
+
+def message(given: RawRequest, account: TwilioAccount = ACCOUNT) -> InboundMessage:
+    found = parse(given, account)[0]
+    assert isinstance(found, InboundMessage)
+    return found
+
+
+@pytest.mark.parametrize("case", SUITE.cases, ids=str)
+def test_the_raw_event_is_kept_as_it_came(case: Case) -> None:
+    if case.request.headers.get("content-type") == "application/json":
+        return
+    for event in parse(case.request):
+        assert event.raw == wire.read(case.request)
+
+
+def test_receipts_go_up_by_rank_whatever_order_they_come_in() -> None:
+    """Status going backwards: each callback has an id and a rank of its own, so a late `sent` can be told from `delivered`."""
+    found = [
+        parse(request(path="/status", query=(("m", "msg_1"),), MessageStatus=status))[0]
+        for status in ("delivered", "sent", "read", "delivered")
+    ]
+    assert [one.event_id for one in found] == ["SM1:delivered", "SM1:sent", "SM1:read", "SM1:delivered"]
+    ranks = [one.status.rank for one in found if isinstance(one, InboundReceipt)]
+    assert ranks == [2, 1, 3, 2]
+
+
+def test_a_receipt_that_overtakes_the_answer_names_our_own_id() -> None:
+    found = parse(request(path="/status", query=(("m", "msg_018f"),), MessageStatus="failed", ErrorCode="30005"))[0]
+    assert isinstance(found, InboundReceipt)
+    assert (found.outbox_id, found.message_ids, found.status) == ("msg_018f", ("SM1",), ReceiptStatus.failed)
+    assert (found.code, found.provider_code) == ("recipient_unreachable", "30005")
+
+
+def test_opt_out_in_the_callback_only() -> None:
+    """With a service 21610 comes in the callback alone; it counts as much as STOP."""
+    found = parse(request(path="/status", MessageStatus="failed", ErrorCode="21610"))[0]
+    assert found.remember == {"opted_out": True}
+
+
+def test_words_are_settings() -> None:
+    account = ACCOUNT.model_copy(update={"stop_words": ("Basta",), "start_words": ()})
+    assert [type(one) for one in parse(request(Body="BASTA "), account)] == [InboundMessage, InboundEnded]
+    assert len(parse(request(Body="stop"), account)) == 1
+    assert "opted_out" not in message(request(Body="START"), account).remember
+
+
+def test_stop_ends_the_conversation_and_is_kept_as_a_message() -> None:
+    said, ended = parse(request(Body="Stop"))
+    assert isinstance(said, InboundMessage)
+    assert isinstance(ended, InboundEnded)
+    assert said.plain == "Stop"
+    assert ended.reason == "opted_out"
+    assert said.id != ended.id
+
+
+@pytest.mark.parametrize("hostile", ["\u202e", "🏴‍☠️" * 300, "\ufeff", "\u0000", "<script>", "%00%ff", "𐏿", "\x1b[2J"])
+def test_hostile_unicode_is_taken_as_it_is(hostile: str) -> None:
+    assert message(request(Body=f"a{hostile}b")).plain == f"a{hostile}b".replace("\0", "")
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    assert message(request(b"MessageSid=SM1&From=%2B1&Body=%ff%fe+ok\xff")).plain == "\ufffd\ufffd ok\ufffd"
+
+
+@pytest.mark.parametrize("count", ["-1", "99999999999999999999", "many", "1e9", ""])
+def test_the_count_of_files_is_not_believed(count: str) -> None:
+    assert message(request(Body="x", NumMedia=count)).plain == "x"
+
+
+def test_files_beyond_those_that_twilio_sends_are_not_read() -> None:
+    fields = {f"MediaUrl{n}": f"https://api.twilio.com/{n}" for n in range(500)}
+    assert len(message(request(urlencode({"MessageSid": "MM1", "From": "+1", **fields}).encode())).parts) == 20
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "media"),
+    [
+        ("image/heic", "image"),
+        ("IMAGE/PNG", "image"),
+        ("video/x", "video"),
+        ("audio/amr", "audio"),
+        ("", "file"),
+        ("☂/☂", "file"),
+    ],
+)
+def test_kinds_of_files(mime_type: str, media: str) -> None:
+    part = message(request(MediaUrl0="https://api.twilio.com/1", MediaContentType0=mime_type)).parts[0]
+    assert isinstance(part, MediaPart)
+    assert part.media == media
+
+
+@pytest.mark.parametrize(
+    "body", ["a" * 60, "A" * 59 + "=", "word" * 20, "Zm9v" * 14 + "Zm8", "////" * 20, "hello there " * 6, "AAAA" * 20]
+)
+def test_long_words_are_not_taken_for_base64(body: str) -> None:
+    assert message(request(MessageSid="MM1", Body=body)).plain == body
+
+
+@pytest.mark.parametrize("data", ["{", "NaN", '{"a":NaN}', "[" * 5_000, '"x"', "null", "0"])
+def test_form_answers_that_are_no_json_cost_nothing(data: str) -> None:
+    assert isinstance(message(request(Body="x", FlowData=data)), InboundMessage)
+
+
+def test_one_form_is_one_event_even_where_it_makes_no_sense() -> None:
+    found = parse(request(Latitude="9" * 400, Longitude="1"))
+    assert len(found) == 1
+    assert isinstance(found[0], InboundMessage | InboundUnknown)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        request(b"&" * (MAX_FORM_FIELDS + 1)),
+        request(b"a=" + b"x" * 300_000),
+        request(b"&&&"),
+        replace(request(b"{"), headers={"content-type": "application/json"}),
+        replace(request(b"hello"), headers={"content-type": "text/plain"}),
+    ],
+)
+def test_what_is_no_form_is_not_understood(given: RawRequest) -> None:
+    with pytest.raises(NotUnderstood):
+        parse(given)
+
+
+def test_the_same_unknown_event_has_the_same_id_and_another_has_another() -> None:
+    def event_id(**fields: Any) -> str:
+        return parse(request(urlencode(fields).encode()))[0].event_id
+
+    assert event_id(CallSid="CA1", N=1) == event_id(CallSid="CA1", N=1) != event_id(CallSid="CA1", N=2)
