@@ -1,0 +1,115 @@
+"""The settings of a web chat channel: its secrets, where its widget may stand, and what the widget says."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from adapters.contract import Account
+
+_MIB = 1024 * 1024
+Words = Annotated[dict[str, str], Field(description="Text by locale (`en`, `de`, `pt-BR`); `en` is used where none fits.")]
+
+
+class PrechatField(BaseModel):
+    """One question of the form before the chat; its answer goes to the reps as an attribute, never as a message."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="`name` and `email` are known; others are yours.")
+    kind: Literal["text", "name", "email", "phone", "select", "checkbox"] = "text"
+    label: Words
+    required: bool = False
+    options: tuple[str, ...] = Field(default=(), description="What a `select` offers.")
+
+
+class QuickReply(BaseModel):
+    """A button that answers for the visitor."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1, max_length=200)
+    title: str = Field(min_length=1, max_length=200)
+
+
+class Limits(BaseModel):
+    """How much one visitor, and one network (an IPv4 /24 or IPv6 /56), may do before they are asked to wait."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    messages_per_minute: int = Field(default=60, ge=1, description="By one visitor; files count as messages.")
+    signals_per_minute: int = Field(default=120, ge=1, description="Typing and read marks, by one visitor.")
+    sessions_per_minute: int = Field(default=60, ge=1, description="New or resumed sessions from one network; offices share one.")
+    requests_per_minute: int = Field(default=1200, ge=1, description="All requests from one network.")
+    streams: int = Field(default=5, ge=1, description="Open event streams of one visitor (tabs).")
+    idle_stream_seconds: int = Field(
+        default=3600, ge=60, description="A stream is closed after this long; the widget reopens it."
+    )
+
+
+class WebchatAccount(Account):
+    """A web chat channel. Its provider is the gateway's own chat service, which signs and is signed to by `secrets`."""
+
+    secrets: tuple[SecretStr, ...] = Field(
+        description="Sign events, deliveries, visitors' tokens and file links. The first signs, all are accepted: put a new one first, "
+        "and drop the old one when `token_days` have passed."
+    )
+    api_base: str = Field(
+        default="",
+        description="Where the chat service of this channel is reached from the gateway, say http://127.0.0.1:8080/chat/web. "
+        "Empty: beside `webhook_url`.",
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Origins of the pages that may embed the widget, say https://shop.example; `*` for any. The gateway's own page always may.",
+    )
+    title: Words = Field(default={"en": "Chat"}, description="The widget's heading, by locale.")
+    welcome: Words = Field(default={}, description="The line that greets the visitor, by locale.")
+    locale: str = Field(default="en", description="For visitors whose browser says nothing.")
+    accent: str = Field(
+        default="#1a5fb4", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of the widget's head and buttons."
+    )
+    starters: tuple[QuickReply, ...] = Field(default=(), description="Quick replies offered before the first message.")
+    prechat: tuple[PrechatField, ...] = Field(default=(), description="Questions before the chat; none: no form.")
+    max_text: int = Field(default=4000, ge=16, le=20000, description="Code points of one message.")
+    max_file_bytes: int = Field(default=10 * _MIB, ge=1024, description="The largest file of a visitor.")
+    file_types: tuple[str, ...] = Field(
+        default=(
+            "image/png",
+            "image/jpeg",
+            "image/gif",
+            "image/webp",
+            "application/pdf",
+            "text/plain",
+            "text/csv",
+            "audio/*",
+            "video/mp4",
+            "video/webm",
+            "application/vnd.openxmlformats-officedocument.*",
+            "application/zip",
+        ),
+        description="What visitors may send, by type; `image/*` and `….*` for a family. HTML and SVG are never shown inline.",
+    )
+    token_days: int = Field(default=30, ge=1, le=400, description="How long a visitor who doesn't come back is known.")
+    history_days: int = Field(
+        default=90, ge=8, description="How long a visitor's own lines and files are kept by the chat service."
+    )
+    identity_secrets: tuple[SecretStr, ...] = Field(
+        default=(), description="HS256 keys of at least 32 bytes, by which your site signs the identity of a logged-in customer."
+    )
+    identity_public_key: str = Field(default="", description="RS256: the PEM public key of your site's identity tokens.")
+    identity_audience: str = Field(default="", description="The `aud` of identity tokens. Empty: the channel's id.")
+    identity_hmac: bool = Field(
+        default=False,
+        description="Accept the old form too: HMAC-SHA256 of the user id in hex, by `identity_secrets`. It never runs out; prefer tokens.",
+    )
+    identity_required: bool = Field(default=False, description="Turn away visitors without a proven identity.")
+    limits: Limits = Limits()
+
+    @property
+    def chat_base(self) -> str:
+        """The chat service's address of this channel, without a slash at the end."""
+        if self.api_base:
+            return self.api_base.rstrip("/")
+        return f"{self.webhook_url.rpartition('/webhooks/')[0]}/chat/{self.channel_id}"
