@@ -22,6 +22,7 @@ class CustomerSaid(Value):
     """The customer (or our side by another tool, see `author`) said something."""
 
     message: InboundMessage
+    answers: int | None = None  # the entry that `message.reply_to` names, when we have it
 
 
 class CustomerChanged(Value):

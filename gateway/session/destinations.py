@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 
 from adapters.envelope import Value
 from gateway.session.decision import Facts, Refusal
-from gateway.session.inviting import c4_not_others, c5_bots
-from gateway.session.model import Login, Purpose, Queue, Recipient, RecipientType, Rep, Session
+from gateway.session.inviting import c5_bots
+from gateway.session.model import Login, Purpose, Queue, RecipientType, Rep, Session
 from gateway.session.people import (
     can_receive,
     not_in_it,
@@ -30,6 +30,7 @@ from gateway.session.people import (
 )
 from gateway.session.refusals import e3_refuse
 from gateway.session.saying import m5_is_active
+from gateway.session.transferring import t2_not_others
 
 T = TypeVar("T")
 
@@ -68,12 +69,7 @@ def t3_destinations(
 ) -> Page[Destination] | Refusal:
     """T3: one page, by name. What can't be asked at all is refused as the request would be; where a right or setting takes
     one type away (P3, P4), its list is empty."""
-    refusal = (
-        p1_enhanced_edition(facts.channel)
-        or c4_not_others(Recipient(type=type, id=""))
-        or m5_is_active(session)
-        or not_in_it(session, by)
-    )
+    refusal = p1_enhanced_edition(facts.channel) or t2_not_others(type) or m5_is_active(session) or not_in_it(session, by)
     if refusal is not None:
         return refusal
     after = _read_cursor(cursor)

@@ -28,5 +28,5 @@ def l6_turn_inactive(draft: Draft) -> None:
     withdraw_all(draft, reason="inactive")
     for login in session.absent:  # who goes home while nothing happens hasn't left (L5 is for active sessions)
         draft.cancel_timer(TimerKind.grace, login)
-    draft.change(absent={}, last_reps=tuple(rep.id for rep in session.reps))
+    draft.change(last_reps=tuple(rep.id for rep in session.reps))
     draft.turn(Status.inactive, reason="idle")

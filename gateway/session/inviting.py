@@ -46,7 +46,7 @@ from gateway.session.people import (
     reps_of,
 )
 from gateway.session.refusals import e3_refuse
-from gateway.session.transferring import t1_swap
+from gateway.session.transferring import t1_swap, t2_not_others
 
 BOT_WARNING = "A bot can't tell the people of a conference apart: it may answer the wrong one."
 
@@ -91,17 +91,17 @@ def c6_may_ask(session: Session, command: Invite, facts: Facts) -> Refusal | Non
     """C6 and what goes before it: the channel, the recipient's type, and the one who asks. The session is active (see decide.py)."""
     return (
         p1_enhanced_edition(facts.channel)
-        or c4_not_others(command.recipient)
+        or (t2_not_others if command.purpose == Purpose.transfer else c4_not_others)(command.recipient.type)
         or not_in_it(session, command.by)
         or (p3_run_flows(facts.people[command.by]) if command.recipient.type is RecipientType.flow else None)
     )
 
 
-def c4_not_others(recipient: Recipient) -> Refusal | None:
-    """C4, T2: a contact outside the org is never asked, neither in nor over. There is no setting for it."""
-    if recipient.type is not RecipientType.others:
+def c4_not_others(type: RecipientType) -> Refusal | None:
+    """C4: a contact outside the org is never invited. There is no setting for it."""
+    if type is not RecipientType.others:
         return None
-    sentence = "People outside the org can't be asked on this channel: name an agent, a queue or a flow."
+    sentence = "People outside the org can't be invited: name an agent, a queue or a flow."
     return e3_refuse("recipient_type_not_allowed", sentence)
 
 
@@ -289,6 +289,8 @@ def c2_too_late(session: Session, invitation_id: str, by: Login) -> Refusal:
     closed = session.closed_invitations.get(InvitationId(invitation_id))
     if closed is None or (by not in closed.asked and by != closed.inviter):
         return _no_such_request()
+    if closed.accepted_by == by and session.has_rep(by):
+        return e3_refuse("already_participant", "You have accepted this request already: go on in the session.", login=by)
     if closed.status is InvitationStatus.accepted and closed.accepted_by != by:
         return e3_refuse("invitation_already_taken", "Another rep was first: there is nothing left to do.")
     return _closed(f"it was {closed.status.value}")

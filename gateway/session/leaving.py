@@ -96,12 +96,18 @@ def l4_customer_ended(session: Session, command: CustomerEnded, facts: Facts) ->
 
 
 def l5_disconnected(session: Session, command: RepDisconnected, facts: Facts) -> Decision:
-    """L5: the rep's connections are all gone; the grace time begins."""
+    """L5: the rep's connections are all gone; the grace time begins. In an inactive session it begins when the session wakes."""
     draft = Draft(session, facts)
-    if session.status is Status.active and session.has_rep(command.by) and command.by not in session.absent:
-        draft.change(absent={**session.absent, command.by: facts.now})
-        draft.set_timer(TimerKind.grace, command.by, draft.after(facts.settings.disconnect_grace_seconds))
+    if session.status is not Status.ended and session.has_rep(command.by) and command.by not in session.absent:
+        l5_begin_grace(draft, command.by)
     return draft.decision()
+
+
+def l5_begin_grace(draft: Draft, login: Login) -> None:
+    """L5: gone since now; the timer runs only while the session is active."""
+    draft.change(absent={**draft.session.absent, login: draft.facts.now})
+    if draft.session.status is Status.active:
+        draft.set_timer(TimerKind.grace, login, draft.after(draft.facts.settings.disconnect_grace_seconds))
 
 
 def l5_connected(session: Session, command: RepConnected, facts: Facts) -> Decision:
@@ -151,6 +157,8 @@ def l6_wake(draft: Draft) -> None:
     for rep in gone:
         l1_go(draft, Login(rep.id), reason="away")
     if draft.session.reps:
+        for login in draft.session.absent:  # who lost the connection meanwhile, has the grace time from now
+            l5_begin_grace(draft, login)
         l6_set_idle_timer(draft)
     else:
         l5_wait_for_another(draft, reason="customer_wrote")

@@ -76,7 +76,8 @@ class Actor(Value):
 class Entry(Value):
     """One line of the transcript. `number` counts from 1 without gaps; `details` hold what the kind has beyond the text.
 
-    `details` by kind: message `{"message_id", "reply_to", "said_at", "author", "outside"}`; participant_* `{"participant": {role, id, name}, "reason",
+    `details` by kind: message `{"message_id", "reply_to", "reply_to_message_id", "said_at", "author", "outside"}` (`reply_to`
+    is an entry's number); participant_* `{"participant": {role, id, name}, "reason",
     "invitation_id"}`; invited, invitation_* `{"invitation_id", "purpose", "recipient", "warning"}`; flag_*, whisper `{"raised_by"}`; transferred `{"invitation_id", "from", "to", "recipient"}`;
     notice `{"code", "about", "skipped"}`; status_changed `{"from", "to", "reason"}`; reaction `{"emoji", "message_id", "number"}`.
     """

@@ -24,7 +24,7 @@ from gateway.session.routing import start_round
 def m1_customer_said(session: Session, command: CustomerSaid, facts: Facts) -> Decision:
     """M1: the customer's message stands in the transcript for every rep; it sets the idle time anew, and wakes an inactive session."""
     draft = Draft(session, facts)
-    m1_take_in(draft, command.message)
+    m1_take_in(draft, command.message, command.answers)
     if command.message.author is Author.end_user:
         if session.status is Status.inactive:
             l6_wake(draft)
@@ -32,7 +32,7 @@ def m1_customer_said(session: Session, command: CustomerSaid, facts: Facts) -> D
     return draft.decision()
 
 
-def m1_take_in(draft: Draft, message: InboundMessage) -> Entry:
+def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None) -> Entry:
     """Write what came from the channel.
 
     What our side said by another tool, or the provider itself, is written too, as from the system and marked `outside`: the
@@ -42,7 +42,9 @@ def m1_take_in(draft: Draft, message: InboundMessage) -> Entry:
     if message.provider_time is not None:
         details["said_at"] = message.provider_time.isoformat()
     if message.reply_to is not None:
-        details["reply_to"] = message.reply_to
+        details["reply_to_message_id"] = message.reply_to
+    if answers is not None:
+        details["reply_to"] = answers
     if message.automatic_reply:
         details["automatic_reply"] = True
     if message.author is Author.end_user:

@@ -1,13 +1,15 @@
-"""Transferring: rule T1's swap. T1's request and T2 are inviting's (`invite`, `c4_not_others`), T3 is destinations.py."""
+"""Transferring: T1's swap and T2. A transfer is asked for like an invitation (inviting.py); T3 is destinations.py."""
 
 from __future__ import annotations
 
 from pydantic import JsonValue
 
+from gateway.session.decision import Refusal
 from gateway.session.draft import Draft
 from gateway.session.membership import come_in, describe, go_out
-from gateway.session.model import EntryKind, Invitation, Rep, Visibility
+from gateway.session.model import EntryKind, Invitation, RecipientType, Rep, Visibility
 from gateway.session.notices import m3_transferred
+from gateway.session.refusals import e3_refuse
 
 
 def t1_swap(draft: Draft, invitation: Invitation, taker: Rep) -> None:
@@ -23,6 +25,14 @@ def t1_swap(draft: Draft, invitation: Invitation, taker: Rep) -> None:
     draft.write(EntryKind.transferred, Visibility.reps, sender=giver, details=details)
     t1_move_queue(draft, invitation)
     m3_transferred(draft, invitation.inviter, giver.name, taker.login)
+
+
+def t2_not_others(type: RecipientType) -> Refusal | None:
+    """T2: a brought channel's session never goes to a contact outside the org, neither by request nor in the list."""
+    if type is not RecipientType.others:
+        return None
+    sentence = "A session can't be transferred to people outside the org: name an agent, a queue or a flow."
+    return e3_refuse("recipient_type_not_allowed", sentence)
 
 
 def t1_move_queue(draft: Draft, invitation: Invitation) -> None:
