@@ -106,7 +106,7 @@ class Gateway:
             address_of=proxies.address_of,
         )
         MediaDoor(self.links, self.folder, self._file_of, self.clock).install(app)
-        chat_accounts = {c.id: c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
+        chat_accounts = {str(c.id): c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
         if chat_accounts:
             chat.install(
                 app, chat_accounts, self.webhooks.accept, self.data_dir, client_address=proxies.address_of, now=self.clock
@@ -123,7 +123,14 @@ class Gateway:
         await self.inbox.open()
         await self.broker.open()
         app, surface = self.application()
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=self.config.limits.grace_seconds / 2, keepalive_timeout=75)
+        # auto_decompress off: signatures are over the bytes that came, and an unpacked size must be bounded by who unpacks.
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,
+            shutdown_timeout=self.config.limits.grace_seconds / 2,
+            keepalive_timeout=75,
+        )
         await runner.setup()
         workers = _Workers()
         try:

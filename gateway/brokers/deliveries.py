@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from adapters.contract import Sent
 from adapters.envelope import InboundReceipt, MediaState, OutboundFile, Say, TypingSignal
@@ -110,12 +110,22 @@ class StoredOutbox:
 
         await self._settle(item, write)
 
-    async def over(self, item: OutboxItem, state: str, *, code: str, reason: str, provider_code: str | None) -> None:
+    async def over(
+        self,
+        item: OutboxItem,
+        state: str,
+        *,
+        code: str,
+        reason: str,
+        provider_code: str | None,
+        remember: Mapping[str, Any] | None = None,
+    ) -> None:
         """See the contract."""
 
         def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
             now = self._clock()
             outbox.mark_over(connection, row, state, code=code, reason=reason, provider_code=provider_code, now=now.timestamp())
+            conversations.remember(connection, row.channel_id, row.address, remember or {})
             for waiting in conversations.unpark(connection, row.channel_id, [row.id]):
                 if isinstance(waiting, InboundReceipt):  # it tells what our call could not
                     settle_receipt(connection, row.id, waiting, now)

@@ -303,6 +303,10 @@ class EmbeddedBroker:
             return _NOT_FOUND
         return await self._readers.run(lambda c: records.audit_page(c, session_id, cursor, limit))
 
+    async def position(self, caller: Caller) -> int:
+        """See the contract."""
+        return self.hub.position
+
     def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """See the contract."""
         return self.hub.listen(caller, after)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.brokers.contract import Caller, Event, EventsGone
+from gateway.brokers.contract import Caller, Event, EventsGone, SlowListener
 from gateway.brokers.ground import Ground
 from gateway.brokers.reading import entries_of, file_shape, lines_of, shown
 from gateway.clock import Clock
@@ -24,10 +24,6 @@ from gateway.store.readers import Readers
 
 _MOST_WAITING = 2_000
 _CHUNK = 500
-
-
-class SlowListener(Exception):
-    """The listener has not read for too long; it may come again and resume."""
 
 
 class _Listener:
@@ -51,6 +47,11 @@ class Hub:
         self._readers, self._ground, self._bell, self._clock = readers, ground, bell, clock
         self._listeners: set[_Listener] = set()
         self._last = 0
+
+    @property
+    def position(self) -> int:
+        """The number of the latest event given out."""
+        return self._last
 
     async def start(self) -> None:
         """From now on."""

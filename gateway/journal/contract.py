@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import AwareDatetime
 
@@ -43,8 +43,17 @@ class Outbox(Protocol):
         """Not taken; try again then."""
         ...
 
-    async def over(self, item: OutboxItem, state: str, *, code: str, reason: str, provider_code: str | None) -> None:
-        """`failed`, `unknown` or `skipped`."""
+    async def over(
+        self,
+        item: OutboxItem,
+        state: str,
+        *,
+        code: str,
+        reason: str,
+        provider_code: str | None,
+        remember: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`failed`, `unknown` or `skipped`; `remember` as in `SendFailed`."""
         ...
 
     async def typing(self) -> list[TypingSignal]:

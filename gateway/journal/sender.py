@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from adapters.contract import Sent
 from adapters.envelope import TypingSignal
@@ -41,6 +41,7 @@ class Sender:
         self._paces = {key: Pace(channel.config.messages_per_second, clock) for key, channel in channels.items()}
         self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
         self._draining = False
+        self._idle = asyncio.Event()  # set whenever nothing is in hand
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -58,6 +59,7 @@ class Sender:
                 items = [item for batch in leased for item in batch]
                 for item in items:
                     self._in_hand[item.channel_id].add(item.address)
+                    self._idle.clear()
                     tasks.create_task(self._deliver(item), name=f"send {item.id}")
                 if not items:
                     await self._bell.wait("outbox", self._patience(due, later))
@@ -66,7 +68,7 @@ class Sender:
         """Take no new work; return when all that is in hand is done."""
         self._draining = True
         while any(self._in_hand.values()):
-            await asyncio.sleep(0.02)
+            await self._idle.wait()
 
     def _patience(self, due: list[str], later: datetime | None) -> float:
         moments = [at for at in (later, *(self._paces[c].paused_until for c in due if c in self._paces)) if at]
@@ -89,6 +91,8 @@ class Sender:
             _log.error("outcome not kept", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
         finally:
             self._in_hand[item.channel_id].discard(item.address)
+            if not any(self._in_hand.values()):
+                self._idle.set()
             self._bell.ring("outbox")
 
     async def _try(self, item: OutboxItem) -> None:
@@ -117,11 +121,11 @@ class Sender:
 
     async def _failed(self, item: OutboxItem, failed: SendFailed) -> None:
         if failed.verdict is Verdict.unknown:
-            await self._over(item, "unknown", failed.code, failed.sentence, failed.provider_code)
+            await self._over(item, "unknown", failed.code, failed.sentence, failed.provider_code, failed.remember)
         elif failed.verdict is Verdict.dead:
             # M3: a notice that can't be delivered now is skipped, with the reason, and stops nothing.
             state = "skipped" if item.message.kind == "notice" else "failed"
-            await self._over(item, state, failed.code, failed.sentence, failed.provider_code)
+            await self._over(item, state, failed.code, failed.sentence, failed.provider_code, failed.remember)
         elif self._clock() - item.message.created_at > _GIVE_UP_AFTER:
             await self._over(item, "failed", failed.code, failed.sentence, failed.provider_code)
         else:
@@ -134,11 +138,19 @@ class Sender:
             self._paces[item.channel_id].pause(failed.again_at or at)
         await self._outbox.again(item, at=at, code=failed.code, detail=f"{failed.code} {failed.provider_code or ''}".strip())
 
-    async def _over(self, item: OutboxItem, state: str, code: str, reason: str, provider_code: str | None) -> None:
+    async def _over(
+        self,
+        item: OutboxItem,
+        state: str,
+        code: str,
+        reason: str,
+        provider_code: str | None,
+        remember: Mapping[str, Any] | None = None,
+    ) -> None:
         _log.warning(
             "message %s", state, extra={"action": f"outbox.{state}", "row": item.id, "channel": item.channel_id, "code": code}
         )
-        await self._outbox.over(item, state, code=code, reason=reason, provider_code=provider_code)
+        await self._outbox.over(item, state, code=code, reason=reason, provider_code=provider_code, remember=remember)
 
     async def _signal(self, signal: TypingSignal) -> None:
         channel = self._channels.get(signal.channel_id)

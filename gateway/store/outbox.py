@@ -177,6 +177,12 @@ def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now:
     return row
 
 
+def troubled(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
+    """What operators look at, oldest first."""
+    query = "SELECT * FROM outbox WHERE state IN ('failed', 'unknown', 'skipped') ORDER BY ordinal LIMIT ?"
+    return connection.execute(query, (limit,)).fetchall()
+
+
 def raise_state(connection: sqlite3.Connection, outbox_id: str, status: str, now: float) -> bool:
     """A receipt: only upwards, and out of `unknown` too. Whether anything changed."""
     done = connection.execute(

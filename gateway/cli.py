@@ -1,0 +1,313 @@
+"""`byoc`: the commands. Exit 0 done, 1 it failed, 2 used wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.registry import AdapterFault
+from gateway.errors import ConfigFaults, GatewayError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar="BYOC_CONFIG",
+    help="The YAML file with all settings (config/gateway.example.yaml shows every one). Or set BYOC_CONFIG.",
+)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(package_name="byoc-gateway", prog_name="byoc")
+def main() -> None:
+    """Bring Your Own Channel: messaging channels in, one desk, and back out.
+
+    Start with `byoc demo`: it needs no account anywhere. For shell completion, put `eval "$(_BYOC_COMPLETE=bash_source byoc)"` into
+    ~/.bashrc (zsh_source and fish_source likewise).
+    """
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, and turn what went wrong into a sentence and exit 1."""
+    try:
+        import uvloop
+
+        run = uvloop.run
+    except ImportError:
+        run = asyncio.run
+    try:
+        run(work)
+    except (GatewayError, AdapterFault, OSError) as error:
+        _fail(error)
+
+
+def _fail(error: Exception) -> None:
+    if isinstance(error, ConfigFaults):
+        click.echo(f"{len(error.faults)} fault(s) in the config:", err=True)
+        for fault in error.faults:
+            click.echo(f"  {fault}", err=True)
+    else:
+        click.echo(f"byoc: {error}", err=True)
+    sys.exit(1)
+
+
+async def _until_stopped() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    click.echo("stopping: finishing what is in hand", err=True)
+
+
+# ------------------------------------------------------------------------------------------------------ demo
+
+
+@main.command()
+@click.option("--port", default=8080, show_default=True, help="TCP port on the loopback address; 0 takes a free one.")
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data/demo"),
+    show_default=True,
+    help="Where everything is kept; the next start goes on from there.",
+)
+@click.option("--log-level", default="warning", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
+def demo(port: int, data_dir: Path, log_level: str) -> None:
+    """Run the whole thing with no account anywhere.
+
+    Gateway, embedded broker, the simulated providers of all channels, the desk and the phone wall, in one process on the loopback address.
+    Every message passes through the real adapters: signed webhooks in, real HTTP calls out. Stop it with Ctrl-C; kill it and start it
+    again: nothing is gone.
+    """
+    from gateway.demo.world import run_demo
+
+    _run(run_demo(port, data_dir, log_level, _until_stopped))
+
+
+# ----------------------------------------------------------------------------------------------------- serve
+
+
+@main.command()
+@_CONFIG
+def serve(config_path: Path) -> None:
+    """Run the gateway for real, with the embedded store."""
+    _run(_serve(config_path))
+
+
+async def _serve(config_path: Path) -> None:
+    from gateway import config, logs
+    from gateway.app import Gateway
+
+    loaded = config.load(config_path)
+    logs.set_up(loaded.config.log_level, logs.secrets_of(loaded.config, *(c.account for c in loaded.channels.values())))
+    async with Gateway(loaded).running() as address:
+        click.echo(f"listening on {address}, public address {loaded.config.public_url}")
+        for channel in loaded.channels.values():
+            click.echo(f"  {channel.id:16} {loaded.config.public_url}/webhooks/{channel.id}")
+        await _until_stopped()
+
+
+@main.command()
+@_CONFIG
+def check(config_path: Path) -> None:
+    """Read the config and tell every fault at once, each with its place and its mend."""
+    from gateway import config
+
+    try:
+        loaded = config.load(config_path)
+    except (ConfigFaults, AdapterFault) as error:
+        _fail(error)
+        return
+    click.echo(f"{config_path}: no fault; {len(loaded.channels)} channel(s), {len(loaded.orgs)} org(s)")
+
+
+# -------------------------------------------------------------------------------------------------- channels
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def channels(as_json: bool) -> None:
+    """The adapters that are installed, plug-ins too, and what each can do."""
+    from adapters import registry
+
+    try:
+        found = registry.load()
+    except AdapterFault as error:
+        _fail(error)
+        return
+    if as_json:
+        shape = {
+            kind: {"title": a.title, **a.capabilities.model_dump(mode="json"), "settings": a.account.model_json_schema()}
+            for kind, a in found.items()
+        }
+        click.echo(json.dumps(shape, indent=2, sort_keys=True))
+        return
+    for kind, adapter in found.items():
+        can = adapter.capabilities
+        click.echo(f"{kind}: {adapter.title}")
+        click.echo(f"  in:  {', '.join(sorted(can.inbound))}")
+        click.echo(f"  out: {', '.join(sorted(can.outbound))}")
+        files = ", ".join(f"{rule.media} up to {rule.max_bytes // 1024} kB" for rule in can.files) or "as links"
+        click.echo(f"  texts of {can.max_text} {can.text_unit}; files: {files}; speaker: {can.speaker}")
+        click.echo(f"  receipts: {', '.join(sorted(can.receipts)) or 'none'}; window: {can.window or 'none'}")
+
+
+@main.command("envelope-schema")
+def envelope_schema() -> None:
+    """Print the JSON Schema of the common envelope."""
+    from adapters.envelope import envelope_schema as schema
+
+    click.echo(json.dumps(schema(), indent=2, sort_keys=True))
+
+
+# ------------------------------------------------------------------------------------------------- simulate
+
+
+@main.command()
+@_CONFIG
+@click.option("--port", default=8090, show_default=True, help="TCP port on the loopback address.")
+@click.option(
+    "--data", "data_dir", type=click.Path(path_type=Path, file_okay=False), default=Path("data/simulated"), show_default=True
+)
+def simulate(config_path: Path, port: int, data_dir: Path) -> None:
+    """Run the simulated providers alone, for use against a gateway that runs elsewhere on this machine.
+
+    Reads the gateway's own config: each channel's account says with which secrets to sign, and `public_url` where to. The accounts' api_base
+    must point here: http://127.0.0.1:PORT/sim/CHANNEL_ID.
+    """
+    _run(_simulate(config_path, port, data_dir))
+
+
+async def _simulate(config_path: Path, port: int, data_dir: Path) -> None:
+    from gateway import config
+    from gateway.demo.world import simulators_alone
+
+    loaded = config.load(config_path)
+    async with simulators_alone(loaded, port, data_dir):
+        click.echo(f"phones: http://127.0.0.1:{port}/phones")
+        await _until_stopped()
+
+
+# ------------------------------------------------------------------------------------------ inbox and outbox
+
+_DATA = click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=Path("data/demo"),
+    show_default=True,
+    envvar="BYOC_DATA",
+    help="The gateway's data_dir. Or set BYOC_DATA.",
+)
+
+
+@main.group()
+def inbox() -> None:
+    """Webhooks that could not be understood."""
+
+
+@inbox.command("list")
+@_DATA
+@click.option("--limit", default=100, show_default=True)
+def inbox_list(data_dir: Path, limit: int) -> None:
+    """One line each: id, time, channel, reason."""
+    from gateway.journal import operators
+
+    _print_lines(operators.stuck_webhooks(data_dir, limit), "nothing waits: every webhook was understood")
+
+
+@inbox.command("show")
+@click.argument("row_id", metavar="ID", type=int)
+@_DATA
+def inbox_show(row_id: int, data_dir: Path) -> None:
+    """The raw request, as JSON. It holds what a customer wrote."""
+    from gateway.journal import operators
+
+    _print_json(operators.webhook(data_dir, row_id), f"no webhook {row_id}; see `byoc inbox list`")
+
+
+@inbox.command("replay")
+@click.argument("row_ids", metavar="ID...", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that `list` shows.")
+@_DATA
+def inbox_replay(row_ids: tuple[int, ...], everything: bool, data_dir: Path) -> None:
+    """Let webhooks be read again, after a fix. A running gateway takes them up within a second."""
+    from gateway.journal import operators
+
+    _needs_ids(row_ids, everything)
+    _replayed(operators.replay_webhooks(data_dir, None if everything else list(row_ids)), "webhook")
+
+
+@main.group()
+def outbox() -> None:
+    """Messages that could not be delivered, or whose fate isn't known."""
+
+
+@outbox.command("list")
+@_DATA
+@click.option("--limit", default=100, show_default=True)
+def outbox_list(data_dir: Path, limit: int) -> None:
+    """One line each: id, time, channel, state, code, reason."""
+    from gateway.journal import operators
+
+    _print_lines(operators.troubled_messages(data_dir, limit), "nothing waits: every message was delivered")
+
+
+@outbox.command("show")
+@click.argument("row_id", metavar="ID")
+@_DATA
+def outbox_show(row_id: str, data_dir: Path) -> None:
+    """The message and every attempt, as JSON. It holds what a rep wrote."""
+    from gateway.journal import operators
+
+    _print_json(operators.message(data_dir, row_id), f"no message {row_id}; see `byoc outbox list`")
+
+
+@outbox.command("replay")
+@click.argument("row_ids", metavar="ID...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that `list` shows, the unknown ones too: they may be seen twice.")
+@_DATA
+def outbox_replay(row_ids: tuple[str, ...], everything: bool, data_dir: Path) -> None:
+    """Send messages again. A running gateway takes them up within a second."""
+    from gateway.journal import operators
+
+    _needs_ids(row_ids, everything)
+    _replayed(operators.replay_messages(data_dir, None if everything else list(row_ids)), "message")
+
+
+def _needs_ids(row_ids: tuple[Any, ...], everything: bool) -> None:
+    if bool(row_ids) == everything:
+        raise click.UsageError("give the ids of what to send on its way again, or --all")
+
+
+def _print_lines(lines: list[str], nothing: str) -> None:
+    for line in lines or [nothing]:
+        click.echo(line)
+
+
+def _print_json(found: dict[str, Any] | None, missing: str) -> None:
+    if found is None:
+        click.echo(f"byoc: {missing}", err=True)
+        sys.exit(1)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _replayed(count: int, what: str) -> None:
+    click.echo(f"{count} {what}(s) on the way again")
+    if not count:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Hosts simulated providers: gives them what happens, makes the calls they ask for, and keeps their inputs, so that the handsets remember
+everything after a crash. A call that had not come back is made once more, as a provider would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from adapters.contract import Answer, HttpCall, NoReply, RawRequest
+from adapters.simulation import Action, ProviderCall, Shown, SimFile, Simulator
+from gateway.clock import Clock
+from gateway.config import Channel
+from gateway.demo import inputs
+from gateway.journal.driver import Driver
+from gateway.store.group_commit import GroupCommit
+
+_log = logging.getLogger(__name__)
+_MOST_BYTES: Final = 64 * 1024 * 1024
+
+
+class _Input(NamedTuple):
+    channel_id: str
+    at: float
+    kind: str
+    content: str
+
+
+class SimulatorHost:
+    """See the module. `changed(channel_id, customer)` is told whenever a handset may look different."""
+
+    def __init__(self, channels: Mapping[str, Channel], data_dir: Path, clock: Clock) -> None:
+        self.channels = channels
+        self._sims: dict[str, Simulator] = {key: c.adapter.simulate(c.account) for key, c in channels.items()}
+        self._clock = clock
+        self._log = GroupCommit(data_dir / "simulators.db", migrations="gateway.store.migrations.simulators")
+        self._driver = Driver(clock)
+        self._lanes: defaultdict[tuple[str, str], deque[ProviderCall]] = defaultdict(deque)
+        self._runners: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.changed: Callable[[str], None] = lambda channel_id: None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Remember, take up the calls that were cut off, and go on until the end."""
+        await self._log.open()
+        kept = await self._log.run(_all_inputs)
+        for channel_id, calls in self._remember(kept).items():
+            self._start(channel_id, calls)
+        try:
+            yield
+        finally:
+            runners = list(self._runners.values())
+            for runner in runners:
+                runner.cancel()
+            await asyncio.gather(*runners, return_exceptions=True)
+            await self._log.close()
+            await self._driver.close()
+
+    def _remember(self, kept: list[_Input]) -> dict[str, list[ProviderCall]]:
+        open_calls: dict[str, dict[str, ProviderCall]] = defaultdict(dict)
+        for channel_id, at, kind, content in kept:
+            sim, now = self._sims.get(channel_id), datetime.fromtimestamp(at, UTC)
+            if sim is None:
+                continue
+            if kind == "handle":
+                following = sim.handle(inputs.load_request(content), now).calls
+            elif kind == "act":
+                following = sim.act(inputs.load_action(content), now).calls
+            else:
+                call, answer = inputs.load_settled(content)
+                open_calls[channel_id].pop(call.id, None)
+                following = sim.settled(call, answer, now)
+            open_calls[channel_id].update({call.id: call for call in following})
+        return {channel_id: list(calls.values()) for channel_id, calls in open_calls.items()}
+
+    # ---------------------------------------------------------------------------------------------- inputs
+
+    async def handle(self, channel_id: str, request: RawRequest) -> Answer:
+        """The gateway calls the provider's API."""
+        now = self._clock()
+        outcome = self._sims[channel_id].handle(request, now)
+        await self._keep(channel_id, now, "handle", inputs.dump_request(request))
+        self._start(channel_id, outcome.calls)
+        self.changed(channel_id)
+        return outcome.answer
+
+    async def act(self, channel_id: str, action: Action) -> str | None:
+        """A customer does something; the id of the handset's line. Raises CannotAct."""
+        now = self._clock()
+        outcome = self._sims[channel_id].act(action, now)
+        await self._keep(channel_id, now, "act", inputs.dump_action(action))
+        self._start(channel_id, outcome.calls)
+        self.changed(channel_id)
+        return outcome.line_id
+
+    async def handset(self, channel_id: str, customer: str) -> list[Shown]:
+        """What the customer's phone shows."""
+        sim = self._sims[channel_id]
+        for call in sim.refresh(customer, self._clock()):
+            await self._settle(channel_id, call)
+        return sim.handset(customer)
+
+    def file(self, channel_id: str, file_id: str) -> SimFile | None:
+        """A file that a handset shows."""
+        return self._sims[channel_id].file(file_id)
+
+    def _keep(self, channel_id: str, now: datetime, kind: str, content: str) -> asyncio.Future[None]:
+        values = (channel_id, now.timestamp(), kind, content)
+        statement = "INSERT INTO inputs (channel_id, at, kind, content) VALUES (?, ?, ?, ?)"
+        return self._log.submit(lambda connection: connection.execute(statement, values) and None)
+
+    # ----------------------------------------------------------------------------------------------- calls
+
+    def _start(self, channel_id: str, calls: tuple[ProviderCall, ...] | list[ProviderCall]) -> None:
+        for call in calls:
+            lane = (channel_id, call.lane or call.id)
+            self._lanes[lane].append(call)
+            if lane not in self._runners:
+                self._runners[lane] = asyncio.create_task(self._run(lane), name=f"provider {channel_id}")
+
+    async def _run(self, lane: tuple[str, str]) -> None:
+        """One call after another: the provider keeps one customer's order, redeliveries before what came later."""
+        try:
+            while self._lanes[lane]:
+                call = self._lanes[lane].popleft()
+                await asyncio.sleep(call.delay_seconds)
+                following = await self._settle(lane[0], call)
+                same = [one for one in following if (one.lane or one.id) == lane[1]]
+                self._lanes[lane].extendleft(reversed(same))
+                self._start(lane[0], [one for one in following if one not in same])
+        finally:
+            self._runners.pop(lane, None)
+            self._lanes.pop(lane, None)
+
+    async def _settle(self, channel_id: str, call: ProviderCall) -> tuple[ProviderCall, ...]:
+        answer = await self._call(call)
+        now = self._clock()
+        following = self._sims[channel_id].settled(call, answer, now)
+        await self._keep(channel_id, now, "settled", inputs.dump_settled(call, answer))
+        self.changed(channel_id)
+        return following
+
+    async def _call(self, call: ProviderCall) -> Answer | None:
+        http = HttpCall(
+            call.method,
+            call.url.partition("#")[0],
+            headers=call.headers,
+            body=call.body,
+            timeout_seconds=call.timeout_seconds,
+            max_reply_bytes=_MOST_BYTES,
+        )
+        try:
+            reply = await self._driver.call(http)
+        except NoReply as lost:
+            _log.info("no answer", extra={"action": "simulator.no_answer", "call": call.id, "reason": str(lost)})
+            return None
+        return Answer(status=reply.status, body=reply.body, headers=reply.headers)
+
+
+def _all_inputs(connection: sqlite3.Connection) -> list[_Input]:
+    return [_Input(*row) for row in connection.execute("SELECT channel_id, at, kind, content FROM inputs ORDER BY number")]

@@ -1,0 +1,74 @@
+"""`byoc demo`: gateway, broker, simulated providers, desk and phone wall in one process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+from aiohttp import web
+
+from gateway import clock, logs
+from gateway.app import Gateway
+from gateway.config import Loaded
+from gateway.demo import cast
+from gateway.demo.host import SimulatorHost
+from gateway.demo.phones import Phones
+from gateway.edge import pages
+from gateway.errors import GatewayError
+
+
+def loopback_socket(port: int) -> socket.socket:
+    """A listening socket on the loopback address only. Raises GatewayError when the port is taken."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError as error:
+        sock.close()
+        raise GatewayError(f"port {port} can't be used ({error.strerror}): stop what listens there, or give --port") from error
+    return sock
+
+
+@asynccontextmanager
+async def demo_world(port: int, data_dir: Path) -> AsyncIterator[tuple[Gateway, SimulatorHost, str]]:
+    """Everything up; gives the gateway, the providers, and the address."""
+    sock = loopback_socket(port)
+    loaded = cast.load(sock.getsockname()[1], data_dir)
+    host = SimulatorHost(loaded.channels, data_dir, clock.now)
+    phones = Phones(host, clock.now)
+    gateway = Gateway(loaded, demo=True, extend=lambda app, _: phones.install(app))
+    async with gateway.running(sock) as address, host.running():
+        yield gateway, host, address
+
+
+async def run_demo(port: int, data_dir: Path, log_level: str, until_stopped: Callable[[], Awaitable[None]]) -> None:
+    """Until it is stopped."""
+    logs.set_up(log_level)
+    async with demo_world(port, data_dir) as (gateway, _, address):
+        click.echo("The demo is running:")
+        click.echo(f"  be a customer   {address}/phones")
+        click.echo(f"  be a rep        {address}/desk?as=ana   (or ben, cleo; sam supervises)")
+        click.echo(f"  web chat        {address}/chat/webchat")
+        click.echo(f"  the API         {address}/docs")
+        click.echo(f"Everything is kept in {gateway.data_dir}. Stop with Ctrl-C.")
+        await until_stopped()
+
+
+@asynccontextmanager
+async def simulators_alone(loaded: Loaded, port: int, data_dir: Path) -> AsyncIterator[SimulatorHost]:
+    """The providers and the phone wall, for a gateway in another process."""
+    host = SimulatorHost(loaded.channels, data_dir, clock.now)
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    Phones(host, clock.now).install(app)
+    pages.install(app, demo=True)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        async with host.running():
+            await web.SockSite(runner, loopback_socket(port)).start()
+            yield host
+    finally:
+        await runner.cleanup()
