@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from adapters._meta import graph, webhook
@@ -28,6 +29,7 @@ from adapters.envelope import (
     ReceiptStatus,
     TextPart,
 )
+from adapters.errors import NotUnderstood
 from adapters.replies import SENTENCES
 from adapters.whatsapp import wire
 from adapters.whatsapp.account import WhatsAppAccount
@@ -49,8 +51,18 @@ def parse(request: RawRequest, account: WhatsAppAccount) -> list[Inbound]:
     """All events of a delivery, in order."""
     body = webhook.read(request)
     if body.get("object") != "whatsapp_business_account":
-        return [_Reader(request, account, Change("", {}, {})).unknown("other_object", body)]
-    return [event for change in wire.changes(body) for event in _Reader(request, account, change).events()]
+        return [_Reader(request, account, Change("", {}, {}), {}).unknown("other_object", body)]
+    events: list[Inbound] = []
+    for change in wire.changes(body):
+        events += islice(
+            _Reader(request, account, change, wire.contacts_in(change.value)).events(), _MOST_EVENTS + 1 - len(events)
+        )
+    if len(events) > _MOST_EVENTS:
+        raise NotUnderstood(f"more than {_MOST_EVENTS} events in one delivery: Meta sends 1,000 at most")
+    return events
+
+
+_MOST_EVENTS: Final = 3000
 
 
 class _NoSense(ValueError):
@@ -71,6 +83,7 @@ class _Reader:
     request: RawRequest
     account: WhatsAppAccount
     change: Change
+    contacts: wire.Contacts
 
     def events(self) -> Iterator[Inbound]:
         """The change's events, in the order in which they stand."""
@@ -118,7 +131,7 @@ class _Reader:
 
     def message(self, item: dict[str, Any]) -> Inbound:
         """One of `messages[]`."""
-        end_user = wire.sender_of(item, self.change.value)
+        end_user = wire.sender_of(item, self.contacts)
         if end_user is None:
             raise _NoSense("no sender")
         if text_of(item.get("group_id")):
@@ -178,7 +191,7 @@ class _Reader:
     def status(self, item: dict[str, Any]) -> Inbound:
         """One of `statuses[]`: what became of a message of ours."""
         message_id, status = _need(item.get("id"), "id"), _need(item.get("status"), "status")
-        end_user = wire.recipient_of(item, self.change.value)
+        end_user = wire.recipient_of(item, self.contacts)
         if text_of(item.get("recipient_type")) == "group":
             return self.unknown("group", item, end_user)
         if status not in _STATUSES:
@@ -196,7 +209,7 @@ class _Reader:
     def echo(self, item: dict[str, Any]) -> Inbound:
         """What staff wrote in the WhatsApp Business app. It doesn't say who; what we send by the API is never echoed."""
         number, scoped = item.get("to"), item.get("to_user_id")
-        end_user = wire.person(number, scoped, None, wire.contact_of(self.change.value, number, scoped))
+        end_user = wire.person(number, scoped, None, wire.contact_of(self.contacts, number, scoped))
         message_id, kind = _need(item.get("id"), "id"), text_of(item.get("type"))
         if end_user is None:
             raise _NoSense("no recipient")
@@ -213,7 +226,7 @@ class _Reader:
     def preference(self, item: dict[str, Any]) -> Inbound:
         """The customer's choice about marketing. Answers to what they ask stay allowed, so nothing ends here."""
         number, scoped = item.get("wa_id"), item.get("user_id")
-        end_user = wire.person(number, scoped, None, wire.contact_of(self.change.value, number, scoped))
+        end_user = wire.person(number, scoped, None, wire.contact_of(self.contacts, number, scoped))
         value = text_of(item.get("value")) or "choice"
         return self.unknown(f"marketing_{value}", item, end_user, remember={"marketing": value} if end_user else {})
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from adapters._meta.webhook import dict_of, list_of, number_of, text_of
 from adapters.envelope import (
@@ -61,6 +61,8 @@ def time_of(item: dict[str, Any]) -> datetime | None:
 
 # ------------------------------------------------------------------------------------------------------ people
 
+Contacts: TypeAlias = Mapping[str, dict[str, Any]]
+
 
 def is_scoped(address: str) -> bool:
     """Whether an address is a business-scoped user id rather than a phone number."""
@@ -97,26 +99,29 @@ def _preference(address: str) -> int:
     return 2 if ".ENT." in address else 0
 
 
-def contact_of(value: dict[str, Any], *ids: object) -> dict[str, Any]:
-    """The `contacts[]` entry of a person; the only one, where the ids name nobody else's."""
-    contacts = [one for one in map(dict_of, list_of(value.get("contacts"))) if one]
-    wanted = {text_of(one) for one in ids} - {None}
-    for contact in contacts:
-        if wanted & {text_of(contact.get("wa_id")), text_of(contact.get("user_id"))}:
-            return contact
-    return contacts[0] if len(contacts) == 1 and not wanted else {}
+def contacts_in(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`contacts[]` by number and by scoped id; the only one also by `""`, for messages that name nobody."""
+    cards = [card for card in map(dict_of, list_of(value.get("contacts"))) if card]
+    known = {key: card for card in reversed(cards) for key in (text_of(card.get("wa_id")), text_of(card.get("user_id"))) if key}
+    return known | ({"": cards[0]} if len(cards) == 1 else {})
 
 
-def sender_of(message: dict[str, Any], value: dict[str, Any]) -> EndUser | None:
+def contact_of(contacts: Contacts, number: object, scoped: object) -> dict[str, Any]:
+    """The card of a person; the only one, where the ids name nobody."""
+    ids = [key for key in (text_of(number), text_of(scoped)) if key]
+    return next((contacts[key] for key in ids or [""] if key in contacts), {})
+
+
+def sender_of(message: dict[str, Any], contacts: Contacts) -> EndUser | None:
     """Who wrote a message."""
     number, scoped = message.get("from"), message.get("from_user_id")
-    return person(number, scoped, message.get("from_parent_user_id"), contact_of(value, number, scoped))
+    return person(number, scoped, message.get("from_parent_user_id"), contact_of(contacts, number, scoped))
 
 
-def recipient_of(item: dict[str, Any], value: dict[str, Any]) -> EndUser | None:
+def recipient_of(item: dict[str, Any], contacts: Contacts) -> EndUser | None:
     """Whom a status is about."""
     number, scoped = item.get("recipient_id"), item.get("recipient_user_id")
-    return person(number, scoped, item.get("parent_recipient_user_id"), contact_of(value, number, scoped))
+    return person(number, scoped, item.get("parent_recipient_user_id"), contact_of(contacts, number, scoped))
 
 
 def number_among(end_user: EndUser) -> str | None:

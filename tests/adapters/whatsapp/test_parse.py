@@ -40,6 +40,11 @@ def test_a_full_batch_of_a_thousand() -> None:
     assert [one.event_id for one in events] == [f"wamid.{number}" for number in range(1000)]
 
 
+def test_a_delivery_that_never_ends_is_kept_for_an_operator() -> None:
+    with pytest.raises(NotUnderstood):
+        parse(request(messages(*[None] * 4000)), account())
+
+
 def test_a_redelivery_has_the_same_ids() -> None:
     first, second = (parse(request(messages(text())), account()) for _ in range(2))
     assert first[0].id == second[0].id
