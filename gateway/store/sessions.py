@@ -68,7 +68,7 @@ def append(connection: sqlite3.Connection, session_id: str, entries: Iterable[En
     """Add entries to the transcript; a number that is taken fails the transaction."""
     connection.executemany(
         "INSERT INTO entries (session_id, number, kind, visibility, body) VALUES (?, ?, ?, ?, ?)",
-        [(session_id, e.number, e.kind.value, e.visibility.value, e.model_dump_json(exclude_defaults=True)) for e in entries],
+        [(session_id, e.number, e.kind.value, e.visibility.value, e.model_dump_json(exclude_none=True)) for e in entries],
     )
 
 
