@@ -13,12 +13,13 @@ from adapters.envelope import Address, ChannelId, Notice, Say, Speaker
 from adapters.line import LineAccount
 from adapters.line.simulator import LineSimulator
 from adapters.signing import hmac_base64
-from adapters.simulation import Action, ProviderCall
+from adapters.simulation import Action, ProviderCall, hex_of
 
 NOW: Final = datetime(2026, 9, 21, 14, 13, 21, tzinfo=UTC)
 SECRET: Final = "0123456789abcdef0123456789abcdef"
 TOKEN: Final = "tok_demo"
 KIM: Final = "Uaaaa0000000000000000000000000001"
+SIM_KIM: Final = "U" + hex_of("kim", 32)  # kim's user id at the simulated LINE
 HOOK: Final = "https://gw.example.test/webhooks/line-1"
 BEN: Final = Speaker(id="rep-1", name="Ben", avatar_url="https://cdn.example.test/ben.png")
 FIXTURES: Final = Path(__file__).parent / "fixtures"
@@ -82,9 +83,9 @@ def notice(**changes: Any) -> Notice:
     return Notice(**{**_OUT, "id": "ntc_01K5Z1", "code": "joined", "text": "Ben joined the chat", "about": BEN, **changes})
 
 
-def young_token(token: str = "5f2c0d9e8b7a46539f1e2d3c4b5a6978", *, seconds: float = 10) -> dict[str, Any]:
+def young_token(*, seconds: float = 10) -> dict[str, Any]:
     """Memory with a reply token that came so many seconds ago."""
-    return {"reply_token": {"token": token, "at": (NOW - timedelta(seconds=seconds)).isoformat()}}
+    return {"reply_token": {"token": "5f2c0d9e8b7a46539f1e2d3c4b5a6978", "at": (NOW - timedelta(seconds=seconds)).isoformat()}}
 
 
 def reply(status: int = 200, body: Any = None, **headers: str) -> HttpReply:
@@ -92,10 +93,9 @@ def reply(status: int = 200, body: Any = None, **headers: str) -> HttpReply:
     return HttpReply(status, headers, b"" if body is None else json.dumps(body).encode())
 
 
-def taken(message_id: str = "461230966842064897", quote_token: str | None = "IStG5h1Tz7b") -> HttpReply:
+def taken() -> HttpReply:
     """LINE took one message."""
-    sent = {"id": message_id, **({"quoteToken": quote_token} if quote_token else {})}
-    return reply(200, {"sentMessages": [sent]})
+    return reply(200, {"sentMessages": [{"id": "461230966842064897", "quoteToken": "IStG5h1Tz7b"}]})
 
 
 def refused(status: int, message: str, *details: tuple[str, str]) -> HttpReply:
