@@ -19,9 +19,11 @@ from gateway.edge.problems import SECURITY_HEADERS
 FORMATS = FormatChecker(formats=())
 
 
-@FORMATS.checks("date-time", raises=ValueError)
 def _is_a_time(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).utcoffset() is not None
+
+
+FORMATS.checks("date-time", raises=ValueError)(_is_a_time)
 
 
 class Description:
@@ -99,7 +101,9 @@ class Api:
 
     async def post(self, path: str, body: object | None = None, **rest: Any) -> Reply:
         """POST, with a JSON body or none."""
-        return await self("POST", path, **({"json": body} if body is not None else {}), **rest)
+        if body is not None:
+            rest["json"] = body
+        return await self("POST", path, **rest)
 
     async def events(self, path: str = "/events", **rest: Any) -> Stream:
         """An event stream, past its `hello`."""
