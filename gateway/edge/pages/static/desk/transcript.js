@@ -30,10 +30,12 @@ export class Transcript {
   /** Put an entry where its number belongs. Gives true when it was not there before. */
   put(entry) {
     const place = this.#place(entry.number);
-    const isNew = this.entries[place]?.number !== entry.number;
-    this.entries.splice(place, isNew ? 0 : 1, entry);
+    const known = this.entries[place]?.number === entry.number ? this.entries[place] : null;
+    // A reading that was begun before an event may come after it: how a message fares never goes back.
+    const merged = known ? { ...entry, delivery: furthest(known.delivery, entry.delivery) } : entry;
+    this.entries.splice(place, known ? 1 : 0, merged);
     if (entry.kind === "reaction" && entry.details?.number) this.#react(entry);
-    return isNew;
+    return !known;
   }
 
   get(number) {
@@ -41,17 +43,11 @@ export class Transcript {
     return entry?.number === number ? entry : null;
   }
 
-  /** How a message fares, by an event: never back to a lower rank, which an event from before the page's reading would do. */
+  /** How a message fares, by an event. False when the message isn't here. */
   deliver(number, delivery) {
     const entry = this.get(number);
-    if (!entry) return false;
-    const known = new Map((entry.delivery ?? []).map((part) => [part.outbox_id, part]));
-    for (const part of delivery) {
-      const before = known.get(part.outbox_id);
-      if (!before || before.at <= part.at) known.set(part.outbox_id, part);
-    }
-    this.put({ ...entry, delivery: [...known.values()] });
-    return true;
+    if (entry) this.put({ ...entry, delivery });
+    return Boolean(entry);
   }
 
   /** The side thread. */
@@ -77,4 +73,14 @@ export class Transcript {
     }
     return low;
   }
+}
+
+// Of two readings of each part the later one.
+function furthest(known = [], read = []) {
+  const parts = new Map(known.map((part) => [part.outbox_id, part]));
+  for (const part of read) {
+    const before = parts.get(part.outbox_id);
+    if (!before || Date.parse(before.at) <= Date.parse(part.at)) parts.set(part.outbox_id, part);
+  }
+  return [...parts.values()];
 }

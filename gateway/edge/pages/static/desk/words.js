@@ -81,7 +81,8 @@ function recipient(details, name) {
   return type === "agent" ? name(id) : `the ${type ?? ""} ${name(id)}`;
 }
 
-function changed({ to, reason }) {
+function changed({ from, to, reason }) {
+  if (from === "waiting" && to === "active") return null; // "Ana joined" says it
   if (to === "ended") return ENDINGS[reason] ?? "Conversation ended";
   if (to === "waiting") return "Waiting for a rep";
   if (to === "inactive") return "Nothing was said for long: inactive";

@@ -18,3 +18,17 @@ export function linked(text) {
   nodes.push(text.slice(end));
   return nodes.filter((node) => node !== "");
 }
+
+const MARKS = { "*": "strong", _: "em", "~": "s" };
+const MARKED = /(?<![\p{L}\p{N}])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\p{L}\p{N}])/gu;
+
+/** A text with WhatsApp's marks: `*bold*`, `_italic_`, `~struck~`. */
+export function marked(text) {
+  const nodes = [];
+  let end = 0;
+  for (const found of text.matchAll(MARKED)) {
+    nodes.push(...linked(text.slice(end, found.index)), h(MARKS[found[1]], {}, marked(found[2])));
+    end = found.index + found[0].length;
+  }
+  return [...nodes, ...linked(text.slice(end))];
+}

@@ -3,13 +3,14 @@
 import { h } from "../kit/dom.js";
 import { clock, hue, initials, moment } from "../kit/format.js";
 import { icon } from "../kit/icons.js";
-import { linked } from "../kit/text.js";
+import { linked, marked } from "../kit/text.js";
 
 const SENT = { sending: ["Sending", "clock"], sent: ["Sent", "check"], delivered: ["Delivered", "checks"], read: ["Read", "checks"], failed: ["Not delivered", "alert"] };
 
-/** A row; `first`: the first of a run from one side and speaker. `press(line)` when it is chosen. */
-export function bubble(line, first, press) {
-  if (line.kind === "notice") return h("li", { class: "row notice", data: { line: line.id } }, h("button", { class: "notice-text", type: "button", "aria-label": `Notice: ${line.text}. What crossed the wire`, on: { click: () => press(line) } }, h("span", { dir: "auto" }, line.text)));
+/** A row; `kind`: the channel's; `first`: the first of a run from one side and speaker. `press(line, button)` when it is chosen. */
+export function bubble(line, { kind, first }, press) {
+  const written = kind === "whatsapp" ? marked : linked;
+  if (line.kind === "notice") return h("li", { class: "row notice", data: { line: line.id } }, h("button", { class: "notice-text", type: "button", "aria-description": "Notice; press for what crossed the wire", on: { click: (event) => press(line, event.currentTarget) } }, h("span", { dir: "auto" }, written(line.text ?? ""))));
   const mine = line.from === "me";
   const [words, sign] = (mine && SENT[line.status]) || [];
   return h(
@@ -22,7 +23,7 @@ export function bubble(line, first, press) {
       { class: "bubble" },
       h("span", { class: "unseen" }, mine ? "You: " : `${line.speaker ?? "Business"}: `),
       line.media && media(line.media),
-      line.text && h("p", { class: "text", dir: "auto" }, linked(line.text)),
+      line.text && h("p", { class: "text", dir: "auto" }, written(line.text)),
       line.deleted && !line.text && h("p", { class: "text gone" }, "Taken back"),
       choices(line),
       line.reaction && h("p", { class: "reaction" }, line.reaction),

@@ -79,7 +79,7 @@ class Handset extends HTMLElement {
       const first = !before || before.kind === "notice" || before.from !== line.from || before.speaker !== line.speaker;
       return { line, first, sign: JSON.stringify([line, first]) };
     });
-    keyed(this.list, rows, { key: ({ line }) => line.id, make: ({ line, first }) => bubble(line, first, (chosen, button) => this.#line(chosen, button)), same: (a, b) => a.sign === b.sign });
+    keyed(this.list, rows, { key: ({ line }) => line.id, make: ({ line, first }) => bubble(line, { kind: this.channel.kind, first }, (chosen, button) => this.#line(chosen, button)), same: (a, b) => a.sign === b.sign });
     if (near) this.screen.scrollTop = this.screen.scrollHeight;
     const last = lines.at(-1);
     if (this.told !== null && last && last.id !== this.told && last.from === "them") announce(`${this.channel.title}: ${last.speaker ?? ""} ${last.text ?? "a file"}`);

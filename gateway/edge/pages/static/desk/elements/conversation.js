@@ -14,7 +14,7 @@ class Conversation extends HTMLElement {
   connectedCallback() {
     const { desk } = this;
     this.empty = h("div", { class: "nothing-open" }, h("p", {}, "Choose a conversation."), h("p", { class: "muted" }, "Work that is offered to you appears above the list."));
-    this.title = h("h2", { class: "customer", dir: "auto" });
+    this.heading = h("h2", { class: "customer", dir: "auto" });
     this.facts = h("p", { class: "facts" });
     this.back = h("button", { class: "button bare round back", type: "button", "aria-label": "Back to the list", on: { click: () => this.view.open(null) } }, icon("back"));
     this.face = h("span", { class: "avatar", "aria-hidden": "true" });
@@ -51,9 +51,9 @@ class Conversation extends HTMLElement {
     this.shell.hidden = !session;
     if (!session) return;
     if (!this.shell.firstChild) {
-      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.title, this.facts), this.audit, this.flag), this.pending, this.log, this.composer), this.aside);
+      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.heading, this.facts), this.audit, this.flag), this.pending, this.log, this.composer), this.aside);
     }
-    if (this.title.textContent !== session.end_user.name) this.title.textContent = session.end_user.name;
+    if (this.heading.textContent !== session.end_user.name) this.heading.textContent = session.end_user.name;
     this.face.textContent = initials(session.end_user.name);
     this.face.style.setProperty("--hue", hue(session.end_user.id));
     this.#facts(session);

@@ -18,7 +18,7 @@ export const quietLine = (entry, name) => {
   const warning = entry.details?.warning;
   return h(
     "li",
-    { class: `line quiet ${entry.kind}` },
+    { class: `line quiet of-${entry.kind}` },
     h("span", { dir: "auto" }, lineOf(entry, name)),
     " ",
     h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.at)),
