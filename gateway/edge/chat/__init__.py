@@ -1,0 +1,75 @@
+"""Web chat's visitor-facing side: the service that plays the provider for `adapters/webchat`.
+
+`install` puts it into an aiohttp application. docs/webchat.md describes its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from aiohttp import web
+
+from adapters.webchat import WebchatAccount
+from gateway import clock
+from gateway.edge.chat import deliveries, live
+from gateway.edge.chat.calls import Calls
+from gateway.edge.chat.door import ClientAddress, Door
+from gateway.edge.chat.pages import Pages
+from gateway.edge.chat.relay import Intake
+from gateway.edge.chat.service import ChatService
+
+
+def install(
+    app: web.Application,
+    channels: Mapping[str, WebchatAccount],
+    intake: Intake,
+    data_dir: Path,
+    *,
+    client_address: ClientAddress = lambda request: request.remote or "",
+    now: clock.Clock = clock.now,
+) -> ChatService:
+    """Add `/chat/…`, `/widget.js` and `/widget/…`. The store opens and closes with the application (StoreUnavailable at the start).
+
+    `intake(channel_id, request)` is the webhooks' own road: verified, durable, answered. `client_address` tells a request's true
+    address (behind listed proxies, the forwarded one).
+    """
+    service = ChatService(channels, intake, data_dir, now)
+    door, pages = Door(service, client_address), Pages()
+    calls = Calls(door)
+
+    async def running(_: web.Application) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    async def hang_up(_: web.Application) -> None:
+        service.streams.close_all()
+
+    app.cleanup_ctx.append(running)
+    app.on_shutdown.append(hang_up)  # before the server waits for open requests: streams would use up its patience
+    base = "/chat/{channel_id}"
+    app.add_routes(
+        [
+            web.get(base, door.visitors(pages.page)),
+            web.get("/widget.js", pages.loader),
+            web.get("/widget/{version}/{name}", pages.module),
+            web.post(f"{base}/session", door.visitors(calls.session)),
+            web.delete(f"{base}/session", door.visitors(calls.sign_out)),
+            web.get(f"{base}/messages", door.visitors(calls.history)),
+            web.post(f"{base}/messages", door.visitors(calls.say)),
+            web.post(f"{base}/typing", door.visitors(calls.typing)),
+            web.post(f"{base}/read", door.visitors(calls.read)),
+            web.post(f"{base}/delivered", door.visitors(calls.delivered)),
+            web.post(f"{base}/end", door.visitors(calls.end)),
+            web.get(f"{base}/events", door.visitors(live.events)),
+            web.get(f"{base}/ws", door.visitors(live.socket)),
+            web.get(f"{base}/files/{{file_id}}", door.visitors(calls.file)),
+            web.post(f"{base}/deliver", door.gateway(deliveries.deliver)),
+            web.post(f"{base}/deliver/file", door.gateway(deliveries.deliver_file)),
+            web.options(f"{base}/{{tail:.*}}", door.preflight),
+        ]
+    )
+    return service
+
+
+__all__ = ["ChatService", "Intake", "install"]

@@ -1,0 +1,279 @@
+"""The chat service: each visitor's own stream of lines, and both roads between it and the gateway.
+
+What a visitor does is written once, together with what the gateway's webhook is to hear of it, in one commit; then the webhook is told,
+and only when it has taken it too is the visitor answered. A crash between the two leaves the pending row: the visitor's
+repetition, or the sweep at the next start, completes it, and the webhook knows the event by its id. What a visitor is to see
+comes as a delivery with our outbox id, and is appended exactly once by it.
+
+The stream has numbers of its own: the transcript's would show gaps where lines for reps alone stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from adapters.webchat import WebchatAccount, wire
+from gateway.clock import Clock, new_id
+from gateway.edge.chat import store, tokens
+from gateway.edge.chat.files import Files
+from gateway.edge.chat.model import Event, Pending, StoredFile, Visitor
+from gateway.edge.chat.relay import Intake, Relay
+from gateway.edge.chat.streams import Streams
+from gateway.edge.problems import Problem
+from gateway.errors import GatewayError, StoreUnavailable
+from gateway.store.group_commit import GroupCommit
+from gateway.store.readers import Readers
+
+T = TypeVar("T")
+Body = Mapping[str, Any]
+_PRUNE_SECONDS: Final = 3600.0
+_LINK_LIFE: Final = timedelta(days=1)
+
+
+class ChatService:
+    """One for the process; inside `running` it may be used."""
+
+    def __init__(self, channels: Mapping[str, WebchatAccount], intake: Intake, data_dir: Path, clock: Clock) -> None:
+        self.channels = channels
+        self.streams = Streams()
+        self.files = Files(data_dir / "chat-files")
+        self.now = clock
+        self._writer = GroupCommit(data_dir / "chat.db", migrations="gateway.edge.chat.migrations")
+        self._readers = Readers(data_dir / "chat.db")
+        self._relay = Relay(channels, intake, self._writer, self._readers, clock)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open the store, and look after what was left half done. Raises StoreUnavailable."""
+        await self._writer.open()
+        await self._readers.open()
+        chores = [
+            asyncio.create_task(self._relay.sweep(), name="chat sweep"),
+            asyncio.create_task(self._prune(), name="chat prune"),
+        ]
+        try:
+            yield
+        finally:
+            self.streams.close_all()
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
+            await self._writer.close()
+            await self._readers.close()
+
+    # ------------------------------------------------------------------------------------------- who it is
+
+    async def visitor_of(self, account: WebchatAccount, token: str) -> tuple[Visitor, tokens.Bearer]:
+        """Whose token it is. Raises NotProven."""
+        bearer = tokens.read(account, token, self.now())
+        visitor = await self._readers.run(lambda db: store.visitor(db, account.channel_id, bearer.visitor_id))
+        if visitor is None or visitor.visitor_id != bearer.visitor_id or visitor.generation != bearer.generation:
+            raise tokens.NotProven("the token is of an older time: start a session anew")
+        return visitor, bearer
+
+    async def start(
+        self, account: WebchatAccount, known: Visitor | None, identity: tokens.Identity | None, told: Body
+    ) -> Visitor:
+        """The visitor of a session: the one of the token, the one who is proven, both in one, or a new one."""
+        fresh, now = Visitor(account.channel_id, new_id("v")), self.now()
+        proven = (identity.subject, identity.profile) if identity else None
+        visitor, ended = await self._writer.run(lambda db: store.session(db, known, proven, fresh, told, now))
+        if ended:
+            self.streams.close(ended.key)
+        return visitor
+
+    async def sign_out(self, visitor: Visitor) -> None:
+        """The next who uses this browser must not read on: all tokens of the visitor are nobody's."""
+        older = replace(visitor, generation=visitor.generation + 1)
+        await self._writer.run(lambda db: store.save_visitor(db, older, self.now()))
+        self.streams.close(visitor.key)
+
+    # ------------------------------------------------------------------------------- what the visitor does
+
+    async def said(self, visitor: Visitor, client_id: str) -> Event | None:
+        """The line that a client id has made already."""
+        return await self._readers.run(lambda db: store.find(db, visitor, _keys(visitor, client_id)))
+
+    async def say(self, visitor: Visitor, client_id: str, words: Body, file: StoredFile | None) -> Event:
+        """One line of the visitor's, durable here and at the webhook; the same client id again gives the same line.
+        Raises Problem (503) when the webhook can't take it now: then it stays pending, and a repetition completes it."""
+        at, keys = self.now(), _keys(visitor, client_id)
+        message = {"id": wire.message_id(visitor.channel_id, keys[0]), "client_id": client_id, **words}
+        if file:
+            message["file"] = _described(file)
+
+        def job(db: sqlite3.Connection) -> tuple[Event, bool, list[Pending]]:
+            found = store.find(db, visitor, keys)
+            if found is None:
+                if file:
+                    store.save_file(db, visitor.channel_id, file, at)
+                line = {"type": "message", "from": {"kind": "visitor"}, **message}
+                found = store.append(db, visitor, keys[0], at, line, opens=True)[0]
+                told = {"id": message["id"], "type": "message", "message": {**message, "seq": found.seq}}
+                store.queue(db, visitor, {**told, "at": at.isoformat(), "page": visitor.profile.get("page")}, at)
+            return found, True, store.pending(db, visitor)
+
+        return await self._write(visitor, job)
+
+    async def end(self, visitor: Visitor) -> Event | None:
+        """The visitor closes the conversation; nothing when there is none open."""
+        at = self.now()
+
+        def job(db: sqlite3.Connection) -> tuple[Event | None, bool, list[Pending]]:
+            current = store.visitor(db, *visitor.key)
+            if current is None or not current.open:
+                return None, False, store.pending(db, visitor)
+            key = f"e:{visitor.visitor_id}:{current.last_seq}"
+            line_id = wire.message_id(visitor.channel_id, key)
+            line = {"type": "notice", "id": line_id, "code": "ended", "participant": {"kind": "visitor"}, "text": None}
+            event = store.append(db, visitor, key, at, line, opens=False)[0]
+            store.queue(db, visitor, {"id": line_id, "type": "ended", "at": at.isoformat()}, at)
+            return event, True, store.pending(db, visitor)
+
+        return await self._write(visitor, job)
+
+    async def mark(self, visitor: Visitor, kind: str, seq: int) -> None:
+        """`delivered` or `read` up to a line; what is read was delivered."""
+        at = self.now()
+
+        def job(db: sqlite3.Connection) -> tuple[None, bool, list[Pending]]:
+            new, passed = store.mark(db, visitor, f"{kind}_seq", seq)
+            if kind == "read":
+                store.mark(db, visitor, "delivered_seq", new)
+            if passed:
+                messages = [{"id": event.body["id"], "outbox_id": event.outbox_id} for event in passed]
+                told = {"id": f"{kind}:{visitor.visitor_id}:{new}", "type": kind, "messages": messages}
+                store.queue(db, visitor, {**told, "at": at.isoformat()}, at)
+            return None, bool(passed), store.pending(db, visitor)
+
+        await self._write(visitor, job, {"type": "read", "up_to_seq": seq} if kind == "read" else None)
+
+    async def typing(self, visitor: Visitor, on: bool) -> None:
+        """Told once and never kept; its loss is nothing."""
+        event_id = f"typing:{uuid.uuid4()}"
+        with contextlib.suppress(GatewayError, Problem):
+            event = {"id": event_id, "type": "typing", "at": self.now().isoformat(), "on": on}
+            await self._relay.tell(visitor, event_id, [event])
+
+    async def _write(
+        self, visitor: Visitor, job: Callable[[sqlite3.Connection], tuple[T, bool, list[Pending]]], fleeting: Body | None = None
+    ) -> T:
+        """Commit, ring, tell the webhook."""
+        async with self._relay.turn(visitor):
+            result, changed, pending = await self._writer.run(job)
+            if changed:
+                self.streams.ring(visitor.key, fleeting)
+            await self._relay.pass_on(visitor, pending)
+        return result
+
+    # ---------------------------------------------------------------------------- what the visitor is to see
+
+    async def deliver(
+        self, account: WebchatAccount, outbox_id: str, to: str, line: Body, file: StoredFile | None
+    ) -> Event | None:
+        """Append our message exactly once; None: there is no such visitor."""
+        at = self.now()
+        body = {
+            **line,
+            "id": wire.message_id(account.channel_id, f"o:{outbox_id}"),
+            **({"file": _described(file)} if file else {}),
+        }
+
+        def job(db: sqlite3.Connection) -> tuple[Visitor, Event] | None:
+            visitor = store.visitor(db, account.channel_id, to)
+            if visitor is None:
+                return None
+            if file:
+                store.save_file(db, account.channel_id, file, at)
+            opens = False if line.get("code") == "ended" else None
+            return visitor, store.append(db, visitor, f"o:{outbox_id}", at, body, opens=opens)[0]
+
+        found = await self._writer.run(job)
+        if found is None:
+            return None
+        self.streams.ring(found[0].key)
+        return found[1]
+
+    async def deliver_typing(self, account: WebchatAccount, to: str, signal: Body) -> bool:
+        """Tell open streams; False: there is no such visitor."""
+        visitor = await self._readers.run(lambda db: store.visitor(db, account.channel_id, to))
+        if visitor is not None:
+            self.streams.ring(visitor.key, signal)
+        return visitor is not None
+
+    async def keep(self, file_id: str, content: bytes) -> None:
+        """A file's bytes on disk; its description goes with the line that names it. Raises StoreUnavailable."""
+        try:
+            await asyncio.to_thread(self.files.write, file_id, content)
+        except OSError as error:
+            raise StoreUnavailable(f"a file can't be kept: {error.strerror}") from error
+
+    async def file(self, account: WebchatAccount, file_id: str) -> StoredFile | None:
+        """A file's description."""
+        return await self._readers.run(lambda db: store.file(db, account.channel_id, file_id))
+
+    # ------------------------------------------------------------------------------------------- what is shown
+
+    async def after(self, visitor: Visitor, seq: int, limit: int = 100) -> list[dict[str, Any]]:
+        """The stream's next lines, as the widget is told them. For a number that is not of this stream, or too old, a `reset`: the
+        widget then reads the history anew."""
+
+        def job(db: sqlite3.Connection) -> tuple[Visitor | None, list[Event]]:
+            return store.visitor(db, *visitor.key), store.events_after(db, visitor, seq, limit)
+
+        current, events = await self._readers.run(job)
+        if current is None or current.key != visitor.key:
+            return []
+        if seq > current.last_seq or seq < current.first_seq - 1:
+            return [{"type": "reset", "cursor": str(current.last_seq)}]
+        return [self.shown(visitor.channel_id, event) for event in events]
+
+    async def history(self, visitor: Visitor, before: int, limit: int) -> list[dict[str, Any]]:
+        """Older lines, oldest first."""
+        events = await self._readers.run(lambda db: store.events_before(db, visitor, before, limit))
+        return [self.shown(visitor.channel_id, event) for event in events]
+
+    def shown(self, channel_id: str, event: Event) -> dict[str, Any]:
+        """A line as the widget is told it: numbered, and with a link to its file that is good for a day."""
+        line = {"seq": event.seq, "at": event.at.isoformat(), **event.body}
+        file = line.get("file")
+        if file and "id" in file:
+            line["file"] = {**file, "url": self._link(channel_id, file["id"])}
+        return line
+
+    def _link(self, channel_id: str, file_id: str) -> str:
+        # Up to the next hour, so that a picture's address stays the same for a while and a browser's copy is of use.
+        expires = int((self.now() + _LINK_LIFE).timestamp()) // 3600 * 3600 + 3600
+        query = wire.file_query(self.channels[channel_id].secrets, channel_id, file_id, expires)
+        return f"/chat/{channel_id}/files/{file_id}?exp={query['exp']}&sig={query['sig']}"
+
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_SECONDS)
+            for account in self.channels.values():
+                with contextlib.suppress(GatewayError, OSError):
+                    await self.prune(account)
+
+    async def prune(self, account: WebchatAccount) -> None:
+        """Forget what is older than the channel keeps."""
+        before = self.now() - timedelta(days=account.history_days)
+        gone = await self._writer.run(lambda db: store.prune(db, account.channel_id, before))
+        await asyncio.to_thread(self.files.remove, gone)
+
+
+def _keys(visitor: Visitor, client_id: str) -> list[str]:
+    """What a client id may have been kept under: by this visitor, or before they signed in."""
+    return [f"c:{name}:{client_id}" for name in (visitor.visitor_id, *visitor.aliases)]
+
+
+def _described(file: StoredFile) -> dict[str, Any]:
+    known = asdict(file)
+    return {"id": known.pop("file_id"), **known}
