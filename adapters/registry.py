@@ -43,7 +43,13 @@ def _in_this_folder() -> list[Adapter[Any]]:
 def _from_entry_points() -> list[Adapter[Any]]:
     found = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        adapter = point.load()
+        try:
+            adapter = point.load()
+        except Exception as error:  # somebody else's code: name it, whatever it raised
+            mend = "repair or uninstall the distribution that brings it"
+            raise AdapterFault(
+                f"the adapter {point.value!r} can't be imported ({type(error).__name__}: {error}): {mend}"
+            ) from error
         if not isinstance(adapter, Adapter):
             raise AdapterFault(
                 f"entry point {point.name!r} of {ENTRY_POINT_GROUP} is no Adapter: it must name one, as `package:ADAPTER`"

@@ -171,6 +171,14 @@ def envelope_schema() -> None:
     click.echo(json.dumps(schema(), indent=2, sort_keys=True))
 
 
+@main.command("example-config")
+def example_config() -> None:
+    """Print a config with every setting, its meaning and its default."""
+    from gateway.example_config import example
+
+    click.echo(example(), nl=False)
+
+
 # ------------------------------------------------------------------------------------------------- simulate
 
 

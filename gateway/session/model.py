@@ -319,16 +319,24 @@ class FlowDefinition(Value):
 class OrgSettings(Value):
     """The org's switches and times."""
 
-    skills_and_direct_to_agent_routing: bool = True  # P4
-    conference_limit: int = Field(default=6, ge=1)  # P6
-    bots_in_conference: Literal["refuse", "warn"] = "refuse"  # C5
-    invitation_seconds: float = Field(default=60, gt=0)  # C9
-    offer_seconds: float = Field(default=30, gt=0)
-    routing_pause_seconds: float = Field(default=60, gt=0)  # when all reps have passed on a session, until they are asked anew
-    disconnect_grace_seconds: float = Field(default=120, gt=0)  # L5
-    idle_seconds: float = Field(default=24 * 3600, gt=0)  # L6
-    leave_notice_hold_seconds: float = Field(default=2, ge=0)  # a rep who comes back within it makes no noise
-    flags_visible_to_reps: bool = False  # M4's "by default"
+    skills_and_direct_to_agent_routing: bool = Field(default=True, description="Reps may be asked by name (P4).")
+    conference_limit: int = Field(default=6, ge=1, description="Reps and open invitations in one session at most (P6).")
+    bots_in_conference: Literal["refuse", "warn"] = Field(default="refuse", description="Whether bots may be added (C5).")
+    invitation_seconds: float = Field(default=60, gt=0, description="An unanswered invitation expires (C9).")
+    offer_seconds: float = Field(default=30, gt=0, description="Offered work goes to the next rep after this time.")
+    routing_pause_seconds: float = Field(
+        default=60, gt=0, description="When all reps have passed on a session, until they are asked anew."
+    )
+    disconnect_grace_seconds: float = Field(
+        default=120, gt=0, description="A rep whose connections are all gone leaves after this time (L5)."
+    )
+    idle_seconds: float = Field(
+        default=24 * 3600, gt=0, description="A session without a message turns inactive after this time (L6)."
+    )
+    leave_notice_hold_seconds: float = Field(
+        default=2, ge=0, description="A rep who leaves and comes back within it makes no noise (M3)."
+    )
+    flags_visible_to_reps: bool = Field(default=False, description="Whether reps see others' flags and whispers (M4).")
 
 
 class ChannelFacts(Value):
