@@ -108,6 +108,10 @@ class Handsets:
         if line is not None and line.status != "sent":
             self._lines[address][line_id] = line.model_copy(update={"status": status})
 
+    def has(self, address: str, line_id: str) -> bool:
+        """Whether that line is on that phone."""
+        return line_id in self._lines.get(address, {})
+
     def lines(self, address: str) -> list[Shown]:
         """Oldest first."""
         return list(self._lines.get(address, {}).values())

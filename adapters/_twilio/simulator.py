@@ -18,6 +18,7 @@ from adapters._twilio import faults, files, mischief, webhooks, wire
 from adapters._twilio.account import TwilioAccount
 from adapters._twilio.faults import Fault
 from adapters._twilio.files import Files
+from adapters._twilio.keywords import REPLIES, keyword
 from adapters._twilio.ledger import Handsets, Ids, Record, segments
 from adapters._twilio.mischief import Mischief
 from adapters._twilio.webhooks import Webhooks
@@ -325,6 +326,16 @@ class Twilio:
             **({"MediaContentType0": file.mime_type} if file else {}),
             **({"MediaUrl0": f"{self.account.resources}/Messages/{sid}/Media/{media_sid}"} if file else {}),
         }
+
+    def keyword_heard(self, address: str, text: str, now: datetime) -> dict[str, str]:
+        """STOP, START and HELP are answered by Twilio itself; with a service (Advanced Opt-Out) it says so."""
+        heard = keyword(text)
+        if not heard or (heard == "START" and address not in self.opted_out):
+            return {}
+        if heard != "HELP":
+            (self.opted_out.add if heard == "STOP" else self.opted_out.discard)(address)
+        self.reply(address, REPLIES[heard], now)
+        return {"OptOutType": heard} if self.account.messaging_service_sid else {}
 
     def reply(self, address: str, text: str, now: datetime) -> None:
         """An automatic text of Twilio's own, which passes by us."""

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters.contract import Adapter, Answer, Capabilities, FileRule
+from adapters._twilio.answer import NOTHING_TO_SAY
+from adapters.contract import Adapter, Capabilities, FileRule
 from adapters.simulation import digits_of, hex_of
 from adapters.sms.account import TwilioAccount
 from adapters.sms.inbound import parse, verify
 from adapters.sms.outbound import media, send
 from adapters.sms.simulator import simulate
-
-# Twilio runs what a webhook answers as TwiML; an empty response says nothing to the customer.
-_NOTHING_TO_SAY: Final = Answer(
-    200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', {"content-type": "text/xml; charset=utf-8"}
-)
 
 # https://www.twilio.com/docs/messaging/guides/accepted-mime-types: pictures are made to fit the phone, the rest isn't.
 _FILES: Final = (
@@ -79,7 +75,7 @@ ADAPTER: Final = Adapter(
     media=media,
     simulate=simulate,
     demo=demo,
-    accepted=_NOTHING_TO_SAY,
+    accepted=NOTHING_TO_SAY,
     methods=("POST", "GET"),
 )
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from adapters._twilio.simulator import Doing, Twilio
 from adapters.simulation import Action, Outcome, digits_of
 from adapters.sms.account import TwilioAccount
-
-# The carriers' own lists; custom ones belong to Advanced Opt-Out. https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
-_STOP: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
-_START: Final = frozenset({"start", "unstop", "yes"})
-_HELP: Final = frozenset({"help", "info"})
-_REPLIES: Final = {
-    "STOP": "You have successfully been unsubscribed. You will not receive any more messages from this number. Reply START to resubscribe.",
-    "START": "You have successfully been re-subscribed to messages from this number. Reply HELP for help. Reply STOP to unsubscribe.",
-    "HELP": "Reply STOP to unsubscribe. Msg&Data Rates May Apply.",
-}
 
 
 class TextingTwilio(Twilio):
@@ -44,14 +34,8 @@ class TextingTwilio(Twilio):
         return {"FromCountry": "US", "FromState": "", "FromCity": "", "FromZip": ""}
 
     def heard(self, address: str, action: Action, now: datetime) -> dict[str, str]:
-        """STOP, START and HELP are answered by Twilio itself; with a service (Advanced Opt-Out) it says so."""
-        heard = _keyword((action.text or "").strip().lower())
-        if not heard or (heard == "START" and address not in self.opted_out):
-            return {}
-        if heard != "HELP":
-            (self.opted_out.add if heard == "STOP" else self.opted_out.discard)(address)
-        self.reply(address, _REPLIES[heard], now)
-        return {"OptOutType": heard} if self.account.messaging_service_sid else {}
+        """Carriers and Twilio hear the words on every number."""
+        return self.keyword_heard(address, action.text or "", now)
 
     def doings(self) -> dict[str, Doing]:
         """A texter ends it with STOP; there is no other way."""
@@ -63,14 +47,6 @@ class TextingTwilio(Twilio):
     def status_fields(self, status: str, now: datetime) -> dict[str, str]:
         """When the carrier says that it was done."""
         return {"RawDlrDoneDate": now.strftime("%y%m%d%H%M")} if status in ("delivered", "undelivered") else {}
-
-
-def _keyword(word: str) -> str:
-    if word in _STOP:
-        return "STOP"
-    if word in _START:
-        return "START"
-    return "HELP" if word in _HELP else ""
 
 
 def simulate(account: TwilioAccount) -> TextingTwilio:

@@ -1,0 +1,94 @@
+"""WhatsApp through Twilio: https://www.twilio.com/docs/whatsapp. The `whatsapp` channel goes to Meta itself."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from adapters._twilio.answer import NOTHING_TO_SAY
+from adapters.contract import Adapter, Capabilities, FileRule
+from adapters.simulation import digits_of, hex_of
+from adapters.whatsapp_twilio.account import TwilioWhatsAppAccount
+from adapters.whatsapp_twilio.inbound import parse, verify
+from adapters.whatsapp_twilio.outbound import WINDOW, media, send
+from adapters.whatsapp_twilio.simulator import simulate
+
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument"
+# https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages: only a picture carries a text along.
+_FILES: Final = (
+    FileRule(media="image", mime_types=("image/jpeg", "image/png"), max_bytes=5_000_000),
+    FileRule(media="video", mime_types=("video/mp4",), max_bytes=16_000_000, captions=False),
+    FileRule(
+        media="audio",
+        mime_types=("audio/ogg", "audio/amr", "audio/3gpp", "audio/aac", "audio/mpeg"),
+        max_bytes=16_000_000,
+        captions=False,
+    ),
+    FileRule(
+        media="file",
+        mime_types=(
+            "application/pdf",
+            "application/msword",
+            f"{_OFFICE}.wordprocessingml.document",
+            f"{_OFFICE}.presentationml.presentation",
+            f"{_OFFICE}.spreadsheetml.sheet",
+            "text/vcard",
+        ),
+        max_bytes=16_000_000,
+        captions=False,
+    ),
+)
+
+_CAPABILITIES: Final = Capabilities(
+    inbound=frozenset(
+        {
+            "message.text",
+            "message.image",
+            "message.video",
+            "message.audio",
+            "message.file",
+            "message.location",
+            "message.choice",
+            "message.unknown",
+            "receipt",
+            "ended",
+            "unknown",
+        }
+    ),
+    outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "notice", "typing"}),
+    max_text=1_600,
+    text_unit="utf16",  # Twilio doesn't say how it counts an emoji; so the longest count there is
+    max_caption=1_024,
+    files=_FILES,
+    speaker_prefix="*{name}*\n",
+    receipts=frozenset({"sent", "delivered", "read", "failed"}),
+    window=WINDOW,
+)
+
+
+def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
+    """An account that nobody has, at the simulator's address."""
+    return {
+        "account_sid": f"AC{hex_of(channel_id, 32)}",
+        "auth_tokens": [f"demo-auth-token-of-{channel_id}"],
+        "number": f"+1888555{digits_of(channel_id, 4)}",
+        "api_base": base,
+        "messaging_base": base,
+    }
+
+
+ADAPTER: Final = Adapter(
+    kind="whatsapp-twilio",
+    title="WhatsApp (Twilio)",
+    account=TwilioWhatsAppAccount,
+    capabilities=_CAPABILITIES,
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=simulate,
+    demo=demo,
+    accepted=NOTHING_TO_SAY,
+    methods=("POST", "GET"),
+)
+
+__all__ = ["ADAPTER"]
