@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 from uuid import NAMESPACE_URL, uuid5
@@ -109,6 +111,15 @@ BROKEN: Final[Sequence[bytes]] = (
     b'{"a":' * 50_000,
     b"1" * 10_000,
     b"<xml/>",
+)
+
+
+# Joined emoji, marks for writing to the left, letters beyond 16 bits, markup: all of it comes and goes as it was written.
+UNICODE: Final[Sequence[str]] = (
+    "👩‍👩‍👧‍👦 e\u0301 ﷽ 𐏿 日本語 עברית العربية",
+    "\u202eright to left\u202c \u2066isolated\u2069",
+    "<b>&amp;</b> %20 +1 \\n {name} $(x) 'q' \"q\" `q` *b* _i_ ~s~",
+    "line one\nline two\twith a tab",
 )
 
 
@@ -407,6 +418,30 @@ def _only_unknown(suite: Suite, request: RawRequest) -> bool:
         return True
 
 
+def check_mutilated_bytes_are_taken_or_refused(suite: Suite) -> None:
+    """Fixtures with bytes lost, doubled or put in: only NotAuthentic and NotUnderstood come out, signed or not."""
+    chance = Random(1)  # noqa: S311  # the same mutilations on each run
+    for case in suite.events:
+        for _ in range(12):
+            request = replace(case.request, body=_mutilated(case.request.body, chance))
+            _refusal(suite, request)
+            signed = suite.sign(request, suite.account)
+            if _refusal(suite, signed) is None:
+                with suppress(NotUnderstood):
+                    suite.adapter.parse(signed, suite.account)
+
+
+def _mutilated(body: bytes, chance: Random) -> bytes:
+    changed = bytearray(body)
+    for _ in range(chance.randint(1, 4)):
+        spot = chance.randrange(len(changed) + 1)
+        width = chance.choice((0, 0, 1, 7))
+        changed[spot : spot + width] = chance.choice(
+            (b"", b"\x00", b"\xff", b'"', b"{", b"[]", b"null", b"-1", b"%00", b"1e999", b"\\ud800")
+        )
+    return bytes(changed)
+
+
 def check_capabilities_have_fixtures(suite: Suite) -> None:
     """What the capabilities say comes in, stands in a fixture; and the other way round."""
     found: set[str] = set()
@@ -489,10 +524,12 @@ def _said_on_failure(suite: Suite, status: int) -> list[str]:
 def check_simulator_and_adapter_agree(suite: Suite) -> None:
     """There and back: what the simulated customer says is authentic and understood, and what we say is on the handset."""
     world = World(suite)
-    world.says_text("hello from the handset")
+    for text in ("hello from the handset", *UNICODE):
+        world.says_text(text)
     if "message.image" in suite.adapter.capabilities.inbound:
         world.says_picture()
-    world.hears_text("hello from the desk ☂")
+    for text in ("hello from the desk", *UNICODE):
+        world.hears_text(text)
     world.hears_notice("Ana joined")
     if "say.image" in suite.adapter.capabilities.outbound:
         world.hears_picture()
@@ -786,6 +823,7 @@ CHECKS: Final[Sequence[Callable[[Suite], None]]] = (
     check_same_bytes_same_events,
     check_unknown_events_are_kept,
     check_broken_body_is_not_understood_or_unknown,
+    check_mutilated_bytes_are_taken_or_refused,
     check_secrets_absent_from_repr,
     check_capabilities_have_fixtures,
     check_simulator_and_adapter_agree,

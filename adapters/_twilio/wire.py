@@ -16,8 +16,8 @@ from adapters.errors import NotUnderstood
 
 Fields: TypeAlias = Mapping[str, str]
 
-# A message of 1,600 characters takes at most 19 KB when each is percent-encoded; ten times that leaves room for form answers.
-MAX_FORM_BYTES: Final = 262_144
+# A message of 1,600 characters takes at most 19 KB when each is percent-encoded; six times that leaves room for form answers.
+MAX_FORM_BYTES: Final = 131_072
 MAX_FORM_FIELDS: Final = 1_000
 
 

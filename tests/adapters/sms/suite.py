@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from twilio.request_validator import RequestValidator
 
@@ -24,7 +24,7 @@ def sign(request: RawRequest, account: TwilioAccount) -> RawRequest:
     request = replace(request, headers={key: value for key, value in request.headers.items() if key != SETTINGS_HEADER})
     fields = SignedFields(())
     if request.method == "POST" and wire.is_form(request):
-        fields = SignedFields(wire.pairs(request.body))
+        fields = SignedFields(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True, errors="replace"))
     elif request.method == "POST":
         query = [pair for pair in request.query if pair[0] != BODY_DIGEST] + [(BODY_DIGEST, sha256_hex(request.body))]
         url = f"{request.url.partition('?')[0]}?{urlencode(query)}"

@@ -199,7 +199,7 @@ def test_an_address_that_is_none_is_not_authentic(url: str) -> None:
         verify(post(url, {"Body": "hi"}, "x"), account("t"), NOW)
 
 
-@pytest.mark.parametrize("body", [b"&" * 2_000, b"a=" + b"x" * 300_000, b"%" * 200_000])
+@pytest.mark.parametrize("body", [b"&" * 2_000, b"a=" + b"x" * 300_000, b"%" * 140_000])
 def test_a_form_longer_than_any_of_twilios_is_refused_at_once(body: bytes) -> None:
     with pytest.raises(NotAuthentic):
         verify(replace(post(ACCOUNT.webhook_url, {}, "x"), body=body), account("t"), NOW)
