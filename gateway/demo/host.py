@@ -73,6 +73,8 @@ class SimulatorHost:
                 following = sim.handle(inputs.load_request(content), now).calls
             elif kind == "act":
                 following = sim.act(inputs.load_action(content), now).calls
+            elif kind == "refresh":
+                following = sim.refresh(content, now)
             else:
                 call, answer = inputs.load_settled(content)
                 open_calls[channel_id].pop(call.id, None)
@@ -101,10 +103,16 @@ class SimulatorHost:
         return outcome.line_id
 
     async def handset(self, channel_id: str, customer: str) -> list[Shown]:
-        """What the customer's phone shows."""
-        sim = self._sims[channel_id]
-        for call in sim.refresh(customer, self._clock()):
-            await self._settle(channel_id, call)
+        """What the customer's phone shows. Listeners are told only when asking the provider brought something, since they ask again then."""
+        sim, now = self._sims[channel_id], self._clock()
+        shown = sim.handset(customer)
+        calls = sim.refresh(customer, now)
+        if calls:
+            _ = self._keep(channel_id, now, "refresh", customer)  # on disk with what it brings, or not at all
+        for call in calls:
+            self._start(channel_id, await self._settled(channel_id, call))
+        if calls and sim.handset(customer) != shown:
+            self.changed(channel_id)
         return sim.handset(customer)
 
     def file(self, channel_id: str, file_id: str) -> SimFile | None:
@@ -131,7 +139,8 @@ class SimulatorHost:
             while self._lanes[lane]:
                 call = self._lanes[lane].popleft()
                 await asyncio.sleep(call.delay_seconds)
-                following = await self._settle(lane[0], call)
+                following = await self._settled(lane[0], call)
+                self.changed(lane[0])
                 same = [one for one in following if (one.lane or one.id) == lane[1]]
                 self._lanes[lane].extendleft(reversed(same))
                 self._start(lane[0], [one for one in following if one not in same])
@@ -139,12 +148,11 @@ class SimulatorHost:
             self._runners.pop(lane, None)
             self._lanes.pop(lane, None)
 
-    async def _settle(self, channel_id: str, call: ProviderCall) -> tuple[ProviderCall, ...]:
+    async def _settled(self, channel_id: str, call: ProviderCall) -> tuple[ProviderCall, ...]:
         answer = await self._call(call)
         now = self._clock()
         following = self._sims[channel_id].settled(call, answer, now)
         await self._keep(channel_id, now, "settled", inputs.dump_settled(call, answer))
-        self.changed(channel_id)
         return following
 
     async def _call(self, call: ProviderCall) -> Answer | None:
