@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, Part, TextPart
+from adapters.sms import ADAPTER
 from gateway import clock, config
 from gateway.brokers.contract import Caller
 from gateway.brokers.embedded import EmbeddedBroker
@@ -115,6 +116,20 @@ class Site:
         return str(taken.json["id"])
 
 
+def world_of(described: dict[str, Any]) -> config.Loaded:
+    """The world with SMS as its only kind of channel: what a desk does is the same on all."""
+    read = config.GatewayConfig.model_validate(described)
+    channels = {
+        key: config.Channel(key, channel, ADAPTER, ADAPTER.account.model_validate(_account(key, channel)))
+        for key, channel in read.channels.items()
+    }
+    return config.Loaded(read, channels)
+
+
+def _account(channel_id: str, channel: config.ChannelConfig) -> dict[str, Any]:
+    return {**channel.account, "channel_id": channel_id, "webhook_url": f"http://gateway.example/webhooks/{channel_id}"}
+
+
 @pytest.fixture
 def settings() -> dict[str, Any]:
     """What `install` is given; a test overrides this fixture or changes it before it asks for `site`."""
@@ -123,7 +138,7 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[tuple[Broker, config.Loaded]]:
-    loaded = config.build(WORLD)
+    loaded = world_of(WORLD)
     ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id)
     made = Broker(tmp_path, ground, LocalDoorbell(), clock.now, MediaFolder(tmp_path / "media"))
     await made.open()
