@@ -10,8 +10,9 @@ from typing import Final
 
 from adapters.contract import Adapter, Capabilities, FileRule
 from adapters.line.account import LineAccount, demo
+from adapters.line.fetching import media, profile
 from adapters.line.inbound import parse, verify
-from adapters.line.outbound import MAX_NAME, MAX_TEXT, media, profile, retry_safe, send
+from adapters.line.outbound import MAX_NAME, MAX_TEXT, retry_safe, send
 from adapters.line.simulator import LineSimulator
 
 ADAPTER: Final = Adapter(

@@ -27,18 +27,13 @@ from adapters.envelope import (
     InboundMessage,
     InboundReceipt,
     InboundUnknown,
-    LocationPart,
-    MediaPart,
-    Part,
     ReceiptStatus,
-    StickerPart,
-    TextPart,
-    UnknownPart,
     from_unix,
 )
 from adapters.errors import NotAuthentic
 from adapters.line import memory, wire
 from adapters.line.account import LineAccount
+from adapters.line.contents import part
 from adapters.line.wire import Json, Malformed
 from adapters.signing import any_same, hmac_base64, require_secrets
 
@@ -172,7 +167,7 @@ def _message(event: Json, common: _Common) -> Inbound:
     return InboundMessage(
         **common.said(**remember),
         message_id=message_id,
-        parts=(_part(message),),
+        parts=(part(message),),
         reply_to=wire.optional(message, "quotedMessageId"),
         # Another tool of the account has the chat at present and answers it; we only listen. Source: LINE Developers,
         # "Control chat initiative" (module channels).
@@ -183,7 +178,7 @@ def _message(event: Json, common: _Common) -> Inbound:
 def _edited(event: Json, common: _Common) -> Inbound:
     """Not sent for one-to-one chats so far (2026-07); if it comes, it reads as in groups."""
     message = wire.inner(event, "message")
-    return InboundEdit(**common.said(), message_id=wire.text(message, "id"), parts=(_part(message),))
+    return InboundEdit(**common.said(), message_id=wire.text(message, "id"), parts=(part(message),))
 
 
 def _unsend(event: Json, common: _Common) -> Inbound:
@@ -198,9 +193,9 @@ def _postback(event: Json, common: _Common) -> Inbound:
     if "newRichMenuAliasId" in params:
         return _unknown(event, common, "menu_switch")  # the customer turned a page of the menu, and said nothing
     picked = next((wire.optional(params, key) for key in ("datetime", "date", "time") if key in params), None)
-    part = ChoicePart(id=data, title=picked or data or "[postback]", fields=dict(params))
+    choice = ChoicePart(id=data, title=picked or data or "[postback]", fields=dict(params))
     fields = common.said()
-    return InboundMessage(**fields, message_id=fields["event_id"], parts=(part,))
+    return InboundMessage(**fields, message_id=fields["event_id"], parts=(choice,))
 
 
 def _unfollow(event: Json, common: _Common) -> Inbound:
@@ -257,75 +252,4 @@ _REASONS: Final[Mapping[str, str]] = {
     "botSuspended": "bot_suspended",
     "botResumed": "bot_resumed",
     "delivery": "phone_number_delivery",  # of a notification addressed by phone number, which we never send
-}
-
-
-# ------------------------------------------------------------------------------------------------ contents
-
-
-def _part(message: Json) -> Part:
-    kind = wire.text(message, "type")
-    reader = _PARTS.get(kind)
-    return reader(message) if reader else UnknownPart(provider_type=kind, fallback=f"[LINE message: {kind}]")
-
-
-def _text(message: Json) -> Part:
-    """LINE's own emojis and mentions stand in the text as words, `(hello)` and `@name`."""
-    return TextPart(text=wire.text(message, "text"))
-
-
-def _image(message: Json) -> Part:
-    """Several at once come as so many events, each with its place in `imageSet`."""
-    return MediaPart(media="image", source=_source(message))
-
-
-def _video(message: Json) -> Part:
-    return MediaPart(media="video", source=_source(message), duration_ms=wire.count(message, "duration"))
-
-
-def _audio(message: Json) -> Part:
-    """What the customer spoke into the phone, or a sound file: LINE does not tell which."""
-    return MediaPart(media="audio", source=_source(message), duration_ms=wire.count(message, "duration"))
-
-
-def _file(message: Json) -> Part:
-    return MediaPart(name=wire.optional(message, "fileName"), size_bytes=wire.count(message, "fileSize"), source=_source(message))
-
-
-def _source(message: Json) -> dict[str, JsonValue]:
-    provider = wire.inner(message, "contentProvider")
-    if provider.get("type") == "external":
-        return {"url": wire.text(provider, "originalContentUrl")}
-    return {"message_id": wire.text(message, "id")}
-
-
-def _location(message: Json) -> Part:
-    return LocationPart(
-        latitude=wire.number(message, "latitude"),
-        longitude=wire.number(message, "longitude"),
-        name=wire.optional(message, "title"),
-        address=wire.optional(message, "address"),
-    )
-
-
-def _sticker(message: Json) -> Part:
-    """The words are the customer's own on message stickers, else the first of LINE's keywords (picked by chance each time)."""
-    sticker_id = wire.text(message, "stickerId")
-    keywords = message.get("keywords")
-    keyword = keywords[0] if isinstance(keywords, list) and keywords and isinstance(keywords[0], str) else None
-    return StickerPart(
-        provider_id=f"{wire.text(message, 'packageId')}/{sticker_id}",
-        text=wire.optional(message, "text") or keyword,
-        media=MediaPart(media="image", mime_type="image/png", source={"sticker_id": sticker_id}),
-    )
-
-
-_PARTS: Final[Mapping[str, Callable[[Json], Part]]] = {
-    "text": _text,
-    "image": _image,
-    "video": _video,
-    "audio": _audio,
-    "file": _file,
-    "location": _location,
-    "sticker": _sticker,
 }

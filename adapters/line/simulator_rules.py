@@ -47,6 +47,11 @@ def faults_of_loading(body: Mapping[str, Any]) -> list[Fault]:
     return _fields({"chatId": Field(_text()), "loadingSeconds": Field(_loading_seconds, needed=False)}, body, "")
 
 
+def faults_of_mark_as_read(body: Mapping[str, Any]) -> list[Fault]:
+    """All faults of a request to mark messages as read."""
+    return _fields({"markAsReadToken": Field(_text())}, body, "")
+
+
 def _fields(fields: Mapping[str, Field], value: Any, place: str) -> list[Fault]:
     if not isinstance(value, dict):
         return [(place, "must be an object")]

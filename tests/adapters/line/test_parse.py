@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from adapters.envelope import INBOUND, InboundEdit, TextPart
+from adapters.envelope import INBOUND, Inbound, InboundEdit, TextPart
 from adapters.errors import NotUnderstood
 from adapters.line import ADAPTER
 from tests.adapters.line.account import ACCOUNT, FIXTURES, KIM, NOW, an_account, expected, fixture, webhook
@@ -197,3 +199,63 @@ def test_a_bad_event_costs_only_itself(event: str) -> None:
     bad, text = ADAPTER.parse(webhook(body), ACCOUNT)
     assert (bad.kind, text.kind) == ("unknown", "message")
     assert getattr(bad, "reason", None) == "malformed"
+
+
+# ------------------------------------------------------------------------------------------------ what goes wrong
+
+
+def test_dummy_tokens_of_the_console_s_check_are_never_answered() -> None:
+    """github.com/line/line-bot-sdk-python/issues/188: answering them fails with 400."""
+    for event in ADAPTER.parse(fixture("dummy_reply_tokens"), ACCOUNT):
+        assert (event.kind, getattr(event, "reason", None), event.remember) == ("unknown", "connection_check", {})
+
+
+def test_group_chats_come_without_a_sender_and_are_put_aside_whole() -> None:
+    """github.com/line/line-bot-sdk-java/issues/40, github.com/chatwoot/chatwoot/issues/8427."""
+    body = fixture("group_text").body.replace(f',"userId":"{KIM}"'.encode(), b"")
+    (event,) = ADAPTER.parse(webhook(body), ACCOUNT)
+    assert (event.kind, getattr(event, "reason", None), event.end_user) == ("unknown", "group", None)
+    assert event.raw["source"] == {"type": "group", "groupId": "Ca56f94637c0000000000000000000001"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = [fixture(case.name).body for case in CASES]
+
+
+@given(st.sampled_from(BODIES), st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=3)), max_size=4))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_torn_bodies_end_in_envelopes_or_not_understood(body: bytes, tears: list[tuple[int, bytes]]) -> None:
+    for place, new in tears:
+        body = body[:place] + new + body[place + len(new) + 1 :]
+    read(body)
+
+
+@given(st.sampled_from(BODIES), st.data())
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_strange_values_end_in_envelopes(body: bytes, data: st.DataObject) -> None:
+    payload = json.loads(body)
+    for event in payload["events"]:
+        spot = event
+        for _ in range(data.draw(st.integers(1, 3))):
+            key = data.draw(st.sampled_from(sorted(spot)))
+            if not isinstance(spot[key], dict) or not spot[key]:
+                break
+            spot = spot[key]
+        spot[data.draw(st.sampled_from(sorted(spot)))] = data.draw(JSON)
+    assert len(read(json.dumps(payload).encode())) == len(payload["events"])
+
+
+def read(body: bytes) -> list[Inbound]:
+    request = webhook(body)
+    ADAPTER.verify(request, ACCOUNT, NOW)
+    try:
+        events = ADAPTER.parse(request, ACCOUNT)
+    except NotUnderstood:
+        return []
+    for event in events:
+        INBOUND.dump_json(event)
+    return events

@@ -12,7 +12,8 @@ from adapters.contract import Answer, RawRequest
 from adapters.envelope import ChoicePart, Inbound, InboundMessage, LocationPart, MediaPart, OutboundFile, StickerPart, TextPart
 from adapters.errors import SendFailed, Verdict
 from adapters.line import ADAPTER, LineAccount
-from adapters.line.simulator import Fault, LineSimulator
+from adapters.line.simulator import LineSimulator
+from adapters.line.simulator_api import Mischief
 from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, SimFile, hex_of
 from tests.adapters.line.account import (
     ACCOUNT,
@@ -300,7 +301,7 @@ def test_redelivery_ends_some_time(line: LineSimulator) -> None:
 
 
 def test_redelivery_switched_off(line: LineSimulator) -> None:
-    line.redelivers = False
+    line.switches.redelivery = False
     (call,) = line.act(act("say", text="hi"), NOW).calls
     assert line.settled(call, None, NOW) == ()
     assert line.handset("kim")[0].status == "failed"
@@ -394,7 +395,7 @@ def test_messages_are_marked_as_read(line: LineSimulator) -> None:
     account = an_account(mark_as_read=True)
     run(ADAPTER.send(say(to=SIM_KIM, memory=memory_of(first)), account, NOW), line)
     assert [bool((shown.model_extra or {}).get("read")) for shown in line.handset("kim")[:2]] == [True, False]
-    line.chat_enabled = False
+    line.switches.chat = False
     run(ADAPTER.send(say(to=SIM_KIM, memory=memory_of(first, second)), account, NOW), line)
     assert [bool((shown.model_extra or {}).get("read")) for shown in line.handset("kim")[:2]] == [True, False]
 
@@ -410,7 +411,7 @@ def test_who_the_customer_is(line: LineSimulator) -> None:
 def test_the_account_itself(line: LineSimulator) -> None:
     assert json.loads(asked(line, "GET", "/v2/bot/info").body)["userId"] == ACCOUNT.bot_user_id
     assert json.loads(asked(line, "GET", "/v2/bot/message/quota").body) == {"type": "none"}
-    line.monthly_limit = 5
+    line.switches.monthly_limit = 5
     assert json.loads(asked(line, "GET", "/v2/bot/message/quota").body) == {"type": "limited", "value": 5}
     assert json.loads(asked(line, "GET", "/v2/bot/message/quota/consumption").body) == {"totalUsage": 0}
 
@@ -422,9 +423,9 @@ def test_a_reply_is_free_and_works_once(line: LineSimulator) -> None:
     message = the_message(line.act(act("say", text="hi"), NOW))
     account = an_account(prefer_reply=True)
     sent, _ = run(ADAPTER.send(say(to=SIM_KIM, memory=memory_of(message)), account, NOW), line)
-    assert (len(sent.message_ids), line.pushed) == (1, 0)
+    assert (len(sent.message_ids), line.api.pushed) == (1, 0)
     run(ADAPTER.send(say(to=SIM_KIM, memory=memory_of(message)), account, NOW), line)  # the token is spent: a push
-    assert (len(line.handset("kim")), line.pushed) == (3, 1)
+    assert (len(line.handset("kim")), line.api.pushed) == (3, 1)
 
 
 def test_a_reply_token_lives_a_minute(line: LineSimulator) -> None:
@@ -458,7 +459,7 @@ def test_a_known_retry_key_answers_409_with_what_was_sent(line: LineSimulator) -
 
 def test_the_quota_counts_pushes_alone(line: LineSimulator) -> None:
     message = the_message(line.act(act("say", text="hi"), NOW))
-    line.monthly_limit = 1
+    line.switches.monthly_limit = 1
     run(ADAPTER.send(say(to=SIM_KIM), ACCOUNT, NOW), line)
     with pytest.raises(SendFailed) as caught:
         run(ADAPTER.send(say(to=SIM_KIM, retry_key="123e4567-e89b-42d3-a456-426614174001"), ACCOUNT, NOW), line)
@@ -472,7 +473,7 @@ def test_a_push_to_who_has_blocked_the_account_is_answered_200_and_shown_nowhere
     line.act(act("block"), NOW)
     assert push(line, text()).status == 200
     assert [shown.sender for shown in line.handset("kim")] == ["me"]
-    assert line.pushed == 0
+    assert line.api.pushed == 0
 
 
 # ------------------------------------------------------------------------------------------------------ refusals
@@ -491,7 +492,7 @@ def test_bad_credentials(line: LineSimulator, headers: dict[str, Any]) -> None:
 
 
 def test_an_account_without_the_right(line: LineSimulator) -> None:
-    line.api_allowed = False
+    line.switches.api = False
     assert (push(line, text()).status, message_of(push(line, text()))) == (
         403,
         "Access to this API is not available for your account",
@@ -628,7 +629,7 @@ def test_faulty_loading(line: LineSimulator, seconds: Any) -> None:
 
 def test_the_rate_limit(line: LineSimulator) -> None:
     line.act(act("say", text="hi"), NOW)
-    line.requests_per_second = 2
+    line.switches.requests_per_second = 2
     assert [push(line, text()).status for _ in range(3)] == [200, 200, 429]
     assert push(line, text(), at=NOW + timedelta(seconds=1)).status == 200
     refused = push(line, text(), at=NOW + timedelta(seconds=1, milliseconds=1))
@@ -642,7 +643,7 @@ def test_the_rate_limit(line: LineSimulator) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_trouble_before_the_push_was_taken(line: LineSimulator, status: int) -> None:
     line.act(act("say", text="hi"), NOW)
-    line.faults.append(Fault(status))
+    line.api.mischief.append(Mischief(status))
     with pytest.raises(SendFailed) as caught:
         run(ADAPTER.send(say(to=SIM_KIM), ACCOUNT, NOW), line)
     assert caught.value.verdict is Verdict.again
@@ -652,7 +653,7 @@ def test_trouble_before_the_push_was_taken(line: LineSimulator, status: int) -> 
 
 def test_trouble_after_the_push_was_taken(line: LineSimulator) -> None:
     line.act(act("say", text="hi"), NOW)
-    line.faults.append(Fault(500, taken=True))
+    line.api.mischief.append(Mischief(500, taken=True))
     with pytest.raises(SendFailed) as caught:
         run(ADAPTER.send(say(to=SIM_KIM), ACCOUNT, NOW), line)
     assert caught.value.verdict is Verdict.again
@@ -663,7 +664,7 @@ def test_trouble_after_the_push_was_taken(line: LineSimulator) -> None:
 @pytest.mark.parametrize(("taken", "verdict"), [(False, None), (True, Verdict.unknown)])
 def test_trouble_around_a_reply_shows_it_at_most_once(line: LineSimulator, taken: bool, verdict: Verdict | None) -> None:
     message = the_message(line.act(act("say", text="hi"), NOW))
-    line.faults.append(Fault(500, taken=taken))
+    line.api.mischief.append(Mischief(500, taken=taken))
     flow = ADAPTER.send(say(to=SIM_KIM, memory=memory_of(message)), an_account(prefer_reply=True), NOW)
     failure = None
     try:
@@ -676,10 +677,21 @@ def test_trouble_around_a_reply_shows_it_at_most_once(line: LineSimulator, taken
 
 def test_a_retry_after_is_obeyed_should_line_ever_send_one(line: LineSimulator) -> None:
     line.act(act("say", text="hi"), NOW)
-    line.faults.append(Fault(429, headers={"retry-after": "30"}))
+    line.api.mischief.append(Mischief(429, retry_after=30))
     with pytest.raises(SendFailed) as caught:
         run(ADAPTER.send(say(to=SIM_KIM), ACCOUNT, NOW), line)
     assert (caught.value.again_at, caught.value.throttles_account) == (NOW + timedelta(seconds=30), True)
+
+
+def test_a_customer_s_action_orders_what_befalls_our_next_messages(line: LineSimulator) -> None:
+    mischief = [{"status": 429, "retry_after": 7}, {"status": 500, "taken": True}]
+    line.act(act("say", text="hi", details={"mischief": mischief}), NOW)
+    assert asked(line, "GET", "/v2/bot/info").status == 200
+    assert [push(line, text(str(n))).status for n in range(3)] == [429, 500, 200]
+    assert [shown.text for shown in line.handset("kim")] == ["hi", "1", "2"]
+    with pytest.raises(CannotAct):
+        line.act(act("say", text="x", details={"mischief": [{"colour": "green"}]}), NOW)
+    assert len(line.handset("kim")) == 3
 
 
 def test_the_same_inputs_give_the_same_provider() -> None:
