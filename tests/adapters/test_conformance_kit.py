@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters import conformance as kit
+from adapters._conformance.secrets import secrets_in
 from adapters.conformance import NotConforming, Suite
 from adapters.contract import HttpCall, HttpReply, RawRequest, Sent
 from adapters.envelope import Inbound, InboundUnknown
@@ -227,7 +228,7 @@ def test_checks_can_be_skipped_with_a_reason() -> None:
 
 def test_every_secret_is_found() -> None:
     account = SUITE.account.model_copy(update={"api_key_sid": "SK1", "api_key_secret": SecretStr("key")})
-    assert set(kit._secrets(account)) == {"test_auth_token", "test_shared_secret", "key"}
+    assert set(secrets_in(account)) == {"test_auth_token", "test_shared_secret", "key"}
 
 
 def test_the_kit_needs_no_pytest_and_does_no_network() -> None:

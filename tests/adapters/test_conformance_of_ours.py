@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.conformance import Check, Suite
+from adapters.registry import load as load_all
 
 HERE = Path(__file__).parent
 
@@ -34,6 +35,11 @@ def checks() -> list[Any]:
         except Exception:  # whatever is wrong with it, the check below raises it again
             found.append(pytest.param(Check("suite", partial(load, kind)), id=f"{kind}-suite"))
     return found
+
+
+def test_every_channel_of_ours_takes_part() -> None:
+    ours = {adapter.kind for adapter in load_all().values() if adapter.account.__module__.startswith("adapters.")}
+    assert {suite_of(path.parent.name).adapter.kind for path in HERE.glob("*/suite.py")} == ours
 
 
 @pytest.mark.parametrize("check", checks())

@@ -1,0 +1,3 @@
+"""The parts of `adapters.conformance`, which is the way in."""
+
+from __future__ import annotations
