@@ -26,3 +26,34 @@ class MetaAccount(Account):
         default=False,
         description="Add `appsecret_proof` to each call; needed where the app demands it (App settings > Advanced > Require app secret).",
     )
+
+
+class PlatformAccount(MetaAccount):
+    """What the channels of the Messenger Platform have: Messenger, and Instagram's direct messages."""
+
+    app_id: str = Field(
+        pattern=r"^\d+$",
+        description="The app's id: echoes of our own messages are told by it from what staff write in the inbox or another app.",
+    )
+    human_agent: bool = Field(
+        default=False,
+        description="The app has the Human Agent feature (App review): what a person wrote may go up to 7 days after the customer's last message.",
+    )
+    read_standby: bool = Field(
+        default=False,
+        description="Show messages that another app (a bot, the inbox) answers now. Off: they are kept aside until the thread is passed to us.",
+    )
+    take_thread: bool = Field(
+        default=False,
+        description="When another app holds the thread, take it before answering; works only for the default app of the Page.",
+    )
+
+    @property
+    def own_id(self) -> str:
+        """Our side's id in webhooks: the Page's, or the professional account's."""
+        raise NotImplementedError
+
+    @property
+    def node(self) -> str:
+        """The node that messages are sent by."""
+        return self.own_id

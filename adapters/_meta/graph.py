@@ -24,10 +24,10 @@ from adapters.signing import hmac_hex
 _LOST_ON_THE_WAY: Final = (502, 504)
 
 
-def url(account: MetaAccount, path: str) -> str:
+def url(account: MetaAccount, path: str, query: Mapping[str, str] | None = None) -> str:
     """The address of a node or edge, with the version."""
-    query = f"?{urlencode({'appsecret_proof': _proof(account)})}" if account.prove_calls else ""
-    return f"{account.api_base}/{account.graph_version}/{path}{query}"
+    pairs = {**(query or {}), **({"appsecret_proof": _proof(account)} if account.prove_calls else {})}
+    return f"{account.api_base}/{account.graph_version}/{path}{'?' if pairs else ''}{urlencode(pairs)}"
 
 
 def _proof(account: MetaAccount) -> str:
@@ -39,9 +39,9 @@ def bearer(account: MetaAccount) -> dict[str, str]:
     return {"authorization": f"Bearer {account.access_token.get_secret_value()}", "user-agent": "byoc-gateway"}
 
 
-def get(account: MetaAccount, path: str) -> HttpCall:
+def get(account: MetaAccount, path: str, query: Mapping[str, str] | None = None, *, cache_seconds: float = 0.0) -> HttpCall:
     """Read a node."""
-    return HttpCall("GET", url(account, path), bearer(account))
+    return HttpCall("GET", url(account, path, query), bearer(account), cache_seconds=cache_seconds)
 
 
 def post(
@@ -75,8 +75,9 @@ class GraphError:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def meaning(self, table: Mapping[str, Meaning]) -> Meaning | None:
-        """By code and subcode together, else by code alone."""
-        return table.get(self.code) or table.get(self.code.partition("/")[0])
+        """By code and subcode together, else by the subcode alone (`/2018278`), else by the code alone."""
+        code, slash, subcode = self.code.partition("/")
+        return table.get(self.code) or table.get(slash + subcode) or table.get(code)
 
 
 def error_in(value: object) -> GraphError | None:

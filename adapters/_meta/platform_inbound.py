@@ -1,0 +1,261 @@
+"""Webhooks of the Messenger Platform, for Messenger and Instagram alike: every kind of event that they tell of.
+
+A delivery holds entries, an entry holds events (`messaging`), or those of a thread that another app holds now (`standby`).
+Sources: Meta for Developers, Messenger Platform, "Webhooks reference", "Conversation routing"; Instagram, "Messaging webhooks" (read 2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from adapters._meta import platform_wire as wire
+from adapters._meta import webhook
+from adapters._meta.account import PlatformAccount
+from adapters._meta.webhook import dict_of, digest_of, list_of, text_of
+from adapters.contract import RawRequest
+from adapters.envelope import (
+    Address,
+    Author,
+    EndUser,
+    Inbound,
+    InboundDeletion,
+    InboundEdit,
+    InboundMessage,
+    InboundReaction,
+    InboundReceipt,
+    InboundUnknown,
+    Part,
+    ReceiptStatus,
+    TextPart,
+)
+from adapters.errors import NotUnderstood
+
+_MOST_EVENTS: Final = 3000
+_ABOUT: Final = {"sender", "recipient", "timestamp", "optin_ref", "prior_message"}
+_OUR_IDS: Final = ("msg_", "ntc_")
+
+
+def parse(request: RawRequest, account: PlatformAccount, kind: str) -> list[Inbound]:
+    """All events of a delivery, in order. `kind` is the `object` that this channel is for: `page` or `instagram`."""
+    body = webhook.read(request)
+    if body.get("object") != kind:
+        return [_Reader(request, account, {}).unknown("other_object", body)]
+    events: list[Inbound] = []
+    for entry in map(dict_of, list_of(body.get("entry"))):
+        events += islice(_Reader(request, account, entry).events(), _MOST_EVENTS + 1 - len(events))
+    if len(events) > _MOST_EVENTS:
+        raise NotUnderstood(f"more than {_MOST_EVENTS} events in one delivery: Meta sends 1,000 at most")
+    return events
+
+
+class _NoSense(ValueError):
+    """An event lacks what makes it one."""
+
+
+def _need(value: object, name: str) -> str:
+    text = text_of(value)
+    if text is None:
+        raise _NoSense(f"{name} is missing")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one entry; what all its events share is at hand."""
+
+    request: RawRequest
+    account: PlatformAccount
+    entry: dict[str, Any]
+
+    def events(self) -> Iterator[Inbound]:
+        """The entry's events, in the order in which they stand."""
+        known = text_of(self.entry.get("id"))
+        if known is not None and known != self.account.own_id:
+            yield self.unknown("other_account", self.entry)
+            return
+        found = False
+        for name, read in (("messaging", _Reader.event), ("standby", _Reader.standby), ("changes", _Reader.changed)):
+            for item in list_of(self.entry.get(name)):
+                found = True
+                yield self._one(item, read)
+        if not found:
+            yield self.unknown("empty", self.entry)
+
+    def _one(self, item: object, read: Callable[[_Reader, dict[str, Any]], Inbound]) -> Inbound:
+        try:
+            return read(self, dict_of(item))
+        except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
+            return self.unknown("malformed", dict_of(item) or {"item": item})
+
+    def event(self, item: dict[str, Any]) -> Inbound:
+        """One of `messaging[]`: it is what its key says."""
+        for key, read in _EVENTS.items():
+            if isinstance(item.get(key), dict):
+                return read(self, item, item[key])
+        reason = next((key for key in item if key not in _ABOUT), None)
+        if reason is None:
+            raise _NoSense("nothing in it")
+        return self.unknown(reason, item, self._customer(item))
+
+    def standby(self, item: dict[str, Any]) -> Inbound:
+        """Another app holds the thread, and answers."""
+        if self.account.read_standby:
+            return self.event(item)
+        return self.unknown("standby", item, self._customer(item))
+
+    def changed(self, item: dict[str, Any]) -> Inbound:
+        """Some events come as `{"field", "value"}`, with the same in `value`."""
+        value = dict_of(item.get("value"))
+        if "sender" in value:
+            return self.event(value)
+        return self.unknown(text_of(item.get("field")) or "nothing", item)
+
+    # ---------------------------------------------------------------------------------------------- what is shared
+
+    def _customer(self, item: dict[str, Any]) -> EndUser | None:
+        """Whoever of sender and recipient isn't we."""
+        sides = [dict_of(item.get(side)) for side in ("sender", "recipient")]
+        ids = [text_of(side.get("id")) or text_of(side.get("user_ref")) for side in sides]
+        found = next((one for one in ids if one and one != self.account.own_id), None)
+        return EndUser(address=Address(found)) if found else None
+
+    def _known_customer(self, item: dict[str, Any]) -> EndUser:
+        customer = self._customer(item)
+        if customer is None:
+            raise _NoSense("nobody on the other side")
+        return customer
+
+    def common(self, event_id: str, item: dict[str, Any], end_user: EndUser | None) -> dict[str, Any]:
+        """What every event carries."""
+        return {
+            "channel_id": self.account.channel_id,
+            "event_id": event_id,
+            "end_user": end_user,
+            "provider_time": wire.time_of(item.get("timestamp")),
+            "received_at": self.request.received_at,
+            "raw": item,
+        }
+
+    def unknown(self, reason: str, item: dict[str, Any], end_user: EndUser | None = None, **more: Any) -> InboundUnknown:
+        """Something kept for operators."""
+        kept = webhook.shallow(item)
+        return InboundUnknown(**self.common(f"{reason}:{digest_of(kept)}", kept, end_user), reason=reason, **more)
+
+    # ------------------------------------------------------------------------------------------------- messages
+
+    def _message(self, item: dict[str, Any], message: dict[str, Any]) -> Inbound:
+        mid, end_user = _need(message.get("mid"), "message.mid"), self._known_customer(item)
+        if message.get("is_echo") is True:
+            return self._echo(item, message, mid, end_user)
+        if message.get("is_deleted") is True:
+            return InboundDeletion(**self.common(f"deletion:{mid}", item, end_user), message_id=mid)
+        return self._said(item, message, mid, wire.parts_of(message))
+
+    def _said(self, item: dict[str, Any], holder: dict[str, Any], mid: str, parts: tuple[Part, ...]) -> Inbound:
+        return InboundMessage(
+            **self.common(mid, item, self._known_customer(item)),
+            message_id=mid,
+            parts=parts,
+            reply_to=wire.quoted(holder),
+            referral=wire.referral_of(holder),
+        )
+
+    def _echo(self, item: dict[str, Any], message: dict[str, Any], mid: str, end_user: EndUser) -> Inbound:
+        """Our own app's: it was sent. Another's (the inbox is one): our side said something elsewhere, nobody knows who."""
+        metadata = text_of(message.get("metadata")) or ""
+        ours = metadata if metadata.startswith(_OUR_IDS) else None
+        if text_of(message.get("app_id")) == self.account.app_id:
+            return InboundReceipt(
+                **self.common(f"echo:{mid}", item, end_user), status=ReceiptStatus.sent, message_ids=(mid,), outbox_id=ours
+            )
+        if message.get("is_deleted") is True:
+            return self.unknown("echo_deleted", item, end_user)
+        return InboundMessage(
+            **self.common(mid, item, end_user),
+            message_id=mid,
+            author=Author.business,
+            parts=wire.parts_of(message),
+            reply_to=wire.quoted(message),
+        )
+
+    def _postback(self, item: dict[str, Any], postback: dict[str, Any]) -> Inbound:
+        mid = text_of(postback.get("mid")) or f"postback:{digest_of(webhook.shallow(item))}"
+        return self._said(item, postback, mid, (wire.postback_part(postback),))
+
+    def _order(self, item: dict[str, Any], order: dict[str, Any]) -> Inbound:
+        return self._said(item, order, f"order:{digest_of(webhook.shallow(item))}", (wire.order_part(order),))
+
+    def _edit(self, item: dict[str, Any], edit: dict[str, Any]) -> Inbound:
+        mid = _need(edit.get("mid"), "message_edit.mid")
+        return InboundEdit(
+            **self.common(f"edit:{mid}:{text_of(edit.get('num_edit'))}", item, self._known_customer(item)),
+            message_id=mid,
+            parts=(TextPart(text=_need(edit.get("text"), "message_edit.text")),),
+        )
+
+    def _reaction(self, item: dict[str, Any], reaction: dict[str, Any]) -> Inbound:
+        customer, mid = self._known_customer(item), _need(reaction.get("mid"), "reaction.mid")
+        if text_of(dict_of(item.get("sender")).get("id")) == self.account.own_id:
+            return self.unknown("echo_reaction", item, customer)
+        return InboundReaction(
+            **self.common(f"reaction:{digest_of(webhook.shallow(item))}", item, customer),
+            message_id=mid,
+            emoji=wire.emoji_of(reaction),
+        )
+
+    # ------------------------------------------------------------------------------------------------- receipts
+
+    def _delivery(self, item: dict[str, Any], delivery: dict[str, Any]) -> Inbound:
+        return self._mark(item, ReceiptStatus.delivered, delivery)
+
+    def _read(self, item: dict[str, Any], read: dict[str, Any]) -> Inbound:
+        return self._mark(item, ReceiptStatus.read, read)
+
+    def _mark(self, item: dict[str, Any], status: ReceiptStatus, mark: dict[str, Any]) -> Inbound:
+        """A watermark: all that was sent until then. Deliveries may name messages, Instagram's reads name one."""
+        mids = [*list_of(mark.get("mids")), mark.get("mid")]
+        named = tuple(mid for mid in map(text_of, mids) if mid)
+        until = wire.time_of(mark.get("watermark"))
+        if until is None and not named:
+            raise _NoSense("neither a watermark nor a message")
+        return InboundReceipt(
+            **self.common(f"{status}:{digest_of(webhook.shallow(item))}", item, self._known_customer(item)),
+            status=status,
+            message_ids=named,
+            up_to=until,
+        )
+
+    # ---------------------------------------------------------------------------------------------------- rest
+
+    def _handover(self, item: dict[str, Any], handover: dict[str, Any]) -> Inbound:
+        """The thread went to another app, or came to us."""
+        key = next(key for key in ("pass_thread_control", "take_thread_control") if item.get(key) is handover)
+        owner, customer = text_of(handover.get("new_owner_app_id")), self._customer(item)
+        return self.unknown(key, item, customer, remember={"thread_owner": owner} if owner and customer else {})
+
+    def _optin(self, item: dict[str, Any], optin: dict[str, Any]) -> Inbound:
+        kind = text_of(optin.get("type"))
+        return self.unknown(f"optin_{kind}" if kind else "optin", item, self._customer(item))
+
+    def _policy(self, item: dict[str, Any], policy: dict[str, Any]) -> Inbound:
+        """Meta warns, blocks or unblocks the Page; no customer is concerned."""
+        return self.unknown(f"policy_{text_of(policy.get('action')) or 'enforcement'}", item)
+
+
+# In this order: a message may carry a referral, and is a message.
+_EVENTS: Final[dict[str, Callable[[_Reader, dict[str, Any], dict[str, Any]], Inbound]]] = {
+    "message": _Reader._message,
+    "postback": _Reader._postback,
+    "message_edit": _Reader._edit,
+    "reaction": _Reader._reaction,
+    "delivery": _Reader._delivery,
+    "read": _Reader._read,
+    "order": _Reader._order,
+    "optin": _Reader._optin,
+    "policy_enforcement": _Reader._policy,
+    "pass_thread_control": _Reader._handover,
+    "take_thread_control": _Reader._handover,
+}

@@ -1,0 +1,60 @@
+"""Facebook Messenger: one Page is one channel.
+
+Reps write under personas, so the customer sees who speaks; notices come from the Page itself. Within 24 hours of what the customer last
+did everything may be sent; up to 7 days what a person wrote, where the app has Meta's Human Agent feature.
+"""
+
+from __future__ import annotations
+
+from adapters._meta.platform_outbound import WINDOW
+from adapters.contract import Adapter, Capabilities
+from adapters.messenger.account import MessengerAccount
+from adapters.messenger.inbound import handshake, parse, verify
+from adapters.messenger.outbound import FILES, MAX_TEXT, media, profile, send
+from adapters.messenger.simulator import demo, simulate
+from adapters.messenger.wire import MAX_NAME
+
+__all__ = ["ADAPTER", "MessengerAccount"]
+
+ADAPTER = Adapter(
+    kind="messenger",
+    title="Facebook Messenger",
+    account=MessengerAccount,
+    capabilities=Capabilities(
+        inbound=frozenset(
+            {
+                "message.text",
+                "message.image",
+                "message.video",
+                "message.audio",
+                "message.file",
+                "message.sticker",
+                "message.location",
+                "message.choice",
+                "message.unknown",
+                "receipt",
+                "edit",
+                "reaction",
+                "unknown",
+            }
+        ),
+        outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "say.reply", "notice", "typing"}),
+        max_text=MAX_TEXT,
+        text_unit="utf16",  # Meta says "characters"; this is the count that can't come out too low
+        files=FILES,
+        speaker="native",
+        max_speaker_name=MAX_NAME,
+        receipts=frozenset({"sent", "delivered", "read"}),
+        window=WINDOW,
+        editions=("enhanced", "standard"),
+    ),
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=simulate,
+    demo=demo,
+    handshake=handshake,
+    methods=("GET", "POST"),
+    profile=profile,
+)

@@ -1,0 +1,25 @@
+"""Messenger's webhooks; what they hold stands in `adapters/_meta/platform_inbound.py`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from adapters._meta import platform_inbound, webhook
+from adapters.contract import Answer, RawRequest
+from adapters.envelope import Inbound
+from adapters.messenger.account import MessengerAccount
+
+
+def handshake(request: RawRequest, account: MessengerAccount) -> Answer | None:
+    """Answer Meta's subscription call."""
+    return webhook.handshake(request, account.verify_token)
+
+
+def verify(request: RawRequest, account: MessengerAccount, now: datetime) -> None:
+    """Raise NotAuthentic unless Meta signed these bytes. There is no signed time: nothing here can be too old."""
+    webhook.verify(request, account.app_secrets)
+
+
+def parse(request: RawRequest, account: MessengerAccount) -> list[Inbound]:
+    """All events of a delivery, in order."""
+    return platform_inbound.parse(request, account, "page")

@@ -1,0 +1,171 @@
+"""What goes wrong with Messenger's webhooks at others, and doesn't here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.envelope import InboundMessage, InboundReceipt, InboundUnknown
+from adapters.errors import NotUnderstood
+from adapters.messenger.inbound import parse
+from tests.adapters.messenger.account import APP, KIM, PAGE, account, event, events, request
+
+
+def only(item: Any, key: str = "messaging", **settings: Any) -> Any:
+    (found,) = parse(request(events(item, key=key)), account(**settings))
+    return found
+
+
+def echo(**message: Any) -> dict[str, Any]:
+    return {
+        **event(message={"mid": "m_1", "text": "Hi", "is_echo": True, **message}),
+        "sender": {"id": PAGE},
+        "recipient": {"id": KIM},
+    }
+
+
+def test_our_own_echo_is_a_receipt_that_names_our_row() -> None:
+    """It may come before the answer to our call; the row is found by our id, so nothing is shown twice."""
+    found = only(echo(app_id=int(APP), metadata="ntc_7"))
+    assert isinstance(found, InboundReceipt)
+    assert (found.status, found.outbox_id, found.message_ids) == ("sent", "ntc_7", ("m_1",))
+
+
+def test_what_staff_write_elsewhere_is_ours_without_an_author() -> None:
+    found = only(echo(app_id=263902037430900))
+    assert isinstance(found, InboundMessage)
+    assert found.end_user is not None
+    assert (found.author, found.end_user.address) == ("business", KIM)
+
+
+def test_an_echo_with_a_copied_metadata_is_not_taken_for_ours() -> None:
+    assert only(echo(app_id=99, metadata="msg_1")).kind == "message"
+
+
+def test_nothing_of_a_batch_is_skipped() -> None:
+    body = events(*[event(message={"mid": f"m_{number}", "text": "x"}) for number in range(500)])
+    body["entry"] = [body["entry"][0], {**body["entry"][0], "messaging": [event(read={"watermark": 1})]}]
+    found = parse(request(body), account())
+    assert len(found) == 501
+    assert len({one.event_id for one in found}) == 501
+
+
+def test_a_delivery_that_never_ends_is_kept_for_an_operator() -> None:
+    with pytest.raises(NotUnderstood):
+        parse(request(events(*[None] * 4000)), account())
+
+
+def test_one_sticker_is_one_part() -> None:
+    """All summer of 2026 each sticker stood there twice."""
+    payload = {"url": "https://cdn.example/1", "sticker_id": 5}
+    both = [{"type": "image", "payload": payload}, {"type": "sticker", "payload": payload}]
+    other = {"type": "sticker", "payload": {"url": "https://cdn.example/2", "sticker_id": 6}}
+    assert len(only(event(message={"mid": "m", "attachments": [*both, other]})).parts) == 2
+
+
+def test_standby_is_kept_aside_unless_it_is_wanted() -> None:
+    """While another app holds the thread its events come as `standby`: not lost, and not shown as if we should answer."""
+    item = event(message={"mid": "m_1", "text": "to the bot"})
+    assert only(item, "standby").reason == "standby"
+    assert only(item, "standby", read_standby=True).plain == "to the bot"
+
+
+def test_who_holds_the_thread_is_remembered() -> None:
+    found = only(event(take_thread_control={"previous_owner_app_id": APP, "new_owner_app_id": "263902037430900"}))
+    assert found.remember == {"thread_owner": "263902037430900"}
+
+
+def test_the_same_reaction_later_is_another_event() -> None:
+    first = event(reaction={"mid": "m_1", "action": "react", "emoji": "❤"})
+    later = {**first, "timestamp": 1789640009999}
+    ids = {one.event_id for one in (only(first), only(first), only(later))}
+    assert len(ids) == 2
+
+
+def test_an_edit_again_is_another_event() -> None:
+    edits = [only(event(message_edit={"mid": "m_1", "text": "x", "num_edit": number})) for number in (1, 2)]
+    assert {one.event_id for one in edits} == {"edit:m_1:1", "edit:m_1:2"}
+
+
+def test_watermarks_apply_to_all_that_was_sent_until_then() -> None:
+    found = only(event(read={"watermark": 1789640001999}))
+    assert found.up_to is not None
+    assert found.message_ids == ()
+
+
+ODD: list[Any] = [None, True, 7, 1e999, "x", [], [None], {}, {"id": []}, "\x00", "\ud800", {"a": [{}] * 3}]
+KINDS = [
+    "message",
+    "postback",
+    "message_edit",
+    "reaction",
+    "delivery",
+    "read",
+    "order",
+    "optin",
+    "policy_enforcement",
+    "pass_thread_control",
+    "referral",
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_contents_are_never_an_error(kind: str, odd: Any) -> None:
+    inner = {"mid": "m_1", "text": odd, "watermark": odd, "mids": odd, "attachments": odd, "products": odd, "emoji": odd}
+    for item in (event(**{kind: odd}), event(**{kind: inner})):
+        assert only(item).channel_id == "ms1"
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("key", ["sender", "recipient", "timestamp"])
+def test_odd_fields_are_never_an_error(key: str, odd: Any) -> None:
+    assert only({**event(message={"mid": "m_1", "text": "x"}), key: odd}).channel_id == "ms1"
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("key", ["type", "payload"])
+@pytest.mark.parametrize("kind", ["image", "file", "sticker", "fallback", "location", "template", "appointment_booking"])
+def test_odd_attachments_are_never_an_error(kind: str, key: str, odd: Any) -> None:
+    attachment = {
+        "type": kind,
+        "payload": {"url": odd, "coordinates": odd, "sticker_id": odd, "elements": odd, "start_time": odd},
+        key: odd,
+    }
+    assert only(event(message={"mid": "m_1", "attachments": [attachment, odd]})).channel_id == "ms1"
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("key", ["entry", "messaging", "standby", "changes", "id"])
+def test_odd_envelopes_are_never_an_error(key: str, odd: Any) -> None:
+    body = events(event(message={"mid": "m_1", "text": "x"}))
+    (body if key == "entry" else body["entry"][0])[key] = odd
+    assert all(one.channel_id == "ms1" for one in parse(request(body), account()))
+
+
+def test_nested_deeper_than_the_envelope_takes() -> None:
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    body = events(
+        event(message={"mid": "m_1", "text": "x"}, novelty=deep),
+        event(novelty={"deep": deep}),
+        event(message={"mid": "m_2", "text": "y"}),
+    )
+    found = parse(request(body), account())
+    assert [one.kind for one in found] == ["unknown", "unknown", "message"]
+
+
+def test_events_of_another_page_are_put_aside() -> None:
+    body = events(event(message={"mid": "m_1", "text": "x"}))
+    body["entry"][0]["id"] = "999"
+    (found,) = parse(request(body), account())
+    assert isinstance(found, InboundUnknown)
+    assert found.reason == "other_account"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"null"])
+def test_what_is_no_json_object_is_not_understood(body: bytes) -> None:
+    with pytest.raises(NotUnderstood):
+        parse(request(body), account())
