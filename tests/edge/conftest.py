@@ -65,16 +65,11 @@ class Directory(ConfigDirectory):
         return None if token in self.revoked else super().caller_of(token, now)
 
 
-class Broker(EmbeddedBroker):
-    async def position(self, caller: Caller) -> int:
-        return self.hub._last
-
-
 @dataclass
 class Site:
     """A gateway with its API alone: what customers do is told to the broker directly."""
 
-    broker: Broker
+    broker: EmbeddedBroker
     directory: Directory
     http: TestClient[Any, Any]
     surface: Surface
@@ -137,10 +132,10 @@ def settings() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[tuple[Broker, config.Loaded]]:
+async def broker(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedBroker, config.Loaded]]:
     loaded = world_of(WORLD)
     ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id)
-    made = Broker(tmp_path, ground, LocalDoorbell(), clock.now, MediaFolder(tmp_path / "media"))
+    made = EmbeddedBroker(tmp_path, ground, LocalDoorbell(), clock.now, MediaFolder(tmp_path / "media"))
     await made.open()
     running = asyncio.create_task(made.hub.run())
     yield made, loaded
@@ -150,7 +145,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[tuple[Broker, config.Loaded]]:
 
 
 @pytest.fixture
-async def site(broker: tuple[Broker, config.Loaded], settings: dict[str, Any]) -> AsyncIterator[Site]:
+async def site(broker: tuple[EmbeddedBroker, config.Loaded], settings: dict[str, Any]) -> AsyncIterator[Site]:
     made, loaded = broker
     directory = Directory(loaded)
     app = web.Application()

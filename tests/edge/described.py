@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -147,6 +148,15 @@ class Stream:
         if isinstance(data.get("delivery"), list):
             for one in data["delivery"]:
                 self._description.validate({"$ref": "#/components/schemas/Delivery"}, one)
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Return as soon as it holds; fail when it doesn't within the time."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.01)
 
 
 def check_headers(response: ClientResponse) -> None:

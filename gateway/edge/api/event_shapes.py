@@ -18,10 +18,17 @@ Reader = Callable[[Any, Caller, OrgSettings], Shape]
 
 
 class EventShape(Shape):
-    """A frame. `data` by type: `entry` `{entry}`, `session` `{session}`, `delivery` `{number, delivery: [...]}`, `media` `{number, media_id, ...}`,
-    `typing` `{who, on}`, `presence` `{login, status}`, `work_offered` `{queue, expires_at}`, `work_withdrawn` `{reason}`, `invitation_received`
-    `{invitation}`, `invitation_closed` `{invitation_id, reason}`, `invitation_declined` `{invitation_id, by, all}`. More types may come: pass over
-    those that you don't know.
+    """A frame. More types may come: pass over those that you don't know. `data` by type:
+
+    - `entry`: `{entry}`, a new line of a transcript
+    - `session`: `{session}`, which has changed; when it no longer concerns the caller, a list may forget it
+    - `delivery`: `{number, delivery}`, how the entry of that number fares now
+    - `media`: `{number, media_id, state, url, mime_type, size_bytes, name, reason}`, a file of that entry
+    - `typing`: `{who: {role, id, name}, on}`
+    - `presence`: `{login, status}`
+    - `work_offered`: `{queue, expires_at}`; `work_withdrawn`: `{reason}`: `accepted`, `declined`, `lapsed`, `ended`
+    - `invitation_received`: `{invitation, from: {id, name}}`; `invitation_closed`: `{invitation_id, reason}`: `taken`, `withdrawn`, `expired`, `ended`, `declined`, `accepted`
+    - `invitation_declined`: `{invitation_id, by: {id, name}, all}` and `invitation_expired`: `{invitation_id}`, to the inviter alone
     """
 
     type: str
