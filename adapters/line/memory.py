@@ -31,10 +31,14 @@ def no_reply_token() -> dict[str, JsonValue]:
     return {"reply_token": None}
 
 
-def fresh_reply_token(memory: Memory, now: datetime, seconds: int) -> str | None:
-    """The reply token, if it is young enough to be tried."""
+def fresh_reply_token(memory: Memory, written_at: datetime, now: datetime, seconds: int) -> str | None:
+    """The reply token for a message, if it is young enough to be tried.
+
+    One that came after the message was written is left alone: an earlier try may have been a push whose answer was lost, and a reply
+    takes no retry key, so that the customer could see both.
+    """
     kept = _token(memory)
-    return kept[0] if kept and now - kept[1] < timedelta(seconds=seconds) else None
+    return kept[0] if kept and kept[1] <= written_at and now - kept[1] < timedelta(seconds=seconds) else None
 
 
 def had_reply_token(memory: Memory, at: datetime, seconds: int) -> bool:

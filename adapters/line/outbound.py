@@ -79,7 +79,7 @@ def retry_safe(message: Outbound, account: LineAccount, tried_at: datetime, now:
 def _sent(reply: HttpReply, message: Say | Notice, account: LineAccount, now: datetime) -> Sent:
     taken = wire.sent_messages(reply)
     remember = {key: value for id_, token in taken for key, value in memory.quotable(id_, token).items()}
-    if account.prefer_reply and memory.fresh_reply_token(message.memory, now, account.reply_token_seconds):
+    if _usable_token(message, account, now):
         remember |= memory.no_reply_token()
     if _read_mark(message, account):
         remember |= {"mark_as_read": None}
@@ -91,12 +91,17 @@ def _sent(reply: HttpReply, message: Say | Notice, account: LineAccount, now: da
 
 def _delivering(message: Say | Notice, objects: list[dict[str, Any]], account: LineAccount, now: datetime) -> Flow[HttpReply]:
     body = {"messages": objects, "notificationDisabled": isinstance(message, Notice)}
-    token = memory.fresh_reply_token(message.memory, now, account.reply_token_seconds) if account.prefer_reply else None
-    if token:
+    if token := _usable_token(message, account, now):
         reply = yield from _replying({"replyToken": token, **body}, account, now)
         if reply is not None:
             return reply
     return (yield from _pushing(message, body, account, now))
+
+
+def _usable_token(message: Say | Notice, account: LineAccount, now: datetime) -> str | None:
+    if not account.prefer_reply:
+        return None
+    return memory.fresh_reply_token(message.memory, message.created_at, now, account.reply_token_seconds)
 
 
 def _replying(body: dict[str, Any], account: LineAccount, now: datetime) -> Flow[HttpReply | None]:

@@ -236,6 +236,7 @@ def test_every_answer_as_push_eats_the_quota_so_replies_can_be_preferred() -> No
         {},
         young_token(seconds=50),
         young_token(seconds=3600),
+        young_token(seconds=-1),  # came after the message was written: an earlier try may have been a push
         {"reply_token": None},
         {"reply_token": "token"},
         {"reply_token": {"token": "t"}},
