@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, model_validator
+import re
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.contract import Account
+
+_PHONE: Final = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}")
+
+
+def _as_twilio_writes_it(number: str) -> str:
+    if number.startswith(("+", "whatsapp:", "00", " ")) and not _PHONE.fullmatch(number):
+        raise ValueError("write the number as +15550002222: a plus, the country's code, and digits alone")
+    return number
+
+
+# A phone number; short codes and names, where a channel has them, are left as they are.
+Number: TypeAlias = Annotated[str, AfterValidator(_as_twilio_writes_it)]
 
 
 class TwilioAccount(Account):
@@ -29,6 +44,7 @@ class TwilioAccount(Account):
     )
     connection_overrides: str = Field(
         default="rc=5&rp=all",
+        pattern=r"^[a-z0-9=&,:.-]*$",
         description="Twilio's retry settings, added as the fragment of every status callback. Without them a failed webhook is lost: "
         "append them to the webhook address in Twilio's console too, as `#rc=5&rp=all`.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from adapters._twilio.account import Number
 from adapters._twilio.account import TwilioAccount as SharedAccount
 
 
@@ -13,7 +14,7 @@ class TwilioAccount(SharedAccount):
     Two numbers are two channels: a customer knows a business by its number.
     """
 
-    number: str | None = Field(
+    number: Number | None = Field(
         default=None,
         description="The number that we write from, as +15550002222; a short code or a name where carriers allow it.",
     )

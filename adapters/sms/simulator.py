@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from adapters._twilio.simulator import Doing, Twilio
 from adapters.simulation import Action, Outcome, digits_of
 from adapters.sms.account import TwilioAccount
+
+_OF_THE_SERVICE: Final = "+18885550100"  # the number that a service picks, where the account names none
 
 
 class TextingTwilio(Twilio):
@@ -23,7 +25,7 @@ class TextingTwilio(Twilio):
     }
 
     def __init__(self, account: TwilioAccount) -> None:
-        super().__init__(account, account.number)
+        super().__init__(account, account.number or _OF_THE_SERVICE)
 
     def address(self, customer: str) -> str:
         """A number that nobody has: 555 is kept for films."""

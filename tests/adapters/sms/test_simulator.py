@@ -354,6 +354,34 @@ def test_late_twice_and_with_a_parameter_more() -> None:
     assert fields_of(calls[0])["Brand New"] == "7"
 
 
+def test_once_more_days_later_and_out_of_order() -> None:
+    ours = world()
+    details = {"times": 2, "again_seconds": 6 * 86_400}
+    first, again = ours.act(Action(kind="say", customer="kim", text="hi", details=details))
+    assert (first.delay_seconds, again.delay_seconds) == (0, 518_400)
+    assert first.lane != again.lane
+    assert ours.understood(first)[0].event_id == ours.understood(again)[0].event_id
+    slow = ours.act(Action(kind="say", customer="kim", text="1", details={"unordered": True, "delay_seconds": 5}))[0]
+    quick = ours.act(Action(kind="say", customer="kim", text="2"))[0]
+    assert slow.lane != quick.lane == KIM
+
+
+@pytest.mark.parametrize(
+    "details", [{"times": 0}, {"times": "many"}, {"delay_seconds": -1}, {"token": 1}, {"extra": [1]}, {"late": None}]
+)
+def test_deliveries_that_nobody_knows_change_nothing(twilio: TextingTwilio, details: dict[str, Any]) -> None:
+    with pytest.raises(CannotAct):
+        twilio.act(Action(kind="say", customer="kim", text="x", details=details), NOW)
+    assert twilio.handset("kim") == []
+
+
+def test_a_service_without_a_number_picks_one() -> None:
+    account = SERVICE.model_copy(update={"number": None})
+    ours = world(replace(SUITE, account=account))
+    ours.send(ours.say(text="hi"))
+    assert [line.text for line in ours.handset()] == ["hello", "hi"]
+
+
 def test_a_rotated_token_signs() -> None:
     both = ACCOUNT.model_copy(update={"auth_tokens": (SecretStr("new"), SecretStr("old"))})
     ours = World(replace(SUITE, account=both))

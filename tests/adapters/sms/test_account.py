@@ -1,0 +1,63 @@
+"""The settings: what they refuse, and that the error names the mend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.sms.account import TwilioAccount
+from adapters.whatsapp_twilio.account import TwilioWhatsAppAccount
+
+GOOD: dict[str, Any] = {"account_sid": "AC1", "auth_tokens": ["t"], "number": "+15550002222"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"number": None}, "give number or messaging_service_sid"),
+        ({"number": "+1 555 000 2222"}, "digits alone"),
+        ({"number": "0015550002222"}, "digits alone"),
+        ({"api_key_sid": "SK1"}, "api_key_sid and api_key_secret go together"),
+        ({"api_key_secret": "x"}, "api_key_sid and api_key_secret go together"),
+        ({"connection_overrides": "#rc=5"}, "connection_overrides"),
+        ({"validity_seconds": 0}, "validity_seconds"),
+        ({"validity_seconds": 36_001}, "validity_seconds"),
+        ({"auth_token": "t"}, "auth_token"),
+    ],
+)
+def test_faults(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TwilioAccount.model_validate(GOOD | given)
+
+
+@pytest.mark.parametrize("number", ["+15550002222", "72345", "PARCELS", "My Shop"])
+def test_senders(number: str) -> None:
+    assert TwilioAccount.model_validate(GOOD | {"number": number}).number == number
+
+
+def test_a_service_needs_no_number() -> None:
+    assert TwilioAccount.model_validate(GOOD | {"number": None, "messaging_service_sid": "MG1"}).number is None
+
+
+@pytest.mark.parametrize(("number", "fine"), [("whatsapp:+15550002222", True), ("+15550002222", True), ("whatsapp:1555", False)])
+def test_whatsapp_senders(number: str, fine: bool) -> None:
+    if fine:
+        assert TwilioWhatsAppAccount.model_validate(GOOD | {"number": number}).sender == "whatsapp:+15550002222"
+    else:
+        with pytest.raises(ValidationError, match="digits alone"):
+            TwilioWhatsAppAccount.model_validate(GOOD | {"number": number})
+
+
+def test_an_api_key_is_never_paired_with_the_token() -> None:
+    """Half a pair of each would be a 401 at every call."""
+    keyed = TwilioAccount.model_validate(GOOD | {"api_key_sid": "SK1", "api_key_secret": "s"})
+    assert keyed.credentials == ("SK1", "s")
+    assert TwilioAccount.model_validate(GOOD).credentials == ("AC1", "t")
+
+
+@pytest.mark.parametrize("kind", [TwilioAccount, TwilioWhatsAppAccount])
+def test_every_setting_is_described(kind: type[TwilioAccount]) -> None:
+    own = {name: field.description for name, field in kind.model_fields.items() if name not in ("channel_id", "webhook_url")}
+    assert all(own.values())
