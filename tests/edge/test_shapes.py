@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from adapters.envelope import ChannelId, LocationPart, MediaPart, MediaState, Part, StickerPart, TextPart
 from gateway.brokers.contract import Caller, DeliveryState, Event, Line
@@ -123,7 +123,7 @@ def test_how_a_file_is_fetched_from_the_provider_stays_inside() -> None:
 
 def test_a_file_is_shown_as_it_stands_now() -> None:
     part = MediaPart(media="image", state=MediaState.pending, media_id="med_1", name="a.png")
-    now = {
+    now: dict[str, JsonValue] = {
         "state": "ready",
         "url": "/media/med_1/a.png?s=1",
         "mime_type": "image/png",
