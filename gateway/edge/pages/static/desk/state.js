@@ -18,6 +18,7 @@ const PREVIEW_PAGE = 20;
 const WARM_AT_ONCE = 2;
 const TYPING_LASTS_MS = 8_000;
 const RELOAD_WAIT_MS = 2_000;
+const FAILED_RESTS_MS = 10_000;
 
 export class Desk {
   sessions = new Map();
@@ -36,6 +37,7 @@ export class Desk {
   #toWarm = [];
   #invitations = new Map(); // by id, as last seen: signals name those that are gone
   #rung = new Set();
+  #refreshing = new Map();
   #noticeNumber = 0;
   #current = false; // the state was read anew since the stream last began without a number
 
@@ -93,6 +95,7 @@ export class Desk {
     this.outbox.resume();
     if (!resumed) this.#current = false;
     if (!this.#current) await this.reload();
+    else if (this.transcripts.get(this.selected)?.holey) await this.#catchUp(this.selected);
   }
 
   async reload() {
@@ -131,8 +134,8 @@ export class Desk {
     const [session, page] = await Promise.all([this.api.session(id), this.api.entries(id, { limit: LOG_PAGE })]);
     this.#put(session);
     const fresh = new Transcript();
-    fresh.add(page, { older: false });
-    for (const entry of kept.entries) if (entry.number > fresh.last) fresh.put(entry);
+    fresh.addOlder(page);
+    for (const entry of kept.entries) if (entry.number > fresh.last) fresh.take(entry); // came while the page was read
     this.transcripts.set(id, fresh);
   }
 
@@ -176,7 +179,8 @@ export class Desk {
 
   #entry(id, entry) {
     const transcript = this.transcript(id);
-    const isNew = transcript.put(entry);
+    const isNew = transcript.take(entry);
+    if (transcript.holey) this.#catchUp(id);
     if (!transcript.loaded && (isIn(this.sessions.get(id) ?? { participants: [] }, this.me.login) || id === this.selected)) this.warm(id);
     if (entry.from && this.typing.get(id)?.delete(entry.from.id)) this.#changed("log");
     if (entry.from?.id === this.me.login) this.outbox.confirm(id, entry);
@@ -202,8 +206,21 @@ export class Desk {
     });
   }
 
-  async #refresh(id) {
-    await this.quietly(async () => this.#put(await this.api.session(id)));
+  // Several reasons to look again at one time are one reason.
+  #refresh(id) {
+    if (!this.#refreshing.has(id)) this.#refreshing.set(id, this.#read(id).finally(() => this.#refreshing.delete(id)));
+    return this.#refreshing.get(id);
+  }
+
+  async #read(id) {
+    await this.quietly(async () => this.#put(await this.api.session(id)), (error) => error.status === 404 && this.#forget(id));
+  }
+
+  // Not ours to see any more: somebody else took it.
+  #forget(id) {
+    if (!this.sessions.delete(id)) return;
+    this.transcripts.delete(id);
+    this.#changed("sessions", "selection", "log");
   }
 
   #typed(id, { who, on }) {
@@ -240,7 +257,7 @@ export class Desk {
 
   #declined(id, { invitation_id: invitationId, by, all }) {
     const invitation = this.#invitations.get(invitationId);
-    const who = this.name("agent", by);
+    const who = by?.name ?? this.name("agent", by);
     const recipient = invitation && invitation.recipient.type !== "agent" ? ` for ${this.recipientName(invitation.recipient)}` : "";
     const verb = invitation?.purpose === "transfer" ? "declined to take over" : "declined your invitation";
     this.notice(id, `${who} ${verb}${recipient}.${recipient && all === false ? " Others are still asked." : ""}`, "warn");
@@ -274,11 +291,12 @@ export class Desk {
   }
 
   /** Do what nobody asked for: a failure is shown by the connection's state, or made up for by the next reading. */
-  async quietly(work) {
+  async quietly(work, failed = () => {}) {
     try {
       return await work();
     } catch (error) {
       if (error.status === 401) this.onUnauthenticated();
+      else failed(error);
       return undefined;
     }
   }
@@ -370,20 +388,24 @@ export class Desk {
     if (!id) return;
     const transcript = this.transcript(id);
     if (!this.sessions.has(id)) await this.act(null, () => this.api.session(id));
-    if (transcript.loaded) await this.#catchUp(id, transcript);
+    if (transcript.loaded) await this.#catchUp(id);
     else await this.#loadFirst(id, LOG_PAGE);
   }
 
-  // A transcript that was loaded before the rep left and came back has a hole at its end.
-  async #catchUp(id, transcript) {
+  // What lies beyond what is known: a rep who was away from the session was told nothing meanwhile.
+  async #catchUp(id) {
+    const transcript = this.transcript(id);
+    if (transcript.catching) return;
+    transcript.catching = true;
     await this.quietly(async () => {
       let page;
       do {
-        page = await this.api.entries(id, { after: transcript.last, limit: OLDER_PAGE });
-        transcript.add(page, { older: false });
+        page = await this.api.entries(id, { after: transcript.known, limit: OLDER_PAGE });
+        transcript.addNewer(page);
       } while (page.items.length === OLDER_PAGE);
-      this.#logChanged(id);
     });
+    transcript.catching = false;
+    this.#logChanged(id);
   }
 
   async #loadFirst(id, limit) {
@@ -391,10 +413,11 @@ export class Desk {
     if (transcript.loaded || transcript.loading) return;
     transcript.loading = true;
     try {
-      transcript.add(await this.api.entries(id, { limit }), { older: false });
+      transcript.addOlder(await this.api.entries(id, { limit }));
       transcript.failed = null;
     } catch (error) {
       transcript.failed = error.message;
+      setTimeout(() => { transcript.failed = null; }, FAILED_RESTS_MS);
       if (error.status === 401) this.onUnauthenticated();
     } finally {
       transcript.loading = false;
@@ -408,7 +431,7 @@ export class Desk {
     if (!transcript.loaded) return this.#loadFirst(id, LOG_PAGE);
     if (!transcript.remaining || transcript.loading) return undefined;
     transcript.loading = true;
-    await this.quietly(async () => transcript.add(await this.api.entries(id, { before: transcript.first, limit: OLDER_PAGE }), { older: true }));
+    await this.quietly(async () => transcript.addOlder(await this.api.entries(id, { before: transcript.first, limit: OLDER_PAGE })));
     transcript.loading = false;
     this.#logChanged(id);
     return undefined;
@@ -417,7 +440,7 @@ export class Desk {
   /** A row of the list came into view: read its latest lines, a few rows at a time. */
   warm(id) {
     const transcript = this.transcripts.get(id);
-    if (transcript?.loaded || transcript?.loading || this.#warming.has(id) || this.#toWarm.includes(id)) return;
+    if (transcript?.loaded || transcript?.loading || transcript?.failed || this.#warming.has(id) || this.#toWarm.includes(id)) return;
     this.#toWarm.push(id);
     this.#warmNext();
   }

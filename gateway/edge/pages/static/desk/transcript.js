@@ -1,13 +1,19 @@
 // One session's transcript as far as the page has it: an unbroken run of entries up to the newest, and how many older ones remain.
+//
+// The numbers that a rep sees have gaps, for some entries are for others. So a gap alone tells nothing: `known` says up to which
+// number nothing is missing, and an event beyond the next number is a reason to ask for what lies between (a rep who left and
+// came back was told nothing meanwhile).
 
 import { isAside } from "./reading.js";
 
 export class Transcript {
-  entries = []; // by number, ascending; numbers that this rep may not see are missing
+  entries = []; // by number, ascending
   remaining = null; // how many older ones the server has yet; null: nothing is loaded
+  known = 0; // up to here nothing is missing
   loading = false;
   failed = null;
   reactions = new Map(); // number -> Map(who -> emoji)
+  #early = []; // came by events before the first page
 
   get loaded() {
     return this.remaining !== null;
@@ -21,10 +27,35 @@ export class Transcript {
     return this.entries.at(-1)?.number ?? 0;
   }
 
-  /** A page from the server; `remaining` counts what lies before it. Only a page that is older than all or joins on may lower the count. */
-  add(page, { older }) {
+  /** The first page, or an older one; `remaining` counts what lies before it. */
+  addOlder(page) {
+    const begins = !this.loaded;
     for (const entry of page.items) this.put(entry);
-    if (older || !this.loaded) this.remaining = page.next === null ? 0 : (page.remaining ?? Math.max(0, (this.first ?? 1) - 1));
+    this.remaining = page.next === null ? 0 : (page.remaining ?? Math.max(0, (this.first ?? 1) - 1));
+    if (!begins) return;
+    this.known = this.last;
+    for (const entry of this.#early.splice(0)) this.take(entry);
+  }
+
+  /** A page of what comes after `known`. */
+  addNewer(page) {
+    for (const entry of page.items) this.put(entry);
+    this.known = Math.max(this.known, page.items.at(-1)?.number ?? 0);
+  }
+
+  /** An entry of an event. Gives true when it was not there before. */
+  take(entry) {
+    if (!this.loaded) {
+      this.#early.push(entry);
+      return true;
+    }
+    if (entry.number === this.known + 1) this.known = entry.number;
+    return this.put(entry);
+  }
+
+  /** Whether something between `known` and the newest entry may be missing. */
+  get holey() {
+    return this.loaded && this.last > this.known;
   }
 
   /** Put an entry where its number belongs. Gives true when it was not there before. */

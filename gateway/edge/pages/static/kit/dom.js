@@ -44,9 +44,9 @@ function solid(children) {
 
 /**
  * Make an element's children stand for `items`, in order, one for each key, touching only what differs: what has the focus keeps it.
- * `same(item, shown)` says whether the element that stands for `shown` may stay as it is.
+ * `same(item, shown)` says whether the element that stands for `shown` may stay as it is; `lost()` is called when what had the focus is gone.
  */
-export function keyed(parent, items, { key, make, same = Object.is }) {
+export function keyed(parent, items, { key, make, same = Object.is, lost = () => {} }) {
   const shown = (parent.shownItems ??= new Map());
   const next = new Map();
   let place = parent.firstElementChild;
@@ -70,8 +70,10 @@ export function keyed(parent, items, { key, make, same = Object.is }) {
     if (kept.element === place) place = place.nextElementSibling;
     else parent.insertBefore(kept.element, place);
   }
+  const had = [...shown.values()].some(({ element }) => element.contains(document.activeElement));
   for (const { element } of shown.values()) element.remove();
   parent.shownItems = next;
+  if (had) lost();
 }
 
 /** What stands in `after` where `focused` stood in `before`: of the same `data-focus`, or the whole element. */

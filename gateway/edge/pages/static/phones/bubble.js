@@ -9,7 +9,7 @@ const SENT = { sending: ["Sending", "clock"], sent: ["Sent", "check"], delivered
 
 /** A row; `kind`: the channel's; `first`: the first of a run from one side and speaker. `press(line, button)` when it is chosen. */
 export function bubble(line, { kind, first }, press) {
-  const written = kind === "whatsapp" ? marked : linked;
+  const written = kind.startsWith("whatsapp") ? marked : linked;
   if (line.kind === "notice") return h("li", { class: "row notice", data: { line: line.id } }, h("button", { class: "notice-text", type: "button", "aria-description": "Notice; press for what crossed the wire", on: { click: (event) => press(line, event.currentTarget) } }, h("span", { dir: "auto" }, written(line.text ?? ""))));
   const mine = line.from === "me";
   const [words, sign] = (mine && SENT[line.status]) || [];

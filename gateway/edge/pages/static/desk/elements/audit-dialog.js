@@ -1,7 +1,7 @@
 // Who asked what of a session and what came of it: for supervisors, without customers' words.
 
 import { h } from "../../kit/dom.js";
-import { moment } from "../../kit/format.js";
+import { clock, day, moment } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 
 /** Open the audit of a session. */
@@ -36,6 +36,11 @@ export function openAudit(desk, session) {
 }
 
 function row(desk, { at, login, command, outcome, details }) {
-  const extra = Object.entries(details ?? {}).map(([key, value]) => `${key}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
-  return h("tr", {}, h("td", {}, h("time", { datetime: at }, moment(at))), h("td", {}, login ? desk.name("agent", login) : "the system"), h("td", {}, command, extra && h("div", { class: "muted" }, extra)), h("td", { class: outcome === "done" ? "done" : "refused" }, outcome));
+  const extra = Object.entries(details ?? {}).filter(([, value]) => value !== null).map(([key, value]) => `${key.replaceAll("_", " ")}: ${told(desk, value)}`).join(", ");
+  return h("tr", {}, h("td", {}, h("time", { datetime: at, title: moment(at) }, `${day(at)} ${clock(at)}`)), h("td", {}, login ? desk.name("agent", login) : "the system"), h("td", {}, words(command), extra && h("div", { class: "muted" }, extra)), h("td", { class: outcome === "done" ? "done" : "refused" }, outcome));
 }
+
+const told = (desk, value) => (value?.type && value.id ? desk.recipientName(value) : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+// `AcceptInvitation` as people say it: "Accept invitation".
+const words = (command) => command.replace(/(?<=[a-z])(?=[A-Z])/g, " ").replace(/(?<=.)[A-Z]/g, (letter) => letter.toLowerCase());

@@ -28,7 +28,7 @@ class CallsBar extends HTMLElement {
       this.told.add(call.key);
       announce(this.#title(call), { urgent: true });
     }
-    keyed(this.list, calls, { key: (call) => call.key, make: (call) => this.#card(call), same: (a, b) => a.expires_at === b.expires_at && a.session.end_user.name === b.session.end_user.name });
+    keyed(this.list, calls, { key: (call) => call.key, make: (call) => this.#card(call), same: (a, b) => a.expires_at === b.expires_at && a.session.end_user.name === b.session.end_user.name, lost: () => this.#lost() });
     this.hidden = !calls.length;
   }
 
@@ -70,6 +70,11 @@ class CallsBar extends HTMLElement {
         h("button", { class: "button", type: "button", data: { focus: "decline" }, on: { click: (event) => busy(event.currentTarget, () => this.desk.decline(call)) } }, "Decline"),
       ),
     );
+  }
+
+  // The card with the focus is gone: on to the next, or to where the rep was led.
+  #lost() {
+    (this.list.querySelector("button") ?? document.querySelector("#search"))?.focus();
   }
 
   async #accept(call) {

@@ -9,6 +9,7 @@ import { askRecipient } from "./conference-dialog.js";
 
 const TYPING_EVERY_MS = 4_000;
 const TYPING_ENDS_MS = 6_000;
+const FOCUS_WAITS_MS = 2_000;
 
 class Composer extends HTMLElement {
   file = null;
@@ -39,6 +40,12 @@ class Composer extends HTMLElement {
     this.unwatch();
   }
 
+  /** The rep goes on here, once there is a field to write in. */
+  focusSoon() {
+    this.wanted = Date.now();
+    this.#render();
+  }
+
   #render() {
     const { desk } = this;
     const session = desk.current;
@@ -55,6 +62,11 @@ class Composer extends HTMLElement {
     this.watching.hidden = inside;
     this.watching.textContent = inside ? "" : why(session, desk.me);
     this.text.placeholder = `Message to ${session.end_user.name}`;
+    if (this.contains(document.activeElement) && !document.activeElement.checkVisibility()) document.querySelector(".log")?.focus();
+    if (inside && Date.now() - (this.wanted ?? 0) < FOCUS_WAITS_MS) {
+      this.wanted = 0;
+      this.text.focus({ preventScroll: true });
+    }
   }
 
   #begin(session) {

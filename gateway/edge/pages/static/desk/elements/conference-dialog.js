@@ -1,6 +1,6 @@
 // Whom to ask: an agent, a queue or a flow, with a search; each agent's capacity, each queue's available reps. There are no others.
 
-import { busy, fill, h, keyed } from "../../kit/dom.js";
+import { announce, busy, h, keyed } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
 import { TYPES } from "../words.js";
 
@@ -109,7 +109,7 @@ class ConferenceDialog extends HTMLElement {
     busy(this.submit, async () => {
       try {
         const answer = await desk.api[purpose](session, recipient, this.note.value.trim());
-        desk.notice(session, WORDS[purpose].done(name), "plain");
+        announce(WORDS[purpose].done(name));
         if (answer?.warning) desk.notice(session, answer.warning, "warn");
         this.dialog.close();
       } catch (error) {

@@ -9,6 +9,7 @@ import { hasAside } from "./aside-panel.js";
 import { openAudit } from "./audit-dialog.js";
 import "./composer.js";
 import "./log-view.js";
+import "./notices.js";
 
 class Conversation extends HTMLElement {
   connectedCallback() {
@@ -21,6 +22,7 @@ class Conversation extends HTMLElement {
     this.audit = h("button", { class: "button small", type: "button", hidden: !desk.me.supervisor, on: { click: () => openAudit(desk, desk.current) } }, icon("list", { size: 16 }), "Audit");
     this.flag = h("button", { class: "button small flag", type: "button", "aria-expanded": "false", on: { click: () => this.toggleAside() } });
     this.pending = h("ul", { class: "pending", "aria-label": "Pending invitations" });
+    this.notices = Object.assign(h("byoc-notices"), { desk });
     this.log = Object.assign(h("byoc-log"), { desk });
     this.aside = Object.assign(h("byoc-aside"), { desk, conversation: this });
     this.composer = Object.assign(h("byoc-composer"), { desk });
@@ -51,7 +53,7 @@ class Conversation extends HTMLElement {
     this.shell.hidden = !session;
     if (!session) return;
     if (!this.shell.firstChild) {
-      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.heading, this.facts), this.audit, this.flag), this.pending, this.log, this.composer), this.aside);
+      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.heading, this.facts), this.audit, this.flag), this.pending, this.notices, this.log, this.composer), this.aside);
     }
     if (this.heading.textContent !== session.end_user.name) this.heading.textContent = session.end_user.name;
     this.face.textContent = initials(session.end_user.name);
@@ -94,7 +96,7 @@ class Conversation extends HTMLElement {
     const more = invitation.asked.length > 1 ? ` (${invitation.asked.length} asked${invitation.declined.length ? `, ${invitation.declined.length} declined` : ""})` : "";
     return h(
       "li",
-      { class: "invitation" },
+      { class: "pending-invitation" },
       icon("clock", { size: 16 }),
       h("span", { dir: "auto" }, `${verb}: ${name}${more}${mine ? "" : `, by ${desk.name("agent", invitation.from)}`}`),
       h("time", { datetime: invitation.expires_at }, countdown(Date.parse(invitation.expires_at) - Date.now())),

@@ -12,12 +12,13 @@ class DeskView extends HTMLElement {
   connectedCallback() {
     const { desk } = this;
     const parts = Object.fromEntries(["top-bar", "connection-bar", "calls-bar", "session-list", "notices", "conversation"].map((name) => [name, Object.assign(h(`byoc-${name}`), { desk, view: this })]));
+    parts.notices.everywhere = true;
     fill(
       this,
       h("a", { class: "skip", href: "#conversation", on: { click: (event) => this.#skip(event) } }, "To the conversation"),
       parts["top-bar"],
       parts["connection-bar"],
-      h("div", { class: "panes" }, h("nav", { class: "list-pane", "aria-label": "Conversations" }, parts["calls-bar"], parts["session-list"]), h("main", { class: "conversation-pane", id: "conversation", tabindex: "-1" }, parts.notices, parts.conversation)),
+      h("div", { class: "panes" }, h("section", { class: "calls-pane", "aria-label": "Waiting for your answer" }, parts["calls-bar"]), h("nav", { class: "list-pane", "aria-label": "Conversations" }, parts["session-list"]), h("main", { class: "conversation-pane", id: "conversation", tabindex: "-1" }, parts.notices, parts.conversation)),
     );
     this.unwatch = desk.watch(["selection", "sessions"], () => this.#render());
     addEventListener("hashchange", this.#moved);
@@ -30,8 +31,11 @@ class DeskView extends HTMLElement {
     removeEventListener("hashchange", this.#moved);
   }
 
+  /** Show a session (null: the list). With a keyboard and room for both, its field is where one goes on. */
   open(session) {
     location.hash = session ? `#/${encodeURIComponent(session)}` : "#/";
+    if (!session) this.querySelector(".session-row[aria-current]")?.focus();
+    else if (matchMedia("(pointer: fine)").matches) this.querySelector("byoc-composer")?.focusSoon();
   }
 
   #moved = () => {

@@ -1,11 +1,12 @@
-// Notifications above the log: who declined, what was refused. They are not part of the log, and only this rep sees them.
+// Notifications above the log: who declined, what was refused. They are not part of the log, and only this rep sees them. What belongs to
+// no conversation stands above all (`everywhere`).
 
 import { announce, h, keyed } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
 
 class Notices extends HTMLElement {
   connectedCallback() {
-    this.list = h("ul", { class: "notices", "aria-label": "Notifications" });
+    this.list = h("ul", { class: "notices", "aria-label": this.everywhere ? "General notifications" : "Notifications" });
     this.append(this.list);
     this.told = 0;
     this.unwatch = this.desk.watch(["notices", "selection"], () => this.#render());
@@ -17,13 +18,14 @@ class Notices extends HTMLElement {
   }
 
   #render() {
-    const shown = this.desk.notices.filter(({ session }) => session === null || session === this.desk.selected);
+    const shown = this.desk.notices.filter(({ session }) => (this.everywhere ? session === null : session !== null && session === this.desk.selected));
     for (const notice of this.desk.notices) {
-      if (notice.id <= this.told) continue;
+      if (!this.everywhere || notice.id <= this.told) continue;
       this.told = notice.id;
       announce(notice.text, { urgent: notice.tone === "bad" });
     }
-    keyed(this.list, shown, { key: ({ id }) => id, make: (notice) => this.#line(notice) });
+    const lost = () => (this.list.querySelector("button") ?? document.querySelector(".log") ?? document.querySelector("#conversation"))?.focus();
+    keyed(this.list, shown, { key: ({ id }) => id, make: (notice) => this.#line(notice), lost });
     this.hidden = !shown.length;
   }
 

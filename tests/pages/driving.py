@@ -1,0 +1,98 @@
+"""The pages as a person uses them: by names and roles, so that what a screen reader is told is what the tests rely on."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+PATIENCE_MS = 15_000
+
+
+class DeskPage:
+    """A rep's desk."""
+
+    def __init__(self, page: Page, url: str, login: str) -> None:
+        self.page, self.login, self._url = page, login, url
+
+    def open(self) -> DeskPage:
+        """Sign in as the demo does."""
+        self.page.goto(f"{self._url}/desk?as={self.login}")
+        expect(self.presence).to_be_visible(timeout=PATIENCE_MS)
+        return self
+
+    def online(self) -> DeskPage:
+        """Say that one may be given work."""
+        self.presence.select_option("online")
+        return self
+
+    @property
+    def presence(self) -> Locator:
+        return self.page.get_by_label("My presence")
+
+    @property
+    def calls(self) -> Locator:
+        """What waits for an answer."""
+        return self.page.locator("byoc-calls-bar li")
+
+    @property
+    def log(self) -> Locator:
+        return self.page.get_by_role("region", name="Conversation log")
+
+    @property
+    def notices(self) -> Locator:
+        """What stands above the log."""
+        return self.page.get_by_role("list", name="Notifications")
+
+    @property
+    def pending(self) -> Locator:
+        return self.page.get_by_role("list", name="Pending invitations")
+
+    @property
+    def aside(self) -> Locator:
+        """The side thread."""
+        return self.page.get_by_role("complementary", name="Internal")
+
+    def button(self, name: str, within: Locator | None = None) -> Locator:
+        return (within or self.page).get_by_role("button", name=name, exact=True)
+
+    def take(self, customer: str) -> None:
+        """Accept the work that is offered."""
+        call = self.calls.filter(has_text=customer)
+        self.button("Accept", call).click(timeout=PATIENCE_MS)
+        expect(self.page.get_by_role("heading", name=customer)).to_be_visible(timeout=PATIENCE_MS)
+
+    def say(self, text: str) -> None:
+        self.page.get_by_label("Message to the customer").fill(text)
+        self.button("Send").click()
+
+    def ask(self, purpose: str, kind: str, name: str) -> None:
+        """Open the dialog by its button ("Conference" or "Transfer"), choose, send."""
+        self.button(purpose).click()
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_role("radio", name=kind, exact=True).check(force=True)
+        dialog.get_by_role("radio", name=re.compile(rf"^{name}\b")).check(timeout=PATIENCE_MS)
+        dialog.get_by_role("button", name="Invite" if purpose == "Conference" else "Transfer", exact=True).click()
+        expect(dialog).to_have_count(0, timeout=PATIENCE_MS)
+
+    def sees(self, text: str | re.Pattern[str]) -> None:
+        expect(self.log).to_contain_text(text, timeout=PATIENCE_MS)
+
+
+class Handset:
+    """One handset of the phone wall."""
+
+    def __init__(self, page: Page, title: str) -> None:
+        self.page, self.title = page, title
+
+    @property
+    def screen(self) -> Locator:
+        return self.page.get_by_role("region", name=f"{self.title}: messages")
+
+    def say(self, text: str) -> None:
+        field = self.page.get_by_label(f"Message on {self.title}", exact=True)
+        field.fill(text)
+        field.press("Enter")
+
+    def sees(self, text: str | re.Pattern[str]) -> None:
+        expect(self.screen).to_contain_text(text, timeout=PATIENCE_MS)
