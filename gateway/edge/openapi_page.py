@@ -74,7 +74,7 @@ def _operation(method: str, path: str, operation: Json) -> str:
 
 def _parameters(parameters: list[Json]) -> str:
     rows = [(f"<code>{escape(p['name'])}</code>", p["in"], _type(p["schema"]), _inline(_told(p))) for p in parameters]
-    return _table("Parameters", ("name", "in", "type", ""), rows) if rows else ""
+    return _table("Parameters", ("name", "in", "type", "what"), rows) if rows else ""
 
 
 def _told(parameter: Json) -> str:
@@ -90,12 +90,21 @@ def _body(body: Json | None) -> str:
 
 
 def _responses(responses: Json) -> str:
-    rows = []
-    for status, response in responses.items():
-        content: Json = next(iter(response.get("content", {}).values()), {})
-        shape = "" if status >= "4" else _type(content["schema"]) if "schema" in content else ""
-        rows.append((f"<code>{status}</code>", shape or _codes(response["description"])))
-    return _table("Answers", ("status", ""), rows)
+    """One row a status, but what any call may answer in one row: a reader looks for what is this call's own."""
+    own = [
+        (f"<code>{status}</code>", _shape(response) or _codes(response["description"]))
+        for status, response in responses.items()
+        if status not in _ANY_CALLS
+    ]
+    common = {status: response for status, response in responses.items() if status in _ANY_CALLS}
+    codes = "; ".join(_codes(response["description"]) for response in common.values())
+    rows = [*own, (f"<code>{min(common)}</code> to <code>{max(common)}</code>", codes)] if common else own
+    return _table("Answers", ("status", "what"), rows)
+
+
+def _shape(response: Json) -> str:
+    content: Json = next(iter(response.get("content", {}).values()), {})
+    return _type(content["schema"]) if "schema" in content and "allOf" not in content["schema"] else ""
 
 
 def _codes(description: str) -> str:
@@ -111,12 +120,12 @@ def _models(schemas: Json) -> Iterator[str]:
             (
                 f"<code>{escape(field)}</code>",
                 _type(about),
-                "" if field in required else "optional",
+                "always" if field in required else "at will",
                 _inline(about.get("description", "")),
             )
             for field, about in schema.get("properties", {}).items()
         ]
-        yield _table("Members", ("name", "type", "", ""), rows) if rows else f"<p>{_type(schema)}</p>"
+        yield _table("Members", ("name", "type", "there", "what"), rows) if rows else f"<p>{_type(schema)}</p>"
         yield "</article>"
     yield "</section>"
 
@@ -147,6 +156,7 @@ def _type(schema: Json) -> str:
     return " ".join([kind, escape(schema.get("format", "")), *bounds]).strip()
 
 
+_ANY_CALLS: Final = frozenset({"400", "401", "408", "413", "415", "429", "500", "503"})
 _BOUNDS: Final = {"minimum": "from", "maximum": "to", "minLength": "min.", "maxLength": "max.", "default": "default"}
 
 

@@ -77,6 +77,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Server": "byoc",  # aiohttp would name its version and Python's
     "X-Content-Type-Options": "nosniff",
 }
 
