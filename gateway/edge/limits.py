@@ -39,6 +39,7 @@ class Limits:
     body_seconds: float = 60
     requests: Rate | None = None
     wrong_tokens: Rate | None = Rate(per_second=0.5, burst=60)
+    strange_streams_per_address: int = 100  # WebSockets that haven't said yet whose they are; an office's pages share an address
     streams_per_caller: int = 50  # tabs of one rep, and whatever reconnects before the old stream is known dead
 
 

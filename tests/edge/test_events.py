@@ -305,6 +305,19 @@ async def test_a_caller_may_hold_so_many_streams(site: Site) -> None:
     await site.api(login="ben").events()
 
 
+@pytest.mark.parametrize("settings", [{"limits": Limits(strange_streams_per_address=2)}], indirect=True)
+async def test_an_address_may_hold_so_many_streams_that_have_not_said_whose_they_are(site: Site) -> None:
+    waiting = [await site.http.ws_connect("/api/v1/events") for _ in range(2)]
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await site.http.ws_connect("/api/v1/events")
+    assert refused.value.status == 429
+    await site.api(login="ana").events()
+    await waiting[0].send_json({"type": "hello", "token": "token-ben"})
+    assert (await waiting[0].receive_json())["type"] == "hello"
+    third = await site.http.ws_connect("/api/v1/events")
+    await third.close()
+
+
 @pytest.mark.parametrize("settings", [{"pace": Pace(write=0.2, farewell=5)}], indirect=True)
 async def test_a_reader_that_is_too_slow_is_cut_off_and_told_to_resume(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async def flood(caller: Caller, after: int | None) -> AsyncIterator[Event]:

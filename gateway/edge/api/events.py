@@ -18,9 +18,9 @@ import contextlib
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from aiohttp import WSMessage, WSMsgType, web
 from pydantic import Field, ValidationError
@@ -35,6 +35,8 @@ from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
 
 log: Final = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
 
 # Close codes: 4000-4999 are the application's own (RFC 6455, 7.4.2). Texts may have 123 bytes.
 CLOSES: Final[dict[int, str]] = {
@@ -92,6 +94,7 @@ class Streams:
     pace: Pace = field(default_factory=Pace)
     _open: set[web.WebSocketResponse] = field(default_factory=set)
     _per_caller: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _strange: Counter[str] = field(default_factory=Counter)
     _draining: bool = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -109,6 +112,9 @@ class Streams:
             raise Problem("upgrade_required", "Connect by WebSocket.", headers={"Upgrade": "websocket"})
         token = self._token_beforehand(request)
         caller = self._caller(token, request) if token is not None else None
+        address = self.desk.address_of(request)
+        if caller is None and self._strange[address] >= self.desk.limits.strange_streams_per_address:
+            raise Problem("rate_limited", "Too many streams wait for their first frame.", headers={"Retry-After": "10"})
         await socket.prepare(request)
         self._open.add(socket)
         try:
@@ -154,7 +160,8 @@ class Streams:
         return caller
 
     async def _greeted(self, socket: web.WebSocketResponse, request: web.Request) -> tuple[str, Caller, int | None]:
-        hello = await self._hello(socket)
+        with _one_more(self._strange, self.desk.address_of(request)):
+            hello = await self._hello(socket)
         try:
             return hello.token, self._caller(hello.token, request), hello.after
         except Problem as problem:
@@ -178,20 +185,13 @@ class Streams:
         key = (caller.org, caller.login)
         if self._per_caller[key] >= self.desk.limits.streams_per_caller:
             raise _Close(4429)
-        self._per_caller[key] += 1
-        self.desk.metrics.event_streams.inc()
-        try:
+        with _one_more(self._per_caller, key), self.desk.metrics.event_streams.track_inprogress():
             await self.desk.broker.connected(caller)
             try:
                 yield
             finally:
                 # Shielded: a stream that is torn down by a cancel must still be counted off, or the rep would seem there for ever.
                 await asyncio.shield(self.desk.broker.disconnected(caller))
-        finally:
-            self.desk.metrics.event_streams.dec()
-            self._per_caller[key] -= 1
-            if not self._per_caller[key]:
-                del self._per_caller[key]
 
     async def _close(self, socket: web.WebSocketResponse, request: web.Request, code: int) -> None:
         self.desk.metrics.event_streams_cut.labels(str(code)).inc()
@@ -254,6 +254,18 @@ class _Stream:
                 await self.socket.send_str(text)
         except TimeoutError:
             raise _Close(4429) from None
+
+
+@contextlib.contextmanager
+def _one_more(counter: Counter[K], key: K) -> Iterator[None]:
+    """Counted while it lasts; what is at zero is forgotten."""
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]
 
 
 def frame(type: str, id: int | None, data: dict[str, Any]) -> str:

@@ -1,1 +1,9 @@
-import("/widget/{{version}}/main.js");
+// The one script that a page names:
+//   <script async src="https://chat.example/widget.js" data-channel="web"></script>
+// It only finds out where it came from and loads the rest from there. Calls made before that wait in the
+// array `byocChat`: byocChat.push(["open"]). docs/webchat.md lists them.
+(() => {
+  const script = document.currentScript;
+  window.byocChat = window.byocChat || [];
+  import(new URL("widget/{{version}}/main.js", script.src)).then(({ start }) => start(script));
+})();
