@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from adapters.contract import Adapter, Capabilities
 from adapters.whatsapp.account import WhatsAppAccount
+from adapters.whatsapp.fetching import media
 from adapters.whatsapp.inbound import handshake, parse, verify
-from adapters.whatsapp.outbound import FILES, MAX_CAPTION, MAX_TEXT, WINDOW, media, send
+from adapters.whatsapp.outbound import FILES, MAX_CAPTION, MAX_TEXT, WINDOW, send
 from adapters.whatsapp.simulator import demo, simulate
 
 __all__ = ["ADAPTER", "WhatsAppAccount"]

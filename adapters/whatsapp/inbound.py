@@ -31,9 +31,9 @@ from adapters.envelope import (
 )
 from adapters.errors import NotUnderstood
 from adapters.replies import SENTENCES
-from adapters.whatsapp import wire
+from adapters.whatsapp import people, wire
 from adapters.whatsapp.account import WhatsAppAccount
-from adapters.whatsapp.outbound import ERRORS
+from adapters.whatsapp.failures import ERRORS
 from adapters.whatsapp.wire import Change
 
 
@@ -55,7 +55,7 @@ def parse(request: RawRequest, account: WhatsAppAccount) -> list[Inbound]:
     events: list[Inbound] = []
     for change in wire.changes(body):
         events += islice(
-            _Reader(request, account, change, wire.contacts_in(change.value)).events(), _MOST_EVENTS + 1 - len(events)
+            _Reader(request, account, change, people.contacts_in(change.value)).events(), _MOST_EVENTS + 1 - len(events)
         )
     if len(events) > _MOST_EVENTS:
         raise NotUnderstood(f"more than {_MOST_EVENTS} events in one delivery: Meta sends 1,000 at most")
@@ -83,7 +83,7 @@ class _Reader:
     request: RawRequest
     account: WhatsAppAccount
     change: Change
-    contacts: wire.Contacts
+    contacts: people.Contacts
 
     def events(self) -> Iterator[Inbound]:
         """The change's events, in the order in which they stand."""
@@ -131,7 +131,7 @@ class _Reader:
 
     def message(self, item: dict[str, Any]) -> Inbound:
         """One of `messages[]`."""
-        end_user = wire.sender_of(item, self.contacts)
+        end_user = people.sender_of(item, self.contacts)
         if end_user is None:
             raise _NoSense("no sender")
         if text_of(item.get("group_id")):
@@ -191,7 +191,7 @@ class _Reader:
     def status(self, item: dict[str, Any]) -> Inbound:
         """One of `statuses[]`: what became of a message of ours."""
         message_id, status = _need(item.get("id"), "id"), _need(item.get("status"), "status")
-        end_user = wire.recipient_of(item, self.contacts)
+        end_user = people.recipient_of(item, self.contacts)
         if text_of(item.get("recipient_type")) == "group":
             return self.unknown("group", item, end_user)
         if status not in _STATUSES:
@@ -209,7 +209,7 @@ class _Reader:
     def echo(self, item: dict[str, Any]) -> Inbound:
         """What staff wrote in the WhatsApp Business app. It doesn't say who; what we send by the API is never echoed."""
         number, scoped = item.get("to"), item.get("to_user_id")
-        end_user = wire.person(number, scoped, None, wire.contact_of(self.contacts, number, scoped))
+        end_user = people.person(number, scoped, None, people.contact_of(self.contacts, number, scoped))
         message_id, kind = _need(item.get("id"), "id"), text_of(item.get("type"))
         if end_user is None:
             raise _NoSense("no recipient")
@@ -226,14 +226,14 @@ class _Reader:
     def preference(self, item: dict[str, Any]) -> Inbound:
         """The customer's choice about marketing. Answers to what they ask stay allowed, so nothing ends here."""
         number, scoped = item.get("wa_id"), item.get("user_id")
-        end_user = wire.person(number, scoped, None, wire.contact_of(self.contacts, number, scoped))
+        end_user = people.person(number, scoped, None, people.contact_of(self.contacts, number, scoped))
         value = text_of(item.get("value")) or "choice"
         return self.unknown(f"marketing_{value}", item, end_user, remember={"marketing": value} if end_user else {})
 
     def renamed(self, item: dict[str, Any]) -> Inbound:
         """A new business-scoped id, as a person gets with a new number: the old one becomes an alias."""
         ids = dict_of(item.get("user_id"))
-        end_user = wire.person(item.get("wa_id"), ids.get("current"))
+        end_user = people.person(item.get("wa_id"), ids.get("current"))
         known = _also(end_user, ids.get("previous")) if end_user else None
         return self.unknown("user_id_update", item, known)
 
@@ -276,7 +276,7 @@ def _why(item: dict[str, Any]) -> dict[str, Any]:
 
 def _memory(end_user: EndUser, message_id: str) -> dict[str, Any]:
     """What answers need: the number, which sends take before the id, and the last message, which typing hangs on."""
-    number = wire.number_among(end_user)
+    number = people.number_among(end_user)
     return {"last_message_id": message_id, **({"wa_id": number} if number else {})}
 
 

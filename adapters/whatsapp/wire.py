@@ -1,4 +1,4 @@
-"""WhatsApp's JSON: who wrote, and what a message holds. Readers that take anything, and never fail on what they don't know.
+"""WhatsApp's JSON: what a delivery and a message hold. Readers that take anything, and never fail on what they don't know.
 
 Source: Meta for Developers, WhatsApp Cloud API, "Webhooks > Reference > messages" and "Business-scoped user IDs" (read 2026).
 """
@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
 from adapters._meta.webhook import dict_of, list_of, number_of, text_of
 from adapters.envelope import (
-    Address,
     ChoicePart,
     ContactPart,
-    EndUser,
     LocationPart,
     MediaPart,
     MediaState,
@@ -27,9 +25,6 @@ from adapters.envelope import (
     UnknownPart,
     from_unix,
 )
-
-# A business-scoped user id: country, dot, letters and digits (`ES.ENT.…` for linked portfolios).
-_SCOPED: Final = re.compile(r"^[A-Z]{2}\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,76 +52,6 @@ def time_of(item: dict[str, Any]) -> datetime | None:
     """Seconds as a text, at times as a number; some relays give milliseconds."""
     stamp = number_of(item.get("timestamp"))
     return from_unix(stamp, unit="ms" if stamp and stamp > 1e11 else "s") if stamp else None
-
-
-# ------------------------------------------------------------------------------------------------------ people
-
-Contacts: TypeAlias = Mapping[str, dict[str, Any]]
-
-
-def is_scoped(address: str) -> bool:
-    """Whether an address is a business-scoped user id rather than a phone number."""
-    return _SCOPED.match(address) is not None
-
-
-def person(number: object, scoped: object, parent: object = None, contact: dict[str, Any] | None = None) -> EndUser | None:
-    """The person behind a number and ids; None where nothing names one.
-
-    The business-scoped id comes first: people with a username have no number any more (then missing, or `""`, or `from` holds
-    the id). All the others are aliases.
-    """
-    contact = contact or {}
-    named = [
-        text_of(one)
-        for one in (number, scoped, parent, contact.get("wa_id"), contact.get("user_id"), contact.get("parent_user_id"))
-    ]
-    found = list(dict.fromkeys(one for one in named if one))
-    if not found:
-        return None
-    found.sort(key=_preference)
-    profile = dict_of(contact.get("profile"))
-    return EndUser(
-        address=Address(found[0]),
-        aliases=tuple(Address(one) for one in found[1:]),
-        name=text_of(profile.get("name")),
-        username=(text_of(profile.get("username")) or "").removeprefix("@") or None,
-    )
-
-
-def _preference(address: str) -> int:
-    if not is_scoped(address):
-        return 1
-    return 2 if ".ENT." in address else 0
-
-
-def contacts_in(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """`contacts[]` by number and by scoped id; the only one also by `""`, for messages that name nobody."""
-    cards = [card for card in map(dict_of, list_of(value.get("contacts"))) if card]
-    known = {key: card for card in reversed(cards) for key in (text_of(card.get("wa_id")), text_of(card.get("user_id"))) if key}
-    return known | ({"": cards[0]} if len(cards) == 1 else {})
-
-
-def contact_of(contacts: Contacts, number: object, scoped: object) -> dict[str, Any]:
-    """The card of a person; the only one, where the ids name nobody."""
-    ids = [key for key in (text_of(number), text_of(scoped)) if key]
-    return next((contacts[key] for key in ids or [""] if key in contacts), {})
-
-
-def sender_of(message: dict[str, Any], contacts: Contacts) -> EndUser | None:
-    """Who wrote a message."""
-    number, scoped = message.get("from"), message.get("from_user_id")
-    return person(number, scoped, message.get("from_parent_user_id"), contact_of(contacts, number, scoped))
-
-
-def recipient_of(item: dict[str, Any], contacts: Contacts) -> EndUser | None:
-    """Whom a status is about."""
-    number, scoped = item.get("recipient_id"), item.get("recipient_user_id")
-    return person(number, scoped, item.get("parent_recipient_user_id"), contact_of(contacts, number, scoped))
-
-
-def number_among(end_user: EndUser) -> str | None:
-    """The person's phone number, where it is known."""
-    return next((one for one in (end_user.address, *end_user.aliases) if not is_scoped(one)), None)
 
 
 # ------------------------------------------------------------------------------------------------------- parts

@@ -15,7 +15,9 @@ from adapters.envelope import Address, MediaPart, OutboundFile
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.text import prepare
 from adapters.whatsapp import ADAPTER
-from adapters.whatsapp.outbound import ERRORS, media, send
+from adapters.whatsapp.failures import ERRORS
+from adapters.whatsapp.fetching import media
+from adapters.whatsapp.outbound import send
 from tests.adapters.whatsapp.account import KIM, NOW, NUMBER, PHOTO, account, notice, play, say, typing
 
 OK = HttpReply(

@@ -14,7 +14,8 @@ from adapters.contract import Answer, HttpCall, RawRequest
 from adapters.envelope import InboundMessage, InboundReceipt
 from adapters.errors import SendFailed, Verdict
 from adapters.simulation import Action, CannotAct, ProviderCall, SimFile
-from adapters.whatsapp.simulator import WhatsApp, canonical
+from adapters.whatsapp.simulator import WhatsApp
+from adapters.whatsapp.simulator_rules import canonical
 from tests.adapters.whatsapp.account import NOW, TOKEN, account
 from tests.adapters.whatsapp.suite import SUITE
 
@@ -49,7 +50,7 @@ def text(to: str, body: str = "Hi", **more: Any) -> dict[str, Any]:
 def number_of(customer: str = "kim") -> str:
     simulator = WhatsApp(account())
     simulator.act(Action(kind="say", customer=customer, text="x"), NOW)
-    return simulator.phones[customer].wa_id
+    return simulator.world.phones[customer].wa_id
 
 
 def error(answer: Answer) -> dict[str, Any]:
@@ -246,7 +247,7 @@ ACTIONS: list[tuple[Action, str, str]] = [
         "[location: Shop, 40.41, -3.7]",
     ),
     (
-        Action(kind="contact", customer="kim", details={"name": "Leo Paz", "phone": "+34 600"}),
+        Action(kind="contact", customer="kim", details={"name": "Leo Paz", "phone_number": "+34 600"}),
         "message",
         "[contact: Leo Paz, +34 600]",
     ),
@@ -336,7 +337,7 @@ def test_typing_reaches_the_phone(world: World) -> None:
 
     assert isinstance(world.simulator, WhatsApp)
     world.send(typing(memory=dict(world.memory)))
-    assert world.simulator.phones["kim"].typing_until == NOW + timedelta(seconds=25)
+    assert world.simulator.world.phones["kim"].typing_until == NOW + timedelta(seconds=25)
     assert world.handset()[0].model_extra == {"seen": True}
 
 
@@ -387,3 +388,69 @@ def test_uploads_are_checked(world: World) -> None:
 )
 def test_numbers_are_rewritten_as_whatsapp_does(dialled: str, known: str) -> None:
     assert canonical(dialled) == known
+
+
+def test_mischief_refuses_or_takes_and_lies(world: World) -> None:
+    """One entry befalls one message; a taken one is on the handset though the answer says otherwise."""
+    orders = [{"status": 503, "retry_after": 7}, {"status": 500, "taken": True}, {"code": 130429}, {"error": 131049}]
+    world.act(Action(kind="read", customer="kim", details={"mischief": orders}))
+    failures = []
+    for number in range(3):
+        with pytest.raises(SendFailed) as failed:
+            world.send(world.say(text=f"Hi {number}"))
+        failures.append((failed.value.verdict, failed.value.provider_code, failed.value.again_at))
+    assert failures == [
+        (Verdict.again, "2", NOW + timedelta(seconds=7)),
+        (Verdict.again, "1", None),
+        (Verdict.again, "130429", None),
+    ]
+    assert [line.text for line in world.handset()] == ["hello", "Hi 1"]
+    assert receipts(world.simulator, world.simulator.handle(post(text(KIM)), NOW).calls) == [("failed", "131049")]
+    world.hears_text("all well again")
+
+
+def test_mischief_with_webhooks(world: World) -> None:
+    world.act(Action(kind="read", customer="kim", details={"mischief": [{"shuffled": True, "times": 2}]}))
+    calls = world.simulator.handle(post(text(KIM)), NOW).calls
+    assert receipts(world.simulator, calls) == [("delivered", None), ("sent", None)] * 2
+    assert len({call.lane for call in calls[:2]}) == 2
+    ids = [event.event_id for event in sent_events(world, calls)]
+    assert len(set(ids)) == 2
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="read", customer="kim", details={"mischief": [{"weather": "bad"}]}))
+
+
+def test_a_thousand_updates_in_one_delivery(world: World) -> None:
+    (call,) = world.act(Action(kind="say", customer="kim", text="spam", details={"batch": 1000}))
+    assert [event.plain for event in world.understood(call)[:2]] == ["spam 1", "spam 2"]
+    assert len(world.handset()) == 1001
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="say", customer="kim", text="spam", details={"batch": 1001}))
+
+
+def test_staff_write_in_the_phone_app(world: World) -> None:
+    (event,) = sent_events(world, world.act(Action(kind="say", customer="kim", text="We close at six", details={"staff": True})))
+    assert (event.author, event.plain, event.end_user.address) == ("business", "We close at six", world.address)
+    assert (world.handset()[-1].sender, world.handset()[-1].text) == ("them", "We close at six")
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "words"),
+    [
+        ("unsupported", "message", "[poll: Message type is currently not supported.]"),
+        ("changed_number", "message", f"User Kim changed from {KIM} to 34699{KIM[5:]}"),
+        ("marketing_stop", "unknown", "marketing_stop"),
+        ("marketing_resume", "unknown", "marketing_resume"),
+    ],
+)
+def test_what_happens_beside_messages(world: World, event: str, kind: str, words: str) -> None:
+    (found,) = sent_events(world, world.act(Action(kind="say", customer="kim", details={"event": event})))
+    assert (found.kind, found.plain if kind == "message" else found.reason) == (kind, words)
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="say", customer="kim", details={"event": "rain"}))
+
+
+def test_a_flow_is_answered(world: World) -> None:
+    action = Action(kind="choose", customer="kim", details={"id": "t-1", "title": "Sent", "form": "flow", "fields": {"size": "M"}})
+    (event,) = sent_events(world, world.act(action))
+    assert (event.parts[0].id, event.parts[0].fields) == ("t-1", {"flow_token": "t-1", "size": "M"})

@@ -1,0 +1,324 @@
+"""What customers of the simulated WhatsApp do on their phones, and what Meta tells us of it.
+
+Beyond what every handset can, `details` may hold: `forwarded`, `referral` (an ad), `phone` `omit` or `empty` (a person with a username),
+`voice`, `form` of a choice (`button_reply`, `list_reply`, `button`, `flow`), `batch` (so many texts in one delivery), `staff` (our own side
+wrote in the phone app), `event` (`changed_number`, `unsupported`, `marketing_stop`, `marketing_resume`), and `mischief` (see `_meta`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from adapters._meta.mischief import asked_for
+from adapters.simulation import Action, CannotAct, Outcome, Shown, SimFile
+from adapters.whatsapp.simulator_files import Files
+from adapters.whatsapp.simulator_rules import MOST_BYTES, kind_of
+from adapters.whatsapp.simulator_world import NUMBER, Phone, World
+
+_STICKER: Final = b"RIFF\x1a\0\0\0WEBPVP8L\r\0\0\0/\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07\0"
+_MOST_IN_ONE: Final = 1000
+
+
+class Customers:
+    """The people at the other end."""
+
+    def __init__(self, world: World, files: Files) -> None:
+        self._world = world
+        self._files = files
+
+    def act(self, action: Action, now: datetime) -> Outcome:
+        """One of them does something. Raises CannotAct."""
+        phone = self._world.phone(action.customer)
+        doing = _ACTS.get(action.kind)
+        if doing is None:
+            raise CannotAct(f"WhatsApp tells businesses nothing of this: {action.kind}")
+        if phone.blocked and action.kind not in ("unblock", "read"):
+            raise CannotAct(f"{action.customer} has blocked the business; unblock first")
+        ordered = asked_for(action.details)
+        outcome = doing(self, phone, action, now)
+        self._world.orders.add(ordered)
+        self._world.phones[action.customer] = phone
+        return outcome
+
+    # ------------------------------------------------------------------------------------------------- writing
+
+    def _say(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        event = action.details.get("event")
+        if event is not None:
+            return self._happen(phone, action, str(event), now)
+        if action.details.get("staff"):
+            return self._echo(phone, action, now)
+        if action.file is not None:
+            return self._say_file(phone, action, action.file, now)
+        if not action.text or len(action.text) > 65_536:
+            raise CannotAct("say needs a text (65,536 characters at most) or a file")
+        return self._write(phone, action, _text(action.text), now, text=action.text)
+
+    def _say_file(self, phone: Phone, action: Action, file: SimFile, now: datetime) -> Outcome:
+        kind = kind_of(file.mime_type) or "document"
+        if len(file.content) > MOST_BYTES["document"]:
+            raise CannotAct("WhatsApp takes files up to 100 MB")
+        file_id = self._files.keep(file, now)
+        content = self._files.item(file_id, now)
+        if kind == "audio":
+            content["voice"] = action.details.get("voice", False) is True
+        elif action.text and kind != "sticker":
+            content["caption"] = action.text
+        if kind == "document":
+            content["filename"] = file.name
+        message = {"type": kind, kind: content}
+        return self._write(phone, action, message, now, text=action.text, media=self._files.described(file_id))
+
+    def _sticker(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        file = action.file or SimFile(name="sticker.webp", mime_type="image/webp", content=_STICKER)
+        file_id = self._files.keep(file, now)
+        content = {**self._files.item(file_id, now), "animated": False}
+        message = {"type": "sticker", "sticker": content}
+        return self._write(phone, action, message, now, media=self._files.described(file_id))
+
+    def _location(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        try:
+            content = {"latitude": float(action.details["latitude"]), "longitude": float(action.details["longitude"])}
+        except (KeyError, TypeError, ValueError) as cause:
+            raise CannotAct("location needs details latitude and longitude") from cause
+        content |= {key: action.details[key] for key in ("name", "address", "url") if key in action.details}
+        shown = action.details.get("name") or f"{content['latitude']:g}, {content['longitude']:g}"
+        return self._write(phone, action, {"type": "location", "location": content}, now, text=f"[location: {shown}]")
+
+    def _card(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        name, number = str(action.details.get("name", "Leo Paz")), str(action.details.get("phone_number", "+34 600 000 000"))
+        card = {
+            "name": {"formatted_name": name, "first_name": name.partition(" ")[0]},
+            "phones": [{"phone": number, "wa_id": "".join(filter(str.isdigit, number)), "type": "CELL"}],
+        }
+        return self._write(phone, action, {"type": "contacts", "contacts": [card]}, now, text=f"[contact: {name}]")
+
+    def _choose(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        title = action.text or str(action.details.get("title") or "")
+        form = _CHOICES.get(str(action.details.get("form", "button_reply")))
+        if not title or form is None:
+            raise CannotAct(f"choose needs details id and title, and a form of {sorted(_CHOICES)}")
+        message = form(str(action.details.get("id") or title), title, action.details)
+        return self._write(phone, action, message, now, text=title)
+
+    # ------------------------------------------------------------------------------------- what was written before
+
+    def _react(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        line, emoji = _line(phone, action), action.text or ""
+        phone.lines[line.id] = line.model_copy(update={"reaction": emoji or None})
+        reaction = {"message_id": line.id, **({"emoji": emoji} if emoji else {})}
+        return self._write(phone, action, {"type": "reaction", "reaction": reaction}, now, line_id=line.id)
+
+    def _edit(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        line = _line(phone, action, own=True)
+        if not action.text or now - line.at > timedelta(minutes=15):
+            raise CannotAct("edit needs a text, and WhatsApp lets people edit for 15 minutes")
+        phone.lines[line.id] = line.model_copy(update={"text": action.text, "edited": True})
+        edit = {"original_message_id": line.id, "message": _text(action.text)}
+        return self._write(phone, action, {"type": "edit", "edit": edit}, now, line_id=line.id)
+
+    def _unsend(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        line = _line(phone, action, own=True)
+        if now - line.at > timedelta(days=2):
+            raise CannotAct("WhatsApp lets people delete for everyone for 2 days")
+        phone.lines[line.id] = line.model_copy(update={"text": None, "media": None, "unsent": True})
+        revoke = {"type": "revoke", "revoke": {"original_message_id": line.id}}
+        return self._write(phone, action, revoke, now, line_id=line.id)
+
+    # ----------------------------------------------------------------------------------------------- the webhook
+
+    def _write(
+        self,
+        phone: Phone,
+        action: Action,
+        content: dict[str, Any],
+        now: datetime,
+        *,
+        text: str | None = None,
+        media: dict[str, Any] | None = None,
+        line_id: str | None = None,
+    ) -> Outcome:
+        """Post what the customer wrote, after what they have read by then."""
+        items = [self._item(phone, {**_modifiers(action), **one}, now) for one in _batch(content, action)]
+        phone.offline = False
+        before = (*self._world.deliver(phone, now), *self._world.look(phone, now))
+        phone.wrote_at = now
+        if line_id is None:
+            line_id = items[0]["id"]
+            for item in items:
+                shown = _body(item) or text
+                phone.lines[item["id"]] = Shown(id=item["id"], sender="me", text=shown, at=now, status="sending", media=media)
+        value = self._world.value(contacts=[phone.contact()], messages=items)
+        _hide_number(value, str(action.details.get("phone", "")), phone)
+        return Outcome(calls=(*before, *self._world.post(phone, line_id, value, action.details)), line_id=line_id)
+
+    def _item(self, phone: Phone, content: dict[str, Any], now: datetime) -> dict[str, Any]:
+        stamp = str(int(now.timestamp()))
+        return {"from": phone.wa_id, "from_user_id": phone.user_id, "id": self._world.wamid(), "timestamp": stamp, **content}
+
+    def _echo(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        """Our own side wrote to the customer in the WhatsApp Business app."""
+        if not action.text:
+            raise CannotAct("staff needs a text")
+        message_id, stamp = self._world.wamid(), str(int(now.timestamp()))
+        phone.lines[message_id] = Shown(id=message_id, sender="them", text=action.text, at=now)
+        known = {"from": NUMBER, "to": phone.wa_id, "to_user_id": phone.user_id, "id": message_id, "timestamp": stamp}
+        value = self._world.value(contacts=[phone.contact()], message_echoes=[{**known, **_text(action.text)}])
+        return Outcome(calls=self._world.post(phone, message_id, value, action.details, "smb_message_echoes"), line_id=message_id)
+
+    def _happen(self, phone: Phone, action: Action, event: str, now: datetime) -> Outcome:
+        """Something that WhatsApp tells of a customer beside messages."""
+        if event.startswith("marketing_"):
+            choice = {
+                "wa_id": phone.wa_id,
+                "user_id": phone.user_id,
+                "category": "marketing_messages",
+                "timestamp": int(now.timestamp()),
+            }
+            value = self._world.value(contacts=[phone.contact()], user_preferences=[{**choice, "value": event[10:]}])
+            return Outcome(calls=self._world.post(phone, "", value, action.details, "user_preferences"))
+        make = _EVENTS.get(event)
+        if make is None:
+            raise CannotAct(f"no such event: {event}")
+        value = self._world.value(messages=[self._item(phone, make(phone), now)])
+        return Outcome(calls=self._world.post(phone, "", value, action.details))
+
+    # ------------------------------------------------------------------------------------------------- the rest
+
+    def _read(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        return Outcome(calls=self._world.look(phone, now))
+
+    def _block(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        """Meta tells nobody; sends fail from now on."""
+        phone.blocked = True
+        return Outcome()
+
+    def _unblock(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        phone.blocked = False
+        return Outcome()
+
+    def _offline(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        phone.offline = True
+        return Outcome()
+
+    def _online(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        phone.offline = False
+        return Outcome(calls=self._world.deliver(phone, now))
+
+
+_ACTS: Final[dict[str, Callable[[Customers, Phone, Action, datetime], Outcome]]] = {
+    "say": Customers._say,
+    "read": Customers._read,
+    "sticker": Customers._sticker,
+    "location": Customers._location,
+    "contact": Customers._card,
+    "choose": Customers._choose,
+    "react": Customers._react,
+    "edit": Customers._edit,
+    "unsend": Customers._unsend,
+    "block": Customers._block,
+    "unblock": Customers._unblock,
+    "offline": Customers._offline,
+    "online": Customers._online,
+}
+
+
+def _text(body: str) -> dict[str, Any]:
+    return {"type": "text", "text": {"body": body}}
+
+
+def _body(item: dict[str, Any]) -> str | None:
+    return str(item["text"]["body"]) if item["type"] == "text" else None
+
+
+def _batch(content: dict[str, Any], action: Action) -> list[dict[str, Any]]:
+    """Meta may put up to 1,000 updates into one delivery."""
+    count = int(action.details.get("batch", 1))
+    if count == 1 or content["type"] != "text":
+        return [content]
+    if not 1 < count <= _MOST_IN_ONE:
+        raise CannotAct(f"a delivery holds {_MOST_IN_ONE} updates at most")
+    return [_text(f"{action.text} {number}") for number in range(1, count + 1)]
+
+
+def _button_reply(choice_id: str, title: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": {"id": choice_id, "title": title}}}
+
+
+def _list_reply(choice_id: str, title: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    reply = {"id": choice_id, "title": title, **({"description": details["description"]} if "description" in details else {})}
+    return {"type": "interactive", "interactive": {"type": "list_reply", "list_reply": reply}}
+
+
+def _template_button(choice_id: str, title: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "button", "button": {"payload": choice_id, "text": title}}
+
+
+def _flow(choice_id: str, title: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    answers = json.dumps({"flow_token": choice_id, **dict(details.get("fields", {}))})
+    return {
+        "type": "interactive",
+        "interactive": {"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": title, "response_json": answers}},
+    }
+
+
+_CHOICES: Final[dict[str, Callable[[str, str, Mapping[str, Any]], dict[str, Any]]]] = {
+    "button_reply": _button_reply,
+    "list_reply": _list_reply,
+    "button": _template_button,
+    "flow": _flow,
+}
+
+
+def _unsupported(phone: Phone) -> dict[str, Any]:
+    title = "Message type unknown"
+    error = {
+        "code": 131051,
+        "title": title,
+        "message": title,
+        "error_data": {"details": "Message type is currently not supported."},
+    }
+    return {"type": "unsupported", "errors": [error], "unsupported": {"type": "poll"}}
+
+
+def _changed_number(phone: Phone) -> dict[str, Any]:
+    new = f"34699{phone.wa_id[5:]}"
+    body = f"User {phone.customer.title()} changed from {phone.wa_id} to {new}"
+    return {"type": "system", "system": {"type": "user_changed_number", "body": body, "wa_id": new}}
+
+
+_EVENTS: Final[dict[str, Callable[[Phone], dict[str, Any]]]] = {"unsupported": _unsupported, "changed_number": _changed_number}
+
+
+def _line(phone: Phone, action: Action, *, own: bool = False) -> Shown:
+    line = phone.lines.get(action.target or "")
+    if line is None or (own and line.sender != "me"):
+        raise CannotAct(f"{action.kind} needs the id of a line on the handset" + (" that the customer wrote" if own else ""))
+    return line
+
+
+def _modifiers(action: Action) -> dict[str, Any]:
+    """What may ride on any kind: the message that it answers, that it was forwarded, the ad that it came from."""
+    context: dict[str, Any] = {}
+    if action.target and action.kind in ("say", "choose", "location", "contact", "sticker"):
+        context = {"from": NUMBER, "id": action.target}
+    if action.details.get("forwarded"):
+        context["forwarded"] = True
+    referral = action.details.get("referral")
+    return {**({"context": context} if context else {}), **({"referral": referral} if referral else {})}
+
+
+def _hide_number(value: dict[str, Any], how: str, phone: Phone) -> None:
+    """People with a username have no number: left out (`omit`), or `""` (`empty`), as Meta has sent it both ways."""
+    if how not in ("omit", "empty"):
+        return
+    contact = value["contacts"][0]
+    contact["profile"]["username"] = f"@{phone.customer}"
+    for item, key in ((contact, "wa_id"), *((message, "from") for message in value["messages"])):
+        if how == "omit":
+            del item[key]
+        else:
+            item[key] = ""
