@@ -18,9 +18,11 @@ class PrechatField(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="`name` and `email` are known; others are yours.")
-    kind: Literal["text", "name", "email", "phone", "select", "checkbox"] = "text"
+    kind: Literal["text", "name", "email", "phone", "select", "checkbox"] = Field(
+        default="text", description="What is asked for, and so what the browser offers to fill in."
+    )
     label: Words
-    required: bool = False
+    required: bool = Field(default=False, description="No chat without an answer.")
     options: tuple[str, ...] = Field(default=(), description="What a `select` offers.")
 
 
@@ -29,8 +31,8 @@ class QuickReply(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(min_length=1, max_length=200)
-    title: str = Field(min_length=1, max_length=200)
+    id: str = Field(min_length=1, max_length=200, description="What reps' programs see of the answer, beside the words.")
+    title: str = Field(min_length=1, max_length=200, description="The words on the button, which the visitor then says.")
 
 
 class Limits(BaseModel):
@@ -105,7 +107,7 @@ class WebchatAccount(Account):
         description="Accept the old form too: HMAC-SHA256 of the user id in hex, by `identity_secrets`. It never runs out; prefer tokens.",
     )
     identity_required: bool = Field(default=False, description="Turn away visitors without a proven identity.")
-    limits: Limits = Limits()
+    limits: Limits = Field(default=Limits(), description="How much visitors may do before they are asked to wait.")
 
     @property
     def chat_base(self) -> str:

@@ -113,8 +113,8 @@ class RecipientType(StrEnum):
 class Recipient(Value):
     """Whom a request names: a rep's login, a queue's id, a flow's id."""
 
-    type: RecipientType
-    id: str
+    type: RecipientType = Field(description="`agent`, `queue` or `flow`.")
+    id: str = Field(description="A rep's login, a queue's or a flow's id.")
 
 
 class Purpose(StrEnum):
@@ -289,22 +289,28 @@ class Queue(Value):
 
 
 class FlowCondition(Value):
-    """All that is given must hold. `text_matches` is a regular expression over the customer's latest message; `hours` are
-    `[from, to)` in UTC, `HH:MM`."""
+    """All that is given must hold."""
 
-    channels: tuple[str, ...] = ()
-    locales: tuple[str, ...] = ()
-    text_matches: str | None = None
-    attributes: dict[str, str] = Field(default_factory=dict)
-    hours: tuple[str, str] | None = None
-    weekdays: tuple[int, ...] = ()  # 0 is Monday
+    channels: tuple[str, ...] = Field(default=(), description="On one of these channels, by id or kind.")
+    locales: tuple[str, ...] = Field(default=(), description="In one of these languages; `pt` holds for `pt-BR` too.")
+    text_matches: str | None = Field(
+        default=None, description="A regular expression that is found in the customer's latest message."
+    )
+    attributes: dict[str, str] = Field(
+        default_factory=dict, description="What is known of the customer, as the answers before a web chat, is just so."
+    )
+    hours: tuple[str, str] | None = Field(
+        default=None,
+        description="From the first time until before the second, `HH:MM` in UTC; over midnight where the first is later.",
+    )
+    weekdays: tuple[int, ...] = Field(default=(), description="On one of these days in UTC; 0 is Monday.")
 
 
 class FlowRule(Value):
     """If the condition holds, the flow yields this recipient (an agent, a bot's login as agent, or a queue)."""
 
-    when: FlowCondition = FlowCondition()
-    to: Recipient
+    when: FlowCondition = Field(default=FlowCondition(), description="All that is given must hold; nothing given holds always.")
+    to: Recipient = Field(description="Who is asked: an agent (a bot is one, too) or a queue.")
 
 
 class FlowDefinition(Value):
