@@ -11,7 +11,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.edge.api.call import PREFIX, Asked, Call, Nothing
 from gateway.edge.api.event_shapes import EventShape
-from gateway.edge.api.events import CLOSES, EventsQuery, HelloFrame
+from gateway.edge.api.events import EventsQuery, HelloFrame
+from gateway.edge.api.stream import CLOSES
 from gateway.edge.problems import FAULTS, MIME_TYPE, TABLE
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from gateway.brokers.contract import Caller, Event, EventsGone
-from gateway.edge.api.events import CLOSES, Pace
+from gateway.edge.api.stream import CLOSES, Pace
 from gateway.edge.limits import Limits, Rate
 from gateway.errors import BrokerUnavailable
 from tests.edge.conftest import Site

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from gateway.edge.api import CALLS
 from gateway.edge.api.call import PREFIX
+from gateway.edge.api.stream import CLOSES
 from gateway.edge.openapi import openapi
 from gateway.edge.problems import TABLE
 from tests.edge.conftest import Site
@@ -168,3 +170,12 @@ def _references(value: Any) -> list[str]:
         own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
         return own + [found for one in value.values() for found in _references(one)]
     return [found for one in value for found in _references(one)] if isinstance(value, list) else []
+
+
+def test_the_written_page_names_every_call_and_close_code() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
+    calls = {f"`{method.upper()} {path.removeprefix(PREFIX)}`" for path, method, _ in OPERATIONS if path.startswith(PREFIX)}
+    assert {call for call in calls if call not in page} == set()
+    assert set(re.findall(r"`(?:GET|POST|PUT|DELETE) [^`]*`", page)) - calls == {"`GET /api/v1/events`"}
+    for code, text in CLOSES.items():
+        assert f"| {code} | {text} |" in page

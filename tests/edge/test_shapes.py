@@ -11,8 +11,9 @@ from pydantic import BaseModel, JsonValue
 
 from adapters.envelope import ChannelId, LocationPart, MediaPart, MediaState, Part, StickerPart, TextPart
 from gateway.brokers.contract import Caller, DeliveryState, Event, Line
+from gateway.edge.api.entry_shapes import entry_of
 from gateway.edge.api.event_shapes import event_of
-from gateway.edge.api.shapes import Shape, entry_of, invitation_of, rfc3339, session_of
+from gateway.edge.api.shapes import Shape, invitation_of, rfc3339, session_of
 from gateway.session.model import (
     Actor,
     Entry,

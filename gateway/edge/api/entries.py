@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.edge.api.call import Ask, Asked, Call, Limit, Nothing, Number, call
-from gateway.edge.api.shapes import EntryShape, Listing, entry_of, listing_of
+from gateway.edge.api.entry_shapes import EntryShape, entry_of
+from gateway.edge.api.shapes import Listing, listing_of
 from gateway.session.decision import Refusal
 
 

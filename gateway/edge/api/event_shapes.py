@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from adapters.envelope import Value
 from gateway.brokers.contract import Caller, DeliveryState, Event, Line
-from gateway.edge.api.shapes import Shape, Time, delivery_of, entry_of, invitation_of, rfc3339, session_of
+from gateway.edge.api.entry_shapes import delivery_of, entry_of
+from gateway.edge.api.shapes import Shape, Time, invitation_of, rfc3339, session_of
 from gateway.session.model import Invitation, OrgSettings, Session
 
 V = TypeVar("V", bound=Value)

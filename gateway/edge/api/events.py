@@ -15,21 +15,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSMsgType, web
 from pydantic import Field, ValidationError
 
 from gateway.brokers.contract import Caller, EventsGone, SlowListener
 from gateway.edge.api.call import Asked, Number
-from gateway.edge.api.event_shapes import event_of
 from gateway.edge.api.reading import query_of
 from gateway.edge.api.serving import Desk
+from gateway.edge.api.stream import CLOSES, Close, Pace, Stream
 from gateway.edge.auth import SUBPROTOCOL, token_of_header, token_of_subprotocols
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
@@ -37,19 +36,6 @@ from gateway.errors import GatewayError
 log: Final = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
-
-# Close codes: 4000-4999 are the application's own (RFC 6455, 7.4.2). Texts may have 123 bytes.
-CLOSES: Final[dict[int, str]] = {
-    1001: "The gateway is shutting down; come back with ?after=.",
-    1011: "The gateway failed; come back with ?after=.",
-    1013: "The gateway can't work now; come back with ?after= in a moment.",
-    4400: "The frame is not understood.",
-    4401: "Who are you? Send a token that is valid.",
-    4408: "No hello frame came in time.",
-    4409: "Your rights have changed; come back with ?after=.",
-    4410: "Events after that number are no longer kept; read the state anew, then connect without ?after=.",
-    4429: "You read too slowly, or hold too many streams; come back with ?after=.",
-}
 
 
 class EventsQuery(Asked):
@@ -64,26 +50,6 @@ class HelloFrame(Asked):
     type: Literal["hello"]
     token: Annotated[str, Field(min_length=1, max_length=8_192)]
     after: Number | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Times of a stream, in seconds.
-
-    `heartbeat`: how often a stream shows that it lives (a ping for programs, a frame for pages, which see no pings), and looks whether its
-    token is still good. `write` is shorter, so that a reader that is too slow is told so before it is taken for dead.
-    """
-
-    hello: float = 10
-    heartbeat: float = 20
-    write: float = 15
-    farewell: float = 5
-
-
-class _Close(Exception):
-    def __init__(self, code: int) -> None:
-        super().__init__(CLOSES[code])
-        self.code = code
 
 
 @dataclass(slots=True)
@@ -123,8 +89,8 @@ class Streams:
                 token, caller, told = await self._greeted(socket, request)
                 after = told if told is not None else after
             async with self._counted(caller):
-                await _Stream(self.desk, self.pace, socket, caller, token).run(after)
-        except _Close as close:
+                await Stream(self.desk, self.pace, socket, caller, token).run(after)
+        except Close as close:
             await self._close(socket, request, close.code)
         except EventsGone:
             await self._close(socket, request, 4410)
@@ -165,26 +131,26 @@ class Streams:
         try:
             return hello.token, self._caller(hello.token, request), hello.after
         except Problem as problem:
-            raise _Close(4429 if problem.status == 429 else 4401) from None
+            raise Close(4429 if problem.status == 429 else 4401) from None
 
     async def _hello(self, socket: web.WebSocketResponse) -> HelloFrame:
         try:
             message = await socket.receive(timeout=self.pace.hello)
         except TimeoutError:
-            raise _Close(4408) from None
+            raise Close(4408) from None
         if message.type is not WSMsgType.TEXT:
-            raise _Close(4400)
+            raise Close(4400)
         try:
             return HelloFrame.model_validate_json(message.data, strict=True)
         except ValidationError:
-            raise _Close(4400) from None
+            raise Close(4400) from None
 
     @contextlib.asynccontextmanager
     async def _counted(self, caller: Caller) -> AsyncIterator[None]:
         """Around a stream: the broker knows that this rep is there (L5)."""
         key = (caller.org, caller.login)
         if self._per_caller[key] >= self.desk.limits.streams_per_caller:
-            raise _Close(4429)
+            raise Close(4429)
         with _one_more(self._per_caller, key), self.desk.metrics.event_streams.track_inprogress():
             await self.desk.broker.connected(caller)
             try:
@@ -203,59 +169,6 @@ class Streams:
             request.transport.abort()
 
 
-@dataclass(slots=True)
-class _Stream:
-    """One stream of one caller: three tasks, of which the first to end ends the others."""
-
-    desk: Desk
-    pace: Pace
-    socket: web.WebSocketResponse
-    caller: Caller
-    token: str
-
-    async def run(self, after: int | None) -> None:
-        """Until the client leaves. Raises _Close, EventsGone, GatewayError."""
-        begin = after if after is not None else await self.desk.broker.position(self.caller)
-        await self._write(frame("hello", begin, {"login": self.caller.login, "heartbeat_seconds": self.pace.heartbeat}))
-        jobs = {"forward": self._forward(begin), "listen": self._listen(), "beat": self._beat()}
-        tasks = [asyncio.create_task(job, name=f"events-{name}-{self.caller.login}") for name, job in jobs.items()]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _forward(self, after: int) -> None:
-        settings = self.desk.directory.settings(self.caller.org)
-        events = self.desk.broker.events(self.caller, after)
-        async for event in events:
-            await self._write(event_of(event, self.caller, settings).model_dump_json())
-
-    async def _listen(self) -> None:
-        async for message in self.socket:
-            if not _is_ping(message):
-                raise _Close(4400)
-            await self._write(frame("pong", None, {}))
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self.pace.heartbeat)
-            caller = self.desk.directory.caller_of(self.token, self.desk.now())
-            if caller != self.caller:
-                raise _Close(4401 if caller is None else 4409)
-            await self._write(frame("heartbeat", None, {}))
-
-    async def _write(self, text: str) -> None:
-        try:
-            async with asyncio.timeout(self.pace.write):
-                await self.socket.send_str(text)
-        except TimeoutError:
-            raise _Close(4429) from None
-
-
 @contextlib.contextmanager
 def _one_more(counter: Counter[K], key: K) -> Iterator[None]:
     """Counted while it lasts; what is at zero is forgotten."""
@@ -266,18 +179,3 @@ def _one_more(counter: Counter[K], key: K) -> Iterator[None]:
         counter[key] -= 1
         if not counter[key]:
             del counter[key]
-
-
-def frame(type: str, id: int | None, data: dict[str, Any]) -> str:
-    """A frame of the stream's own."""
-    return json.dumps({"type": type, "id": id, "session_id": None, "data": data})
-
-
-def _is_ping(message: WSMessage) -> bool:
-    """`{"type": "ping"}`: how a page asks whether the stream lives."""
-    if message.type is not WSMsgType.TEXT:
-        return False
-    try:
-        return bool(json.loads(message.data) == {"type": "ping"})
-    except (ValueError, RecursionError):
-        return False

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from gateway.edge.api.call import Ask, Asked, Call, Nothing, Words, call
-from gateway.edge.api.shapes import EntryShape, SessionShape, entry_of, session_of
+from gateway.edge.api.entry_shapes import EntryShape, entry_of
+from gateway.edge.api.shapes import SessionShape, session_of
 from gateway.session.commands import Command, LowerFlag, RaiseFlag, Whisper
 from gateway.session.decision import Refusal
 

@@ -15,8 +15,9 @@ from aiohttp import web
 from gateway.brokers.contract import Broker, Directory
 from gateway.edge.api import CALLS
 from gateway.edge.api.call import PREFIX
-from gateway.edge.api.events import Pace, Streams
+from gateway.edge.api.events import Streams
 from gateway.edge.api.serving import Desk, handler_of, middleware_of
+from gateway.edge.api.stream import Pace
 from gateway.edge.health import Check, Health
 from gateway.edge.limits import Limits
 from gateway.edge.openapi import openapi

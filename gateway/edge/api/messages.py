@@ -7,7 +7,8 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from gateway.edge.api.call import Ask, Asked, Call, Nothing, Number, Words, call
-from gateway.edge.api.shapes import EntryShape, Shape, entry_of
+from gateway.edge.api.entry_shapes import EntryShape, entry_of
+from gateway.edge.api.shapes import Shape
 from gateway.edge.problems import Fault, invalid
 from gateway.session.commands import SayToCustomer
 from gateway.session.decision import Refusal
