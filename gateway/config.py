@@ -34,18 +34,20 @@ class Settings(BaseModel):
 class Listen(Settings):
     """Where the server listens."""
 
-    host: str = Field(default="127.0.0.1", description="Address to bind.")
+    host: str = Field(
+        default="127.0.0.1", description="Address to bind; 0.0.0.0 or :: for every one of this machine, as in a container."
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 picks a free one.")
 
 
 class Limits(Settings):
     """What is bounded at the doors."""
 
-    webhook_max_bytes: int = Field(default=3_145_728, gt=0, description="Largest webhook body (Meta sends up to 3 MB).")
-    webhook_read_seconds: float = Field(default=10, gt=0, description="A body must have arrived within this time.")
-    api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API.")
+    webhook_max_bytes: int = Field(default=3_145_728, gt=0, description="Largest webhook body, in bytes (Meta sends up to 3 MB).")
+    webhook_read_seconds: float = Field(default=10, gt=0, description="Within this time a webhook's body must have arrived.")
+    api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API, in bytes.")
     file_max_bytes: int = Field(default=26_214_400, gt=0, description="Largest file of a rep or a customer, in bytes.")
-    api_requests_per_minute: int = Field(default=1_200, gt=0, description="Per token.")
+    api_requests_per_minute: int = Field(default=1_200, gt=0, description="How often one rep or program may call the API.")
     grace_seconds: float = Field(default=20, gt=0, description="Time to finish what is in hand after SIGTERM.")
 
 
@@ -60,16 +62,21 @@ class RepConfig(Settings):
     """A rep of an org; the key is the login."""
 
     name: str = Field(min_length=1, max_length=80, description="The public name, as customers see it.")
-    kind: Literal["human", "bot"] = Field(default="human", description="`bot`: see rule C5.")
-    avatar_url: str | None = Field(default=None, description="Public https URL of a picture.")
-    licences: frozenset[str] = Field(default=frozenset({"messaging_user", "enhanced_chat_user"}), description="Rule P2.")
+    kind: Literal["human", "bot"] = Field(default="human", description="`human` or `bot`; bots in conferences: rule C5.")
+    avatar_url: str | None = Field(default=None, description="Public https URL of a picture, for channels that show one.")
+    licences: frozenset[str] = Field(
+        default=frozenset({"messaging_user", "enhanced_chat_user"}),
+        description="What the rep may receive (P2): `messaging_user` for messaging channels, `enhanced_chat_user` for chat.",
+    )
     permissions: frozenset[str] = Field(
-        default=frozenset({"messaging_agent", "enhanced_chat_rep"}), description="Rules P2 and P3; `run_flows` for flows."
+        default=frozenset({"messaging_agent", "enhanced_chat_rep"}),
+        description="With the licence (P2): `messaging_agent` for messaging channels, `enhanced_chat_rep` for chat. `run_flows`: may send a session to a flow (P3).",
     )
     supervisor: bool = Field(default=False, description="May see and end all sessions, answer flags, read the audit.")
     capacity: int = Field(default=5, ge=0, description="How many sessions at once.")
     tokens: tuple[SecretStr, ...] = Field(
-        default=(), description="API tokens; `sha256:` and 64 hex digits to keep only the digest here."
+        default=(),
+        description="API tokens; `sha256:` and 64 hex digits keep only the digest here. Several: to change one without a gap.",
     )
 
 
@@ -84,13 +91,17 @@ class FlowConfig(Settings):
     """A flow; the key is its id."""
 
     name: str = Field(min_length=1, description="As reps see it.")
-    rules: tuple[FlowRule, ...] = Field(default=(), description="The first whose `when` holds gives the recipient.")
+    rules: tuple[FlowRule, ...] = Field(
+        default=(), description="The first whose `when` holds gives the recipient; a rule without `when` catches the rest."
+    )
 
 
 class OrgConfig(Settings):
     """An org: its people see and touch nothing of another's."""
 
-    settings: OrgSettings = Field(default_factory=OrgSettings, description="Switches and times of the rules.")
+    settings: OrgSettings = Field(
+        default_factory=OrgSettings, description="Switches and times of the rules (docs/conferencing.md)."
+    )
     reps: dict[Login, RepConfig] = Field(default_factory=dict, description="People, by login.")
     queues: dict[str, QueueConfig] = Field(default_factory=dict, description="Queues, by id.")
     flows: dict[str, FlowConfig] = Field(default_factory=dict, description="Flows, by id.")
@@ -99,19 +110,33 @@ class OrgConfig(Settings):
 class ChannelConfig(Settings):
     """A channel; the key is its id, and the last part of its webhook address."""
 
-    kind: str = Field(description="Which adapter (see `byoc channels`).")
-    org: str = Field(description="Whose it is.")
-    queue: str | None = Field(default=None, description="Where new sessions are routed.")
-    title: str | None = Field(default=None, description="As reps see it.")
-    edition: Literal["enhanced", "standard"] = Field(default="enhanced", description="`standard` knows no conferencing (P1).")
-    locale: str = Field(default="en", description="Language of notices when the customer's isn't known.")
-    name_speaker: Literal["always", "conference", "never"] = Field(default="conference", description="Rule M2.")
-    max_conference_participants: int | None = Field(default=None, ge=1, description="Lowers the org's limit (P6).")
-    notices: dict[str, dict[str, str | None]] = Field(
-        default_factory=dict, description="Templates by locale and code; null switches one off."
+    kind: str = Field(description="Which adapter; `byoc channels` lists them.")
+    org: str = Field(description="The org whose reps serve it.")
+    queue: str | None = Field(
+        default=None, description="The queue where new sessions are routed; without one nobody is asked to take them."
     )
-    messages_per_second: float = Field(default=50, gt=0, description="Pace of sending for this account.")
-    account: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.", repr=False)
+    title: str | None = Field(default=None, description="As reps see it.")
+    edition: Literal["enhanced", "standard"] = Field(
+        default="enhanced",
+        description="`enhanced` or `standard`; the latter, where a channel has it, knows no conferencing (P1).",
+    )
+    locale: str = Field(default="en", description="Language of notices when the customer's isn't known.")
+    name_speaker: Literal["always", "conference", "never"] = Field(
+        default="conference", description="When customers are told who speaks (M2): `always`, in a `conference`, or `never`."
+    )
+    max_conference_participants: int | None = Field(
+        default=None, ge=1, description="Lowers the org's `conference_limit` for this channel (P6)."
+    )
+    notices: dict[str, dict[str, str | None]] = Field(
+        default_factory=dict,
+        description="Texts of notices (M3) by locale (`*`: every one without its own) and code: joined, left, transferred, waiting, ended; null switches one off.",
+    )
+    messages_per_second: float = Field(
+        default=50, gt=0, description="The pace at which messages go out to this account's provider."
+    )
+    account: dict[str, Any] = Field(
+        default_factory=dict, description="The adapter's own settings: they differ from kind to kind.", repr=False
+    )
 
 
 class GatewayConfig(Settings):
@@ -122,9 +147,12 @@ class GatewayConfig(Settings):
         description="The address under which providers reach this server; signatures that cover the URL are checked against it.",
     )
     listen: Listen = Field(default_factory=Listen, description="Where the server listens.")
-    data_dir: Path = Field(default=Path("data"), description="Where everything durable stands.")
+    data_dir: Path = Field(
+        default=Path("data"),
+        description="The folder in which everything durable stands; relative to where the gateway is started.",
+    )
     trusted_proxies: tuple[str, ...] = Field(
-        default=(), description="Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."
+        default=(), description="Networks of your own proxies: X-Forwarded-For is believed from these alone."
     )
     allow_private_media_hosts: tuple[str, ...] = Field(
         default=(),
@@ -133,7 +161,9 @@ class GatewayConfig(Settings):
     media_secret: SecretStr | None = Field(
         default=None, description="Signs addresses of files; made and kept in data_dir when absent."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much is logged: `debug`, `info`, `warning` or `error`."
+    )
     limits: Limits = Field(default_factory=Limits, description="What is bounded at the doors.")
     retention: Retention = Field(default_factory=Retention, description="How long things are kept.")
     orgs: dict[str, OrgConfig] = Field(default_factory=dict, description="Orgs, by id.")
