@@ -219,6 +219,9 @@ async def test_a_queue_is_asked_and_one_wins(site: Site) -> None:
     won = await site.api(login="ben").post(f"/sessions/{session_id}/invitations/{invitation}/accept")
     late = await site.api(login="cleo").post(f"/sessions/{session_id}/invitations/{invitation}/accept")
     assert (won.status, late.status, late.code) == (200, 409, "invitation_already_taken")
+    for answer in ("accept", "decline"):  # the winner, once more
+        again = await site.api(login="ben").post(f"/sessions/{session_id}/invitations/{invitation}/{answer}")
+        assert (again.status, again.code) == (409, "already_participant")
 
 
 async def test_a_declined_invitation_is_told_to_the_inviter_alone(site: Site) -> None:

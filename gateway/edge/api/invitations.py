@@ -66,7 +66,7 @@ async def accept_invitation(ask: Ask[Nothing, Nothing]) -> JoinedShape | Refusal
 
 @call(
     "POST", "/sessions/{session_id}/invitations/{invitation_id}/decline", "Say no", tag="conference", answer=InvitationShape,
-    codes=("invitation_not_found", "invitation_already_taken", "invitation_closed", "session_not_active"),
+    codes=("invitation_not_found", "invitation_already_taken", "invitation_closed", "already_participant", "session_not_active"),
 )  # fmt: skip
 async def decline_invitation(ask: Ask[Nothing, Nothing]) -> InvitationShape | Refusal:
     """Only the one who asked is told (C8)."""
