@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -53,6 +52,16 @@ class Demo:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(10)
 
+    def freeze(self) -> None:
+        """It says nothing more, and its connections stay open: as a network that died without a word."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """In peace."""
         if self._process is not None and self._process.poll() is None:
@@ -86,8 +95,3 @@ class Demo:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
         return True
-
-
-def alone(environment: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment without what would change the demo."""
-    return {key: value for key, value in (environment or dict(os.environ)).items() if not key.startswith("BYOC_")}

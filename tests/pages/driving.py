@@ -56,11 +56,10 @@ class DeskPage:
     def button(self, name: str, within: Locator | None = None) -> Locator:
         return (within or self.page).get_by_role("button", name=name, exact=True)
 
-    def take(self, customer: str) -> None:
-        """Accept the work that is offered."""
-        call = self.calls.filter(has_text=customer)
-        self.button("Accept", call).click(timeout=PATIENCE_MS)
-        expect(self.page.get_by_role("heading", name=customer)).to_be_visible(timeout=PATIENCE_MS)
+    def take(self) -> None:
+        """Accept the one session that is offered."""
+        self.button("Accept", self.calls).click(timeout=PATIENCE_MS)
+        expect(self.page.get_by_label("Message to the customer")).to_be_visible(timeout=PATIENCE_MS)
 
     def say(self, text: str) -> None:
         self.page.get_by_label("Message to the customer").fill(text)

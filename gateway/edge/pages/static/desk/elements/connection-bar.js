@@ -31,7 +31,7 @@ class ConnectionBar extends HTMLElement {
     const text = `Connection lost. What you see may be out of date${unsent ? `; ${unsent} unsent` : ""}. ${state === "connecting" ? "Connecting …" : `Next try in ${countdown(retryAt - Date.now())}.`}`;
     if (!this.down) {
       this.words = h("span", {});
-      fill(this, h("div", { class: "connection-lost" }, icon("alert"), this.words, h("button", { class: "button small", type: "button", on: { click: () => this.view.stream.retry() } }, "Try now")));
+      fill(this, h("section", { class: "connection-lost", "aria-label": "Connection" }, icon("alert"), this.words, h("button", { class: "button small", type: "button", on: { click: () => this.view.stream.retry() } }, "Try now")));
       announce("Connection lost. What you see may be out of date.", { urgent: true });
     }
     this.down = true;
