@@ -62,14 +62,16 @@ _SHOWN: Final[Mapping[str, Any]] = {
     "media_secret": "${MEDIA_SECRET}",
     "notices": {"*": {"left": None}, "de": {"joined": "{name} ist jetzt da."}},
     "starters": [{"id": "order", "title": "Where is my order?"}],
-    "prechat": [
-        {"name": "email", "kind": "email", "label": {"en": "Your e-mail"}, "required": True},
-        {"name": "topic", "kind": "select", "label": {"en": "What is it about?"}, "options": ["An order", "A return"]},
-    ],
+    "prechat": [{"name": "topic", "kind": "select", "label": {"en": "It is about"}, "options": ["An order", "A return"]}],
     "welcome": {"en": "Hello! How can we help?"},
     "allowed_origins": ["https://shop.example.com"],
 }
 _WIDTH: Final = 118
+
+
+def own_adapters() -> dict[str, Adapter[Any]]:
+    """Those that come with the gateway: the example file in the source shows them alone, whatever plug-ins are installed."""
+    return {kind: one for kind, one in registry.load().items() if one.account.__module__.startswith("adapters.")}
 
 
 def example(adapters: Mapping[str, Adapter[Any]] | None = None) -> str:
@@ -218,7 +220,7 @@ def _setting(name: str, field: FieldInfo, given: Mapping[str, Any], indent: str)
                 yield from _told(f"`{sub}`: {one.description}", indent)
         shown = _SHOWN.get(name)
         if shown is not None:
-            yield from _told(f"Such as: {_plain(shown)}", indent)
+            yield f"{indent}# Such as: {_plain(shown)}"  # in one line: it is meant to be copied
         yield f"{indent}#{name}: {_plain(_default(field))}"
 
 
