@@ -32,6 +32,7 @@ from gateway.edge.webhooks import Webhooks
 from gateway.journal.driver import Driver
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.inbox import SqliteInbox
+from gateway.journal.profiler import Profiler
 from gateway.journal.receiver import Receiver
 from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
@@ -72,6 +73,7 @@ class Gateway:
         self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, clock)
         self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock)
         self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
+        self.profiler = Profiler(self.broker.people, self.driver, channels, self.bell, clock)
         self.directory = ConfigDirectory(config, loaded.orgs)
         self.webhooks = Webhooks(
             channels,
@@ -159,6 +161,7 @@ class Gateway:
             "receiver": self.receiver.run,
             "sender": self.sender.run,
             "fetcher": self.fetcher.run,
+            "profiler": self.profiler.run,
             "timers": self.broker.run_timers,
             "purge": self._purge,
         }

@@ -101,12 +101,15 @@ class StoredOutbox:
 
         await self._settle(item, write)
 
-    async def again(self, item: OutboxItem, *, at: datetime, code: str, detail: str) -> None:
+    async def again(
+        self, item: OutboxItem, *, at: datetime, code: str, detail: str, remember: Mapping[str, Any] | None = None
+    ) -> None:
         """See the contract."""
         when = at.timestamp()
 
         def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
             outbox.mark_again(connection, row, at=when, code=code, detail=detail, now=self._clock().timestamp())
+            conversations.remember(connection, row.channel_id, row.address, remember or {})
 
         await self._settle(item, write)
 

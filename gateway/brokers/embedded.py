@@ -22,6 +22,7 @@ from gateway.brokers.contract import Answer, AuditRecord, Caller, Destination, E
 from gateway.brokers.deliveries import StoredMedia, StoredOutbox
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
+from gateway.brokers.persons import StoredPeople
 from gateway.brokers.reading import command_session_for, entries_page, session_for, shown
 from gateway.brokers.typing_signals import TypingRelay
 from gateway.clock import Clock
@@ -33,7 +34,7 @@ from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
 from gateway.session.door import e2_fingerprint, e2_same_command
 from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
-from gateway.store import events, media, people, records, sessions, timers
+from gateway.store import events, media, outbox, people, records, sessions, timers
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.readers import Readers
@@ -55,11 +56,14 @@ class EmbeddedBroker:
         self.typing_relay = TypingRelay(ground, self.hub, clock)
         self.outbox = StoredOutbox(self._writer, self._readers, bell, clock, ground, folder, self.typing_relay.take)
         self.media = StoredMedia(self._writer, self._readers, bell, clock, folder)
+        self.people = StoredPeople(self._writer, self._readers, bell, clock, ground)
 
     async def open(self) -> None:
-        """Open the file. After a restart no event stream is open: those who had one get the grace time (L5)."""
+        """Open the file. After a restart no event stream is open: those who had one get the grace time (L5). Messages that were
+        being sent when the process died are anyone's at once: there is no other process."""
         await self._writer.open()
         await self._readers.open()
+        await self._write(outbox.free_leases)
         await self.hub.start()
         for org, login in await self._write(lambda c: people.forget_streams(c, self._clock())):
             await self._each_session_of(org, login, RepDisconnected(by=Login(login)))
@@ -402,7 +406,7 @@ class EmbeddedBroker:
         return await self._readers.run(job)
 
     def _ring(self) -> None:
-        for topic in ("events", "outbox", "timers", "media"):
+        for topic in ("events", "outbox", "timers", "media", "people"):
             self._bell.ring(topic)
 
 

@@ -60,6 +60,9 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
     if conversations.message(connection, inbound.channel_id, inbound.message_id):
         return  # the same message under another event id
     message, files = _with_media(ground, inbound, address)
+    if message.end_user.name is None:
+        known = conversations.known_name(connection, inbound.channel_id, address)
+        message = message.model_copy(update={"end_user": message.end_user.model_copy(update={"name": known})})
     session = sessions.newest_of_address(connection, inbound.channel_id, address)
     facts = ground.facts(connection, inbound.channel_id, now)
     before = session if session is not None and session.status is not Status.ended else None

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import AwareDatetime
 
 from adapters.contract import Sent
-from adapters.envelope import MediaPart, Outbound, TypingSignal, Value
+from adapters.envelope import EndUser, MediaPart, Outbound, TypingSignal, Value
 
 
 class OutboxItem(Value):
@@ -39,7 +39,9 @@ class Outbox(Protocol):
         """The provider has it."""
         ...
 
-    async def again(self, item: OutboxItem, *, at: datetime, code: str, detail: str) -> None:
+    async def again(
+        self, item: OutboxItem, *, at: datetime, code: str, detail: str, remember: Mapping[str, Any] | None = None
+    ) -> None:
         """Not taken; try again then."""
         ...
 
@@ -119,4 +121,20 @@ class Inbox(Protocol):
 
     async def put_back(self, ids: Sequence[int], *, at: datetime, reason: str) -> None:
         """Not now: the broker can't be reached."""
+        ...
+
+
+class People(Protocol):
+    """What is known of the persons behind the conversations."""
+
+    async def unknown(self, channels: Sequence[str], *, limit: int) -> list[tuple[str, str]]:
+        """(channel, address) of conversations whose person was never looked up, newest first."""
+        ...
+
+    async def end_user(self, channel_id: str, address: str) -> EndUser:
+        """What is known so far."""
+        ...
+
+    async def learned(self, channel_id: str, address: str, end_user: EndUser) -> None:
+        """Keep it, and let the open session show the name; the person is not looked up again."""
         ...

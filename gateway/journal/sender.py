@@ -136,7 +136,8 @@ class Sender:
         at = max(failed.again_at or self._clock(), self._clock() + jitter)
         if failed.throttles_account:
             self._paces[item.channel_id].pause(failed.again_at or at)
-        await self._outbox.again(item, at=at, code=failed.code, detail=f"{failed.code} {failed.provider_code or ''}".strip())
+        detail = f"{failed.code} {failed.provider_code or ''}".strip()
+        await self._outbox.again(item, at=at, code=failed.code, detail=detail, remember=failed.remember)
 
     async def _over(
         self,

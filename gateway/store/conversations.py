@@ -76,6 +76,15 @@ def of(connection: sqlite3.Connection, channel_id: str, address: str) -> Convers
     return Conversation(json.loads(row["memory"]), row["last_inbound_at"] or None) if row else Conversation({}, None)
 
 
+def known_name(connection: sqlite3.Connection, channel_id: str, address: str) -> str | None:
+    """The person's name, as the provider told it when it was asked."""
+    row = connection.execute(
+        "SELECT json_extract(person, '$.name') AS name FROM conversations WHERE channel_id = ? AND address = ?",
+        (channel_id, address),
+    ).fetchone()
+    return row["name"] if row else None
+
+
 def name_message(connection: sqlite3.Connection, channel_id: str, message_id: str, session_id: str, number: int) -> None:
     """A provider's message id stands for this entry."""
     connection.execute(

@@ -107,6 +107,11 @@ def lease(
     ]
 
 
+def free_leases(connection: sqlite3.Connection) -> None:
+    """At the start of the only process on this file: whoever held a lease is dead."""
+    connection.execute("UPDATE outbox SET lease_until = 0 WHERE state = 'sending'")
+
+
 def heads(connection: sqlite3.Connection) -> list[tuple[str, float]]:
     """(channel, when it is due) of the first open row of every conversation that has one."""
     rows = connection.execute(
@@ -145,9 +150,8 @@ def mark_over(
 ) -> None:
     """`failed`, `unknown` or `skipped`: it waits for an operator, a receipt or the rep; later messages go on."""
     connection.execute(
-        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, sent_at = CASE WHEN ? = 'unknown' THEN ? END, updated_at = ?
-           WHERE id = ? AND state = 'sending'""",
-        (state, code, reason, provider_code, state, now, now, row.id),
+        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, updated_at = ? WHERE id = ? AND state = 'sending'""",
+        (state, code, reason, provider_code, now, row.id),
     )
     log_attempt(connection, row, state, f"{code} {provider_code or ''}".strip(), now)
 
@@ -231,9 +235,10 @@ def state_of(row: sqlite3.Row) -> DeliveryState:
 
 
 def sent_until(connection: sqlite3.Connection, channel_id: str, address: str, up_to: float) -> list[str]:
-    """Rows of a conversation that were sent until then and aren't read yet, for watermark receipts."""
+    """Rows of a conversation that were sent until then and aren't read yet, for watermark receipts. An `unknown` one isn't among them: a
+    watermark speaks of all that the provider has, and whether it has that one is what isn't known."""
     rows = connection.execute(
-        """SELECT id FROM outbox WHERE channel_id = ? AND address = ? AND sent_at IS NOT NULL AND sent_at <= ? AND rank < 3
+        """SELECT id FROM outbox WHERE channel_id = ? AND address = ? AND sent_at <= ? AND state IN ('sent', 'delivered')
            ORDER BY ordinal DESC LIMIT 500""",
         (channel_id, address, up_to),
     )
