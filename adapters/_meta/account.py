@@ -43,6 +43,9 @@ class PlatformAccount(MetaAccount):
         default=False,
         description="Show messages that another app (a bot, the inbox) answers now. Off: they are kept aside until the thread is passed to us.",
     )
+    mark_seen: bool = Field(
+        default=True, description="Show the customer that their messages were seen, when a rep begins to type."
+    )
     take_thread: bool = Field(
         default=False,
         description="When another app holds the thread, take it before answering; works only for the default app of the Page.",

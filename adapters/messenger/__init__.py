@@ -6,11 +6,12 @@ did everything may be sent; up to 7 days what a person wrote, where the app has 
 
 from __future__ import annotations
 
-from adapters._meta.platform_outbound import WINDOW
+from adapters._meta.platform.fetching import media
+from adapters._meta.platform.outbound import WINDOW
 from adapters.contract import Adapter, Capabilities
 from adapters.messenger.account import MessengerAccount
 from adapters.messenger.inbound import handshake, parse, verify
-from adapters.messenger.outbound import FILES, MAX_TEXT, media, profile, send
+from adapters.messenger.outbound import FILES, MAX_TEXT, profile, send
 from adapters.messenger.simulator import demo, simulate
 from adapters.messenger.wire import MAX_NAME
 

@@ -1,10 +1,11 @@
-"""Messenger's webhooks; what they hold stands in `adapters/_meta/platform_inbound.py`."""
+"""Messenger's webhooks; what they hold stands in `adapters/_meta/platform/inbound.py`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from adapters._meta import platform_inbound, webhook
+from adapters._meta import webhook
+from adapters._meta.platform import inbound as platform
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import Inbound
 from adapters.messenger.account import MessengerAccount
@@ -22,4 +23,4 @@ def verify(request: RawRequest, account: MessengerAccount, now: datetime) -> Non
 
 def parse(request: RawRequest, account: MessengerAccount) -> list[Inbound]:
     """All events of a delivery, in order."""
-    return platform_inbound.parse(request, account, "page")
+    return platform.parse(request, account, "page")

@@ -8,14 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from adapters._meta import platform_outbound as platform
-from adapters._meta.platform_outbound import media
+from adapters._meta.platform import fetching
+from adapters._meta.platform import outbound as platform
 from adapters.contract import FileRule, Flow, HttpReply, Sent
 from adapters.envelope import EndUser, Outbound, Say, Speaker, TypingSignal
 from adapters.messenger import wire
 from adapters.messenger.account import MessengerAccount
-
-__all__ = ["FILES", "MAX_TEXT", "media", "profile", "send"]
 
 MAX_TEXT: Final = 2000
 _MB: Final = 1_000_000
@@ -74,4 +72,4 @@ def _under(persona: str | None, body: dict[str, Any], account: MessengerAccount)
 
 def profile(end_user: EndUser, account: MessengerAccount, now: datetime) -> Flow[EndUser]:
     """Who the customer is, as far as the Page may know."""
-    return (yield from platform.profile(end_user, account, "name,first_name,last_name,profile_pic,locale"))
+    return (yield from fetching.profile(end_user, account, "name,first_name,last_name,profile_pic,locale"))

@@ -1,10 +1,11 @@
-"""Messenger's own side: `adapters/_meta/platform_simulator.py` in Messenger's dialect."""
+"""Messenger's own side: `adapters/_meta/platform/simulator.py` in Messenger's dialect."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters._meta.platform_simulator import Dialect, PlatformSimulator
+from adapters._meta.platform.simulator import PlatformSimulator
+from adapters._meta.platform.simulator_world import Dialect
 from adapters.messenger.account import MessengerAccount
 from adapters.simulation import digits_of
 
@@ -18,6 +19,7 @@ MESSENGER: Final = Dialect(
     deliveries=True,
     watermarks=True,
     edits=True,
+    locations=True,
     most_bytes={"image": 8 * _MB, "video": 25 * _MB, "audio": 25 * _MB, "file": 25 * _MB},
 )
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from adapters._meta.platform_outbound import ERRORS
+from adapters._meta.platform.failures import ERRORS
+from adapters._meta.platform.fetching import media
 from adapters.contract import HttpCall, HttpReply, Sent
 from adapters.envelope import EndUser, MediaPart, OutboundFile, Say
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.messenger import wire
-from adapters.messenger.outbound import media, profile, send
+from adapters.messenger.outbound import profile, send
 from adapters.text import prepare
 from tests.adapters.messenger.account import ANA, APP, KIM, NOW, PHOTO, account, notice, play, say, typing
 
@@ -196,14 +197,24 @@ def test_too_large_a_file_is_refused_before_any_call() -> None:
 
 
 def test_typing_on_and_off() -> None:
-    (call,), _ = play(send(typing(), account(), NOW), HttpReply(200, {}, b'{"recipient_id":"6100000000000001"}'))
-    assert body(call) == {"recipient": {"id": KIM}, "sender_action": "typing_on"}
-    (call,), _ = play(send(typing(False), account(), NOW), OK)
+    """Nothing else may stand in such a call."""
+    taken = HttpReply(200, {}, b'{"recipient_id":"6100000000000001"}')
+    (seen, dots), sent = play(send(typing(), account(), NOW), taken, taken)
+    assert body(seen) == {"recipient": {"id": KIM}, "sender_action": "mark_seen"}
+    assert body(dots) == {"recipient": {"id": KIM}, "sender_action": "typing_on"}
+    assert (sent, dots.visible) == (Sent(), False)
+    (call,), _ = play(send(typing(False), account(), NOW), taken)
     assert body(call)["sender_action"] == "typing_off"
-    (call,), _ = play(send(typing(speaker=ANA, memory={KEY: "730001"}), account(), NOW), OK)
+
+
+def test_typing_under_a_persona_that_is_known() -> None:
+    quiet = account(mark_seen=False)
+    (call,), _ = play(send(typing(speaker=ANA, memory={KEY: "730001"}), quiet, NOW), OK)
     assert body(call) == {"recipient": {"id": KIM}, "sender_action": "typing_on", "persona_id": "730001"}
+    (call,), _ = play(send(typing(speaker=ANA), quiet, NOW), OK)
+    assert "persona_id" not in body(call)
     with pytest.raises(SendFailed):
-        play(send(typing(), account(), NOW), refusal(10))
+        play(send(typing(), quiet, NOW), refusal(10))
 
 
 def test_an_empty_message_can_t_be_sent() -> None:

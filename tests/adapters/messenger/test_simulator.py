@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters._meta.platform_simulator import PlatformSimulator
+from adapters._meta.platform.simulator import PlatformSimulator
 from adapters.conformance import PICTURE, World
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import EndUser, InboundMessage, Speaker
@@ -43,7 +43,7 @@ def simulated(**more: Any) -> PlatformSimulator:
     return simulator
 
 
-KIM = simulated().chats["kim"].person_id
+KIM = simulated().world.chats["kim"].person_id
 
 
 def text(body: Any = "Hi", **more: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_the_handset_shows_who_speaks(world: World) -> None:
 def test_a_deleted_persona_is_made_anew(world: World) -> None:
     assert isinstance(world.simulator, PlatformSimulator)
     world.hears_text("one")
-    world.simulator.personas.clear()
+    world.simulator.api.personas.clear()
     world.hears_text("two")
     assert world.handset()[-1].speaker == "Ana"
 
@@ -254,9 +254,62 @@ def test_typing_shows_under_the_persona(world: World) -> None:
     assert isinstance(world.simulator, PlatformSimulator)
     world.hears_text("one moment")
     world.send(typing(to=world.address, memory=dict(world.memory), speaker=Speaker(id="ana", name="Ana")))
-    assert world.simulator.chats["kim"].typing_as == "Ana"
+    assert world.simulator.world.chats["kim"].typing_as == "Ana"
+    assert world.handset()[0].model_extra == {"seen": True}
     world.send(typing(False, to=world.address))
-    assert world.simulator.chats["kim"].typing_as is None
+    assert world.simulator.world.chats["kim"].typing_as is None
+
+
+def test_the_inbox_takes_the_thread_and_gives_it_back(world: World) -> None:
+    (taken,) = heard(world, world.act(Action(kind="say", customer="kim", details={"owner": "inbox"})))
+    assert (taken.reason, taken.remember) == ("take_thread_control", {"thread_owner": "263902037430900"})
+    (echo,) = heard(world, world.act(Action(kind="say", customer="kim", text="We close at six", details={"staff": True})))
+    assert echo.reason == "standby"
+    (back,) = heard(world, world.act(Action(kind="say", customer="kim", details={"owner": "us"})))
+    assert (back.reason, back.remember) == ("pass_thread_control", {"thread_owner": APP})
+    world.says_text("hello again")
+    (echo,) = heard(world, world.act(Action(kind="say", customer="kim", text="We close at six", details={"staff": True})))
+    assert (echo.author, echo.plain, echo.end_user.address) == ("business", "We close at six", world.address)
+
+
+def test_after_an_hour_of_failures_we_must_subscribe_again() -> None:
+    """Meta takes the subscription away: nothing comes any more, and a look at `subscribed_apps` tells."""
+    simulator = PlatformSimulator(account(), MESSENGER, patience=timedelta(hours=1))
+    subscriptions = RawRequest("GET", "", f"/v25.0/{PAGE}/subscribed_apps", (), {"authorization": f"Bearer {TOKEN}"}, b"", NOW)
+    (call,) = simulator.act(Action(kind="say", customer="kim", text="x"), NOW).calls
+    (call,) = simulator.settled(call, None, NOW)
+    assert simulator.settled(call, None, NOW + timedelta(hours=1)) == ()
+    assert simulator.act(Action(kind="say", customer="kim", text="y"), NOW).calls == ()
+    assert json.loads(simulator.handle(subscriptions, NOW).answer.body) == {"data": []}
+    simulator.handle(post({}, f"/v25.0/{PAGE}/subscribed_apps"), NOW)
+    assert len(simulator.act(Action(kind="say", customer="kim", text="z"), NOW).calls) == 1
+
+
+def test_mischief_refuses_or_takes_and_lies(world: World) -> None:
+    orders = [
+        {"status": 503},
+        {"code": 1, "subcode": 1357046, "status": 500, "taken": True},
+        {"code": 613},
+        {"times": 2, "shuffled": True},
+    ]
+    world.act(Action(kind="read", customer="kim", details={"mischief": orders}))
+    failures = []
+    for number in range(3):
+        with pytest.raises(SendFailed) as failed:
+            world.send(world.say(text=f"Hi {number}"))
+        failures.append((failed.value.verdict, failed.value.provider_code))
+    assert failures == [(Verdict.again, "2"), (Verdict.unknown, "1/1357046"), (Verdict.again, "613")]
+    assert [line.text for line in world.handset()] == ["hello", "Hi 1"]
+    statuses = [one.status for one in heard(world, world.simulator.handle(post(text()), NOW).calls)]
+    assert statuses == ["delivered", "sent"] * 2
+
+
+def test_many_events_in_one_delivery(world: World) -> None:
+    (call,) = world.act(Action(kind="say", customer="kim", text="spam", details={"batch": 1000}))
+    assert [one.plain for one in heard(world, [call])[:2]] == ["spam 1", "spam 2"]
+    assert len(world.handset()) == 1001
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="say", customer="kim", text="spam", details={"batch": 1001}))
 
 
 def test_another_app_takes_the_thread_and_gives_it_back(world: World) -> None:
@@ -272,7 +325,7 @@ def test_another_app_takes_the_thread_and_gives_it_back(world: World) -> None:
     world.send(world.say(text="taken over"))
     assert world.handset()[-1].text == "taken over"
     assert isinstance(world.simulator, PlatformSimulator)
-    assert world.simulator.chats["kim"].owner == APP
+    assert world.simulator.world.chats["kim"].owner == APP
 
 
 def test_the_profile_is_looked_up(world: World) -> None:

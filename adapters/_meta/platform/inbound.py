@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from adapters._meta import platform_wire as wire
 from adapters._meta import webhook
 from adapters._meta.account import PlatformAccount
+from adapters._meta.platform import wire
 from adapters._meta.webhook import dict_of, digest_of, list_of, text_of
 from adapters.contract import RawRequest
 from adapters.envelope import (

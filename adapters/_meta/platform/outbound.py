@@ -13,79 +13,18 @@ from typing import Any, Final
 
 from adapters._meta import graph
 from adapters._meta.account import PlatformAccount
+from adapters._meta.platform.failures import ERRORS, MEDIA
 from adapters._meta.webhook import text_of
-from adapters.contract import Fetched, FileRule, Flow, FormFile, HttpCall, HttpReply, Sent
-from adapters.envelope import EndUser, MediaPart, Notice, OutboundFile, Say, TypingSignal
+from adapters.contract import FileRule, Flow, FormFile, HttpCall, HttpReply, Sent
+from adapters.envelope import Notice, OutboundFile, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
-from adapters.replies import AGAIN, REFUSED, SENTENCES, THROTTLED, Meaning
+from adapters.replies import SENTENCES
 from adapters.text import rule_among
 
 WINDOW: Final = timedelta(hours=24)
 AGENT_WINDOW: Final = timedelta(days=7)
-_PROFILE_SECONDS: Final = 86_400.0
-_MOST_MEDIA: Final = 100_000_000
 
 
-def _dead(code: str) -> Meaning:
-    return Meaning(Verdict.dead, code)
-
-
-_ACCOUNT: Final = _dead("account_fault")
-_CONTENT: Final = _dead("content_refused")
-_MEDIA: Final = _dead("media_refused")
-_TOKEN: Final = _dead("not_authorised")
-_FETCH: Final = Meaning(Verdict.again, "media_not_ready", wait=timedelta(seconds=30))
-
-# `CODE/SUBCODE`, a subcode alone as `/SUBCODE`, or a code alone; the first that fits. Source: "Error codes".
-ERRORS: Final[Mapping[str, Meaning]] = {
-    # the window
-    "/2018278": _dead("outside_window"),
-    "/2534022": _dead("outside_window"),
-    "/2018338": _dead("outside_window"),  # tags were abused, and are limited
-    "/1893061": _CONTENT,  # a tag that is gone
-    # the customer
-    "/2018001": _dead("recipient_unreachable"),  # nobody of that id on this Page
-    "/2534014": _dead("recipient_unreachable"),
-    "/2018108": _dead("blocked"),
-    "551": _dead("blocked"),
-    "/1545041": _dead("blocked"),
-    "/2534029": _dead("blocked"),
-    # token, permission, configuration
-    "190": _TOKEN,
-    "10": _TOKEN,
-    "200": _TOKEN,
-    "230": _TOKEN,
-    "2018247": _TOKEN,
-    "/2018065": _ACCOUNT,
-    "/1893063": _ACCOUNT,  # the Page is restricted
-    "368": _ACCOUNT,
-    "2022": _ACCOUNT,  # commerce is off
-    "100/33": _ACCOUNT,
-    # who holds the thread
-    "/2534037": REFUSED,
-    "/2534041": REFUSED,
-    "/2018300": REFUSED,
-    "2018300": REFUSED,
-    "2018321": REFUSED,
-    # content
-    "100": _CONTENT,
-    "/2018014": _CONTENT,
-    "9000001": _CONTENT,  # the message that it answers is gone
-    "/2018008": _FETCH,
-    "/2018294": _FETCH,
-    "/2018047": _MEDIA,
-    "/2018109": _MEDIA,
-    "/2018074": Meaning(Verdict.again, "media_not_ready", wait=timedelta(seconds=5)),  # the upload expired: a new one is made
-    # slower, please
-    "4": Meaning(Verdict.again, "rate_limited", wait=timedelta(minutes=1), throttles_account=True),
-    "613": THROTTLED,
-    "/2534040": THROTTLED,
-    # passing trouble
-    "1": AGAIN,
-    "2": AGAIN,
-    "1/1357046": Meaning(Verdict.unknown, "no_answer"),  # seen although the customer had the message
-    "2018218": REFUSED,  # a profile that doesn't exist
-}
 _ROUTING: Final = {"2534037", "2534041", "2018300", "2018321"}
 _ELSEWHERE: Final = (
     "Another app (the inbox, or a bot) answers this conversation now. Answer there, or wait until it is handed back."
@@ -142,7 +81,7 @@ def _attachment(
 
 def _upload_failed(reply: HttpReply, now: datetime) -> SendFailed:
     """Nothing was sent yet, so an unclear answer means again; a bad parameter can only be the file."""
-    failed = graph.refused(reply, now, {**ERRORS, "100": _MEDIA})
+    failed = graph.refused(reply, now, {**ERRORS, "100": MEDIA})
     if failed.verdict is Verdict.unknown:
         return SendFailed(
             Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"], provider_code=failed.provider_code
@@ -201,41 +140,12 @@ def failed(reply: HttpReply, message: Say | Notice, now: datetime) -> SendFailed
 
 
 def typing(message: TypingSignal, account: PlatformAccount, now: datetime, extra: Mapping[str, str]) -> Flow[Sent]:
-    """Dots in the chat; Meta lets them go out by themselves after some 20 seconds. Nothing else may stand in the call."""
-    body = {"recipient": {"id": message.to}, "sender_action": "typing_on" if message.on else "typing_off", **extra}
+    """Dots in the chat; Meta lets them go out by themselves after some 20 seconds. Who answers has read, so the chat is marked as seen."""
+    person = {"recipient": {"id": message.to}}
+    if message.on and account.mark_seen:
+        yield graph.post(account, f"{account.node}/messages", {**person, "sender_action": "mark_seen"})
+    body = {**person, "sender_action": "typing_on" if message.on else "typing_off", **extra}
     reply = yield graph.post(account, f"{account.node}/messages", body)
     if not graph.good(reply):
         raise graph.refused(reply, now, ERRORS)
     return Sent()
-
-
-def media(part: MediaPart, account: PlatformAccount, now: datetime) -> Flow[Fetched]:
-    """Fetch a customer's file. The address is signed, needs no token, and soon dies for good."""
-    address = text_of(part.source.get("url"))
-    if address is None:
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"])
-    foreign = not address.startswith(account.api_base + "/")
-    headers = {"user-agent": "byoc-gateway"}
-    reply = yield HttpCall("GET", address, headers, foreign=foreign, timeout_seconds=120.0, max_reply_bytes=_MOST_MEDIA)
-    if 400 <= reply.status < 500 and reply.status not in (408, 425, 429):
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code=f"http_{reply.status}")
-    if reply.status != 200:
-        raise graph.refused(reply, now, ERRORS)
-    return Fetched(reply.body, mime_type=part.mime_type or reply.headers.get("content-type"), name=part.name)
-
-
-def profile(end_user: EndUser, account: PlatformAccount, fields: str) -> Flow[EndUser]:
-    """Name and picture, where the app may know them; the same end user where not (`{}`, or an error)."""
-    call = graph.get(account, end_user.address, {"fields": fields}, cache_seconds=_PROFILE_SECONDS)
-    reply = yield call
-    if not graph.good(reply):
-        return end_user
-    told = graph.content(reply)
-    both = " ".join(filter(None, (text_of(told.get("first_name")), text_of(told.get("last_name")))))
-    news = {
-        "name": text_of(told.get("name")) or both or end_user.name,
-        "username": text_of(told.get("username")) or end_user.username,
-        "avatar_url": text_of(told.get("profile_pic")) or end_user.avatar_url,
-        "locale": text_of(told.get("locale")) or end_user.locale,
-    }
-    return end_user.model_copy(update=news)
