@@ -70,6 +70,8 @@ class Files:
             kind in ("image", "video", "audio") and not file.mime_type.startswith(kind)
         ):
             raise graph_error(100, f"The type of file you're trying to attach isn't allowed: {file.mime_type}", subcode=2018047)
+        if self._world.dialect.ascii_names and not file.name.isascii():
+            raise graph_error(100, "The file name must be in ASCII")
         if len(file.content) > most:
             raise graph_error(100, "The file size exceeds the limit", subcode=2018109)
 

@@ -32,6 +32,7 @@ class Dialect:
     edits: bool = False
     unsends: bool = False
     locations: bool = False
+    ascii_names: bool = False
     most_bytes: Mapping[str, int] = field(default_factory=dict)
     upload_fields: Mapping[str, str] = field(default_factory=dict)
     mime_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

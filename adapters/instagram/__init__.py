@@ -1,0 +1,57 @@
+"""Instagram's direct messages: one professional account is one channel.
+
+The Messenger Platform as on Messenger, with what differs: no personas, 1,000 bytes of text, deletions are told, deliveries are not.
+"""
+
+from __future__ import annotations
+
+from adapters._meta.platform.fetching import media
+from adapters._meta.platform.outbound import WINDOW
+from adapters.contract import Adapter, Capabilities
+from adapters.instagram.account import InstagramAccount
+from adapters.instagram.inbound import handshake, parse, verify
+from adapters.instagram.outbound import profile, send
+from adapters.instagram.simulator import demo, simulate
+from adapters.instagram.wire import FILES, MAX_TEXT
+
+__all__ = ["ADAPTER", "InstagramAccount"]
+
+ADAPTER = Adapter(
+    kind="instagram",
+    title="Instagram direct messages",
+    account=InstagramAccount,
+    capabilities=Capabilities(
+        inbound=frozenset(
+            {
+                "message.text",
+                "message.image",
+                "message.video",
+                "message.audio",
+                "message.file",
+                "message.sticker",
+                "message.choice",
+                "message.unknown",
+                "receipt",
+                "deletion",
+                "reaction",
+                "unknown",
+            }
+        ),
+        outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "say.reply", "notice", "typing"}),
+        max_text=MAX_TEXT,
+        text_unit="bytes",
+        files=FILES,
+        speaker="prefix",
+        receipts=frozenset({"sent", "read"}),
+        window=WINDOW,
+    ),
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=simulate,
+    demo=demo,
+    handshake=handshake,
+    methods=("GET", "POST"),
+    profile=profile,
+)

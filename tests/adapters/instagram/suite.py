@@ -1,0 +1,11 @@
+"""Instagram as the checks that hold for every adapter see it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.conformance import Suite
+from adapters.instagram import ADAPTER
+from tests.adapters.instagram.account import FIXTURES, account, sign
+
+SUITE: Final = Suite(adapter=ADAPTER, account=account(), fixtures=FIXTURES, sign=sign, proof_headers=("x-hub-signature-256",))
