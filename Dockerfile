@@ -1,0 +1,22 @@
+# Two stages: build a venv, then run it without compilers, pip caches or root.
+FROM python:3.12-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md ./
+COPY adapters adapters
+COPY gateway gateway
+COPY config config
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir .
+
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --create-home --home-dir /home/byoc byoc \
+    && mkdir /data && chown byoc:byoc /data
+COPY --from=build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 BYOC_CONFIG=/config/gateway.yaml BYOC_DATA=/data
+USER byoc
+VOLUME /data
+EXPOSE 8080
+# Reads the port from nowhere: keep `listen.port: 8080` in the config of a container, and `listen.host: 0.0.0.0`.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+STOPSIGNAL SIGTERM
+CMD ["byoc", "serve"]

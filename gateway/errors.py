@@ -1,0 +1,45 @@
+"""What can go wrong in the gateway, sorted by who must act.
+
+    GatewayError
+      ConfigFaults        the config is wrong: all faults at once, exit 1
+      StoreUnavailable    the disk or database fails: 503, and /readyz says so
+      BrokerUnavailable   the session broker can't be reached: the row waits
+A rule that says no is no error but a value: `gateway.session.decision.Refusal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class GatewayError(Exception):
+    """Anything the gateway raises by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFault:
+    """One fault of the config: where it stands, what is wrong, and how to mend it."""
+
+    place: str
+    fault: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.fault}. {self.mend}"
+
+
+class ConfigFaults(GatewayError):
+    """All that is wrong with a config."""
+
+    def __init__(self, faults: Sequence[ConfigFault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+class StoreUnavailable(GatewayError):
+    """Nothing can be made durable now."""
+
+
+class BrokerUnavailable(GatewayError):
+    """The session broker can't take work now."""
