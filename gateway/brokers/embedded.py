@@ -28,7 +28,7 @@ from gateway.brokers.typing_signals import TypingRelay
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.session.commands import Command, RepConnected, RepDisconnected, TimerFired
+from gateway.session.commands import Command, Invite, RepConnected, RepDisconnected, TimerFired
 from gateway.session.decide import decide
 from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
@@ -179,7 +179,8 @@ class EmbeddedBroker:
     def _decided(
         self, connection: sqlite3.Connection, caller: Caller, session: Session, command: Command, now: datetime
     ) -> Answer | Refusal:
-        facts = self._ground.facts(connection, session.channel_id, now, session_id=session.id)
+        words_of = session.id if _asks_a_flow(command) else None
+        facts = self._ground.facts(connection, session.channel_id, now, words_of=words_of)
         decided = decide(session, command, facts)
         if isinstance(decided, Refusal):
             return decided
@@ -293,7 +294,7 @@ class EmbeddedBroker:
             session = session_for(connection, self._ground, caller, session_id)
             if session is None:
                 return _NOT_FOUND
-            facts = self._ground.facts(connection, session.channel_id, self._clock(), session_id=session_id)
+            facts = self._ground.facts(connection, session.channel_id, self._clock())
             return t3_destinations(session, facts, caller.login, purpose=purpose, type=type, q=q, cursor=cursor, limit=limit)
 
         return await self._readers.run(read)
@@ -372,7 +373,7 @@ class EmbeddedBroker:
         session = sessions.load(connection, session_id)
         if session is None or session.channel_id not in self._ground.channels:
             return
-        decided = decide(session, command, self._ground.facts(connection, session.channel_id, now, session_id=session_id))
+        decided = decide(session, command, self._ground.facts(connection, session.channel_id, now))
         if not isinstance(decided, Refusal):
             apply(connection, self._ground, session, decided, now)
 
@@ -408,6 +409,10 @@ class EmbeddedBroker:
     def _ring(self) -> None:
         for topic in ("events", "outbox", "timers", "media", "people"):
             self._bell.ring(topic)
+
+
+def _asks_a_flow(command: Command) -> bool:
+    return isinstance(command, Invite) and command.recipient.type is RecipientType.flow
 
 
 def _audited(command: Command) -> dict[str, object]:

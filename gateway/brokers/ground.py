@@ -24,8 +24,11 @@ class Ground:
     # Walks through every point between two steps in tests; does nothing otherwise.
     fault: Callable[[str], None] = lambda point: None
 
-    def facts(self, connection: sqlite3.Connection, channel_id: str, now: datetime, *, session_id: str | None = None) -> Facts:
-        """What the rules may know for a session of this channel; people's presence and load are read when asked for."""
+    def facts(self, connection: sqlite3.Connection, channel_id: str, now: datetime, *, words_of: str | None = None) -> Facts:
+        """What the rules may know for a session of this channel; people's presence and load are read when asked for.
+
+        `words_of`: the session whose customer's latest words a flow's conditions need.
+        """
         channel = self.channels[channel_id]
         org = self.orgs[channel.config.org]
         return Facts(
@@ -38,5 +41,5 @@ class Ground:
             flows=org.flows,
             presence=people.StoredPresence(connection, org.id, now, org.settings.disconnect_grace_seconds),
             load=people.StoredLoad(connection, org.id),
-            latest_text=sessions.latest_text(connection, session_id) if session_id and org.flows else "",
+            latest_text=sessions.latest_text(connection, words_of) if words_of else "",
         )
