@@ -38,6 +38,7 @@ from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.store.media import MediaFolder
+from gateway.store.sole import sole_user
 from gateway.watching import Watching
 
 _log = logging.getLogger(__name__)
@@ -121,7 +122,14 @@ class Gateway:
 
     @asynccontextmanager
     async def running(self, sock: socket.socket | None = None) -> AsyncIterator[str]:
-        """Serve; gives the address it listens on. On the way out: no new work, finish what is in hand, close."""
+        """Serve; gives the address it listens on. On the way out: no new work, finish what is in hand, close.
+        Raises GatewayError when another gateway works in the same folder."""
+        with sole_user(self.data_dir):
+            async with self._serving(sock) as address:
+                yield address
+
+    @asynccontextmanager
+    async def _serving(self, sock: socket.socket | None) -> AsyncIterator[str]:
         await self.inbox.open()
         await self.broker.open()
         app, surface = self.application()

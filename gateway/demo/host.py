@@ -44,14 +44,24 @@ class SimulatorHost:
         self._driver = Driver(clock)
         self._lanes: defaultdict[tuple[str, str], deque[ProviderCall]] = defaultdict(deque)
         self._runners: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._cut_off: dict[str, list[ProviderCall]] = {}
         self.changed: Callable[[str], None] = lambda channel_id: None
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Remember, take up the calls that were cut off, and go on until the end."""
+    async def remembering(self) -> AsyncIterator[None]:
+        """Be as before the last end: to be entered before anybody can call. `working` goes inside."""
         await self._log.open()
-        kept = await self._log.run(_all_inputs)
-        for channel_id, calls in self._remember(kept).items():
+        try:
+            self._cut_off = self._remember(await self._log.run(_all_inputs))
+            yield
+        finally:
+            await self._log.close()
+            await self._driver.close()
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Take up the calls that were cut off, once somebody listens, and go on until the end."""
+        for channel_id, calls in self._cut_off.items():
             self._start(channel_id, calls)
         try:
             yield
@@ -60,8 +70,6 @@ class SimulatorHost:
             for runner in runners:
                 runner.cancel()
             await asyncio.gather(*runners, return_exceptions=True)
-            await self._log.close()
-            await self._driver.close()
 
     def _remember(self, kept: list[_Input]) -> dict[str, list[ProviderCall]]:
         open_calls: dict[str, dict[str, ProviderCall]] = defaultdict(dict)
@@ -104,16 +112,23 @@ class SimulatorHost:
 
     async def handset(self, channel_id: str, customer: str) -> list[Shown]:
         """What the customer's phone shows. Listeners are told only when asking the provider brought something, since they ask again then."""
-        sim, now = self._sims[channel_id], self._clock()
-        shown = sim.handset(customer)
-        calls = sim.refresh(customer, now)
+        sim = self._sims[channel_id]
+        before = shown = sim.handset(customer)
+        while await self._refresh(channel_id, customer) and sim.handset(customer) != shown:
+            shown = sim.handset(customer)  # a page of what is new: perhaps there is more
+        if shown != before:
+            self.changed(channel_id)
+        return shown
+
+    async def _refresh(self, channel_id: str, customer: str) -> bool:
+        """Let the handset ask its provider; False: it has no need to."""
+        now = self._clock()
+        calls = self._sims[channel_id].refresh(customer, now)
         if calls:
             _ = self._keep(channel_id, now, "refresh", customer)  # on disk with what it brings, or not at all
         for call in calls:
             self._start(channel_id, await self._settled(channel_id, call))
-        if calls and sim.handset(customer) != shown:
-            self.changed(channel_id)
-        return sim.handset(customer)
+        return bool(calls)
 
     def file(self, channel_id: str, file_id: str) -> SimFile | None:
         """A file that a handset shows."""

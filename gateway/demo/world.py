@@ -40,7 +40,7 @@ async def demo_world(port: int, data_dir: Path) -> AsyncIterator[tuple[Gateway, 
     host = SimulatorHost(loaded.channels, data_dir, clock.now)
     phones = Phones(host, clock.now)
     gateway = Gateway(loaded, demo=True, extend=lambda app, _: phones.install(app))
-    async with gateway.running(sock) as address, host.running():
+    async with host.remembering(), gateway.running(sock) as address, host.working():
         yield gateway, host, address
 
 
@@ -67,8 +67,9 @@ async def simulators_alone(loaded: Loaded, port: int, data_dir: Path) -> AsyncIt
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        async with host.running():
+        async with host.remembering():
             await web.SockSite(runner, loopback_socket(port)).start()
-            yield host
+            async with host.working():
+                yield host
     finally:
         await runner.cleanup()
