@@ -49,6 +49,7 @@ function solid(children) {
 export function keyed(parent, items, { key, make, same = Object.is, lost = () => {} }) {
   const shown = (parent.shownItems ??= new Map());
   const next = new Map();
+  let focused = parent.contains(document.activeElement) ? document.activeElement : null;
   let place = parent.firstElementChild;
   for (const item of items) {
     const id = key(item);
@@ -56,11 +57,9 @@ export function keyed(parent, items, { key, make, same = Object.is, lost = () =>
     if (!kept || !same(item, kept.item)) {
       const element = make(item);
       if (kept) {
-        const focused = kept.element.contains(document.activeElement) ? document.activeElement : null;
-        if (kept.element === place) place = place.nextElementSibling;
+        if (focused && kept.element.contains(focused)) focused = counterpart(focused, kept.element, element) ?? focused;
+        if (kept.element === place) place = element;
         kept.element.replaceWith(element);
-        if (focused) counterpart(focused, kept.element, element)?.focus();
-        parent.insertBefore(element, place);
       }
       kept = { item, element };
     }
@@ -70,10 +69,11 @@ export function keyed(parent, items, { key, make, same = Object.is, lost = () =>
     if (kept.element === place) place = place.nextElementSibling;
     else parent.insertBefore(kept.element, place);
   }
-  const had = [...shown.values()].some(({ element }) => element.contains(document.activeElement));
   for (const { element } of shown.values()) element.remove();
   parent.shownItems = next;
-  if (had) lost();
+  // An element that was replaced, or only moved, has lost the focus.
+  if (focused && !parent.contains(focused)) lost();
+  else if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }
 
 /** What stands in `after` where `focused` stood in `before`: of the same `data-focus`, or the whole element. */

@@ -66,7 +66,7 @@ export class Scroller {
 
   /** Whether the lead, the part that isn't here yet, is in view or nearly. */
   get atLead() {
-    return this.lead > 0 && this.view.scrollTop < this.lead + BEYOND / 2;
+    return this.lead > 0 && this.view.scrollTop < this.lead + BEYOND;
   }
 
   #scrolled() {
