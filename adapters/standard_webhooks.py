@@ -39,14 +39,19 @@ def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key_of(secret), signed, "sha256")).decode()
 
 
-def signed_headers(secrets: Sequence[SecretStr], message_id: str, body: bytes, now: datetime) -> dict[str, str]:
-    """The three headers, signed by the first secret. Raises NotAuthentic without any secret."""
+def signed_headers(
+    secrets: Sequence[SecretStr], message_id: str, body: bytes, now: datetime, *, by_all: bool = False
+) -> dict[str, str]:
+    """The three headers, signed by the first secret, or `by_all`, so that a receiver who knows only one of them is content.
+
+    Raises NotAuthentic without any secret.
+    """
     timestamp = str(int(now.timestamp()))
-    secret = require_secrets(secrets, "signing secret")[0]
+    signing = require_secrets(secrets, "signing secret")[: None if by_all else 1]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": signature(secret, message_id, timestamp, body),
+        "webhook-signature": " ".join(signature(secret, message_id, timestamp, body) for secret in signing),
     }
 
 

@@ -156,8 +156,9 @@ class World:
 
     def as_request(self, call: HttpCall) -> RawRequest:
         """A flow's call as the simulator gets it."""
-        bases = sorted({v for k, v in self.account if k.endswith("_base") and v and call.url.startswith(v)}, key=len)
-        require(bases, f"{call.url} is below none of the account's *_base addresses")
+        named = {v for k, v in self.account if k.endswith(("_base", "_url")) and k != "webhook_url" and isinstance(v, str) and v}
+        bases = sorted((base for base in named if call.url.startswith(base)), key=len)
+        require(bases, f"{call.url} is below none of the account's *_base and *_url addresses")
         body, content_type = _multipart(call) if call.files else (call.body, "")
         if call.fields and not call.files:
             body, content_type = urlencode(call.fields).encode(), "application/x-www-form-urlencoded"

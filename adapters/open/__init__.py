@@ -1,0 +1,62 @@
+"""An open channel: for people who write no Python. Signed HTTP in, signed HTTP out, in JSON of our own.
+
+Whatever can post JSON with an HMAC can be a channel: a shop's own app, a game, a kiosk, a script. docs/open-channel.md tells both sides, with
+examples for curl. The proof is that of Standard Webhooks, for which there are libraries in most languages.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.contract import Adapter, Answer, Capabilities, FileRule
+from adapters.open.account import OpenAccount, demo
+from adapters.open.inbound import handshake, parse, verify
+from adapters.open.outbound import MAX_FILE_BYTES, MAX_TEXT, media, send
+from adapters.open.simulator import OpenSimulator
+
+ADAPTER: Final = Adapter(
+    kind="open",
+    title="Open channel",
+    account=OpenAccount,
+    capabilities=Capabilities(
+        inbound=frozenset(
+            {
+                "message.text",
+                "message.image",
+                "message.video",
+                "message.audio",
+                "message.voice",
+                "message.file",
+                "message.location",
+                "message.contact",
+                "message.choice",
+                "message.sticker",
+                "message.unknown",
+                "receipt",
+                "typing",
+                "edit",
+                "deletion",
+                "reaction",
+                "ended",
+                "unknown",
+            }
+        ),
+        outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "say.reply", "notice", "typing"}),
+        max_text=MAX_TEXT,
+        max_caption=MAX_TEXT,
+        files=(FileRule(media="file", max_bytes=MAX_FILE_BYTES),),
+        speaker="native",
+        retry_key=True,
+        receipts=frozenset({"delivered", "read", "failed"}),
+    ),
+    handshake=handshake,
+    verify=verify,
+    parse=parse,
+    send=send,
+    media=media,
+    simulate=OpenSimulator,
+    demo=demo,
+    accepted=Answer(200, b'{"ok": true}\n', {"content-type": "application/json"}),
+)
+
+__all__ = ["ADAPTER", "OpenAccount", "OpenSimulator"]

@@ -1,0 +1,54 @@
+"""The settings of an open channel: the secrets of both directions, and where your server is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, SecretStr, field_validator
+
+from adapters import standard_webhooks
+from adapters.contract import Account
+from adapters.signing import sha256_hex
+
+_LEAST_BYTES = 16
+
+
+class OpenAccount(Account):
+    """A channel of your own making, reached by signed HTTP both ways."""
+
+    secrets: tuple[SecretStr, ...] = Field(
+        min_length=1,
+        description="Sign your requests to us, and ours to you. `whsec_` and base64 (24 bytes or more are good), or any text of at least 16 "
+        "bytes. Several while you rotate: we take any of them, and sign with all.",
+    )
+    deliver_url: str = Field(
+        pattern=r"^https?://[^\s/]+\S*$",
+        description="Where on your server we post what customers are to see. It may be a private address.",
+    )
+    deliver_secrets: tuple[SecretStr, ...] = Field(
+        default=(), description="Sign our requests to you, where those secrets must be others than `secrets`."
+    )
+
+    @field_validator("secrets", "deliver_secrets")
+    @classmethod
+    def _strong(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        """A mistyped `whsec_` secret would else stand for its own letters, and never match the other side's."""
+        for secret in value:
+            text = secret.get_secret_value()
+            key = standard_webhooks.key_of(text)
+            if text.startswith("whsec_") and key == text.encode():
+                raise ValueError("what stands behind whsec_ is no base64")
+            if len(key) < _LEAST_BYTES:
+                raise ValueError(f"a secret needs at least {_LEAST_BYTES} bytes")
+        return value
+
+    @property
+    def signing_secrets(self) -> tuple[SecretStr, ...]:
+        """What signs our requests to you."""
+        return self.deliver_secrets or self.secrets
+
+
+def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
+    """Settings for the demo, with a server of nobody's at `base`."""
+    made_up = f"demo-{sha256_hex(channel_id.encode())[:32]}"
+    return {"secrets": [made_up], "deliver_url": base}

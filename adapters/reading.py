@@ -1,0 +1,129 @@
+"""Reading JSON that may hold anything: what comes out can be kept, sent on, and never raises but as told here.
+
+Four things are legal in JSON, or taken for it, and break later: halves of surrogate pairs (no store takes them), `NaN` and `Infinity`, nesting without
+end, and numbers without end. They are mended or refused here, once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from adapters.contract import HttpReply
+from adapters.envelope import from_unix
+from adapters.errors import NotUnderstood
+from adapters.signing import sha256_hex
+
+_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_DEEPEST: Final = 60  # of what an envelope keeps; no provider nests half as deep
+
+
+class Malformed(ValueError):
+    """An event lacks what its kind needs; the text names the field."""
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body. Raises NotUnderstood."""
+    try:
+        found = json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
+        found = _mended(found) if _HALVES.search(body) else found
+    except (ValueError, RecursionError) as cause:
+        raise NotUnderstood("the body is no JSON in UTF-8") from cause
+    if not isinstance(found, dict):
+        raise NotUnderstood("the body is no JSON object")
+    return found
+
+
+def answer_of(reply: HttpReply) -> dict[str, Any]:
+    """The JSON object of an answer to us; an empty one where it is something else."""
+    try:
+        return json_object(reply.body)
+    except NotUnderstood:
+        return {}
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(one) for key, one in value.items()}
+    return value
+
+
+def kept(value: Any, depth: int = _DEEPEST) -> dict[str, Any]:
+    """A raw event as an envelope keeps it: an object, without what lies deeper than any provider nests."""
+    shallow = _shallow(value, depth)
+    return shallow if isinstance(shallow, dict) else {"value": shallow}
+
+
+def _shallow(value: Any, depth: int) -> Any:
+    if isinstance(value, list):
+        return [_shallow(one, depth - 1) for one in value] if depth else "…"
+    if isinstance(value, dict):
+        return {key: _shallow(one, depth - 1) for key, one in value.items()} if depth else "…"
+    return value
+
+
+def digest_of(value: Any) -> str:
+    """An id for an event that has none, from its content: the same on each delivery."""
+    return "sha256-" + sha256_hex(json.dumps(kept(value), sort_keys=True).encode("utf-8", "surrogatepass"))[:32]
+
+
+def dict_of(value: object) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: object) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text(of: Mapping[str, Any], key: str, *, most: int | None = None) -> str:
+    """A text that must be there and not be empty; a whole number counts as its digits. Raises Malformed."""
+    value = optional(of, key)
+    if value is None:
+        raise Malformed(f"{key}: a text is needed")
+    if most is not None and len(value) > most:
+        raise Malformed(f"{key}: at most {most} characters")
+    return value
+
+
+def optional(of: Mapping[str, Any], key: str) -> str | None:
+    """A text that may be there; None where it is empty or something else. A whole number counts as its digits."""
+    value = of.get(key)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e30:
+        return str(value)
+    return value if isinstance(value, str) and value else None
+
+
+def number(of: Mapping[str, Any], key: str) -> float:
+    """A finite number that must be there. Raises Malformed."""
+    value = of.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
+        raise Malformed(f"{key}: a number is needed")
+    return float(value)
+
+
+def count(of: Mapping[str, Any], key: str) -> int | None:
+    """A whole number from 0 that may be there."""
+    value = of.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e15 else None
+
+
+def moment(value: object) -> datetime | None:
+    """A time, as RFC 3339 with its offset or in seconds since 1970; None where it is missing or nonsense."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return from_unix(value)
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return found.astimezone(UTC) if found is not None and found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
