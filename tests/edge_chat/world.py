@@ -7,7 +7,7 @@ import contextlib
 import io
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -92,11 +92,12 @@ class World:
         self.settings = {"secrets": [SECRET], "limits": GENEROUS, "allowed_origins": [SHOP], **settings}
         self.clock = Clock()
         self.count = 0
+        self.port = 0
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
         """Start the server; may be entered again after it stopped, on the same data."""
-        port = unused_port()
+        self.port = port = self.port or unused_port()  # the same after a restart
         self.server = TestServer(web.Application(), port=port)
         self.base = f"http://127.0.0.1:{port}/chat/web1"
         self.account = WebchatAccount.model_validate(
@@ -121,6 +122,13 @@ class World:
         async with asyncio.timeout(seconds):
             while not happened():  # noqa: ASYNC110 - nothing rings for it
                 await asyncio.sleep(0.005)
+
+    @staticmethod
+    async def until_async(look: Callable[[], Awaitable[T]], fits: Callable[[T], object], seconds: float = 10) -> None:
+        """As `until`, for what has to be asked for."""
+        async with asyncio.timeout(seconds):
+            while not fits(await look()):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     async def browser(self, **session: Any) -> Browser:
         """A visitor with a session."""

@@ -45,8 +45,8 @@ export class Client {
   #listeners = new Map();
   #shelved = false;
   #typedAt = 0;
-  #marked = 0;
   #marking = null;
+  #told = { read: 0, delivered: 0 };
   #epoch = 0; // raised by signing out: whatever belongs to before is of no use
 
   on(name, listener) {
@@ -105,7 +105,7 @@ export class Client {
     this.#token = answer.visitor_token;
     this.known = true;
     this.config = answer.config;
-    this.read = Math.max(this.read, answer.read_seq);
+    this.read = this.#told.read = Math.max(this.read, answer.read_seq);
     this.remember({ token: this.#token });
     this.#tell("config");
   }
@@ -141,6 +141,7 @@ export class Client {
   #reset() {
     this.lines = [];
     this.last = this.read = 0;
+    this.#told = { read: 0, delivered: 0 };
     this.older = null;
     this.ended = this.live = false;
     this.#tell("reset");
@@ -209,7 +210,7 @@ export class Client {
     else if (frame.seq === this.last + 1) {
       this.#add(frame);
       this.#tell("line", frame);
-      if (frame.from?.kind !== "visitor") this.#mark("delivered");
+      if (frame.from?.kind !== "visitor") this.#mark();
     } else if (frame.seq > this.last) this.#stream.abort(); // a hole: ask again from where we are
   }
 
@@ -244,19 +245,22 @@ export class Client {
   seen() {
     if (this.last <= this.read) return;
     this.read = this.last;
-    this.#mark("read");
+    this.#mark();
     this.#tell("read");
   }
 
-  #mark(kind) {
-    this.#marking = kind === "read" || this.#marking === "read" ? "read" : kind;
-    if (this.#marked) return;
-    this.#marked = setTimeout(() => {
-      this.#marked = 0;
-      const path = this.#marking;
+  // Tell how far this browser holds the lines, and how far they were read; gathered for a moment, for lines come in bursts.
+  #mark() {
+    this.#marking ??= setTimeout(() => {
       this.#marking = null;
-      this.#post(`/${path}`, { seq: path === "read" ? this.read : this.last }).catch(() => {});
+      if (this.read > this.#told.read) this.#tellMark("read", this.read);
+      if (this.last > Math.max(this.read, this.#told.delivered)) this.#tellMark("delivered", this.last);
     }, 800);
+  }
+
+  #tellMark(kind, seq) {
+    this.#told[kind] = seq;
+    this.#post(`/${kind}`, { seq }).catch(() => (this.#told[kind] = 0)); // the next mark tells it too
   }
 
   // ---------------------------------------------------------------------------------------------- what is said

@@ -61,14 +61,19 @@ export class Composer {
     input.style.blockSize = "auto";
     input.style.blockSize = `${input.scrollHeight + 2}px`;
     client.typing(Boolean(input.value.trim()));
-    const [n, max] = [[...input.value].length, client.config.max_text];
-    this.#tell(n > max ? this.words("too_long", { n, max }) : "");
+    const n = [...input.value].length;
+    this.#tell(n > this.#most ? this.words("too_long", { n, max: this.#most }) : "");
+  }
+
+  // Until the service has told its limits there are none; it looks itself.
+  get #most() {
+    return this.client.config?.max_text || Infinity;
   }
 
   #submit(event) {
     event.preventDefault();
     const text = this.input.value.trim();
-    if (!text || [...text].length > this.client.config.max_text) return;
+    if (!text || [...text].length > this.#most) return;
     this.#say({ text });
     this.input.value = "";
     this.#changed();
@@ -98,7 +103,7 @@ export class Composer {
 
   // Told before the upload; the service looks again, and closer.
   #fault(file) {
-    const { max_file, file_types } = this.client.config;
+    const { max_file = Infinity, file_types = ["*"] } = this.client.config || {};
     if (file.size > max_file) return this.words("too_large", { size: sizeOf(max_file, this.client.locale) });
     const fits = (type) => (type.endsWith("*") ? file.type.startsWith(type.slice(0, -1)) : file.type === type);
     return file_types.some(fits) ? "" : this.words("wrong_type");

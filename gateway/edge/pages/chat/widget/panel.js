@@ -125,6 +125,7 @@ export class Panel {
   #configured() {
     const { config } = this.client;
     this.title.textContent = config.title;
+    this.client.remember({ open: this.isOpen });
     this.host.style.setProperty("--accent", config.accent);
     this.host.style.setProperty("--on-accent", readableOn(config.accent));
     this.log.greet(config.welcome);

@@ -37,8 +37,6 @@ async function poll({ open, after, take, alive, controller }) {
 }
 
 async function read({ open, after, take, alive, controller }) {
-  const answer = await open(`/events?after=${after()}`, "text/event-stream", controller.signal);
-  if (!answer.ok) return answer.status;
   let watch;
   let spoken = false;
   const expect = (time) => {
@@ -51,6 +49,8 @@ async function read({ open, after, take, alive, controller }) {
   expect(FIRST_WORD);
   const leave = setInterval(() => outOfSight() && controller.abort(), 10_000);
   try {
+    const answer = await open(`/events?after=${after()}`, "text/event-stream", controller.signal);
+    if (!answer.ok) return answer.status;
     for await (const text of texts(answer.body.getReader())) {
       if (!spoken) alive();
       spoken = true;
