@@ -11,12 +11,12 @@ import ipaddress
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from adapters import registry
 from adapters.contract import Account, Adapter
@@ -56,6 +56,59 @@ class Retention(Settings):
 
     inbox_days: float = Field(default=8, ge=1, description="Raw webhooks that have been dealt with.")
     stuck_days: float = Field(default=90, ge=1, description="Raw webhooks that could not be understood.")
+
+
+# Signatures by a key pair only. With a shared secret (HS256 …), or with none, whoever reads our config could write tokens.
+SigningAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+_ORIGIN: Final = r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?"
+_SECURE: Final = r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:\d{1,5})?(/[!-~]*)?"
+
+
+def secure_url(value: str) -> str:
+    """The URL itself, if what it answers may be believed: https, or plain http to this machine. Raises ValueError."""
+    if not re.fullmatch(_SECURE, value) or "#" in value:
+        raise ValueError("is no https URL")
+    return value
+
+
+class OidcConfig(Settings):
+    """A company's own sign-in (OpenID Connect)."""
+
+    issuer: str = Field(description="Its address, to the letter as in the tokens' `iss` (mind a slash at the end).")
+    audience: str = Field(
+        min_length=1, description="What tokens for this gateway carry in `aud`: the name that the issuer knows this API by."
+    )
+    login_claim: str = Field(
+        default="preferred_username",
+        min_length=1,
+        description="The claim that holds the login of a rep of the org; it must be one that people can't change by themselves.",
+    )
+    org: str | None = Field(default=None, description="The org of everybody who signs in so; or else `org_claim`.")
+    org_claim: str | None = Field(default=None, description="The claim that holds the org's id; or else `org`.")
+    algorithms: tuple[SigningAlgorithm, ...] = Field(
+        default=("RS256", "ES256"), min_length=1, description="How tokens may be signed; RS, PS, ES and EdDSA are known."
+    )
+    jwks_url: str | None = Field(default=None, description="Where the issuer's public keys are; null: the issuer is asked.")
+    client_id: str | None = Field(
+        default=None, description="The desk as the issuer knows it, a public client with PKCE; null: no button on the desk."
+    )
+    scope: str = Field(default="openid profile", description="What the desk asks the issuer for.")
+    sign_in_params: dict[str, str] = Field(
+        default_factory=dict, description="What else the desk sends along when it asks, such as `audience` (Auth0) or `resource`."
+    )
+    name: str = Field(default="your company", min_length=1, max_length=40, description="On the desk: `Sign in with …`.")
+
+    @field_validator("issuer", "jwks_url")
+    @classmethod
+    def _secure(cls, value: str | None) -> str | None:
+        return None if value is None else secure_url(value)
+
+    @model_validator(mode="after")
+    def _one_org(self) -> OidcConfig:
+        if (self.org is None) == (self.org_claim is None):
+            raise ValueError("needs one of `org` and `org_claim`")
+        return self
 
 
 class RepConfig(Settings):
@@ -161,6 +214,12 @@ class GatewayConfig(Settings):
     media_secret: SecretStr | None = Field(
         default=None, description="Signs addresses of files; made and kept in data_dir when absent."
     )
+    oidc: OidcConfig | None = Field(
+        default=None, description="A company's own sign-in (OpenID Connect), beside the reps' tokens; docs/sign-in.md tells how."
+    )
+    api_origins: tuple[str, ...] = Field(
+        default=(), description="Origins of pages elsewhere that may use the API from a browser; our own needn't be listed."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much is logged: `debug`, `info`, `warning` or `error`."
     )
@@ -175,6 +234,14 @@ class GatewayConfig(Settings):
         if not re.match(r"https?://[^/\s]+", value):
             raise ValueError("is no http(s) URL")
         return value.rstrip("/")
+
+    @field_validator("api_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:  # compared to the letter with what browsers send: lower case, no slash at the end
+            if not re.fullmatch(_ORIGIN, origin) or origin != origin.lower():
+                raise ValueError(f"{origin!r} is no origin: write it as https://desk.example.com, in lower case, without a path")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -285,14 +352,9 @@ def build(raw: Any, places: _Places | None = None, faults: list[ConfigFault] | N
     """Validate plain data. Raises ConfigFaults."""
     places = places or _Places("config", None)
     faults = faults if faults is not None else []
-    try:
-        config = GatewayConfig.model_validate(raw)
-    except ValidationError as error:
-        faults += [_fault(e, places, GatewayConfig) for e in error.errors()]
-        sound = {k: v for k, v in raw.items() if k == "public_url"} if isinstance(raw, dict) else {}
-        if isinstance(raw, dict):  # go on, to tell the accounts' faults in the same run
-            faults += list(_account_faults(raw, str(sound.get("public_url", "")), places))
-        raise ConfigFaults(faults) from error
+    config = _validated(raw, places, faults)
+    if config is None:
+        raise ConfigFaults(faults)
     channels = {}
     for key, channel in config.channels.items():
         built = _channel(key, channel, config.public_url, places)
@@ -300,10 +362,41 @@ def build(raw: Any, places: _Places | None = None, faults: list[ConfigFault] | N
             channels[key] = built
         else:
             faults += built
-    faults += list(_cross_check(config, channels, places))
+    faults += list(_cross_check(config, raw, channels, places))
     if faults:
         raise ConfigFaults(faults)
     return Loaded(config, channels)
+
+
+def _validated(raw: Any, places: _Places, faults: list[ConfigFault]) -> GatewayConfig | None:
+    """The config; where it has faults, what is sound of it, so that the other checks go on and all is told in one run. None: nothing is."""
+    for turn in range(20):
+        try:
+            return GatewayConfig.model_validate(raw)
+        except ValidationError as error:
+            found = error.errors()
+        # Later turns miss what the first left out, which is no fault of the file's.
+        faults += [_fault(e, places, GatewayConfig) for e in found if turn == 0 or e["type"] != "missing"]
+        if not isinstance(raw, dict):
+            return None
+        raw = _without(raw, {e["loc"][:-1] if e["type"] == "missing" else e["loc"] for e in found})
+    return None
+
+
+def _without(value: Any, unsound: set[tuple[int | str, ...]]) -> Any:
+    """A copy that lacks what stands at these paths."""
+    if isinstance(value, dict):
+        pairs: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list):
+        pairs = enumerate(value)
+    else:
+        return value
+    kept: dict[Any, Any] = {}
+    for step, one in pairs:
+        below = {path[1:] for path in unsound if path and path[0] == step}
+        if not below & {(), ("[key]",)}:
+            kept[step] = _without(one, below)
+    return kept if isinstance(value, dict) else list(kept.values())
 
 
 class _Places:
@@ -402,47 +495,47 @@ def _channel(key: str, config: ChannelConfig, public_url: str, places: _Places) 
     return Channel(key, config, adapter, account)
 
 
-def _account_faults(raw: Mapping[str, Any], public_url: str, places: _Places) -> Iterator[ConfigFault]:
-    channels = raw.get("channels")
-    for key, value in (channels if isinstance(channels, dict) else {}).items():
-        try:
-            config = ChannelConfig.model_validate(value)
-        except ValidationError:
-            continue  # told already
-        built = _channel(key, config, public_url, places)
-        if not isinstance(built, Channel):
-            yield from built
+def _names(raw: Any, *path: str) -> list[str]:
+    """What the file defines there, sound or not: what is faulty itself isn't told again where it is named."""
+    for step in path:
+        raw = raw.get(step) if isinstance(raw, dict) else None
+    return [str(name) for name in raw] if isinstance(raw, dict) else []
 
 
-def _cross_check(config: GatewayConfig, channels: Mapping[str, Channel], places: _Places) -> Iterator[ConfigFault]:
+def _cross_check(config: GatewayConfig, raw: Any, channels: Mapping[str, Channel], places: _Places) -> Iterator[ConfigFault]:
+    orgs = _names(raw, "orgs")
     for key, channel in config.channels.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", key):
             mend = "Use letters, digits, - and _ only, at most 64."
             yield ConfigFault(places.of(("channels", key)), "a channel's id is part of an address", mend)
-        org = config.orgs.get(channel.org)
-        if org is None:
-            yield ConfigFault(places.of(("channels", key, "org")), f"there is no org {channel.org!r}", _choose(config.orgs))
-        elif channel.queue is not None and channel.queue not in org.queues:
+        queues = _names(raw, "orgs", channel.org, "queues")
+        if channel.org not in orgs:
+            yield ConfigFault(places.of(("channels", key, "org")), f"there is no org {channel.org!r}", _choose(orgs))
+        elif channel.queue is not None and channel.queue not in queues:
             place = places.of(("channels", key, "queue"))
-            yield ConfigFault(place, f"org {channel.org!r} has no queue {channel.queue!r}", _choose(org.queues))
+            yield ConfigFault(place, f"org {channel.org!r} has no queue {channel.queue!r}", _choose(queues))
         built = channels.get(key)
         if built and channel.edition not in built.adapter.capabilities.editions:
             mend = f"Use one of: {', '.join(built.adapter.capabilities.editions)}."
             yield ConfigFault(places.of(("channels", key, "edition")), f"{channel.kind} has no edition {channel.edition!r}", mend)
     for key, org in config.orgs.items():
-        yield from _check_org(key, org, places)
+        yield from _check_org(key, org, raw, places)
+    oidc = config.oidc
+    if oidc and oidc.org is not None and oidc.org not in config.orgs:
+        yield ConfigFault(places.of(("oidc", "org")), f"there is no org {oidc.org!r}", _choose(config.orgs))
     tokens = Counter(t.get_secret_value() for o in config.orgs.values() for r in o.reps.values() for t in r.tokens)
     if any(count > 1 for count in tokens.values()):
         yield ConfigFault(places.of(("orgs",)), "two reps have the same token", "Give each rep a token of their own.")
 
 
-def _check_org(key: str, org: OrgConfig, places: _Places) -> Iterator[ConfigFault]:
+def _check_org(key: str, org: OrgConfig, raw: Any, places: _Places) -> Iterator[ConfigFault]:
+    reps, queues = _names(raw, "orgs", key, "reps"), _names(raw, "orgs", key, "queues")
     for queue_id, queue in org.queues.items():
         for login in queue.reps:
-            if login not in org.reps:
+            if login not in reps:
                 place = places.of(("orgs", key, "queues", queue_id, "reps"))
-                yield ConfigFault(place, f"there is no rep {login!r}", _choose(org.reps))
-    known: dict[RecipientType, Any] = {RecipientType.agent: org.reps, RecipientType.queue: org.queues}
+                yield ConfigFault(place, f"there is no rep {login!r}", _choose(reps))
+    known = {RecipientType.agent: reps, RecipientType.queue: queues}
     for flow_id, flow in org.flows.items():
         for index, rule in enumerate(flow.rules):
             place = places.of(("orgs", key, "flows", flow_id, "rules", index, "to"))
@@ -457,5 +550,5 @@ def _check_org(key: str, org: OrgConfig, places: _Places) -> Iterator[ConfigFaul
                     yield ConfigFault(place, f"text_matches is no regular expression ({error})", "Correct the pattern.")
 
 
-def _choose(names: Mapping[Any, Any]) -> str:
-    return f"Use one of: {', '.join(map(str, names))}." if names else "Define one."
+def _choose(names: Sequence[str]) -> str:
+    return f"Use one of: {', '.join(names)}." if names else "Define one."
