@@ -75,7 +75,8 @@ def sender_of(message: dict[str, Any], contacts: Contacts) -> EndUser | None:
 def recipient_of(item: dict[str, Any], contacts: Contacts) -> EndUser | None:
     """Whom a status is about."""
     number, scoped = item.get("recipient_id"), item.get("recipient_user_id")
-    return person(number, scoped, item.get("parent_recipient_user_id"), contact_of(contacts, number, scoped))
+    parent = item.get("recipient_parent_user_id") or item.get("parent_recipient_user_id")  # seen spelt both ways
+    return person(number, scoped, parent, contact_of(contacts, number, scoped))
 
 
 def number_among(end_user: EndUser) -> str | None:

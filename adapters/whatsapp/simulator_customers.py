@@ -102,7 +102,8 @@ class Customers:
         if not title or form is None:
             raise CannotAct(f"choose needs details id and title, and a form of {sorted(_CHOICES)}")
         message = form(str(action.details.get("id") or title), title, action.details)
-        return self._write(phone, action, message, now, text=title)
+        asked = action.target or next((line.id for line in reversed(phone.lines.values()) if line.sender == "them"), "wamid.OURS")
+        return self._write(phone, action.model_copy(update={"target": asked}), message, now, text=title)
 
     # ------------------------------------------------------------------------------------- what was written before
 

@@ -451,6 +451,8 @@ def test_what_happens_beside_messages(world: World, event: str, kind: str, words
 
 
 def test_a_flow_is_answered(world: World) -> None:
-    action = Action(kind="choose", customer="kim", details={"id": "t-1", "title": "Sent", "form": "flow", "fields": {"size": "M"}})
+    action = Action(
+        kind="choose", customer="kim", details={"id": "t-1", "title": "Sent", "form": "flow", "fields": {"size": "M"}}
+    )
     (event,) = sent_events(world, world.act(action))
     assert (event.parts[0].id, event.parts[0].fields) == ("t-1", {"flow_token": "t-1", "size": "M"})
