@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from gateway.session.commands import TimerKind
 from gateway.session.draft import Draft
 from gateway.session.membership import withdraw_all
@@ -13,7 +11,9 @@ from gateway.session.model import Status
 def l6_set_idle_timer(draft: Draft) -> None:
     """Something was said, or the session has just become active: the idle time begins anew."""
     if draft.session.status is Status.active:
-        draft.set_timer(TimerKind.idle, "", draft.after(draft.facts.settings.idle_seconds))
+        idle_at = draft.after(draft.facts.settings.idle_seconds)
+        draft.change(idle_at=idle_at)
+        draft.set_timer(TimerKind.idle, "", idle_at)
 
 
 def l6_turn_inactive(draft: Draft) -> None:
@@ -21,9 +21,8 @@ def l6_turn_inactive(draft: Draft) -> None:
     session = draft.session
     if session.status is not Status.active:
         return
-    due_at = (session.last_message_at or session.opened_at) + timedelta(seconds=draft.facts.settings.idle_seconds)
-    if draft.facts.now < due_at:  # something was said since this timer was set
-        draft.set_timer(TimerKind.idle, "", due_at)
+    if session.idle_at is not None and draft.facts.now < session.idle_at:  # something was said since this timer was set
+        draft.set_timer(TimerKind.idle, "", session.idle_at)
         return
     withdraw_all(draft, reason="inactive")
     for login in session.absent:  # who goes home while nothing happens hasn't left (L5 is for active sessions)

@@ -255,7 +255,13 @@ def c7_accept(session: Session, command: AcceptInvitation, facts: Facts) -> Deci
         return invitation
     leaving = 1 if invitation.purpose is Purpose.transfer else 0
     rep = facts.people[command.by]
-    refusal = c6_not_in_yet(session, rep) or p2_rights(rep, facts.channel) or p6_room_for_one(session, facts, leaving=leaving)
+    warning = c5_bots(session, [rep], invitation.inviter, invitation.purpose, facts)  # others may have joined meanwhile
+    refusal = (
+        c6_not_in_yet(session, rep)
+        or p2_rights(rep, facts.channel)
+        or p6_room_for_one(session, facts, leaving=leaving)
+        or (warning if isinstance(warning, Refusal) else None)
+    )
     if refusal is not None:
         return refusal
     draft = Draft(session, facts)
@@ -263,7 +269,7 @@ def c7_accept(session: Session, command: AcceptInvitation, facts: Facts) -> Deci
     others = [login for login in invitation.waits_for if login != command.by]
     draft.tell(others, "invitation_closed", invitation_id=invitation.id, reason="taken")
     draft.tell([command.by], "invitation_closed", invitation_id=invitation.id, reason="accepted")
-    draft.warning = invitation.warning
+    draft.warning = warning if isinstance(warning, str) else None
     if invitation.purpose is Purpose.transfer:
         t1_swap(draft, accepted, rep)
     else:

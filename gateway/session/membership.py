@@ -40,6 +40,8 @@ def come_in(draft: Draft, rep: Rep, reason: str, invitation: Invitation | None =
     details: dict[str, JsonValue] = {"participant": actor.model_dump(mode="json"), "reason": reason}
     if invitation is not None:
         details["invitation_id"] = invitation.id
+    if draft.warning is not None:
+        details["warning"] = draft.warning
     draft.write(EntryKind.participant_joined, Visibility.reps, sender=actor, details=details)
     return actor
 

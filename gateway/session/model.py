@@ -78,7 +78,7 @@ class Entry(Value):
 
     `details` by kind: message `{"message_id", "reply_to", "reply_to_message_id", "said_at", "author", "outside"}` (`reply_to`
     is an entry's number); participant_* `{"participant": {role, id, name}, "reason",
-    "invitation_id"}`; invited, invitation_* `{"invitation_id", "purpose", "recipient", "warning"}`; flag_*, whisper `{"raised_by"}`; transferred `{"invitation_id", "from", "to", "recipient"}`;
+    "invitation_id", "warning"}`; invited, invitation_* `{"invitation_id", "purpose", "recipient", "warning"}`; flag_*, whisper `{"raised_by"}`; transferred `{"invitation_id", "from", "to", "recipient"}`;
     notice `{"code", "about", "skipped"}`; status_changed `{"from", "to", "reason"}`; reaction `{"emoji", "message_id", "number"}`.
     """
 
@@ -220,6 +220,7 @@ class Session(Value):
     passed: tuple[Login, ...] = ()  # who declined or let the offer lapse in this round of routing
     absent: dict[Login, AwareDatetime] = Field(default_factory=dict)  # reps without a connection, since when (L5)
     held_notices: tuple[HeldNotice, ...] = ()
+    idle_at: AwareDatetime | None = None  # when it turns inactive, unless something is said before (L6)
     last_reps: tuple[Login, ...] = ()  # who was in when it turned inactive (L6)
     closed_invitations: dict[InvitationId, ClosedInvitation] = Field(default_factory=dict)  # the newest ones, oldest first
     been_in: tuple[Login, ...] = ()  # every rep who is or was in, in the order they first came

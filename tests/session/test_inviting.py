@@ -239,6 +239,7 @@ def test_C5_bots_are_let_in_with_a_warning() -> None:
     assert play.entry("invited").details["warning"] == decision.warning
     joined = play.accept("robo", decision.invitation.id)
     assert joined.warning == decision.warning
+    assert play.entry("participant_joined").details["warning"] == decision.warning
     assert play.session.reps[1].role is Role.bot
 
 
@@ -262,6 +263,16 @@ def test_C5_a_bot_may_serve_alone_and_hand_over_but_not_confer() -> None:
 def test_C5_a_transfer_to_a_bot_would_leave_it_with_others() -> None:
     play = conference("ana", "ben")
     play.refused(ask("ana", agent("robo"), "transfer"), "recipient_type_not_allowed")
+
+
+def test_C5_holds_on_acceptance_too() -> None:
+    """Asked while ana was alone, the bot would come to find another rep there."""
+    play = active()
+    ben, robo = play.invite("ana", agent("ben")), play.invite("ana", agent("robo"), purpose="transfer")
+    play.accept("ben", ben)
+    play.refused(answer("robo", robo), "recipient_type_not_allowed")
+    play.world.set(bots_in_conference="warn")
+    assert play.accept("robo", robo).warning
 
 
 # ---------------------------------------------------------------------------------------------------- C6
@@ -322,7 +333,11 @@ def test_C7_the_rep_joins_is_announced_and_can_write_at_once() -> None:
     assert play.kinds(since) == ["participant_joined", "notice"]
     joined = play.entry("participant_joined")
     assert joined.visibility is Visibility.reps
-    assert joined.details == {"participant": {"role": "rep", "id": "ben", "name": "Ben"}, "reason": "invited", "invitation_id": id}
+    assert joined.details == {
+        "participant": {"role": "rep", "id": "ben", "name": "Ben"},
+        "reason": "invited",
+        "invitation_id": id,
+    }
     assert play.notices()[-1] == "Ben has joined the conversation."
     play.say("ben", "I'm here to help")
     assert play.said() == ["I'm here to help"]

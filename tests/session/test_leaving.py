@@ -106,7 +106,9 @@ def test_L3_ending_withdraws_open_requests_and_lowers_the_flag() -> None:
     play.ok(end("ana"))
     assert play.kinds(since) == ["invitation_withdrawn", "flag_lowered", "status_changed"]
     assert (play.session.invitations, play.session.flag) == ((), None)
-    assert [(s.to, s.data["invitation_id"], s.data["reason"]) for s in play.told("invitation_closed")] == [(("ben",), id, "ended")]
+    assert [(s.to, s.data["invitation_id"], s.data["reason"]) for s in play.told("invitation_closed")] == [
+        (("ben",), id, "ended")
+    ]
 
 
 def test_L3_a_held_leave_notice_is_told_before_the_end() -> None:
@@ -148,7 +150,7 @@ def test_L3_after_the_end_every_command_is_refused(command: c.Command) -> None:
         c.Route(became_free=Login("ana")),
         c.RepConnected(by=Login("ana")),
         c.RepDisconnected(by=Login("ana")),
-        *(c.TimerFired(kind=kind, ref="ana") for kind in ("offer", "invitation", "grace", "idle", "leave_notice")),  # type: ignore[arg-type]
+        *(c.TimerFired(kind=kind, ref="ana") for kind in ("offer", "invitation", "grace", "idle", "leave_notice")),
     ],
     ids=str,
 )
@@ -309,7 +311,7 @@ def test_L5_the_flag_of_who_vanished_is_lowered() -> None:
 def test_L6_without_messages_it_turns_inactive_and_frees_capacity() -> None:
     play = conference("ana", "ben")
     play.wait(IDLE - 1)
-    assert play.session.status is Status.active
+    assert play.session.status.value == "active"
     assert play.facts().load["ana"] == 1
     play.wait(1)
     assert play.session.status is Status.inactive
@@ -328,7 +330,7 @@ def test_L6_every_message_sets_the_time_anew(who: str) -> None:
     else:
         play.say("ana")
     play.wait(IDLE - 1)
-    assert play.session.status is Status.active
+    assert play.session.status.value == "active"
     play.wait(1)
     assert play.session.status is Status.inactive
 
@@ -341,6 +343,17 @@ def test_L6_a_waiting_session_is_never_put_to_sleep() -> None:
     play.wait(10 * IDLE)
     play.ok(c.TimerFired(kind="idle", ref=""))
     assert play.session.status is Status.waiting
+
+
+def test_L6_long_waiting_is_not_idleness() -> None:
+    play = Play()
+    play.customer()
+    play.now += timedelta(seconds=2 * IDLE)  # nobody was there for two days
+    play.take("ana")
+    play.ok(c.TimerFired(kind="idle", ref=""))
+    assert play.session.status.value == "active"
+    play.wait(IDLE)
+    assert play.session.status is Status.inactive
 
 
 def test_L6_an_old_idle_timer_is_moved() -> None:

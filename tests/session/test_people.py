@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.session import commands as c
-from gateway.session.destinations import t3_destinations
 from gateway.session.decision import Refusal
+from gateway.session.destinations import t3_destinations
 from gateway.session.model import Login, Presence, Purpose, RecipientType
 from gateway.session.people import p6_limit
 from tests.session.world import OTHERS, Play, World, active, agent, conference, flow, queue
@@ -33,9 +33,7 @@ def test_P1_the_standard_edition_relays_messages() -> None:
 def test_P1_the_standard_edition_lists_no_destinations() -> None:
     play = active()
     play.world.set_channel(edition="standard")
-    refusal = t3_destinations(
-        play.session, play.facts(), Login("ana"), purpose=Purpose.invite, type=RecipientType.agent
-    )
+    refusal = t3_destinations(play.session, play.facts(), Login("ana"), purpose=Purpose.invite, type=RecipientType.agent)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "conferencing_not_supported"
 
