@@ -64,9 +64,19 @@ class FormFile:
     content: bytes
 
 
+class SecretUrl(str):
+    """An address with a credential in its path, as some providers want it: a text like any other, but its `repr` shows the host alone."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        scheme, _, rest = self.partition("://")
+        return f"'{scheme}://{rest.partition('/')[0]}/…'"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One request that a flow asks for.
+    """One request that a flow asks for. A `url` that holds a credential is a `SecretUrl`.
 
     `body` is sent as it is; with `files` the request is multipart and `fields` are its other fields. `foreign` marks a URL that a
     customer or provider named: the driver refuses private addresses for it, and follows redirects (to public addresses only,

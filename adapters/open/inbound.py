@@ -120,10 +120,10 @@ def _event(event: Any, event_id: str, request: RawRequest, account: OpenAccount)
 def _message(event: Json, common: Fields) -> Iterator[Inbound]:
     yield InboundMessage(
         **common,
-        message_id=_id(event, "message_id") or common["event_id"],
+        message_id=_message_id(common, {**event, "message_id": event.get("message_id") or common["event_id"]}),
         author=Author.business if event.get("author") == "business" else Author.end_user,
         parts=wire.parts(event),
-        reply_to=_id(event, "reply_to"),
+        reply_to=_message_id(common, event, "reply_to") if event.get("reply_to") is not None else None,
         referral=kept(dict_of(event.get("referral"))),
         automatic_reply=event.get("automatic_reply") is True,
     )
@@ -154,15 +154,15 @@ def _typing(event: Json, common: Fields) -> Iterator[Inbound]:
 
 
 def _edit(event: Json, common: Fields) -> Iterator[Inbound]:
-    yield InboundEdit(**common, message_id=_needed_id(event, "message_id"), parts=wire.parts(event))
+    yield InboundEdit(**common, message_id=_message_id(common, event), parts=wire.parts(event))
 
 
 def _deletion(event: Json, common: Fields) -> Iterator[Inbound]:
-    yield InboundDeletion(**common, message_id=_needed_id(event, "message_id"))
+    yield InboundDeletion(**common, message_id=_message_id(common, event))
 
 
 def _reaction(event: Json, common: Fields) -> Iterator[Inbound]:
-    yield InboundReaction(**common, message_id=_needed_id(event, "message_id"), emoji=optional(event, "emoji"))
+    yield InboundReaction(**common, message_id=_message_id(common, event), emoji=optional(event, "emoji"))
 
 
 def _ended(event: Json, common: Fields) -> Iterator[Inbound]:
@@ -170,12 +170,8 @@ def _ended(event: Json, common: Fields) -> Iterator[Inbound]:
     yield InboundEnded(**common, reason=cast(Ended, reason))
 
 
-def _needed_id(event: Json, key: str) -> str:
-    return text(event, key, most=wire.MOST_ID)
-
-
-def _id(event: Json, key: str) -> str | None:
-    return _needed_id(event, key) if event.get(key) is not None else None
+def _message_id(common: Fields, event: Json, key: str = "message_id") -> str:
+    return wire.message_id(common["end_user"].address, text(event, key, most=wire.MOST_ID))
 
 
 def _one_of(event: Json, key: str, allowed: tuple[str, ...]) -> str:

@@ -67,7 +67,7 @@ def _event(message: Outbound) -> dict[str, Any]:
 def _said(message: Say) -> dict[str, Any]:
     file = message.file
     shown = {"name": file.name, "mime_type": file.mime_type, "size_bytes": file.size_bytes, "url": file.url} if file else None
-    said = {"text": message.text, "file": shown, "reply_to": message.reply_to}
+    said = {"text": message.text, "file": shown, "reply_to": message.reply_to and message.reply_to.removeprefix(f"{message.to}/")}
     return {key: value for key, value in said.items() if value is not None}
 
 

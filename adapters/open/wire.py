@@ -69,6 +69,11 @@ def end_user(event: Json) -> EndUser:
     )
 
 
+def message_id(address: str, given: str) -> str:
+    """A message's id, unique within the channel: yours need only be so within a conversation. Ours are known by how they begin."""
+    return given if given.startswith(("msg_", "ntc_")) else f"{address}/{given}"
+
+
 def parts(event: Json) -> tuple[Part, ...]:
     """What was said: text, files, location, contact, choice, sticker, other, in this order. Raises Malformed when there is none."""
     found = tuple(_parts(event))

@@ -139,7 +139,7 @@ def test_trying_out_broken_json_tells_so() -> None:
 
 
 def test_a_message_is_one_signed_post_under_our_id() -> None:
-    call, sent = played(send(say(file=PICTURE, reply_to="m_1"), ACCOUNT, NOW), reply())
+    call, sent = played(send(say(file=PICTURE, reply_to="kim-17/m_1"), ACCOUNT, NOW), reply())
     assert (call.method, call.url, call.visible) == ("POST", SERVER, True)
     assert json.loads(call.body) == {
         "type": "message",
