@@ -6,23 +6,25 @@ shows every setting.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from adapters import registry
 from adapters.contract import Account, Adapter
 from adapters.envelope import ChannelId
+from gateway.config_checks import cross_check
+from gateway.config_faults import did_you_mean, fault_of, sound_part
+from gateway.config_text import Places, data_of, line_of, read_file
 from gateway.errors import ConfigFault, ConfigFaults
-from gateway.session.model import ChannelFacts, FlowDefinition, FlowRule, Login, OrgSettings, Queue, RecipientType, Rep
+from gateway.session.model import ChannelFacts, FlowDefinition, FlowRule, Login, OrgSettings, Queue, Rep
+
+_MOST_ROUNDS: Final = 20  # of taking out what is wrong; each goes at least one step up
 
 
 class Settings(BaseModel):
@@ -307,248 +309,64 @@ class Loaded:
 
 # -------------------------------------------------------------------------------------------------- reading
 
-_REFERENCE: Final = re.compile(r"\$\{([^}]+)\}")
-
-_MENDS: Final[Mapping[str, str]] = {
-    "missing": "Add it.",
-    "extra_forbidden": "Remove it, or correct its spelling.",
-    "int_parsing": "Write a whole number.",
-    "float_parsing": "Write a number.",
-    "bool_parsing": "Write true or false.",
-    "literal_error": "Use one of the values named.",
-    "string_type": "Write a text; put quotes around it if it looks like a number.",
-    "greater_than": "Write a larger number.",
-    "greater_than_equal": "Write a larger number.",
-    "less_than_equal": "Write a smaller number.",
-}
-
 
 def load(path: Path, *, environment: Mapping[str, str] | None = None) -> Loaded:
     """Read, check and build. Raises ConfigFaults with everything that is wrong."""
-    try:
-        text = path.read_text()
-    except OSError as error:
-        mend = "Give the path of a readable YAML file."
-        raise ConfigFaults([ConfigFault(str(path), f"can't be read ({error.strerror})", mend)]) from error
-    return loads(text, name=str(path), environment=os.environ if environment is None else environment)
+    return loads(read_file(path), name=str(path), environment=os.environ if environment is None else environment)
 
 
 def loads(text: str, *, name: str = "config", environment: Mapping[str, str]) -> Loaded:
     """As `load`, of a text."""
-    try:
-        raw = yaml.safe_load(text)
-        places = _Places(name, yaml.compose(text, Loader=yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}:{mark.line + 1}" if mark else name
-        fault = f"is no YAML ({getattr(error, 'problem', error)})"
-        raise ConfigFaults([ConfigFault(place, fault, "Mind indentation, colons and quotes.")]) from error
-    faults: list[ConfigFault] = []
-    filled = _fill_in(raw if raw is not None else {}, (), environment, places, faults)
-    return build(filled, places, faults)
+    return build(*data_of(text, name, environment))
 
 
-def build(raw: Any, places: _Places | None = None, faults: list[ConfigFault] | None = None) -> Loaded:
-    """Validate plain data. Raises ConfigFaults."""
-    places = places or _Places("config", None)
-    faults = faults if faults is not None else []
-    config = _validated(raw, places, faults)
-    if config is None:
-        raise ConfigFaults(faults)
-    channels = {}
-    for key, channel in config.channels.items():
-        built = _channel(key, channel, config.public_url, places)
-        if isinstance(built, Channel):
-            channels[key] = built
-        else:
-            faults += built
-    faults += list(_cross_check(config, raw, channels, places))
-    if faults:
-        raise ConfigFaults(faults)
+def build(raw: Any, places: Places | None = None, faults: Sequence[ConfigFault] = ()) -> Loaded:
+    """Validate plain data; `faults` were found in it before. Raises ConfigFaults."""
+    places, told = places or Places(), list(faults)
+    config = _validated(raw, places, told)
+    channels: dict[str, Channel] = {}
+    if config is not None:
+        for key, channel in config.channels.items():
+            built = _channel(key, channel, config.public_url, places)
+            if isinstance(built, Channel):
+                channels[key] = built
+            else:
+                told += built
+        told += cross_check(config, raw, channels, places)
+    if told or config is None:
+        raise ConfigFaults(_in_order(told))
     return Loaded(config, channels)
 
 
-def _validated(raw: Any, places: _Places, faults: list[ConfigFault]) -> GatewayConfig | None:
-    """The config; where it has faults, what is sound of it, so that the other checks go on and all is told in one run. None: nothing is."""
-    for turn in range(20):
+def _validated(raw: Any, places: Places, told: list[ConfigFault]) -> GatewayConfig | None:
+    """The config; with faults, what is sound of it, so that the checks that follow tell theirs in the same run."""
+    for round_of_checks in range(_MOST_ROUNDS):
         try:
             return GatewayConfig.model_validate(raw)
         except ValidationError as error:
-            found = error.errors()
-        # Later turns miss what the first left out, which is no fault of the file's.
-        faults += [_fault(e, places, GatewayConfig) for e in found if turn == 0 or e["type"] != "missing"]
-        if not isinstance(raw, dict):
-            return None
-        raw = _without(raw, {e["loc"][:-1] if e["type"] == "missing" else e["loc"] for e in found})
+            errors = error.errors(include_url=False, include_input=False)
+        # Later rounds miss what an earlier one took out, which is no fault of the file's.
+        told += [fault_of(one, places, GatewayConfig) for one in errors if round_of_checks == 0 or one["type"] != "missing"]
+        raw = sound_part(raw, errors)
     return None
 
 
-def _without(value: Any, unsound: set[tuple[int | str, ...]]) -> Any:
-    """A copy that lacks what stands at these paths."""
-    if isinstance(value, dict):
-        pairs: Iterable[tuple[Any, Any]] = value.items()
-    elif isinstance(value, list):
-        pairs = enumerate(value)
-    else:
-        return value
-    kept: dict[Any, Any] = {}
-    for step, one in pairs:
-        below = {path[1:] for path in unsound if path and path[0] == step}
-        if not below & {(), ("[key]",)}:
-            kept[step] = _without(one, below)
-    return kept if isinstance(value, dict) else list(kept.values())
+def _in_order(faults: Sequence[ConfigFault]) -> list[ConfigFault]:
+    """As they stand in the file, one for each place: what could not be filled in is often wrong in a second way."""
+    first = {fault.place: fault for fault in reversed(faults)}
+    return sorted(reversed(first.values()), key=lambda fault: line_of(fault.place))
 
 
-class _Places:
-    """Where in the file a path of keys stands."""
-
-    def __init__(self, name: str, root: yaml.Node | None) -> None:
-        self._name, self._root = name, root
-
-    def of(self, path: tuple[int | str, ...]) -> str:
-        dotted = ".".join(str(step) for step in path)
-        line = self._line(path)
-        return f"{self._name}:{line} {dotted}" if line else f"{self._name} {dotted}"
-
-    def _line(self, path: tuple[int | str, ...]) -> int | None:
-        node, line = self._root, None
-        for step in path:
-            if isinstance(node, yaml.MappingNode):
-                pair = next(((k, v) for k, v in node.value if k.value == str(step)), None)
-                if pair is None:
-                    return line
-                line, node = pair[0].start_mark.line + 1, pair[1]
-            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-                node = node.value[step]
-                line = node.start_mark.line + 1
-            else:
-                return line
-        return line
-
-
-def _fill_in(
-    value: Any, path: tuple[int | str, ...], environment: Mapping[str, str], places: _Places, faults: list[ConfigFault]
-) -> Any:
-    if isinstance(value, dict):
-        return {key: _fill_in(one, (*path, key), environment, places, faults) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_fill_in(one, (*path, index), environment, places, faults) for index, one in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def replaced(match: re.Match[str]) -> str:
-        name = match[1]
-        if name.startswith("file:"):
-            try:
-                return Path(name[5:]).read_text().strip()
-            except OSError as error:
-                mend = "Put the secret there, or correct the path."
-                faults.append(ConfigFault(places.of(path), f"the file {name[5:]} can't be read ({error.strerror})", mend))
-                return ""
-        if name not in environment:
-            mend = "Set it before starting, or write the value here."
-            faults.append(ConfigFault(places.of(path), f"the environment variable {name} is not set", mend))
-        return environment.get(name, "")
-
-    return _REFERENCE.sub(replaced, value)
-
-
-def _fault(error: Any, places: _Places, model: type[BaseModel], prefix: tuple[int | str, ...] = ()) -> ConfigFault:
-    path = (*prefix, *[step for step in error["loc"] if step != "[key]"])
-    mend = _MENDS.get(error["type"], "Correct it; config/gateway.example.yaml shows how it looks.")
-    if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(path[-1]), _known_keys(model, error["loc"][:-1]), n=1)
-        mend = f"Did you mean `{close[0]}`?" if close else mend
-    message = error["msg"].removeprefix("Value error, ")
-    return ConfigFault(places.of(path), message[:1].lower() + message[1:], mend)
-
-
-def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    current: Any = model
-    for step in path:
-        field = current.model_fields.get(str(step)) if isinstance(current, type) and issubclass(current, BaseModel) else None
-        if field is None:
-            continue  # a key of a mapping: its values' model was found with the mapping
-        current = _model_within(field.annotation) or current
-    return list(current.model_fields)
-
-
-def _model_within(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_within(inner) for inner in getattr(annotation, "__args__", ()))
-    return next((model for model in found if model), None)
-
-
-def _channel(key: str, config: ChannelConfig, public_url: str, places: _Places) -> Channel | list[ConfigFault]:
+def _channel(key: str, config: ChannelConfig, public_url: str, places: Places) -> Channel | list[ConfigFault]:
     found = registry.load()
     adapter = found.get(config.kind)
     if adapter is None:
-        close = difflib.get_close_matches(config.kind, list(found), n=1)
-        mend = f"Did you mean `{close[0]}`?" if close else f"Installed are: {', '.join(found)}."
+        mend = did_you_mean(config.kind, list(found)) or f"Installed are: {', '.join(found)}."
         return [ConfigFault(places.of(("channels", key, "kind")), f"no adapter is called {config.kind!r}", mend)]
     given = {**config.account, "channel_id": key, "webhook_url": f"{public_url}/webhooks/{key}"}
     try:
         account = adapter.account.model_validate(given)
     except ValidationError as error:
-        return [_fault(e, places, adapter.account, ("channels", key, "account")) for e in error.errors(include_input=False)]
+        errors = error.errors(include_url=False, include_input=False)
+        return [fault_of(one, places, adapter.account, ("channels", key, "account")) for one in errors]
     return Channel(key, config, adapter, account)
-
-
-def _names(raw: Any, *path: str) -> list[str]:
-    """What the file defines there, sound or not: what is faulty itself isn't told again where it is named."""
-    for step in path:
-        raw = raw.get(step) if isinstance(raw, dict) else None
-    return [str(name) for name in raw] if isinstance(raw, dict) else []
-
-
-def _cross_check(config: GatewayConfig, raw: Any, channels: Mapping[str, Channel], places: _Places) -> Iterator[ConfigFault]:
-    orgs = _names(raw, "orgs")
-    for key, channel in config.channels.items():
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", key):
-            mend = "Use letters, digits, - and _ only, at most 64."
-            yield ConfigFault(places.of(("channels", key)), "a channel's id is part of an address", mend)
-        queues = _names(raw, "orgs", channel.org, "queues")
-        if channel.org not in orgs:
-            yield ConfigFault(places.of(("channels", key, "org")), f"there is no org {channel.org!r}", _choose(orgs))
-        elif channel.queue is not None and channel.queue not in queues:
-            place = places.of(("channels", key, "queue"))
-            yield ConfigFault(place, f"org {channel.org!r} has no queue {channel.queue!r}", _choose(queues))
-        built = channels.get(key)
-        if built and channel.edition not in built.adapter.capabilities.editions:
-            mend = f"Use one of: {', '.join(built.adapter.capabilities.editions)}."
-            yield ConfigFault(places.of(("channels", key, "edition")), f"{channel.kind} has no edition {channel.edition!r}", mend)
-    for key, org in config.orgs.items():
-        yield from _check_org(key, org, raw, places)
-    oidc = config.oidc
-    if oidc and oidc.org is not None and oidc.org not in config.orgs:
-        yield ConfigFault(places.of(("oidc", "org")), f"there is no org {oidc.org!r}", _choose(config.orgs))
-    tokens = Counter(t.get_secret_value() for o in config.orgs.values() for r in o.reps.values() for t in r.tokens)
-    if any(count > 1 for count in tokens.values()):
-        yield ConfigFault(places.of(("orgs",)), "two reps have the same token", "Give each rep a token of their own.")
-
-
-def _check_org(key: str, org: OrgConfig, raw: Any, places: _Places) -> Iterator[ConfigFault]:
-    reps, queues = _names(raw, "orgs", key, "reps"), _names(raw, "orgs", key, "queues")
-    for queue_id, queue in org.queues.items():
-        for login in queue.reps:
-            if login not in reps:
-                place = places.of(("orgs", key, "queues", queue_id, "reps"))
-                yield ConfigFault(place, f"there is no rep {login!r}", _choose(reps))
-    known = {RecipientType.agent: reps, RecipientType.queue: queues}
-    for flow_id, flow in org.flows.items():
-        for index, rule in enumerate(flow.rules):
-            place = places.of(("orgs", key, "flows", flow_id, "rules", index, "to"))
-            if rule.to.type not in known:
-                yield ConfigFault(place, f"a flow can't yield {rule.to.type.value!r}", "Use agent or queue.")
-            elif rule.to.id not in known[rule.to.type]:
-                yield ConfigFault(place, f"there is no {rule.to.type.value} {rule.to.id!r}", _choose(known[rule.to.type]))
-            if rule.when.text_matches:
-                try:
-                    re.compile(rule.when.text_matches)
-                except re.error as error:
-                    yield ConfigFault(place, f"text_matches is no regular expression ({error})", "Correct the pattern.")
-
-
-def _choose(names: Sequence[str]) -> str:
-    return f"Use one of: {', '.join(names)}." if names else "Define one."

@@ -1,0 +1,120 @@
+"""What no model can see alone: names that must fit each other across the config."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config_faults import did_you_mean
+from gateway.config_text import Places, Steps
+from gateway.errors import ConfigFault
+from gateway.session.model import FlowCondition, FlowRule, RecipientType
+
+if TYPE_CHECKING:
+    from gateway.config import Channel, ChannelConfig, GatewayConfig
+
+_CHANNEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
+_NOTICES: Final = ("joined", "left", "transferred", "waiting", "ended")
+_LONGEST_TOKEN: Final = 8_192  # as the edge takes them
+
+
+def cross_check(config: GatewayConfig, raw: Any, channels: Mapping[str, Channel], places: Places) -> Iterator[ConfigFault]:
+    """All that is wrong between the parts of `raw`. `config` is what is sound of it, `channels` are those whose account is sound, too."""
+    for key, channel in config.channels.items():
+        yield from _check_channel(key, channel, raw, channels.get(key), places)
+    for key, org in config.orgs.items():
+        reps, queues = _names(raw, "orgs", key, "reps"), _names(raw, "orgs", key, "queues")
+        for queue_id, queue in org.queues.items():
+            place = places.of(("orgs", key, "queues", queue_id, "reps"))
+            yield from (ConfigFault(place, f"there is no rep {r!r}", _choose(reps)) for r in queue.reps if r not in reps)
+        known = {RecipientType.agent: reps, RecipientType.queue: queues}
+        for flow_id, flow in org.flows.items():
+            for index, rule in enumerate(flow.rules):
+                yield from _check_rule(("orgs", key, "flows", flow_id, "rules", index), rule, known, places)
+    if config.oidc and config.oidc.org is not None and config.oidc.org not in (orgs := _names(raw, "orgs")):
+        yield ConfigFault(places.of(("oidc", "org")), f"there is no org {config.oidc.org!r}", _choose(orgs))
+    yield from _check_tokens(config, places)
+
+
+def _names(raw: Any, *path: str) -> list[str]:
+    """What the file defines there, sound or not: what is faulty itself isn't told again where it is named."""
+    for step in path:
+        raw = raw.get(step) if isinstance(raw, dict) else None
+    return [str(name) for name in raw] if isinstance(raw, dict) else []
+
+
+def _check_channel(key: str, channel: ChannelConfig, raw: Any, built: Channel | None, places: Places) -> Iterator[ConfigFault]:
+    at: Steps = ("channels", key)
+    if not _CHANNEL_ID.fullmatch(key):
+        mend = "Use letters, digits, - and _ only, at most 64."
+        yield ConfigFault(places.of(at), "a channel's id is part of an address", mend)
+    orgs, queues = _names(raw, "orgs"), _names(raw, "orgs", channel.org, "queues")
+    if channel.org not in orgs:
+        yield ConfigFault(places.of((*at, "org")), f"there is no org {channel.org!r}", _choose(orgs))
+    elif channel.queue is not None and channel.queue not in queues:
+        fault = f"org {channel.org!r} has no queue {channel.queue!r}"
+        yield ConfigFault(places.of((*at, "queue")), fault, _choose(queues))
+    if built and channel.edition not in built.adapter.capabilities.editions:
+        mend = f"Use one of: {', '.join(built.adapter.capabilities.editions)}."
+        yield ConfigFault(places.of((*at, "edition")), f"{channel.kind} has no edition {channel.edition!r}", mend)
+    for locale, texts in channel.notices.items():
+        for code in texts:
+            if code not in _NOTICES:
+                mend = did_you_mean(code, _NOTICES) or f"Use one of: {', '.join(_NOTICES)}."
+                yield ConfigFault(places.of((*at, "notices", locale, code)), f"there is no notice {code!r}", mend)
+
+
+def _check_rule(at: Steps, rule: FlowRule, known: Mapping[RecipientType, list[str]], places: Places) -> Iterator[ConfigFault]:
+    place = places.of((*at, "to"))
+    if rule.to.type not in known:
+        yield ConfigFault(place, f"a flow can't yield {rule.to.type.value!r}", "Use agent or queue.")
+    elif rule.to.id not in known[rule.to.type]:
+        yield ConfigFault(place, f"there is no {rule.to.type.value} {rule.to.id!r}", _choose(known[rule.to.type]))
+    yield from _check_condition((*at, "when"), rule.when, places)
+
+
+def _check_condition(at: Steps, when: FlowCondition, places: Places) -> Iterator[ConfigFault]:
+    if when.text_matches is not None:
+        try:
+            re.compile(when.text_matches)
+        except re.error as error:
+            fault = f"is no regular expression ({error})"
+            yield ConfigFault(places.of((*at, "text_matches")), fault, "Correct the pattern.")
+    if not all(_TIME.fullmatch(time) for time in when.hours or ()):
+        mend = 'Write two times in UTC, as ["08:00", "18:00"].'
+        yield ConfigFault(places.of((*at, "hours")), "are no times of day", mend)
+    if not all(0 <= day <= 6 for day in when.weekdays):
+        yield ConfigFault(places.of((*at, "weekdays")), "are no days of the week", "Use 0 (Monday) to 6 (Sunday).")
+
+
+def _check_tokens(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
+    """Tokens are never named in a fault: where they stand must do."""
+    tokens = Counter[str]()
+    for key, org in config.orgs.items():
+        for login, rep in org.reps.items():
+            for index, secret in enumerate(rep.tokens):
+                token = secret.get_secret_value()
+                if not token:
+                    continue  # its reference was told already
+                place = places.of(("orgs", key, "reps", login, "tokens", index))
+                if token.startswith("sha256:") and not _DIGEST.fullmatch(token):
+                    mend = "Write sha256: and the token's digest in 64 hex digits."
+                    yield ConfigFault(place, "is no digest", mend)
+                elif not _can_be_sent(token):
+                    mend = f"Use letters, digits and signs of ASCII without spaces, at most {_LONGEST_TOKEN}."
+                    yield ConfigFault(place, "is no token that a header can carry", mend)
+                elif tokens[token]:
+                    yield ConfigFault(place, "is another rep's token too", "Give each rep a token of their own.")
+                tokens[token] += 1
+
+
+def _can_be_sent(token: str) -> bool:
+    return len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable() and " " not in token
+
+
+def _choose(names: Sequence[str]) -> str:
+    return f"Use one of: {', '.join(names)}." if names else "Define one."
