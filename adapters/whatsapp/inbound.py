@@ -157,7 +157,7 @@ class _Reader:
             **self.common(event_id, item, end_user),
             message_id=_need(reaction.get("message_id"), "reaction.message_id"),
             emoji=text_of(reaction.get("emoji")),  # "" or nothing: taken back
-            remember=_memory(end_user, event_id),
+            remember=_number(end_user),  # typing can't hang on a reaction
         )
 
     def _edit(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
@@ -276,8 +276,12 @@ def _why(item: dict[str, Any]) -> dict[str, Any]:
 
 def _memory(end_user: EndUser, message_id: str) -> dict[str, Any]:
     """What answers need: the number, which sends take before the id, and the last message, which typing hangs on."""
+    return {"last_message_id": message_id, **_number(end_user)}
+
+
+def _number(end_user: EndUser) -> dict[str, Any]:
     number = people.number_among(end_user)
-    return {"last_message_id": message_id, **({"wa_id": number} if number else {})}
+    return {"wa_id": number} if number else {}
 
 
 def _also(end_user: EndUser, *addresses: object) -> EndUser:

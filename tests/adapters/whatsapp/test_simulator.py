@@ -341,6 +341,16 @@ def test_typing_reaches_the_phone(world: World) -> None:
     assert world.handset()[0].model_extra == {"seen": True}
 
 
+def test_typing_works_after_a_reaction(world: World) -> None:
+    from tests.adapters.whatsapp.account import typing
+
+    world.hears_text("how can I help?")
+    world.act(Action(kind="react", customer="kim", target=world.handset()[-1].id, text="👍"))
+    world.send(typing(memory=dict(world.memory)))
+    assert isinstance(world.simulator, WhatsApp)
+    assert world.simulator.world.phones["kim"].typing_until is not None
+
+
 def test_the_same_inputs_make_the_same_provider() -> None:
     def run() -> tuple[Any, ...]:
         simulator = WhatsApp(account())
