@@ -66,6 +66,8 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
     session = sessions.newest_of_address(connection, inbound.channel_id, address)
     facts = ground.facts(connection, inbound.channel_id, now)
     before = session if session is not None and session.status is not Status.ended else None
+    if before is None and message.author is Author.provider:
+        return  # a changed number, say: nobody asks for anything
     decided: Decision | Refusal
     if before is None:
         decided = open_session(SessionId(ground.new_id("ses")), message, facts)
