@@ -16,6 +16,7 @@ from aiohttp import web
 from adapters.contract import RawRequest
 from adapters.webchat import WebchatAccount
 from gateway import clock as clocks
+from gateway.brokers.contract import Directory
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
 from gateway.clock import Clock
@@ -37,6 +38,7 @@ from gateway.journal.receiver import Receiver
 from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
+from gateway.oidc import Issuer, OidcDirectory
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
 from gateway.watching import Watching
@@ -75,7 +77,9 @@ class Gateway:
         self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock)
         self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.people, self.driver, channels, self.bell, clock)
-        self.directory = ConfigDirectory(config, loaded.orgs)
+        known = ConfigDirectory(config, loaded.orgs)
+        self.issuer = Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json") if config.oidc else None
+        self.directory: Directory = OidcDirectory(known, self.issuer, loaded.orgs) if self.issuer else known
         self.webhooks = Webhooks(
             channels,
             self.inbox,
@@ -102,9 +106,10 @@ class Gateway:
                 max_file_bytes=limits.file_max_bytes,
                 requests=Rate(per_second=limits.api_requests_per_minute / 60, burst=limits.api_requests_per_minute),
             ),
+            origins=self.config.api_origins,
             public_url=self.config.public_url,
             metrics=self.metrics,
-            checks={"inbox": self.inbox.ready},
+            checks={"inbox": self.inbox.ready, **({"oidc": self.issuer.ready} if self.issuer else {})},
             now=self.clock,
             address_of=proxies.address_of,
         )
@@ -114,7 +119,7 @@ class Gateway:
             chat.install(
                 app, chat_accounts, self.webhooks.accept, self.data_dir, client_address=proxies.address_of, now=self.clock
             )
-        pages.install(app, demo=self._demo)
+        pages.install(app, demo=self._demo, oidc=self._oidc_login())
         Watching(self.inbox, self.broker, self.metrics, self.clock).install()
         if self._extend:
             self._extend(app, self)
@@ -132,6 +137,8 @@ class Gateway:
     async def _serving(self, sock: socket.socket | None) -> AsyncIterator[str]:
         await self.inbox.open()
         await self.broker.open()
+        if self.issuer:
+            await self.issuer.start()
         app, surface = self.application()
         # auto_decompress off: signatures are over the bytes that came, and an unpacked size must be bounded by who unpacks.
         runner = web.AppRunner(
@@ -140,6 +147,9 @@ class Gateway:
             auto_decompress=False,
             shutdown_timeout=self.config.limits.grace_seconds / 2,
             keepalive_timeout=75,
+            # How long to read on after an early answer (413), so that the caller sees it rather than a reset. aiohttp's 10 s would
+            # let one who sends nothing more hold up a stop for as long.
+            lingering_time=2.0,
         )
         await runner.setup()
         workers = _Workers()
@@ -163,6 +173,12 @@ class Gateway:
             return web.SockSite(runner, sock, backlog=1024)
         return web.TCPSite(runner, self.config.listen.host, self.config.listen.port, backlog=1024)
 
+    def _oidc_login(self) -> pages.OidcLogin | None:
+        oidc, page = self.config.oidc, self.issuer.sign_in_page() if self.issuer else None
+        if oidc is None or page is None or oidc.client_id is None:
+            return None
+        return pages.OidcLogin(page.authorization_endpoint, page.token_endpoint, oidc.client_id, oidc.scope, oidc.name)
+
     def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         return {
             "hub": self.broker.hub.run,
@@ -172,6 +188,7 @@ class Gateway:
             "profiler": self.profiler.run,
             "timers": self.broker.run_timers,
             "purge": self._purge,
+            **({"oidc": self.issuer.run} if self.issuer else {}),
         }
 
     async def _drain(self) -> None:
