@@ -353,8 +353,10 @@ def _validated(raw: Any, places: Places, told: list[ConfigFault]) -> GatewayConf
 
 def _in_order(faults: Sequence[ConfigFault]) -> list[ConfigFault]:
     """As they stand in the file, one for each place: what could not be filled in is often wrong in a second way."""
-    first = {fault.place: fault for fault in reversed(faults)}
-    return sorted(reversed(first.values()), key=lambda fault: line_of(fault.place))
+    first: dict[str, ConfigFault] = {}
+    for fault in faults:
+        first.setdefault(fault.place, fault)
+    return sorted(first.values(), key=lambda fault: line_of(fault.place))
 
 
 def _channel(key: str, config: ChannelConfig, public_url: str, places: Places) -> Channel | list[ConfigFault]:

@@ -56,6 +56,9 @@ _RULES: Final[Sequence[Mapping[str, Any]]] = (
 )
 # Shown, but left at their defaults: what stands in the settings is empty, and only an example tells how it looks.
 _SHOWN: Final[Mapping[str, Any]] = {
+    "issuer": "https://login.example.com/acme",
+    "audience": "byoc",
+    "org": "acme",
     "avatar_url": "https://www.example.com/ana.png",
     "trusted_proxies": ["10.0.0.0/8"],
     "allow_private_media_hosts": ["127.0.0.1:9000"],
@@ -65,6 +68,7 @@ _SHOWN: Final[Mapping[str, Any]] = {
     "prechat": [{"name": "topic", "kind": "select", "label": {"en": "It is about"}, "options": ["An order", "A return"]}],
     "welcome": {"en": "Hello! How can we help?"},
     "allowed_origins": ["https://shop.example.com"],
+    "api_origins": ["https://desk.example.com"],
 }
 _WIDTH: Final = 118
 
@@ -214,6 +218,10 @@ def _setting(name: str, field: FieldInfo, given: Mapping[str, Any], indent: str)
         yield from _active(nested, indent + "  ")
     elif name in given:
         yield f"{indent}{name}: {_plain(given[name])}"
+    elif (group := _optional_group(nested)) is not None:
+        yield f"{indent}#{name}:"
+        for line in _group(group, "  "):
+            yield f"{indent}#{line}"
     else:
         for model in _models_within(nested):
             for sub, one in model.model_fields.items():
@@ -229,6 +237,20 @@ def _active(model: type[BaseModel], indent: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         yield from _told(field.description, indent)
         yield f"{indent}{name}: {_plain(_default(field))}"
+
+
+def _optional_group(annotation: Any) -> type[BaseModel] | None:
+    """The group of settings in `Group | None`."""
+    inner = [one for one in typing.get_args(annotation) if one is not types.NoneType]
+    is_one = len(inner) == 1 and isinstance(inner[0], type) and issubclass(inner[0], BaseModel)
+    return inner[0] if is_one and not isinstance(annotation, types.GenericAlias) else None
+
+
+def _group(model: type[BaseModel], indent: str) -> Iterator[str]:
+    """A group that isn't there by default, as it could look: what must be given, and the rest at its defaults."""
+    for name, field in model.model_fields.items():
+        yield from _told(field.description, indent)
+        yield f"{indent}{name}: {_plain(_SHOWN[name] if name in _SHOWN else _default(field))}"
 
 
 def _models_within(annotation: Any) -> list[type[BaseModel]]:

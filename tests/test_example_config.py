@@ -102,6 +102,16 @@ def test_what_stands_behind_a_hash_is_the_default() -> None:
         )
 
 
+def test_a_group_that_is_off_can_be_switched_on() -> None:
+    text = FILE.read_text()
+    block = re.search(r"(?m)^#oidc:\n(?:#  .*\n)+", text)
+    assert block
+    switched_on = text.replace(block[0], re.sub(r"(?m)^#", "", block[0]))
+    found = config.loads(switched_on, environment=environment(text)).config.oidc
+    assert found is not None
+    assert (found.org, found.audience) == ("acme", "byoc")
+
+
 def test_groups_stand_at_their_defaults() -> None:
     written = yaml.safe_load(FILE.read_text())
     assert OrgSettings(**written["orgs"]["acme"]["settings"]) == OrgSettings()
