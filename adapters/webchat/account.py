@@ -43,7 +43,7 @@ class Limits(BaseModel):
     messages_per_minute: int = Field(default=60, ge=1, description="By one visitor; files count as messages.")
     signals_per_minute: int = Field(default=120, ge=1, description="Typing and read marks, by one visitor.")
     sessions_per_minute: int = Field(default=60, ge=1, description="New or resumed sessions from one network; offices share one.")
-    requests_per_minute: int = Field(default=1200, ge=1, description="All requests from one network.")
+    requests_per_minute: int = Field(default=6000, ge=1, description="All requests from one network.")
     streams: int = Field(default=5, ge=1, description="Open event streams of one visitor (tabs).")
     idle_stream_seconds: int = Field(
         default=3600, ge=60, description="A stream is closed after this long; the widget reopens it."

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,45 @@ async def test_the_webhook_that_is_down_is_waited_for(tmp_path: Path) -> None:
         world.inbox.refuse = None
         await world.until(lambda: len(world.inbox.of("message")) == 2)
         await kim.until_lines("You: one", "You: two")
+
+
+async def test_who_writes_too_fast_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with scene(tmp_path, limits={"messages_per_minute": 2}) as here:
+        world, _, _ = here
+        kim = await visit(here)
+        await kim.open()
+        for text in ("one", "two", "three"):
+            await kim.say(text, sent=False)
+        note = kim.page.locator(".state")
+        await expect(note).to_have_text("Please wait a moment; your messages are sent shortly.")
+        await kim.until_lines("You: one", "You: two", "You: three")
+        world.clock.ahead = timedelta(minutes=1)
+        await kim.page.reload()
+        await world.until(lambda: [message.plain for message in world.inbox.of("message")] == ["one", "two", "three"])
+        await expect(note).to_be_hidden()
+
+
+async def test_a_tab_out_of_sight_holds_no_stream_and_catches_up(tmp_path: Path) -> None:
+    async with scene(tmp_path) as here:
+        world, _, _ = here
+        kim = await visit(here)
+        await kim.page.clock.install()
+        await kim.open()
+        await kim.say("hello")
+        key = ("web1", kim.visitor_id)
+        await world.until(lambda: world.service.streams.count(key) == 1)
+        hide = "(on) => { Object.defineProperty(document, 'hidden', { value: on, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+        await kim.page.evaluate(hide, True)
+        await kim.page.clock.run_for(75_000)
+        await world.until(lambda: world.service.streams.count(key) == 0)
+        await world.send(world.say(kim.visitor_id, "Are you there?"))
+        await kim.page.clock.run_for(25_000)
+        await kim.until_lines("You: hello", "Ana: Are you there?")
+        assert {str(one.status) for one in world.inbox.of("receipt")} <= {"delivered"}, "not before anybody's eyes"
+        await kim.page.evaluate(hide, False)
+        await world.until(lambda: world.service.streams.count(key) == 1)
+        await kim.page.clock.run_for(2_000)
+        await world.until(lambda: "read" in {str(one.status) for one in world.inbox.of("receipt")})
 
 
 async def test_two_tabs_are_in_step(tmp_path: Path) -> None:

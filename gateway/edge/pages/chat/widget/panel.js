@@ -74,13 +74,14 @@ export class Panel {
       line: (line) => this.#line(line),
       queue: () => {
         log.queue();
+        this.#stated();
         this.#around();
         this.#failures();
       },
       progress: (wish) => log.progress(wish),
       typing: (frame) => this.#types(frame),
       read: () => this.#unread(),
-      slow: () => this.#say("slow"),
+      slow: (answer) => answer && this.#stated("slow"),
     };
     for (const [name, listener] of Object.entries(hears)) client.on(name, listener);
     for (const name of ["focus", "visibilitychange"]) addEventListener(name, () => this.#seen());
@@ -141,12 +142,13 @@ export class Panel {
     if (hadFocus) this.#focus();
   }
 
-  #stated() {
-    const { state } = this.client;
-    const shown = ["offline", "connecting", "refused"].includes(state);
+  // `state`: what the line above the conversation says; "live" and "idle" say nothing.
+  #stated(state = this.client.state) {
+    const shown = ["offline", "connecting", "refused", "slow"].includes(state);
+    const text = shown ? this.words(state) : "";
+    if (shown && state !== "connecting" && text !== this.state.textContent) this.#say(state);
     this.state.hidden = !shown;
-    this.state.textContent = shown ? this.words(state) : "";
-    if (state === "offline" || state === "refused") this.#say(state);
+    this.state.textContent = text;
     if (state === "idle" && this.isOpen) this.client.start(); // signed out: somebody new
   }
 

@@ -20,7 +20,7 @@ const CSS = `
 [hidden] { display: none !important; }
 button, input, select, textarea { font: inherit; color: inherit; }
 button { cursor: pointer; border: 0; background: none; padding: 0; }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+:focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
 header :focus-visible, .launcher:focus-visible { outline-color: var(--on-accent); outline-offset: -5px; }
 svg { inline-size: 24px; block-size: 24px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 :host([dir="rtl"]) svg:is(.send, .end) { transform: scaleX(-1); }
@@ -56,8 +56,9 @@ h1 { flex: 1; margin: 0; font-size: 18px; font-weight: 600; overflow: hidden; te
 
 .scroll { flex: 1; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; padding: 14px 14px 6px; }
 ol { list-style: none; margin: 0; padding: 0; }
-li { display: grid; grid-template-columns: 32px minmax(0, 1fr); column-gap: 8px; margin-block-start: 3px; border-radius: 8px; }
+li { display: grid; grid-template-columns: 32px minmax(0, 1fr); gap: 3px 8px; margin-block-start: 3px; border-radius: 8px; }
 li.first { margin-block-start: 12px; }
+li:focus-visible { outline-offset: 1px; }
 li > * { grid-column: 2; justify-self: start; max-inline-size: 100%; }
 li.mine > * { justify-self: end; }
 .who { font-size: 13px; color: var(--quiet); }
@@ -77,7 +78,7 @@ li.mine > * { justify-self: end; }
 .bad .under { color: var(--wrong); }
 li.notice { display: block; margin-block: 12px; text-align: center; font-size: 13.5px; color: var(--quiet); overflow-wrap: anywhere; }
 progress { inline-size: 140px; accent-color: var(--accent); }
-.typing { min-block-size: 22px; padding-inline: 16px; font-size: 13.5px; color: var(--quiet); }
+.typing { min-block-size: 22px; padding-inline: 54px 14px; font-size: 13.5px; color: var(--quiet); }
 .more, .choices button, .bar button, form.ask button {
   min-block-size: 44px; padding: 8px 16px; border: 1px solid var(--line); border-radius: 22px; background: var(--paper); color: var(--ink);
 }
@@ -93,9 +94,7 @@ progress { inline-size: 140px; accent-color: var(--accent); }
   border: 1px solid #85858f; border-radius: 22px; background: var(--paper);
 }
 .write .icon { color: var(--quiet); }
-.write .go { color: var(--accent); }
-:host([data-theme="dark"]) .write .go { color: var(--ink); }
-@media (prefers-color-scheme: dark) { :host([data-theme="auto"]) .write .go { color: var(--ink); } }
+.write .go { background: var(--accent); color: var(--on-accent); }
 .note { margin: 0; padding: 4px 18px 0; font-size: 13.5px; color: var(--wrong); }
 .over { outline: 3px dashed var(--accent); outline-offset: -8px; }
 
