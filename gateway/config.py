@@ -332,7 +332,7 @@ def build(raw: Any, places: Places | None = None, faults: Sequence[ConfigFault] 
                 channels[key] = built
             else:
                 told += built
-        told += cross_check(config, raw, channels, places)
+        told += cross_check(config, raw, places)
     if told or config is None:
         raise ConfigFaults(_in_order(told))
     return Loaded(config, channels)

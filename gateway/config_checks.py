@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from adapters import registry
 from gateway.config_faults import did_you_mean
 from gateway.config_text import Places, Steps
 from gateway.errors import ConfigFault
 from gateway.session.model import FlowCondition, FlowRule, RecipientType
 
 if TYPE_CHECKING:
-    from gateway.config import Channel, ChannelConfig, GatewayConfig
+    from gateway.config import ChannelConfig, GatewayConfig
 
 _CHANNEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
@@ -22,10 +23,10 @@ _NOTICES: Final = ("joined", "left", "transferred", "waiting", "ended")
 _LONGEST_TOKEN: Final = 8_192  # as the edge takes them
 
 
-def cross_check(config: GatewayConfig, raw: Any, channels: Mapping[str, Channel], places: Places) -> Iterator[ConfigFault]:
-    """All that is wrong between the parts of `raw`. `config` is what is sound of it, `channels` are those whose account is sound, too."""
+def cross_check(config: GatewayConfig, raw: Any, places: Places) -> Iterator[ConfigFault]:
+    """All that is wrong between the parts of `raw`; `config` is what is sound of it."""
     for key, channel in config.channels.items():
-        yield from _check_channel(key, channel, raw, channels.get(key), places)
+        yield from _check_channel(key, channel, raw, places)
     for key, org in config.orgs.items():
         reps, queues = _names(raw, "orgs", key, "reps"), _names(raw, "orgs", key, "queues")
         for queue_id, queue in org.queues.items():
@@ -47,7 +48,7 @@ def _names(raw: Any, *path: str) -> list[str]:
     return [str(name) for name in raw] if isinstance(raw, dict) else []
 
 
-def _check_channel(key: str, channel: ChannelConfig, raw: Any, built: Channel | None, places: Places) -> Iterator[ConfigFault]:
+def _check_channel(key: str, channel: ChannelConfig, raw: Any, places: Places) -> Iterator[ConfigFault]:
     at: Steps = ("channels", key)
     if not _CHANNEL_ID.fullmatch(key):
         mend = "Use letters, digits, - and _ only, at most 64."
@@ -58,8 +59,9 @@ def _check_channel(key: str, channel: ChannelConfig, raw: Any, built: Channel | 
     elif channel.queue is not None and channel.queue not in queues:
         fault = f"org {channel.org!r} has no queue {channel.queue!r}"
         yield ConfigFault(places.of((*at, "queue")), fault, _choose(queues))
-    if built and channel.edition not in built.adapter.capabilities.editions:
-        mend = f"Use one of: {', '.join(built.adapter.capabilities.editions)}."
+    adapter = registry.load().get(channel.kind)
+    if adapter and channel.edition not in adapter.capabilities.editions:
+        mend = f"Use one of: {', '.join(adapter.capabilities.editions)}."
         yield ConfigFault(places.of((*at, "edition")), f"{channel.kind} has no edition {channel.edition!r}", mend)
     for locale, texts in channel.notices.items():
         for code in texts:

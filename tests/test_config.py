@@ -1,0 +1,499 @@
+"""The config: read from YAML and the environment; every fault told at once, with its line and its mend, and no secret in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from gateway import config
+from gateway.errors import ConfigFault, ConfigFaults
+
+SOUND = """\
+public_url: https://byoc.example.com/
+data_dir: /var/lib/byoc
+trusted_proxies: [10.0.0.0/8]
+orgs:
+  acme:
+    reps:
+      ana: {name: Ana, tokens: ["${ANA_TOKEN}"], permissions: [messaging_agent, run_flows]}
+      ben: {name: Ben}
+    queues:
+      support: {name: Support, reps: [ana, ben]}
+    flows:
+      bills:
+        name: Bills
+        rules:
+          - when: {text_matches: "(?i)bill", hours: ["08:00", "18:00"], weekdays: [0, 6]}
+            to: {type: agent, id: ana}
+          - to: {type: queue, id: support}
+channels:
+  sms-de:
+    kind: sms
+    org: acme
+    queue: support
+    edition: standard
+    notices: {"*": {left: null}, de: {joined: "{name} ist da."}}
+    account:
+      account_sid: AC1
+      auth_tokens: ["${file:FOLDER/token}", "${OLD_TOKEN}"]
+      number: "+15550002222"
+"""
+VARIABLES = {"ANA_TOKEN": "token-of-ana", "OLD_TOKEN": "old-auth-token"}
+
+
+@pytest.fixture
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of mounted secrets."""
+    folder = tmp_path_factory.mktemp("secrets")
+    (folder / "token").write_text("new-auth-token\n")
+    return folder
+
+
+@pytest.fixture
+def sound(secrets: Path) -> str:
+    """A config without faults."""
+    return SOUND.replace("FOLDER", str(secrets))
+
+
+def read(text: str, variables: Mapping[str, str] = VARIABLES) -> config.Loaded:
+    return config.loads(text, name="gateway.yaml", environment=variables)
+
+
+def faults_of(text: str, variables: Mapping[str, str] = VARIABLES) -> list[ConfigFault]:
+    with pytest.raises(ConfigFaults) as caught:
+        read(text, variables)
+    return list(caught.value.faults)
+
+
+def line_with(text: str, words: str) -> int:
+    """The number of the one line that holds these words."""
+    found = [number for number, line in enumerate(text.splitlines(), 1) if words in line]
+    assert len(found) == 1, words
+    return found[0]
+
+
+def test_a_sound_config(sound: str) -> None:
+    loaded = read(sound)
+    assert loaded.config.public_url == "https://byoc.example.com"
+    channel = loaded.channels["sms-de"]
+    assert channel.account.webhook_url == "https://byoc.example.com/webhooks/sms-de"
+    assert channel.account.channel_id == "sms-de"
+    assert [t.get_secret_value() for t in channel.account.model_dump()["auth_tokens"]] == ["new-auth-token", "old-auth-token"]
+    assert loaded.orgs["acme"].people["ana"].permissions == {"messaging_agent", "run_flows"}
+    assert loaded.orgs["acme"].queues_of("ben") == {"support"}
+    assert channel.facts.edition == "standard"
+
+
+def test_an_empty_config_is_all_defaults() -> None:
+    assert read("").config == config.GatewayConfig()
+
+
+class Case(NamedTuple):
+    """One fault: `old` in the sound config becomes `new`; it is told at the line that holds `line`."""
+
+    name: str
+    old: str
+    new: str
+    line: str
+    path: str
+    fault: str
+    mend: str
+
+
+CASES = [
+    Case(
+        name="misspelt setting at the top",
+        old="data_dir:",
+        new="data_dri:",
+        line="data_dri",
+        path="data_dri",
+        fault="is no setting",
+        mend="Did you mean `data_dir`?",
+    ),
+    Case(
+        name="misspelt setting of a rep",
+        old="permissions: [mess",
+        new="permisions: [mess",
+        line="permisions",
+        path="orgs.acme.reps.ana.permisions",
+        fault="is no setting",
+        mend="Did you mean `permissions`?",
+    ),
+    Case(
+        name="misspelt setting of an account",
+        old="account_sid: AC1",
+        new="account_sid: AC1\n      api_key_sdi: SK1",
+        line="api_key_sdi",
+        path="channels.sms-de.account.api_key_sdi",
+        fault="is no setting",
+        mend="Did you mean `api_key_sid`?",
+    ),
+    Case(
+        name="a setting that resembles none",
+        old="data_dir:",
+        new="zzz:",
+        line="zzz",
+        path="zzz",
+        fault="is no setting",
+        mend="Remove it, or correct its spelling.",
+    ),
+    Case(
+        name="missing setting",
+        old="ben: {name: Ben}",
+        new="ben: {capacity: 3}",
+        line="ben: {",
+        path="orgs.acme.reps.ben.name",
+        fault="is missing",
+        mend="Add it.",
+    ),
+    Case(
+        name="number out of range",
+        old="data_dir:",
+        new="listen: {port: 70000}\ndata_dir:",
+        line="listen",
+        path="listen.port",
+        fault="input should be less than or equal to 65535",
+        mend="Write a smaller number.",
+    ),
+    Case(
+        name="no number",
+        old="data_dir:",
+        new="listen: {port: http}\ndata_dir:",
+        line="listen",
+        path="listen.port",
+        fault="is no whole number",
+        mend="Write a whole number.",
+    ),
+    Case(
+        name="not one of the words",
+        old="edition: standard",
+        new="edition: extended",
+        line="edition",
+        path="channels.sms-de.edition",
+        fault="input should be 'enhanced' or 'standard'",
+        mend="Use one of the values named.",
+    ),
+    Case(
+        name="a list that is none",
+        old="reps: [ana, ben]",
+        new="reps: ana",
+        line="reps: ana",
+        path="orgs.acme.queues.support.reps",
+        fault="is no list",
+        mend="Write a list, as [a, b].",
+    ),
+    Case(
+        name="no URL",
+        old="public_url: https:",
+        new="public_url: htp:",
+        line="public_url",
+        path="public_url",
+        fault="is no http(s) URL",
+        mend="Correct it; config/gateway.example.yaml shows how it looks.",
+    ),
+    Case(
+        name="no network",
+        old="10.0.0.0/8",
+        new="10.0.0/8",
+        line="trusted_proxies",
+        path="trusted_proxies",
+        fault="'10.0.0/8' does not appear to be an IPv4 or IPv6 network",
+        mend="Correct it; config/gateway.example.yaml shows how it looks.",
+    ),
+    Case(
+        name="variable that is not set",
+        old="${ANA_TOKEN}",
+        new="${ANNA_TOKEN}",
+        line="ANNA_TOKEN",
+        path="orgs.acme.reps.ana.tokens.0",
+        fault="the environment variable ANNA_TOKEN is not set",
+        mend="Set it before starting, or write the value here.",
+    ),
+    Case(
+        name="file that is not there",
+        old="/token}",
+        new="/nothing}",
+        line="/nothing}",
+        path="channels.sms-de.account.auth_tokens.0",
+        fault="nothing can't be read (No such file or directory)",
+        mend="Put the secret there, or correct the path.",
+    ),
+    Case(
+        name="unknown adapter, near a known one",
+        old="kind: sms",
+        new="kind: smss",
+        line="kind: smss",
+        path="channels.sms-de.kind",
+        fault="no adapter is called 'smss'",
+        mend="Did you mean `sms`?",
+    ),
+    Case(
+        name="unknown org",
+        old="    org: acme",
+        new="    org: acne",
+        line="org: acne",
+        path="channels.sms-de.org",
+        fault="there is no org 'acne'",
+        mend="Use one of: acme.",
+    ),
+    Case(
+        name="unknown queue",
+        old="queue: support",
+        new="queue: sales",
+        line="queue: sales",
+        path="channels.sms-de.queue",
+        fault="org 'acme' has no queue 'sales'",
+        mend="Use one of: support.",
+    ),
+    Case(
+        name="edition that the channel hasn't",
+        old="kind: sms",
+        new="kind: line",
+        line="edition",
+        path="channels.sms-de.edition",
+        fault="line has no edition 'standard'",
+        mend="Use one of: enhanced.",
+    ),
+    Case(
+        name="unknown rep in a queue",
+        old="reps: [ana, ben]",
+        new="reps: [ana, bob]",
+        line="bob",
+        path="orgs.acme.queues.support.reps",
+        fault="there is no rep 'bob'",
+        mend="Use one of: ana, ben.",
+    ),
+    Case(
+        name="flow to nobody",
+        old="to: {type: agent, id: ana}",
+        new="to: {type: agent, id: anna}",
+        line="anna",
+        path="orgs.acme.flows.bills.rules.0.to",
+        fault="there is no agent 'anna'",
+        mend="Use one of: ana, ben.",
+    ),
+    Case(
+        name="flow to others",
+        old="to: {type: agent, id: ana}",
+        new="to: {type: others, id: ana}",
+        line="others",
+        path="orgs.acme.flows.bills.rules.0.to",
+        fault="a flow can't yield 'others'",
+        mend="Use agent or queue.",
+    ),
+    Case(
+        name="no regular expression",
+        old='"(?i)bill"',
+        new='"(bill"',
+        line='"(bill"',
+        path="orgs.acme.flows.bills.rules.0.when.text_matches",
+        fault="is no regular expression (missing ), unterminated subpattern at position 0)",
+        mend="Correct the pattern.",
+    ),
+    Case(
+        name="hours without a leading nought",
+        old='"08:00"',
+        new='"8:00"',
+        line='"8:00"',
+        path="orgs.acme.flows.bills.rules.0.when.hours",
+        fault="are no times of day",
+        mend='Write two times in UTC, as ["08:00", "18:00"].',
+    ),
+    Case(
+        name="Sunday as 7",
+        old="weekdays: [0, 6]",
+        new="weekdays: [1, 7]",
+        line="weekdays",
+        path="orgs.acme.flows.bills.rules.0.when.weekdays",
+        fault="are no days of the week",
+        mend="Use 0 (Monday) to 6 (Sunday).",
+    ),
+    Case(
+        name="misspelt notice",
+        old="{joined:",
+        new="{join:",
+        line="{join:",
+        path="channels.sms-de.notices.de.join",
+        fault="there is no notice 'join'",
+        mend="Did you mean `joined`?",
+    ),
+    Case(
+        name="channel id that is no part of an address",
+        old="sms-de:",
+        new="sms/de:",
+        line="sms/de:",
+        path="channels.sms/de",
+        fault="a channel's id is part of an address",
+        mend="Use letters, digits, - and _ only, at most 64.",
+    ),
+    Case(
+        name="the same rep twice",
+        old="ben: {name: Ben}",
+        new="ben: {name: Ben}\n      ana: {name: Anna}",
+        line="Anna",
+        path="orgs.acme.reps.ana",
+        fault="stands in line 7 already",
+        mend="Keep one of them, or rename one.",
+    ),
+    Case(
+        name="digest that is none",
+        old="ben: {name: Ben}",
+        new="ben: {name: Ben, tokens: ['sha256:12']}",
+        line="sha256",
+        path="orgs.acme.reps.ben.tokens.0",
+        fault="is no digest",
+        mend="Write sha256: and the token's digest in 64 hex digits.",
+    ),
+    Case(
+        name="token with a space",
+        old="ben: {name: Ben}",
+        new="ben: {name: Ben, tokens: ['two words']}",
+        line="two words",
+        path="orgs.acme.reps.ben.tokens.0",
+        fault="is no token that a header can carry",
+        mend="Use letters, digits and signs of ASCII without spaces, at most 8192.",
+    ),
+    Case(
+        name="one token for two",
+        old="ben: {name: Ben}",
+        new="ben: {name: Ben, tokens: ['token-of-ana']}",
+        line="ben: {",
+        path="orgs.acme.reps.ben.tokens.0",
+        fault="is another rep's token too",
+        mend="Give each rep a token of their own.",
+    ),
+    Case(
+        name="an account's own check",
+        old='\n      number: "+15550002222"',
+        new="",
+        line="account:",
+        path="channels.sms-de.account",
+        fault="give number or messaging_service_sid: without one Twilio knows no sender",
+        mend="Correct it; config/gateway.example.yaml shows how it looks.",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_one_fault(case: Case, sound: str) -> None:
+    assert case.old in sound
+    text = sound.replace(case.old, case.new, 1)
+    told = faults_of(text)
+    fitting = [fault for fault in told if fault.place == f"gateway.yaml:{line_with(text, case.line)} {case.path}"]
+    assert len(fitting) == 1, [str(fault) for fault in told]
+    assert fitting[0].fault.endswith(case.fault)
+    assert fitting[0].mend == case.mend
+    # Another kind of channel lacks the settings of the other's account; else a fault comes alone.
+    assert len(told) == 1 or case.old == "kind: sms", [str(fault) for fault in told]
+
+
+def test_many_faults_at_once_in_the_order_of_the_file(sound: str) -> None:
+    wanted = [case for case in CASES if case.old in ("data_dir:", "10.0.0.0/8", "${ANA_TOKEN}", "{joined:", "/token}")]
+    wanted = [next(case for case in wanted if case.old == old) for old in dict.fromkeys(case.old for case in wanted)]
+    assert len(wanted) == 5
+    text = sound
+    for case in wanted:
+        text = text.replace(case.old, case.new, 1)
+    expected = {f"gateway.yaml:{line_with(text, case.line)} {case.path}": case.mend for case in wanted}
+    told = faults_of(text)
+    assert {fault.place: fault.mend for fault in told} == expected
+    lines = [int(re.findall(r":(\d+) ", fault.place)[0]) for fault in told]
+    assert lines == sorted(lines)
+
+
+def test_ill_shaped_values_do_not_hide_what_is_wrong_between_the_parts(sound: str) -> None:
+    text = sound.replace("ben: {name: Ben}", "ben: {capacity: many}").replace("queue: support", "queue: sales")
+    told = {fault.place.partition(" ")[2] for fault in faults_of(text)}
+    # The queue names `ben`, who is there although something is wrong with him.
+    assert told == {"orgs.acme.reps.ben.name", "orgs.acme.reps.ben.capacity", "channels.sms-de.queue"}
+
+
+def test_a_variable_that_is_empty_is_no_secret(sound: str) -> None:
+    told = faults_of(sound, {**VARIABLES, "OLD_TOKEN": ""})
+    assert [fault.fault for fault in told] == ["the environment variable OLD_TOKEN is empty"]
+
+
+def test_a_file_that_is_empty_is_no_secret(sound: str, secrets: Path) -> None:
+    (secrets / "token").write_text("\n")
+    assert [fault.fault for fault in faults_of(sound)] == [f"the file {secrets}/token is empty"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "fault"),
+    [
+        ("a: [1\nb: 2", "gateway.yaml:2", "is no YAML"),
+        ("a:\n\tb: 1", "gateway.yaml:2", "is no YAML"),
+        ("a: *nowhere", "gateway.yaml:1", "is no YAML"),
+        ("- 1", "gateway.yaml", "is no group"),
+        ("just words", "gateway.yaml", "is no group"),
+        ("orgs: 5", "gateway.yaml:1 orgs", "is no group"),
+        ("channels:\n  1: {kind: sms, org: a}", "gateway.yaml:2 channels.1", "is no text"),
+    ],
+)
+def test_what_is_no_config_at_all(text: str, place: str, fault: str) -> None:
+    told = faults_of(text)
+    assert told[0].place == place
+    assert told[0].fault.startswith(fault)
+    assert told[0].mend
+
+
+def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigFaults, match=r"can't be read \(No such file or directory\). Give the path of a readable YAML file."
+    ):
+        config.load(tmp_path / "gateway.yaml")
+    (tmp_path / "gateway.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigFaults, match="is no text in UTF-8"):
+        config.load(tmp_path / "gateway.yaml")
+
+
+CANARY = "canary-5up3r-53cr3t"
+
+
+def with_canaries(value: Any) -> list[Any]:
+    """The data with the canary in place of one text or number after another."""
+    if isinstance(value, dict):
+        return [{**value, key: one} for key in value for one in with_canaries(value[key])]
+    if isinstance(value, list):
+        return [[*value[:i], one, *value[i + 1 :]] for i in range(len(value)) for one in with_canaries(value[i])]
+    return [CANARY, [CANARY], {"x": CANARY}, f"sha256:{CANARY}", f"{CANARY} {CANARY}"]
+
+
+def test_no_fault_shows_what_was_given_for_a_secret(sound: str) -> None:
+    """Names that refer to each other are told by design; what may hold a secret never is."""
+    secret = {"tokens", "media_secret", "auth_tokens", "api_key_secret", "shared_keys"}
+    text = sound.replace("data_dir:", "media_secret: ${ANA_TOKEN}\ndata_dir:")
+    text = text.replace("account_sid: AC1", "account_sid: AC1\n      api_key_secret: ${ANA_TOKEN}\n      shared_keys: {a: b}")
+    data = yaml.safe_load(text)
+    told = [told_of(yaml.safe_dump(changed)) for changed in _only_at(secret, data)]
+    assert sum(map(bool, told)) >= 10
+    assert [faults for faults in told if CANARY in faults] == []
+
+
+def told_of(text: str) -> str:
+    try:
+        read(text)
+    except ConfigFaults as faults:
+        return str(faults)
+    return ""
+
+
+def _only_at(names: set[str], value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return [[*value[:i], one, *value[i + 1 :]] for i in range(len(value)) for one in _only_at(names, value[i])]
+    if not isinstance(value, dict):
+        return []
+    here = [{**value, key: one} for key in value if key in names for one in with_canaries(value[key])]
+    return here + [{**value, key: one} for key in value if key not in names for one in _only_at(names, value[key])]
+
+
+def test_no_secret_in_what_a_config_says_of_itself(sound: str) -> None:
+    loaded = read(sound)
+    said = f"{loaded.config!r} {loaded.config} {loaded.channels['sms-de'].account!r} {loaded.orgs['acme'].people!r}"
+    for secret in ("token-of-ana", "new-auth-token", "old-auth-token"):
+        assert secret not in said
