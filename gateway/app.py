@@ -135,10 +135,10 @@ class Gateway:
 
     @asynccontextmanager
     async def _serving(self, sock: socket.socket | None) -> AsyncIterator[str]:
-        await self.inbox.open()
-        await self.broker.open()
         if self.issuer:
             await self.issuer.start()
+        await self.inbox.open()
+        await self.broker.open()
         app, surface = self.application()
         # auto_decompress off: signatures are over the bytes that came, and an unpacked size must be bounded by who unpacks.
         runner = web.AppRunner(
@@ -226,7 +226,7 @@ class _Workers:
     async def _keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
             try:
-                await work()
+                return await work()
             except Exception:
                 _log.exception("worker %s failed; it starts again", name, extra={"action": "worker.failed", "worker": name})
                 await asyncio.sleep(1)
