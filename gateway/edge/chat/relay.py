@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from adapters import standard_webhooks
 from adapters.contract import Answer, RawRequest
+from adapters.errors import NotAuthentic
 from adapters.webchat import WebchatAccount
 from gateway.clock import Clock
 from gateway.edge.chat import store
@@ -59,6 +60,11 @@ class Relay:
         headers = {**standard_webhooks.signed_headers(account.secrets, request_id, body, now), "content-type": "application/json"}
         try:
             answer = await self._intake(visitor.channel_id, RawRequest("POST", account.webhook_url, "", (), headers, body, now))
+        except NotAuthentic as error:
+            _log.error(
+                "the webhook refused a chat event: %s", error, extra={"action": "chat.relay", "channel": visitor.channel_id}
+            )
+            raise _not_taken() from error
         except GatewayError as error:
             raise _not_taken() from error
         if not 200 <= answer.status < 300:
@@ -68,9 +74,11 @@ class Relay:
     async def sweep(self) -> None:
         """For ever: what was left pending by a crash, or by a webhook that could not take it."""
         while True:
-            with contextlib.suppress(GatewayError):
+            try:
                 for visitor in await self._readers.run(store.waiting_visitors):
                     await self._sweep_one(visitor)
+            except Exception:  # whatever it was, the next round may go better, and without rounds nothing would heal
+                _log.exception("the sweep failed", extra={"action": "chat.sweep"})
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _sweep_one(self, visitor: Visitor) -> None:
