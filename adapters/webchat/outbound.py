@@ -14,6 +14,7 @@ from adapters import standard_webhooks
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply, Sent
 from adapters.envelope import MediaPart, Notice, Outbound, OutboundFile, Say, Speaker, TypingSignal
 from adapters.errors import SendFailed, Verdict
+from adapters.reading import answer_of
 from adapters.replies import SENTENCES, THROTTLED, Meaning, failure
 from adapters.webchat import wire
 from adapters.webchat.account import WebchatAccount
@@ -104,8 +105,8 @@ def _signed(outbox_id: str, body: bytes, account: WebchatAccount, now: datetime)
 def _taken(reply: HttpReply, now: datetime) -> dict[str, Any]:
     if not 200 <= reply.status < 300:
         raise _failed(reply, now)
-    return wire.answer_of(reply)
+    return answer_of(reply)
 
 
 def _failed(reply: HttpReply, now: datetime) -> SendFailed:
-    return failure(reply, now, table=_FAILURES, provider_code=wire.problem_code(wire.answer_of(reply)))
+    return failure(reply, now, table=_FAILURES, provider_code=wire.problem_code(answer_of(reply)))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from adapters.contract import Answer, RawRequest
+from adapters.simulated import Wishes
 from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, hex_of
 from adapters.webchat.account import WebchatAccount
 
@@ -55,6 +56,7 @@ class _Wish:
     content_type: str = "application/json"
     line: str | None = None
     delay_seconds: float = 0.0
+    again_after_seconds: float = 0.0
 
 
 class WebchatSimulator:
@@ -101,6 +103,7 @@ class WebchatSimulator:
 
     def _write(self, browser: _Browser, action: Action, now: datetime, words: dict[str, Any]) -> Outcome:
         """Writing implies having read what stands above."""
+        wishes = Wishes.of(action.details)
         self._mark_read(browser)
         browser.clicks += 1
         line = f"{hex_of(browser.customer, 8)}-{browser.clicks:06d}"
@@ -109,8 +112,8 @@ class WebchatSimulator:
         shown = Shown(id=line, sender="me", text=words.get("text"), at=now, status="sending", media=media)
         browser.lines.append(_Line(shown))
         wish = _form(words, action.file, line) if action.file else _wish("messages", words, line=line)
-        wish = replace(wish, delay_seconds=float(action.details.get("delay_seconds", 0)))
-        browser.waiting.extend([wish] * max(1, int(action.details.get("times", 1))))
+        wish = replace(wish, delay_seconds=wishes.delay_seconds, again_after_seconds=wishes.again_after_seconds)
+        browser.waiting.extend([wish] * wishes.times)
         return Outcome(calls=self._pump(browser), line_id=line)
 
     def _mark_read(self, browser: _Browser) -> None:
@@ -146,10 +149,10 @@ class WebchatSimulator:
         headers = {"origin": self._origin, "content-type": content_type, "accept": "application/json"}
         if browser.token:
             headers["authorization"] = f"Bearer {browser.token}"
-        reading = what == "events"
-        if not reading:
+        aside = what in ("events", "again")
+        if not aside:
             browser.in_flight = call_id
-        lane = browser.customer + (" reading" if reading else "")
+        lane = browser.customer + (f" {what}" if aside else "")
         return ProviderCall(call_id, method, self._base + path, headers, body, lane=lane, delay_seconds=delay_seconds)
 
     def settled(self, call: ProviderCall, answer: Answer | None, now: datetime) -> tuple[ProviderCall, ...]:
@@ -158,6 +161,8 @@ class WebchatSimulator:
         if what == "fetch":
             return self._fetched(call, answer)
         browser = self._browsers[rest.partition(":")[2]]
+        if what == "again":
+            return ()
         if what == "events":
             return self._shown(browser, answer, now) if answer and answer.status == 200 else ()
         browser.in_flight = None
@@ -168,8 +173,8 @@ class WebchatSimulator:
         if answer.status == 401 and call.attempt < _MOST_ATTEMPTS:
             browser.token = None  # it ran out: a new session, then the same request
             return self._pump(browser)
-        self._wish_answered(browser, answer)
-        return self._pump(browser)
+        again = self._wish_answered(browser, answer)
+        return (*self._pump(browser), *again)
 
     def _again(self, browser: _Browser, call: ProviderCall, answer: Answer | None) -> tuple[ProviderCall, ...]:
         if call.attempt >= _MOST_ATTEMPTS:
@@ -194,11 +199,14 @@ class WebchatSimulator:
         browser.token = token
         return (*self._pump(browser), *self.refresh(browser.customer, now))
 
-    def _wish_answered(self, browser: _Browser, answer: Answer) -> None:
+    def _wish_answered(self, browser: _Browser, answer: Answer) -> tuple[ProviderCall, ...]:
         wish = browser.waiting.popleft()
         good = 200 <= answer.status < 300
         seq = _json(answer).get("seq") if good else None
         self._restate(browser, wish.line, "sent" if good else "failed", seq if isinstance(seq, int) else None)
+        if not (good and wish.again_after_seconds):
+            return ()  # else a tab that slept since, and never heard that it was taken
+        return (self._call(browser, "again", "POST", f"/{wish.path}", wish.body, wish.content_type, wish.again_after_seconds),)
 
     @staticmethod
     def _restate(browser: _Browser, line_id: str | None, status: str, seq: int | None) -> None:

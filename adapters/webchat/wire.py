@@ -8,7 +8,6 @@ In, to the webhook: `{"channel_id", "visitor": {…}, "events": [{"id", "type", 
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +15,6 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from adapters.contract import HttpReply
 from adapters.envelope import from_unix
 from adapters.errors import NotAuthentic
 from adapters.signing import any_same, hmac_hex, require_secrets
@@ -59,12 +57,3 @@ def problem_code(body: Any) -> str | None:
     """The `code` of an `application/problem+json` answer."""
     code = body.get("code") if isinstance(body, dict) else None
     return code if isinstance(code, str) else None
-
-
-def answer_of(reply: HttpReply) -> dict[str, Any]:
-    """A reply's JSON object; anything else is an empty one."""
-    try:
-        body = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}

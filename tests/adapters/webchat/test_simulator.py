@@ -178,6 +178,21 @@ def test_twice_is_the_same_client_id_twice() -> None:
     assert len(simulator.handset("kim")) == 1
 
 
+def test_a_tab_that_slept_sends_again_days_later_under_the_same_client_id() -> None:
+    simulator = signed_in()
+    (first,) = act(simulator, "say", text="hello", details={"again_after_seconds": 6 * 86400})
+    (again,) = settle(simulator, first, 202, {"id": "m_1", "seq": 1})
+    assert (again.body, again.delay_seconds) == (first.body, 6 * 86400)
+    (second,) = act(simulator, "say", text="next")
+    assert second.lane != again.lane, "it holds up nothing"
+    assert settle(simulator, again, 202, {"id": "m_1", "seq": 1}) == []
+
+
+def test_details_that_cant_be() -> None:
+    with pytest.raises(CannotAct):
+        act(browser(), "say", text="hello", details={"delay_seconds": "soon"})
+
+
 def test_offline_nothing_goes_out_and_online_everything_does() -> None:
     simulator = signed_in()
     assert act(simulator, "offline") == []
