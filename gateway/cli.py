@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -26,7 +27,20 @@ _CONFIG = click.option(
 )
 
 
-@click.group(context_settings=CONTEXT)
+class Told(click.Group):
+    """Turns what went wrong into a sentence and exit 1, whichever command it was."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does, but without tracebacks for what an operator can mend."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `byoc channels | head`: click ends it quietly
+            raise
+        except (GatewayError, AdapterFault, OSError, sqlite3.Error) as error:
+            _fail(error)
+
+
+@click.group(cls=Told, context_settings=CONTEXT)
 @click.version_option(package_name="byoc-gateway", prog_name="byoc")
 def main() -> None:
     """Bring Your Own Channel: messaging channels in, one desk, and back out.
@@ -37,17 +51,14 @@ def main() -> None:
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end, and turn what went wrong into a sentence and exit 1."""
+    """Run to the end."""
     try:
         import uvloop
 
         run = uvloop.run
     except ImportError:
         run = asyncio.run
-    try:
-        run(work)
-    except (GatewayError, AdapterFault, OSError) as error:
-        _fail(error)
+    run(work)
 
 
 def _fail(error: Exception) -> None:
@@ -124,11 +135,7 @@ def check(config_path: Path) -> None:
     """Read the config and tell every fault at once, each with its place and its mend."""
     from gateway import config
 
-    try:
-        loaded = config.load(config_path)
-    except (ConfigFaults, AdapterFault) as error:
-        _fail(error)
-        return
+    loaded = config.load(config_path)
     click.echo(f"{config_path}: no fault; {len(loaded.channels)} channel(s), {len(loaded.orgs)} org(s)")
 
 
@@ -141,11 +148,7 @@ def channels(as_json: bool) -> None:
     """The adapters that are installed, plug-ins too, and what each can do."""
     from adapters import registry
 
-    try:
-        found = registry.load()
-    except AdapterFault as error:
-        _fail(error)
-        return
+    found = registry.load()
     if as_json:
         shape = {
             kind: {"title": a.title, **a.capabilities.model_dump(mode="json"), "settings": a.account.model_json_schema()}

@@ -323,6 +323,7 @@ def loads(text: str, *, name: str = "config", environment: Mapping[str, str]) ->
 def build(raw: Any, places: Places | None = None, faults: Sequence[ConfigFault] = ()) -> Loaded:
     """Validate plain data; `faults` were found in it before. Raises ConfigFaults."""
     places, told = places or Places(), list(faults)
+    unfilled = [fault.place.partition(" ")[2] for fault in faults]
     config = _validated(raw, places, told)
     channels: dict[str, Channel] = {}
     if config is not None:
@@ -334,7 +335,7 @@ def build(raw: Any, places: Places | None = None, faults: Sequence[ConfigFault] 
                 told += built
         told += cross_check(config, raw, places)
     if told or config is None:
-        raise ConfigFaults(_in_order(told))
+        raise ConfigFaults(_in_order(told, unfilled))
     return Loaded(config, channels)
 
 
@@ -351,11 +352,13 @@ def _validated(raw: Any, places: Places, told: list[ConfigFault]) -> GatewayConf
     return None
 
 
-def _in_order(faults: Sequence[ConfigFault]) -> list[ConfigFault]:
-    """As they stand in the file, one for each place: what could not be filled in is often wrong in a second way."""
+def _in_order(faults: Sequence[ConfigFault], unfilled: Sequence[str]) -> list[ConfigFault]:
+    """As they stand in the file, one for each place. What is wrong of a group because something in it could not be filled in isn't told."""
     first: dict[str, ConfigFault] = {}
     for fault in faults:
-        first.setdefault(fault.place, fault)
+        path = fault.place.partition(" ")[2]
+        if not any(one.startswith(f"{path}.") for one in unfilled):
+            first.setdefault(fault.place, fault)
     return sorted(first.values(), key=lambda fault: line_of(fault.place))
 
 

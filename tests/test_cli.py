@@ -1,0 +1,302 @@
+"""`byoc`: every command's help, exit codes, what it prints; the signals and real processes stand in tests/acceptance."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from adapters import registry
+from adapters.envelope import envelope_schema
+from gateway.cli import main
+from tests.world import demo, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRACT = {
+    "demo",
+    "serve",
+    "check",
+    "channels",
+    "simulate",
+    "inbox list",
+    "inbox show",
+    "inbox replay",
+    "outbox list",
+    "outbox show",
+    "outbox replay",
+    "envelope-schema",
+    "example-config",
+}
+SOUND = """\
+orgs: {acme: {reps: {ana: {name: Ana, tokens: [token-of-ana]}}, queues: {support: {name: Support, reps: [ana]}}}}
+channels: {web: {kind: webchat, org: acme, queue: support, account: {secrets: [a-secret-of-this-test-alone]}}}
+"""
+
+
+def commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its words, groups too."""
+    for name, command in group.commands.items():
+        yield (*before, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*before, name))
+
+
+COMMANDS = {" ".join(words): command for words, command in commands(main)}
+
+
+def byoc(*words: str, **how: Any) -> Result:
+    return CliRunner().invoke(main, list(words), prog_name="byoc", **how)
+
+
+def test_the_commands_of_the_contract_are_there() -> None:
+    assert set(COMMANDS) >= CONTRACT
+
+
+@pytest.mark.parametrize("words", ["", *COMMANDS])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_says_what_it_does_and_needs(words: str, option: str) -> None:
+    told = byoc(*words.split(), option)
+    assert told.exit_code == 0
+    assert told.output.startswith(f"Usage: byoc {words}".rstrip())
+    command = COMMANDS.get(words, main)
+    assert command.help
+    assert command.help.split()[0] in told.output
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            assert parameter.opts[0] in told.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["nonsense"],
+        ["inbox"],
+        ["inbox", "nonsense"],
+        ["demo", "--port"],
+        ["demo", "--port", "many"],
+        ["demo", "--log-level", "loud"],
+        ["demo", "extra"],
+        ["serve"],
+        ["check"],
+        ["simulate"],
+        ["inbox", "show"],
+        ["inbox", "show", "one"],
+        ["inbox", "list", "--limit", "x"],
+        ["outbox", "list", "--data", "/nowhere"],
+    ],
+    ids=" ".join,
+)
+def test_used_wrongly_is_2(words: list[str]) -> None:
+    told = byoc(*words)
+    assert told.exit_code == 2
+    assert told.stdout == ""
+    assert re.search("Usage: byoc|Error: ", told.stderr)
+
+
+# ----------------------------------------------------------------------------------------------------- check
+
+
+def test_check_of_a_sound_config(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(SOUND)
+    told = byoc("check", "--config", str(path))
+    assert (told.exit_code, told.stdout) == (0, f"{path}: no fault; 1 channel(s), 1 org(s)\n")
+
+
+def test_check_takes_its_file_from_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(SOUND)
+    assert byoc("check", env={"BYOC_CONFIG": str(path)}).exit_code == 0
+
+
+def test_check_tells_each_fault_on_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(SOUND.replace("kind: webchat", "kind: webchatt").replace("queue: support", "queue: sales"))
+    told = byoc("check", "--config", str(path))
+    assert told.exit_code == 1
+    assert told.stdout == ""
+    assert told.stderr.splitlines() == [
+        "2 fault(s) in the config:",
+        f"  {path}:2 channels.web.kind: no adapter is called 'webchatt'. Did you mean `webchat`?",
+        f"  {path}:2 channels.web.queue: org 'acme' has no queue 'sales'. Use one of: support.",
+    ]
+
+
+@pytest.mark.parametrize("command", ["check", "serve", "simulate"])
+def test_no_config_is_1(command: str) -> None:
+    told = byoc(command, "--config", "/nowhere/gateway.yaml")
+    assert told.exit_code == 1
+    assert "can't be read" in told.stderr
+
+
+# ------------------------------------------------------------------------------------- channels, schema, example
+
+
+def test_channels_names_every_adapter() -> None:
+    told = byoc("channels")
+    assert told.exit_code == 0
+    for kind, adapter in registry.load().items():
+        assert f"{kind}: {adapter.title}\n" in told.stdout
+
+
+def test_channels_for_programs() -> None:
+    told = json.loads(byoc("channels", "--json").stdout)
+    assert set(told) == set(registry.load())
+    for kind, adapter in registry.load().items():
+        assert told[kind]["title"] == adapter.title
+        assert set(told[kind]["outbound"]) == adapter.capabilities.outbound
+        wanted = {name for name, field in adapter.account.model_fields.items() if not field.exclude}
+        assert wanted <= set(told[kind]["settings"]["properties"])
+
+
+def test_a_plug_in_that_can_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise registry.AdapterFault("the adapter 'pigeon:ADAPTER' can't be imported (x): repair it")
+
+    monkeypatch.setattr(registry, "load", broken)
+    told = byoc("channels")
+    assert (told.exit_code, told.stderr) == (1, "byoc: the adapter 'pigeon:ADAPTER' can't be imported (x): repair it\n")
+
+
+def test_envelope_schema() -> None:
+    told = byoc("envelope-schema")
+    assert told.exit_code == 0
+    assert json.loads(told.stdout) == json.loads(json.dumps(envelope_schema()))
+
+
+def test_example_config_is_a_config(tmp_path: Path) -> None:
+    told = byoc("example-config")
+    assert told.exit_code == 0
+    path = tmp_path / "gateway.yaml"
+    path.write_text(told.stdout)
+    checked = byoc("check", "--config", str(path))
+    assert checked.exit_code == 1  # its variables aren't set here
+    assert all("the environment variable" in line for line in checked.stderr.splitlines()[1:])
+
+
+# ------------------------------------------------------------------------------------------ inbox and outbox
+
+
+@pytest.mark.parametrize("group", ["inbox", "outbox"])
+def test_replay_wants_ids_or_all(group: str, tmp_path: Path) -> None:
+    for words in (["--all", "1"], []):
+        told = byoc(group, "replay", "--data", str(tmp_path), *words)
+        assert told.exit_code == 2
+        assert "--all" in told.stderr
+
+
+@pytest.mark.parametrize("group", ["inbox", "outbox"])
+def test_a_folder_without_a_gateway_s_files(group: str, tmp_path: Path) -> None:
+    for words in (["list"], ["show", "1"], ["replay", "--all"]):
+        told = byoc(group, *words, "--data", str(tmp_path))
+        assert told.exit_code == 1, told
+        assert isinstance(told.exception, SystemExit), "a sentence, no traceback"
+        assert "give the gateway's data_dir with --data" in told.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_was_not_understood_is_listed_shown_and_read_again(tmp_path: Path) -> None:
+    async with demo(tmp_path / "data") as world:
+        account = world.gateway.loaded.channels["line"].account
+        body = b'{"broken": '
+        secret = account.model_dump()["channel_secrets"][0].get_secret_value()
+        signature = base64.b64encode(hmac.digest(secret.encode(), body, hashlib.sha256)).decode()
+        taken = await world.call("POST", "/webhooks/line", data=body, headers={"X-Line-Signature": signature})
+        assert taken.status == 200
+        folder = str(tmp_path / "data")
+
+        def listed() -> list[str]:
+            lines = byoc("inbox", "list", env={"BYOC_DATA": folder}).stdout.splitlines()
+            return [] if lines[0].startswith("nothing waits") else lines
+
+        (line,) = await wait_until(listed, what="the broken webhook in the list")
+        row_id, _at, channel, reason = line.split("  ", 3)
+        assert channel == "line"
+        assert reason
+        shown = json.loads(byoc("inbox", "show", row_id, "--data", folder).stdout)
+        assert (shown["state"], shown["body"], shown["attempts"]) == ("stuck", '{"broken": ', 1)
+        assert secret not in json.dumps(shown)
+        replayed = byoc("inbox", "replay", row_id, "--data", folder)
+        assert (replayed.exit_code, replayed.stdout) == (0, "1 webhook(s) on the way again\n")
+
+        def read_again() -> bool:
+            again = json.loads(byoc("inbox", "show", row_id, "--data", folder).stdout)
+            return (again["attempts"], again["state"]) == (2, "stuck")
+
+        await wait_until(read_again, what="the second try")
+        assert byoc("inbox", "show", "999", "--data", folder).exit_code == 1
+        assert byoc("inbox", "replay", "999", "--data", folder).exit_code == 1
+
+
+async def test_what_was_not_delivered_is_listed_shown_and_sent_again(tmp_path: Path) -> None:
+    """A carrier filters the message out; an operator sends it once more."""
+    folder = str(tmp_path / "data")
+    async with demo(tmp_path / "data") as world:
+        ana, kim = world.rep("ana"), world.customer("sms")
+        await ana.present()
+        assert (await kim.says("hello")).status == 201
+        session = await ana.take("sms")
+        await wait_until(lambda: kim.seen("notice"), what="the notice that Ana joined")
+        filtered = {"mischief": [{"error": 30007}]}
+        assert (await kim.does("say", text="still there?", details=filtered)).status == 201
+        assert (await ana.say(session["id"], "are you there?")).status == 201
+
+        def listed() -> list[str]:
+            lines = byoc("outbox", "list", "--data", folder).stdout.splitlines()
+            return [line for line in lines if "  failed  " in line]
+
+        (line,) = await wait_until(listed, what="the failed message in the list")
+        row_id, _at, channel, state, told = line.split("  ", 4)
+        assert (channel, state) == ("sms", "failed")
+        assert told.startswith("filtered (30007)  ")
+        shown = json.loads(byoc("outbox", "show", row_id, "--data", folder).stdout)
+        assert shown["message"]["text"].endswith("are you there?")
+        assert [one["outcome"] for one in shown["attempts"]] == ["sent"], "it was taken, and failed later"
+        replayed = byoc("outbox", "replay", row_id, "--data", folder)
+        assert (replayed.exit_code, replayed.stdout) == (0, "1 message(s) on the way again\n")
+
+        async def arrived() -> bool:
+            return any(line["text"].endswith("are you there?") for line in await kim.seen("message"))
+
+        await wait_until(arrived, what="the message on the handset")
+
+
+# ------------------------------------------------------------------------------------------------ completion
+
+
+def bash(script: str) -> str:
+    here = Path(sys.executable).parent
+    ran = subprocess.run(
+        ["bash", "--norc", "-c", f'PATH="{here}:$PATH"; {script}'], capture_output=True, text=True, timeout=60, check=True
+    )
+    return ran.stdout
+
+
+@pytest.mark.skipif(not Path(sys.executable).with_name("byoc").exists(), reason="`byoc` is not installed beside this Python")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("byoc in", "inbox"), ("byoc inbox re", "replay"), ("byoc demo --lo", "--log-level"), ("byoc envelope", "envelope-schema")],
+)
+def test_the_shell_completes(words: str, expected: str) -> None:
+    """As the help of `byoc` says: `eval "$(_BYOC_COMPLETE=bash_source byoc)"`."""
+    count = len(words.split()) - 1
+    script = f"""
+        eval "$(_BYOC_COMPLETE=bash_source byoc)"
+        COMP_WORDS=({words}); COMP_CWORD={count}; COMP_LINE="{words}"; COMP_POINT={len(words)}
+        _byoc_completion byoc "{words.split()[-1]}" "{words.split()[-2]}"
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    assert bash(script).split() == [expected]
+    assert 'eval "$(_BYOC_COMPLETE=bash_source byoc)"' in byoc("--help").output
