@@ -84,7 +84,7 @@ def t3_agents(session: Session, facts: Facts, by: Login, purpose: Purpose) -> It
     if p4_direct_routing(facts.settings) is not None:
         return
     for rep in facts.people.values():
-        if rep.login != by and t3_is_listed(rep, session, facts, by, purpose):
+        if t3_is_listed(rep, session, facts, by, purpose):
             yield Destination(
                 type=RecipientType.agent,
                 id=rep.login,
@@ -96,7 +96,7 @@ def t3_agents(session: Session, facts: Facts, by: Login, purpose: Purpose) -> It
 
 
 def t3_is_listed(rep: Rep, session: Session, facts: Facts, by: Login, purpose: Purpose) -> bool:
-    """T3: of this org, not in the session, online for messaging (P5), with the rights (P2), and no bot where C5 refuses one."""
+    """T3: of this org, not in the session (as who asks is), online for messaging (P5), with the rights (P2), and no bot where C5 refuses one."""
     return (
         rep.org == session.org
         and not session.has_rep(rep.login)
@@ -110,13 +110,13 @@ def t3_queues(session: Session, facts: Facts, by: Login, purpose: Purpose) -> It
     """T3: each with how many of its reps could take the session now."""
     for queue in facts.queues.values():
         if queue.org == session.org:
-            available = t3_available(queue, session, facts, by)
+            available = t3_available(queue, session, facts)
             yield Destination(type=RecipientType.queue, id=queue.id, name=queue.name, available=available)
 
 
-def t3_available(queue: Queue, session: Session, facts: Facts, by: Login) -> int:
-    """T3: those of the queue who could be given the session, without the one who asks."""
-    return sum(can_receive(rep, session, facts) for rep in reps_of(queue, facts) if rep.login != by)
+def t3_available(queue: Queue, session: Session, facts: Facts) -> int:
+    """T3: those of the queue who could be given the session."""
+    return sum(can_receive(rep, session, facts) for rep in reps_of(queue, facts))
 
 
 def t3_flows(session: Session, facts: Facts, by: Login, purpose: Purpose) -> Iterable[Destination]:

@@ -136,8 +136,10 @@ def l5_grace_over(draft: Draft, ref: str) -> None:
 
 
 def l5_wait_for_another(draft: Draft, reason: str, passed: tuple[Login, ...] = ()) -> None:
-    """L5, L6: nobody is left; the session waits and is routed anew. `passed`: who isn't asked in this round."""
-    withdraw_all(draft, reason="waiting")
+    """L5, L6: nobody is left; the session waits and is routed anew. `passed`: who isn't asked in this round.
+
+    No request is open here: each was withdrawn when the rep who made it left.
+    """
     draft.cancel_timer(TimerKind.idle, "")
     draft.change(passed=passed, last_reps=(), absent={})
     draft.turn(Status.waiting, reason=reason)
