@@ -119,7 +119,7 @@ def start(kind: str, port: int, core: int) -> subprocess.Popen[bytes]:
     folder = tempfile.mkdtemp(prefix="byoc-bench-")
     command = [sys.executable, __file__, "--serve", kind, "--port", str(port), "--data", folder]
     process = subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
-    for _ in range(200):
+    for _ in range(1_000):  # a busy machine needs its time
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
                 return process

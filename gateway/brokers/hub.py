@@ -60,7 +60,11 @@ class Hub:
     async def run(self) -> None:
         """Give out what is committed, until cancelled."""
         while True:
-            rows = await self._readers.run(lambda c: self._hydrated(c, self._last))
+            known = set(self._listeners)
+            callers = [listener.caller for listener in known]
+            rows = await self._readers.run(lambda c, who=callers: self._hydrated(c, self._last, who))  # type: ignore[misc]
+            if self._listeners - known:
+                continue  # somebody came while we read: once more, for them too
             for row, data in rows:
                 self._last = row.number
                 for listener in self._listeners:
@@ -98,7 +102,7 @@ class Hub:
             raise EventsGone
         at = start
         while at < until:
-            rows = await self._readers.run(lambda c, at=at: self._hydrated(c, at))  # type: ignore[misc]
+            rows = await self._readers.run(lambda c, at=at: self._hydrated(c, at, [caller]))  # type: ignore[misc]
             for row, data in rows:
                 if row.number <= until and _may(caller, row):
                     yield self._event(caller, row, data)
@@ -106,10 +110,13 @@ class Hub:
                 return
             at = rows[-1][0].number
 
-    def _hydrated(self, connection: sqlite3.Connection, after: int) -> Sequence[tuple[StoredEvent, Any]]:
+    def _hydrated(
+        self, connection: sqlite3.Connection, after: int, callers: Sequence[Caller]
+    ) -> Sequence[tuple[StoredEvent, Any]]:
+        """The next events; what they are about is read only for those that one of the callers may see."""
         rows = events.after(connection, after, _CHUNK)
         now = self._clock()
-        return [(row, self._read(connection, row, now)) for row in rows]
+        return [(row, self._read(connection, row, now) if any(_may(c, row) for c in callers) else None) for row in rows]
 
     def _read(self, connection: sqlite3.Connection, row: StoredEvent, now: datetime) -> Any:
         session_id = row.session_id or ""

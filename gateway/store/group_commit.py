@@ -91,6 +91,7 @@ class GroupCommit:
         self._jobs: deque[tuple[Any, asyncio.Future[Any]]] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._asleep = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.commits = 0
@@ -126,9 +127,10 @@ class GroupCommit:
         if self._closing:
             future.set_exception(StoreUnavailable("the store is closing"))
             return future
-        with self._wake:
-            self._jobs.append((job, future))
-            self._wake.notify()
+        self._jobs.append((job, future))
+        if self._asleep:  # read after the job is there, as the writer looks for jobs after it says that it sleeps
+            with self._wake:
+                self._wake.notify()
         return future
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -144,8 +146,10 @@ class GroupCommit:
 
     def _next_batch(self) -> list[tuple[Any, asyncio.Future[Any]]]:
         with self._wake:
+            self._asleep = True
             while not self._jobs and not self._closing:
                 self._wake.wait()
+            self._asleep = False
             return [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST_JOBS_PER_COMMIT))]
 
     def _commit(self, jobs: list[Any]) -> Sequence[Any]:
