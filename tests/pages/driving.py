@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -95,3 +96,23 @@ class Handset:
 
     def sees(self, text: str | re.Pattern[str]) -> None:
         expect(self.screen).to_contain_text(text, timeout=PATIENCE_MS)
+
+    def attach(self, file: Path) -> None:
+        self.page.locator("byoc-handset").filter(has=self.screen).locator("input[type=file]").set_input_files(file)
+
+    def do(self, deed: str) -> None:
+        """Press one of the buttons behind the dots."""
+        mine = self.page.locator("byoc-handset").filter(has=self.screen)
+        opener = mine.get_by_role("button", name=f"{self.title}: what else the customer can do", exact=True)
+        opener.click()
+        mine.get_by_role("button", name=deed, exact=True).click()
+        opener.click()
+
+    def on_line(self, text: str, deed: str, words: str | None = None) -> None:
+        """Choose a line, and do something with it."""
+        row = self.screen.get_by_role("listitem").filter(has_text=text)
+        row.get_by_role("button", name="What can be done with this message").click()
+        dialog = self.page.get_by_role("dialog")
+        if words is not None:
+            dialog.get_by_label("New text").fill(words)
+        dialog.get_by_role("button", name=deed, exact=True).click()

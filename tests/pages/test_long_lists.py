@@ -50,7 +50,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 def numbers_in(log: Locator) -> list[int]:
     """Which of Kim's messages are in the document, in order."""
-    return [int(found[1]) for text in log.locator(".message .text").all_inner_texts() if (found := re.match(r"Message (\d+) ", text))]
+    return [
+        int(found[1]) for text in log.locator(".message .text").all_inner_texts() if (found := re.match(r"Message (\d+) ", text))
+    ]
 
 
 def test_a_log_of_10000_entries(demo: Demo, opens: Opens) -> None:

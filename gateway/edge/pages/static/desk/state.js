@@ -14,6 +14,7 @@ const OPEN_STATUSES = ["active", "waiting", "inactive"];
 const LIST_PAGE = 100;
 const LOG_PAGE = 50;
 const OLDER_PAGE = 200;
+const FAR_PAGE = 1000; // the most that the API gives
 const PREVIEW_PAGE = 20;
 const WARM_AT_ONCE = 2;
 const TYPING_LASTS_MS = 8_000;
@@ -143,7 +144,7 @@ export class Desk {
     const { type, session_id: id, data } = event;
     if (type === "session") this.#put(data.session ?? data);
     else if (type === "entry") this.#entry(id, data.entry ?? data);
-    else if (type === "delivery") this.transcripts.get(id)?.deliver(data.number, data.delivery) && this.#logChanged(id);
+    else if (type === "delivery") this.#delivered(id, data);
     else if (type === "media") this.#refetch(id, data.number);
     else if (type === "typing") this.#typed(id, data);
     else if (type === "presence") this.#presence(data);
@@ -197,11 +198,20 @@ export class Desk {
     this.#changed("sessions", ...(id === this.selected ? ["log"] : []));
   }
 
+  #delivered(id, { number, delivery }) {
+    const transcript = this.transcript(id);
+    if (!transcript.loaded) transcript.touched.add(number);
+    else if (transcript.deliver(number, delivery)) this.#logChanged(id);
+  }
+
+  // A line has changed. One that changed while its page was being read is asked for again afterwards.
   async #refetch(id, number) {
-    if (!this.transcripts.get(id)?.get(number)) return;
+    const transcript = this.transcript(id);
+    if (!transcript.loaded) transcript.touched.add(number);
+    if (!transcript.get(number)) return;
     await this.quietly(async () => {
       const page = await this.api.entries(id, { after: number - 1, limit: 1 });
-      for (const entry of page.items) this.transcripts.get(id)?.put(entry);
+      for (const entry of page.items) transcript.put(entry);
       this.#logChanged(id);
     });
   }
@@ -415,6 +425,8 @@ export class Desk {
     try {
       transcript.addOlder(await this.api.entries(id, { limit }));
       transcript.failed = null;
+      for (const number of transcript.touched) this.#refetch(id, number);
+      transcript.touched.clear();
     } catch (error) {
       transcript.failed = error.message;
       setTimeout(() => { transcript.failed = null; }, FAILED_RESTS_MS);
@@ -425,13 +437,13 @@ export class Desk {
     this.#logChanged(id);
   }
 
-  /** The next older page; nothing when one is on its way. */
-  async loadOlder(id) {
+  /** The next older page, a big one for a reader who leapt `far` back; nothing when one is on its way. */
+  async loadOlder(id, { far = false } = {}) {
     const transcript = this.transcript(id);
     if (!transcript.loaded) return this.#loadFirst(id, LOG_PAGE);
     if (!transcript.remaining || transcript.loading) return undefined;
     transcript.loading = true;
-    await this.quietly(async () => transcript.addOlder(await this.api.entries(id, { before: transcript.first, limit: OLDER_PAGE })));
+    await this.quietly(async () => transcript.addOlder(await this.api.entries(id, { before: transcript.first, limit: far ? FAR_PAGE : OLDER_PAGE })));
     transcript.loading = false;
     this.#logChanged(id);
     return undefined;

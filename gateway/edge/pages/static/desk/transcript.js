@@ -12,7 +12,9 @@ export class Transcript {
   known = 0; // up to here nothing is missing
   loading = false;
   failed = null;
+  touched = new Set(); // numbers of lines that changed before the first page was here
   reactions = new Map(); // number -> Map(who -> emoji)
+  #edits = new Map(); // number -> the latest entry that edits it
   #early = []; // came by events before the first page
 
   get loaded() {
@@ -34,7 +36,7 @@ export class Transcript {
     this.remaining = page.next === null ? 0 : (page.remaining ?? Math.max(0, (this.first ?? 1) - 1));
     if (!begins) return;
     this.known = this.last;
-    for (const entry of this.#early.splice(0)) this.take(entry);
+    for (const entry of this.#early.splice(0)) if (entry.number > this.known) this.take(entry); // the page tells more of the others
   }
 
   /** A page of what comes after `known`. */
@@ -64,9 +66,21 @@ export class Transcript {
     const known = this.entries[place]?.number === entry.number ? this.entries[place] : null;
     // A reading that was begun before an event may come after it: how a message fares never goes back.
     const merged = known ? { ...entry, delivery: furthest(known.delivery, entry.delivery) } : entry;
-    this.entries.splice(place, known ? 1 : 0, merged);
-    if (entry.kind === "reaction" && entry.details?.number) this.#react(entry);
+    this.entries.splice(place, known ? 1 : 0, this.#edited(merged));
+    const about = entry.details?.number;
+    if (entry.kind === "reaction" && about) this.#react(entry);
+    if (entry.kind === "message_edited" && about && (this.#edits.get(about)?.number ?? 0) < entry.number) {
+      this.#edits.set(about, entry);
+      const original = this.get(about);
+      if (original) this.put(original);
+    }
     return !known;
+  }
+
+  // The new words stand in an entry of their own; the message is shown with them.
+  #edited(entry) {
+    const edit = this.#edits.get(entry.number);
+    return edit && !entry.deleted ? { ...entry, edited: true, text: edit.text, parts: edit.parts } : entry;
   }
 
   get(number) {

@@ -9,14 +9,15 @@ export const DEEDS = [
   { kind: "choose", words: "Choose an answer", needs: ["message.choice"], give: () => ({ text: "Yes, please", details: { id: "yes", title: "Yes, please" } }) },
 ];
 
+// No capability tells who may misbehave: the simulated provider says so, with the reason why not.
 export const MISCHIEF = [
   { kind: "twice", words: "Send twice", needs: [] },
   { kind: "offline", words: "Go offline", needs: [] },
   { kind: "online", words: "Come online", needs: [] },
-  { kind: "block", words: "Block", needs: ["ended"] },
-  { kind: "unblock", words: "Unblock", needs: ["ended"] },
+  { kind: "block", words: "Block", needs: [] },
+  { kind: "unblock", words: "Unblock", needs: [] },
   { kind: "stop", words: "Opt out (STOP)", needs: ["ended"], kinds: ["sms"] },
-  { kind: "end", words: "End the chat", needs: ["ended"] },
+  { kind: "end", words: "End the chat", needs: [] },
 ];
 
 export const ON_A_LINE = [

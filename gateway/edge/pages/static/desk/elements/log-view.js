@@ -57,51 +57,61 @@ class LogView extends HTMLElement {
     this.told = null;
     this.readBefore = this.desk.marks.readUpTo(id);
     this.scroller.reset();
-    this.signs = new Map();
+    this.facts = new Map();
   }
 
+  // A row for each line. Of 10,000 entries all but a few are as they were: what was found out about one is kept with it.
   #rows(transcript) {
-    const { desk } = this;
     const rows = [];
     let before = null;
-    let date = "";
+    let date = null;
     let newPlaced = this.readBefore === null;
     for (const entry of transcript.entries) {
-      if (isAside(entry) && entry.kind === "whisper") continue;
-      if (entry.kind !== "message" && lineOf(entry, this.#name) === null) continue;
-      const words = day(entry.at);
-      if (words !== date) {
-        date = words;
+      const facts = this.#facts(entry);
+      if (facts.hidden) continue;
+      if (facts.day !== date) {
+        date = facts.day;
         before = null;
-        rows.push({ key: `day ${entry.number}`, sign: words, guess: 40, make: () => dayLine(words) });
+        rows.push((facts.dayRow ??= { key: `day ${entry.number}`, sign: date, guess: 40, make: () => dayLine(day(entry.at)) }));
       }
       if (!newPlaced && entry.number > this.readBefore && isNews(entry)) {
         newPlaced = true;
         before = null;
         rows.push({ key: "new", sign: "", guess: 30, make: newLine });
       }
-      rows.push(this.#row(entry, before, transcript));
-      before = entry;
+      rows.push(this.#row(entry, facts, before, transcript));
+      before = facts;
     }
-    for (const item of desk.outbox.of(desk.selected).filter(({ aside }) => !aside)) {
-      rows.push({ key: item.key, sign: `${item.state} ${item.problem}`, guess: 60, make: () => unsentLine(item, { again: (key) => desk.outbox.again(key), discard: (key) => desk.outbox.discard(key) }) });
+    for (const item of this.desk.outbox.of(this.desk.selected).filter(({ aside }) => !aside)) {
+      rows.push({ key: item.key, sign: `${item.state} ${item.problem}`, guess: 60, make: () => unsentLine(item, { again: (key) => this.desk.outbox.again(key), discard: (key) => this.desk.outbox.discard(key) }) });
     }
     return rows;
   }
 
-  #row(entry, before, transcript) {
-    const { desk } = this;
+  // Entries are never changed in place, so one that is the same object has the same facts.
+  #facts(entry) {
+    const known = this.facts.get(entry.number);
+    const { size: names } = this.desk.names; // a quiet line may name somebody whose name was learned since
+    if (known?.entry === entry && known.names === names) return known;
+    const hidden = entry.kind === "whisper" || (entry.kind !== "message" && lineOf(entry, this.#name) === null);
+    const facts = { entry, names, hidden, time: Date.parse(entry.at), day: new Date(entry.at).setHours(0, 0, 0, 0), speaker: entry.kind === "message" ? (entry.from?.id ?? "") : null, row: known?.entry === entry && entry.kind === "message" ? known.row : null };
+    this.facts.set(entry.number, facts);
+    return facts;
+  }
+
+  #row(entry, facts, before, transcript) {
     const key = entry.number;
-    if (entry.kind !== "message") return { key, entry, sign: entry, guess: 30, make: () => quietLine(entry, this.#name) };
-    const lead = !(before?.kind === "message" && before.from?.id === entry.from?.id && Date.parse(entry.at) - Date.parse(before.at) < RUN_MS);
-    const side = entry.from?.role === "end_user" ? "customer" : entry.from?.id === desk.me.login ? "mine" : "rep";
+    if (entry.kind !== "message") return (facts.row ??= { key, sign: facts, guess: 30, make: () => quietLine(entry, this.#name) });
+    const lead = !(before && before.speaker === facts.speaker && facts.time - before.time < RUN_MS);
     const reactions = [...(transcript.reactions.get(key)?.values() ?? [])];
-    const answered = entry.details?.reply_to ? transcript.get(Number(entry.details.reply_to)) : null;
-    // A row is drawn anew when what it shows has changed: entries are never changed in place, so the object itself is the sign.
-    const kept = this.signs.get(key);
-    const sign = kept && kept.entry === entry && kept.lead === lead && kept.answered === answered && kept.reactions.join() === reactions.join() ? kept : { entry, lead, answered, reactions };
-    this.signs.set(key, sign);
-    return { key, entry, sign, guess: 64 + Math.floor((entry.text?.length ?? 0) / 60) * 20 + (entry.parts?.some((p) => p.type === "media") ? 160 : 0), make: () => messageLine({ entry, side, lead, reactions, replyTo: answered }, this.actions) };
+    const replyTo = entry.details?.reply_to ? transcript.get(Number(entry.details.reply_to)) : null;
+    const kept = facts.row;
+    if (kept && kept.lead === lead && kept.replyTo === replyTo && kept.reactions.join() === reactions.join()) return kept;
+    const { me } = this.desk;
+    const side = entry.from?.role === "end_user" ? "customer" : entry.from?.id === me.login ? "mine" : "rep";
+    const guess = 64 + Math.floor((entry.text?.length ?? 0) / 60) * 20 + (entry.parts?.some((p) => p.type === "media") ? 160 : 0);
+    facts.row = { key, sign: {}, lead, replyTo, reactions, guess, make: () => messageLine({ entry, side, lead, reactions, replyTo }, this.actions) };
+    return facts.row;
   }
 
   #name = (id) => this.desk.name("agent", id);
@@ -129,10 +139,11 @@ class LogView extends HTMLElement {
   #moved() {
     this.#seen();
     const transcript = this.source;
+    const far = this.view.scrollTop + this.view.clientHeight < this.scroller.lead;
     const hidden = this.scroller.atEnd ? 0 : this.desk.unread(this.shown);
     this.newest.hidden = this.scroller.atEnd;
     this.newest.lastChild.textContent = hidden ? `${hidden} new` : "Newest";
-    if (transcript && this.scroller.atLead && !transcript.loading) this.desk.loadOlder(this.shown);
+    if (transcript && this.scroller.atLead && !transcript.loading) this.desk.loadOlder(this.shown, { far });
     else if (transcript && !transcript.loaded && !transcript.loading && !transcript.failed) this.desk.loadOlder(this.shown);
   }
 
