@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 
 from adapters.envelope import OutboundFile, Speaker
@@ -18,15 +19,32 @@ from tests.edge_chat.browsing import Shop, Visitor, chromium, person
 from tests.edge_chat.test_identity import SITE_KEY, proof
 from tests.edge_chat.world import DOWN, PNG, World
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chrome() -> AsyncIterator[Browser]:
+    """One browser for all; each person has a profile of their own."""
+    async with chromium() as browser:
+        yield browser
 
 
 @contextlib.asynccontextmanager
-async def scene(tmp_path: Path, **settings: Any) -> AsyncIterator[tuple[World, Shop, Browser]]:
+async def scene(tmp_path: Path, chrome: Browser, **settings: Any) -> AsyncIterator[tuple[World, Shop, Browser]]:
     """A chat service, a shop, a browser."""
     settings = {"allowed_origins": ["*"], "welcome": {"en": "Hello! How can we help?"}, "title": {"en": "Ask us"}, **settings}
-    async with World(tmp_path, **settings).running() as world, Shop(world).running() as shop, chromium() as browser:
-        yield world, shop, browser
+    async with World(tmp_path, **settings).running() as world, Shop(world).running() as shop, leaving(chrome):
+        yield world, shop, chrome
+
+
+@contextlib.asynccontextmanager
+async def leaving(chrome: Browser) -> AsyncIterator[Browser]:
+    """At the end everybody goes."""
+    try:
+        yield chrome
+    finally:
+        for context in chrome.contexts:
+            await context.close()
 
 
 async def visit(scene: tuple[World, Shop, Browser], **options: Any) -> Visitor:
@@ -44,8 +62,8 @@ async def saved(download: Any) -> bytes:
     return await asyncio.to_thread(Path(path).read_bytes)
 
 
-async def test_there_and_back_on_a_page_of_another_site(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_there_and_back_on_a_page_of_another_site(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, shop, _ = here
         kim = await visit(here)
         await kim.open()
@@ -71,8 +89,8 @@ async def test_there_and_back_on_a_page_of_another_site(tmp_path: Path) -> None:
         assert kim.faults == []
 
 
-async def test_nothing_is_asked_or_kept_before_the_chat_is_opened_and_no_cookie_ever(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_nothing_is_asked_or_kept_before_the_chat_is_opened_and_no_cookie_ever(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         asked: list[str] = []
         kim = await visit(here)
@@ -89,8 +107,8 @@ async def test_nothing_is_asked_or_kept_before_the_chat_is_opened_and_no_cookie_
         assert await kim.page.context.cookies([world.base]) == []
 
 
-async def test_focus_goes_in_and_comes_back(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_focus_goes_in_and_comes_back(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         kim = await visit(here)
         launcher = kim.button("Open chat")
         await launcher.wait_for()
@@ -103,8 +121,8 @@ async def test_focus_goes_in_and_comes_back(tmp_path: Path) -> None:
         await expect(kim.page.get_by_role("dialog")).to_be_hidden()
 
 
-async def test_a_closed_chat_counts_and_an_open_one_is_read(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_closed_chat_counts_and_an_open_one_is_read(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -122,8 +140,8 @@ async def test_a_closed_chat_counts_and_an_open_one_is_read(tmp_path: Path) -> N
         assert [(one.status, one.outbox_id) for one in world.inbox.of("receipt")] == [("delivered", first.id), ("read", first.id)]
 
 
-async def test_a_reload_is_the_same_visitor_and_history_isnt_read_aloud(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_reload_is_the_same_visitor_and_history_isnt_read_aloud(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -140,8 +158,8 @@ async def test_a_reload_is_the_same_visitor_and_history_isnt_read_aloud(tmp_path
         assert kim.visitor_id == before
 
 
-async def test_each_new_line_is_said_once(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_each_new_line_is_said_once(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -160,12 +178,12 @@ async def test_each_new_line_is_said_once(tmp_path: Path) -> None:
         assert await kim.page.locator("[aria-live], [role=log], [role=alert]").evaluate_all(live) == 0
 
 
-async def test_what_is_typed_while_the_server_is_down_is_sent_once(tmp_path: Path) -> None:
+async def test_what_is_typed_while_the_server_is_down_is_sent_once(tmp_path: Path, chrome: Browser) -> None:
     world = World(tmp_path, allowed_origins=["*"])
     shop = Shop(world)
-    async with chromium() as browser, shop.running():
+    async with leaving(chrome), shop.running():
         async with world.running():
-            kim = await visit((world, shop, browser))
+            kim = await visit((world, shop, chrome))
             await kim.open()
             await kim.say("before")
         await kim.say("one", sent=False)
@@ -181,8 +199,8 @@ async def test_what_is_typed_while_the_server_is_down_is_sent_once(tmp_path: Pat
             assert kim.faults == []
 
 
-async def test_what_is_typed_survives_a_reload(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_what_is_typed_survives_a_reload(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -197,8 +215,8 @@ async def test_what_is_typed_survives_a_reload(tmp_path: Path) -> None:
         await world.until(lambda: len(world.inbox.of("message")) == 2)
 
 
-async def test_a_lost_answer_makes_no_second_bubble(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_lost_answer_makes_no_second_bubble(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -222,8 +240,8 @@ async def test_a_lost_answer_makes_no_second_bubble(tmp_path: Path) -> None:
         assert [message.plain for message in world.inbox.of("message")] == ["hello", "once", "twice"]
 
 
-async def test_the_webhook_that_is_down_is_waited_for(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_the_webhook_that_is_down_is_waited_for(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -236,8 +254,8 @@ async def test_the_webhook_that_is_down_is_waited_for(tmp_path: Path) -> None:
         await kim.until_lines("You: one", "You: two")
 
 
-async def test_who_writes_too_fast_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with scene(tmp_path, limits={"messages_per_minute": 2}) as here:
+async def test_who_writes_too_fast_is_told_and_nothing_is_lost(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome, limits={"messages_per_minute": 2}) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -252,8 +270,8 @@ async def test_who_writes_too_fast_is_told_and_nothing_is_lost(tmp_path: Path) -
         await expect(note).to_be_hidden()
 
 
-async def test_a_tab_out_of_sight_holds_no_stream_and_catches_up(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_tab_out_of_sight_holds_no_stream_and_catches_up(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.page.clock.install()
@@ -275,8 +293,8 @@ async def test_a_tab_out_of_sight_holds_no_stream_and_catches_up(tmp_path: Path)
         await world.until(lambda: "read" in {str(one.status) for one in world.inbox.of("receipt")})
 
 
-async def test_two_tabs_are_in_step(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_two_tabs_are_in_step(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, shop, _ = here
         one = await visit(here)
         await one.open()
@@ -293,8 +311,8 @@ async def test_two_tabs_are_in_step(tmp_path: Path) -> None:
         assert len({message.end_user.address for message in world.inbox.of("message")}) == 1
 
 
-async def test_typing_both_ways(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_typing_both_ways(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -315,8 +333,8 @@ async def test_typing_both_ways(tmp_path: Path) -> None:
         await expect(kim.page.locator(".typing")).to_have_text("")
 
 
-async def test_files_both_ways(tmp_path: Path) -> None:
-    async with scene(tmp_path, max_file_bytes=100_000) as here:
+async def test_files_both_ways(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome, max_file_bytes=100_000) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -344,8 +362,8 @@ async def test_files_both_ways(tmp_path: Path) -> None:
         assert (await saved(download)) == b"%PDF-1.7"
 
 
-async def test_a_file_shows_how_far_it_is_and_can_be_stopped(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_file_shows_how_far_it_is_and_can_be_stopped(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -363,8 +381,8 @@ async def test_a_file_shows_how_far_it_is_and_can_be_stopped(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["paste", "drop"])
-async def test_a_picture_may_be_pasted_or_dropped(tmp_path: Path, kind: str) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_picture_may_be_pasted_or_dropped(tmp_path: Path, chrome: Browser, kind: str) -> None:
+    async with scene(tmp_path, chrome) as here:
         kim = await visit(here)
         await kim.open()
         await kim.page.evaluate(
@@ -381,9 +399,9 @@ async def test_a_picture_may_be_pasted_or_dropped(tmp_path: Path, kind: str) -> 
         await kim.until_lines("You: [screen.png]")
 
 
-async def test_quick_replies(tmp_path: Path) -> None:
+async def test_quick_replies(tmp_path: Path, chrome: Browser) -> None:
     starters = [{"id": "track", "title": "Track my order"}, {"id": "return", "title": "Return something"}]
-    async with scene(tmp_path, starters=starters) as here:
+    async with scene(tmp_path, chrome, starters=starters) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -396,14 +414,14 @@ async def test_quick_replies(tmp_path: Path) -> None:
         await expect(kim.input).to_be_focused()
 
 
-async def test_the_form_before_the_chat(tmp_path: Path) -> None:
+async def test_the_form_before_the_chat(tmp_path: Path, chrome: Browser) -> None:
     form = [
         {"name": "name", "kind": "name", "label": {"en": "Your name"}, "required": True},
         {"name": "email", "kind": "email", "label": {"en": "E-mail"}},
         {"name": "topic", "kind": "select", "label": {"en": "Topic"}, "options": ["Orders", "Returns"], "required": True},
         {"name": "consent", "kind": "checkbox", "label": {"en": "I agree"}, "required": True},
     ]
-    async with scene(tmp_path, prechat=form) as here:
+    async with scene(tmp_path, chrome, prechat=form) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.button("Open chat").click()
@@ -434,8 +452,8 @@ async def test_the_form_before_the_chat(tmp_path: Path) -> None:
         await expect(kim.button("Start chat")).to_have_count(0)
 
 
-async def test_the_end_and_a_transcript_to_keep(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_the_end_and_a_transcript_to_keep(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -471,8 +489,8 @@ async def test_the_end_and_a_transcript_to_keep(tmp_path: Path) -> None:
         ]
 
 
-async def test_a_rep_who_ends_leaves_the_same_to_keep(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_rep_who_ends_leaves_the_same_to_keep(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -483,8 +501,8 @@ async def test_a_rep_who_ends_leaves_the_same_to_keep(tmp_path: Path) -> None:
         await expect(kim.input).to_be_hidden()
 
 
-async def test_long_histories_come_in_pages(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_long_histories_come_in_pages(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -504,8 +522,8 @@ async def test_long_histories_come_in_pages(tmp_path: Path) -> None:
         assert [line.rpartition(" ")[2] for line in await kim.lines()] == [str(number) for number in range(1, 121)]
 
 
-async def test_arrow_keys_go_through_the_conversation_which_is_one_tab_stop(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_arrow_keys_go_through_the_conversation_which_is_one_tab_stop(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -528,8 +546,8 @@ async def test_arrow_keys_go_through_the_conversation_which_is_one_tab_stop(tmp_
         assert await kim.page.locator("ol > li[tabindex='0']").count() == 1
 
 
-async def test_enter_that_chooses_a_word_doesnt_send(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_enter_that_chooses_a_word_doesnt_send(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -546,9 +564,9 @@ async def test_enter_that_chooses_a_word_doesnt_send(tmp_path: Path) -> None:
         await kim.until_lines("You: にほん\nご")
 
 
-async def test_hostile_words_stay_words(tmp_path: Path) -> None:
+async def test_hostile_words_stay_words(tmp_path: Path, chrome: Browser) -> None:
     attack = '<img src=x onerror="alert(1)"><script>alert(2)</script> javascript:alert(3)'
-    async with scene(tmp_path) as here:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         alerts: list[str] = []
@@ -565,9 +583,9 @@ async def test_hostile_words_stay_words(tmp_path: Path) -> None:
         assert alerts == []
 
 
-async def test_right_to_left(tmp_path: Path) -> None:
+async def test_right_to_left(tmp_path: Path, chrome: Browser) -> None:
     words = {"title": {"en": "Ask us", "ar": "اسألنا"}, "welcome": {"ar": "مرحبًا! كيف يمكننا المساعدة؟"}}
-    async with scene(tmp_path, **words) as here:
+    async with scene(tmp_path, chrome, **words) as here:
         world, shop, _ = here
         shop.lang = "ar"
         kim = await visit(here)
@@ -593,16 +611,16 @@ async def test_right_to_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("lang", "label"), [("de-AT", "Chat öffnen"), ("ja", "チャットを開く"), ("xx", "Open chat")])
-async def test_the_widget_speaks_the_pages_language(tmp_path: Path, lang: str, label: str) -> None:
-    async with scene(tmp_path) as here:
+async def test_the_widget_speaks_the_pages_language(tmp_path: Path, chrome: Browser, lang: str, label: str) -> None:
+    async with scene(tmp_path, chrome) as here:
         _, shop, _ = here
         shop.lang = lang
         kim = await visit(here)
         await kim.button(label).wait_for()
 
 
-async def test_every_language_has_every_word(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_every_language_has_every_word(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         module = world.base.replace("/chat/web1", "/widget/x/words.js")
@@ -620,9 +638,9 @@ async def test_every_language_has_every_word(tmp_path: Path) -> None:
         assert sorted(keys) == sorted(once * 4)
 
 
-async def test_accessible_in_every_state(tmp_path: Path) -> None:
+async def test_accessible_in_every_state(tmp_path: Path, chrome: Browser) -> None:
     starters = [{"id": "track", "title": "Track my order"}]
-    async with scene(tmp_path, starters=starters) as here:
+    async with scene(tmp_path, chrome, starters=starters) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.button("Open chat").wait_for()
@@ -651,8 +669,8 @@ async def test_accessible_in_every_state(tmp_path: Path) -> None:
         await kim.is_accessible("a failed message")
 
 
-async def test_the_chats_own_page(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_the_chats_own_page(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, browser = here
         context = await person(browser, viewport={"width": 390, "height": 844})
         kim = Visitor(await context.new_page(), world)
@@ -665,8 +683,8 @@ async def test_the_chats_own_page(tmp_path: Path) -> None:
         assert await kim.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-async def test_no_other_site_can_frame_the_chats_page(tmp_path: Path) -> None:
-    async with scene(tmp_path, allowed_origins=["https://shop.example"]) as here:
+async def test_no_other_site_can_frame_the_chats_page(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome, allowed_origins=["https://shop.example"]) as here:
         world, _, browser = here
         page = await (await person(browser)).new_page()
         refused: list[str] = []
@@ -675,16 +693,16 @@ async def test_no_other_site_can_frame_the_chats_page(tmp_path: Path) -> None:
         await world.until(lambda: any("frame-ancestors" in text for text in refused))
 
 
-async def test_a_page_that_isnt_allowed_is_told_so(tmp_path: Path) -> None:
-    async with scene(tmp_path, allowed_origins=[]) as here:
+async def test_a_page_that_isnt_allowed_is_told_so(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome, allowed_origins=[]) as here:
         kim = await visit(here)
         await kim.button("Open chat").click()
         await kim.page.get_by_text("offline").or_(kim.page.get_by_text("isn't available")).first.wait_for()
         assert kim.world.inbox.requests == []
 
 
-async def test_forbidden_storage_is_lived_without(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_forbidden_storage_is_lived_without(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, shop, browser = here
         context = await person(browser)
         await context.add_init_script(
@@ -700,8 +718,8 @@ async def test_forbidden_storage_is_lived_without(tmp_path: Path) -> None:
         assert kim.faults == []
 
 
-async def test_a_proxy_that_holds_streams_back_is_polled_through(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_a_proxy_that_holds_streams_back_is_polled_through(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
         held = 0
@@ -723,8 +741,8 @@ async def test_a_proxy_that_holds_streams_back_is_polled_through(tmp_path: Path)
         await kim.until_lines("You: hello", "Ana: Hi!")
 
 
-async def test_signing_in_and_out_by_the_page(tmp_path: Path) -> None:
-    async with scene(tmp_path, identity_secrets=[SITE_KEY]) as here:
+async def test_signing_in_and_out_by_the_page(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome, identity_secrets=[SITE_KEY]) as here:
         world, _, _ = here
         kim = await visit(here)
         await kim.open()
@@ -742,8 +760,8 @@ async def test_signing_in_and_out_by_the_page(tmp_path: Path) -> None:
         assert addresses[0] == addresses[1] != addresses[2]
 
 
-async def test_calls_made_before_the_script_wait_for_it(tmp_path: Path) -> None:
-    async with scene(tmp_path) as here:
+async def test_calls_made_before_the_script_wait_for_it(tmp_path: Path, chrome: Browser) -> None:
+    async with scene(tmp_path, chrome) as here:
         _, shop, _ = here
         shop.script = "window.byocChat = window.byocChat || []; byocChat.push(['open']);"
         kim = await visit(here)
@@ -751,9 +769,9 @@ async def test_calls_made_before_the_script_wait_for_it(tmp_path: Path) -> None:
         assert kim.faults == []
 
 
-async def test_small(tmp_path: Path) -> None:
+async def test_small(tmp_path: Path, chrome: Browser) -> None:
     """All that a page loads for the chat, as it goes over the wire: at most 20 kB."""
-    async with scene(tmp_path) as here:
+    async with scene(tmp_path, chrome) as here:
         world, shop, browser = here
         page = await (await person(browser)).new_page()
         loaded: dict[str, int] = {}
