@@ -2,7 +2,7 @@
 
 Order of judgement: E1 (the caller's org), whether the session is one in which this can be done at all, then the rule itself:
 
-    people (P)  inviting (C)  leaving, idle (L)  transferring, destinations (T)  saying, flagging, notices (M)  door, refusals (E)
+    people (P)  inviting, answering, flows (C)  leaving, idle (L)  transferring, destinations (T)  saying, flagging, notices (M)  door, refusals (E)
 
 What people command is refused in an ended session. What the customer or the clock does there is taken in as far as it means
 anything (a deletion does), and changes nothing otherwise: nobody is there to hear a refusal. Only the customer's next message
@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.envelope import Author, InboundMessage
+from gateway.session import answering, flagging, inviting, leaving, routing, saying
 from gateway.session import commands as c
-from gateway.session import flagging, inviting, leaving, routing, saying
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.door import e1_same_org, e4_whole
 from gateway.session.draft import Draft
@@ -35,9 +35,9 @@ RULES: dict[type, Rule] = {
     c.DeclineWork: routing.decline_work,
     c.SayToCustomer: saying.m1_say_to_customer,
     c.Invite: inviting.invite,
-    c.AcceptInvitation: inviting.c7_accept,
-    c.DeclineInvitation: inviting.c8_decline,
-    c.WithdrawInvitation: inviting.c9_withdraw,
+    c.AcceptInvitation: answering.c7_accept,
+    c.DeclineInvitation: answering.c8_decline,
+    c.WithdrawInvitation: answering.c9_withdraw,
     c.Leave: leaving.l1_leave,
     c.End: leaving.l3_end,
     c.RaiseFlag: flagging.m4_raise_flag,
@@ -50,7 +50,7 @@ RULES: dict[type, Rule] = {
 
 TIMERS: dict[str, Callable[[Draft, str], None]] = {
     c.TimerKind.offer: routing.offer_lapsed,
-    c.TimerKind.invitation: inviting.c9_expired,
+    c.TimerKind.invitation: answering.c9_expired,
     c.TimerKind.grace: leaving.l5_grace_over,
     c.TimerKind.idle: lambda draft, _: l6_turn_inactive(draft),
     c.TimerKind.leave_notice: m3_hold_over,
