@@ -8,6 +8,7 @@ its last call may be visible to the customer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -97,6 +98,18 @@ class HttpCall:
     max_reply_bytes: int = 1_048_576
     cache_seconds: float = 0.0
     refresh: bool = False
+
+
+def json_call(method: str, url: str, body: Any, headers: Mapping[str, str] | None = None, *, visible: bool = False) -> HttpCall:
+    """A call that carries JSON."""
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return HttpCall(method, url, {"content-type": "application/json", **(headers or {})}, content, visible=visible)
+
+
+def form_call(url: str, fields: Mapping[str, Any], *files: FormFile, visible: bool = False) -> HttpCall:
+    """A multipart POST with files; a field that is no text goes as JSON."""
+    plain = {key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in fields.items()}
+    return HttpCall("POST", url, fields=plain, files=files, visible=visible, timeout_seconds=60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from adapters.contract import HttpReply
-from adapters.envelope import from_unix
+from pydantic import ValidationError
+
+from adapters.contract import Account, HttpReply, RawRequest
+from adapters.envelope import Inbound, InboundUnknown, from_unix
 from adapters.errors import NotUnderstood
 from adapters.signing import sha256_hex
 
@@ -72,6 +74,34 @@ def _shallow(value: Any, depth: int) -> Any:
 def digest_of(value: Any) -> str:
     """An id for an event that has none, from its content: the same on each delivery."""
     return "sha256-" + sha256_hex(json.dumps(kept(value), sort_keys=True).encode("utf-8", "surrogatepass"))[:32]
+
+
+Fields: TypeAlias = dict[str, Any]
+
+
+def each(
+    request: RawRequest, account: Account, events: Iterable[tuple[str | None, Any]], read: Callable[[Any, Fields], Inbound]
+) -> list[Inbound]:
+    """Read events one by one, given with their ids: one that is malformed costs only itself, and is kept as unknown.
+
+    `read(event, fields)` gets the fields that every envelope has; it may raise Malformed, or pydantic's ValidationError.
+    """
+    found: list[Inbound] = []
+    for event_id, event in events:
+        fields: Fields = {"event_id": event_id or digest_of(event), "raw": kept(event)}
+        fields |= {"channel_id": account.channel_id, "received_at": request.received_at}
+        try:
+            found.append(read(event, dict(fields)))
+        except (Malformed, ValidationError):
+            found.append(InboundUnknown(**fields, reason="malformed"))
+    return found
+
+
+def dig(value: object, *keys: str) -> Any:
+    """What stands in objects within objects, by their keys; None where there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def dict_of(value: object) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from adapters.contract import HttpReply
+from adapters.contract import Fetched, HttpReply
+from adapters.envelope import MediaPart
 from adapters.errors import SendFailed, Verdict
+from adapters.file_types import type_of
 
 SENTENCES: Final[Mapping[str, str]] = {
     "provider_unavailable": "The channel's provider is in trouble; we try again by ourselves.",
@@ -47,6 +49,11 @@ class Meaning:
     throttles_account: bool = False
 
 
+def dead(code: str) -> Meaning:
+    """Refused for good, with that code."""
+    return Meaning(Verdict.dead, code)
+
+
 AGAIN: Final = Meaning(Verdict.again, "provider_unavailable")
 REFUSED: Final = Meaning(Verdict.dead, "refused")
 THROTTLED: Final = Meaning(Verdict.again, "rate_limited", throttles_account=True)
@@ -77,6 +84,22 @@ def retry_after(reply: HttpReply, now: datetime) -> datetime | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(now, min(moment, now + timedelta(days=1)))
+
+
+def fetched(reply: HttpReply, part: MediaPart, now: datetime) -> Fetched:
+    """The file that an answer brings, under the part's own name and type where it has them. Raises SendFailed for any other answer than 200."""
+    if reply.status == 200:
+        told = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        by_answer = told if told not in ("", "application/octet-stream", "binary/octet-stream") else None
+        return Fetched(reply.body, mime_type=part.mime_type or by_answer or type_of(part.name) or told or None, name=part.name)
+    code = f"http_{reply.status}"
+    raise failure(reply, now, table=_FILES, provider_code=code)
+
+
+_FILES: Final = {
+    **dict.fromkeys(("http_401", "http_403", "http_404", "http_410"), dead("media_gone")),
+    **dict.fromkeys(("http_202", "http_409", "http_425"), Meaning(Verdict.again, "media_not_ready")),
+}
 
 
 def failure(

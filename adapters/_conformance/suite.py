@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -72,11 +72,8 @@ class Suite:
         """The fixtures that are events, not handshakes."""
         return tuple(case for case in self.cases if isinstance(case.expected, list))
 
-    def checks(self) -> Iterator[Check]:
+    def checks(self) -> list[Check]:
         """Every check, those of single fixtures once for each."""
-        for case in self.cases:
-            yield Check(f"parses[{case.name}]", partial(reading.check_parses, self, case))
-        for check in CHECKS:
-            name = check.__name__.removeprefix("check_")
-            if name not in self.skip:
-                yield Check(name, partial(check, self))
+        parsing = [Check(f"parses[{case.name}]", partial(reading.check_parses, self, case)) for case in self.cases]
+        named = [(check.__name__.removeprefix("check_"), check) for check in CHECKS]
+        return parsing + [Check(name, partial(check, self)) for name, check in named if name not in self.skip]

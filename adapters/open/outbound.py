@@ -6,44 +6,35 @@ twice, so a post whose answer was lost is made again.
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters import standard_webhooks
-from adapters.contract import Fetched, Flow, HttpCall, HttpReply, Sent
+from adapters.contract import Fetched, Flow, HttpCall, HttpReply, Sent, json_call
 from adapters.envelope import MediaPart, Notice, Outbound, Say, Speaker, TypingSignal
 from adapters.errors import SendFailed, Verdict
 from adapters.open.account import OpenAccount
 from adapters.reading import answer_of, optional
-from adapters.replies import AGAIN, SENTENCES, THROTTLED, Meaning, failure
+from adapters.replies import AGAIN, SENTENCES, THROTTLED, Meaning, dead, failure, fetched
 
 MAX_TEXT: Final = 10_000
 MAX_FILE_BYTES: Final = 100 * 1024 * 1024
 
 # The codes that your server may answer with: ours, as docs/codes.md explains them.
 _FAILURES: Final = {
-    **{code: Meaning(Verdict.dead, code) for code in SENTENCES if code not in ("no_answer", "media_gone", "media_not_ready")},
+    **{code: dead(code) for code in SENTENCES if code not in ("no_answer", "media_gone", "media_not_ready")},
     "provider_unavailable": AGAIN,
     "rate_limited": THROTTLED,
     "quota_exhausted": Meaning(Verdict.again, "quota_exhausted", timedelta(hours=1), throttles_account=True),
-}
-_MEDIA: Final = {code: Meaning(Verdict.dead, "media_gone") for code in ("http_401", "http_403", "http_404", "http_410")} | {
-    code: Meaning(Verdict.again, "media_not_ready") for code in ("http_202", "http_409", "http_425")
 }
 
 
 def send(message: Outbound, account: OpenAccount, now: datetime) -> Flow[Sent]:
     """One signed post. Raises SendFailed."""
-    body = json.dumps(_event(message), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    headers = standard_webhooks.signed_headers(account.signing_secrets, message.id, body, now, by_all=True)
-    reply = yield HttpCall(
-        "POST",
-        account.deliver_url,
-        headers={**headers, "content-type": "application/json"},
-        body=body,
-        visible=not isinstance(message, TypingSignal),
-    )
+    call = json_call("POST", account.deliver_url, _event(message), visible=not isinstance(message, TypingSignal))
+    proof = standard_webhooks.signed_headers(account.signing_secrets, message.id, call.body, now, by_all=True)
+    reply = yield replace(call, headers={**call.headers, **proof})
     # 409: it was taken at an earlier try.
     if not 200 <= reply.status < 300 and reply.status != 409:
         raise failure(reply, now, table=_FAILURES, provider_code=_code_of(reply))
@@ -82,7 +73,4 @@ def media(part: MediaPart, account: OpenAccount, now: datetime) -> Flow[Fetched]
     if not isinstance(url, str):
         raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"])
     reply = yield HttpCall("GET", url, foreign=True, timeout_seconds=60, max_reply_bytes=MAX_FILE_BYTES)
-    if reply.status != 200:
-        raise failure(reply, now, table=_MEDIA, provider_code=f"http_{reply.status}")
-    told = reply.headers.get("content-type", "").partition(";")[0].strip()
-    return Fetched(reply.body, mime_type=part.mime_type or told or None, name=part.name)
+    return fetched(reply, part, now)

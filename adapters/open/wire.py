@@ -23,29 +23,13 @@ from adapters.envelope import (
     TextPart,
     UnknownPart,
 )
+from adapters.file_types import type_of
 from adapters.reading import Malformed, count, dict_of, kept, list_of, number, optional, text
 
 Json: TypeAlias = Mapping[str, Any]
 Family: TypeAlias = Literal["image", "video", "audio", "voice", "file"]
 
 MOST_ID: Final = 255
-# By the ending of the name, where nobody told the type.
-_TYPES: Final = {
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "mp4": "video/mp4",
-    "webm": "video/webm",
-    "mp3": "audio/mpeg",
-    "m4a": "audio/mp4",
-    "ogg": "audio/ogg",
-    "wav": "audio/wav",
-    "pdf": "application/pdf",
-    "txt": "text/plain",
-    "csv": "text/csv",
-}
 _FAMILIES: Final[tuple[Family, ...]] = ("image", "video", "audio", "voice", "file")
 
 
@@ -114,7 +98,7 @@ def _file(file: Json) -> Part:
     if url is None:
         raise Malformed("url: an http(s) address is needed")
     name = optional(file, "name") or urlsplit(url).path.rpartition("/")[2] or None
-    mime_type = optional(file, "mime_type") or _TYPES.get((name or "").rpartition(".")[2].lower())
+    mime_type = optional(file, "mime_type") or type_of(name)
     return MediaPart(
         media=_family(optional(file, "media"), mime_type),
         mime_type=mime_type,
