@@ -5,12 +5,14 @@ Secrets are masked by a filter on the root handlers, message and traceback both,
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, SecretStr
 
@@ -23,7 +25,8 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
-        self._secrets = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        written = {form for secret in secrets for form in _written(secret) if len(form) >= _SHORTEST_SECRET}
+        self._secrets = sorted(written, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -43,6 +46,19 @@ class JsonLines(logging.Formatter):
             if secret in text:
                 text = text.replace(secret, "•••")
         return text
+
+
+def _written(secret: str) -> Iterator[str]:
+    """How a secret may look inside a line of JSON: as it is, in a URL, in a `repr`, in JSON, as a password of HTTP Basic; a key's lines
+    one by one."""
+    for text in {secret, *(line for line in secret.splitlines() if "-----" not in line)}:
+        quoted = (quote(text, safe=""), quote_plus(text), repr(text)[1:-1], json.dumps(text)[1:-1], _inside_json(text))
+        for form in (text, *quoted, base64.b64encode(text.encode()).decode()):
+            yield _inside_json(form)
+
+
+def _inside_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def set_up(level: str, secrets: Iterable[str] = ()) -> None:
