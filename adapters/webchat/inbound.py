@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from adapters import standard_webhooks
@@ -27,9 +25,10 @@ from adapters.envelope import (
     UnknownPart,
 )
 from adapters.errors import NotUnderstood
+from adapters.reading import Fields, Malformed, count, dict_of, each, json_object, list_of, moment, optional, text
 from adapters.webchat.account import WebchatAccount
 
-_Reader = Callable[[dict[str, Any], EndUser, dict[str, Any]], Iterator[Inbound]]
+_RECEIPTS: Final[Mapping[Any, ReceiptStatus]] = {"read": ReceiptStatus.read, "delivered": ReceiptStatus.delivered}
 
 
 def verify(request: RawRequest, account: WebchatAccount, now: datetime) -> None:
@@ -39,76 +38,72 @@ def verify(request: RawRequest, account: WebchatAccount, now: datetime) -> None:
 
 def parse(request: RawRequest, account: WebchatAccount) -> list[Inbound]:
     """All events of the request, in order. Raises NotUnderstood when it is no object with a list of events."""
-    try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError) as error:
-        raise NotUnderstood("the body is no JSON") from error
-    if not isinstance(body, dict) or not isinstance(body.get("events"), list):
-        raise NotUnderstood("the body is no object with a list of `events`")
+    body = json_object(request.body)
+    if not isinstance(body.get("events"), list):
+        raise NotUnderstood("the body has no list of `events`")
     visitor = body.get("visitor")
-    return [one for raw in body["events"] for one in _event(raw, visitor, account, request.received_at)]
+    return each(request, account, _single(body["events"]), lambda event, fields: _read(event, visitor, fields))
 
 
-def _event(raw: Any, visitor: Any, account: WebchatAccount, received_at: datetime) -> Iterator[Inbound]:
-    try:
-        common = {
-            "channel_id": account.channel_id,
-            "event_id": _text(raw["id"], needed=True),
-            "provider_time": _time(raw.get("at")),
-            "received_at": received_at,
-            "raw": raw,
-        }
-        read: _Reader = _KINDS.get(raw.get("type"), _unknown)
-        yield from read(raw, _end_user(visitor), common)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        yield _malformed(raw, account, received_at)
+def _single(events: Iterable[Any]) -> Iterator[tuple[str | None, Any]]:
+    """The events with their ids; a receipt for many messages as one for each, since a receipt of ours names one outbox id."""
+    for event in events:
+        kind = event.get("type") if isinstance(event, dict) else None
+        messages = list_of(event.get("messages")) if kind in ("read", "delivered") else []
+        for message in messages:
+            yield f"{kind}:{optional(dict_of(message), 'id')}", {**event, "messages": [message]}
+        if not messages:
+            yield optional(dict_of(event), "id"), event
 
 
-def _malformed(raw: Any, account: WebchatAccount, received_at: datetime) -> InboundUnknown:
-    content = json.dumps(raw, sort_keys=True).encode()
-    return InboundUnknown(
-        channel_id=account.channel_id,
-        event_id=f"malformed:{hashlib.sha256(content).hexdigest()}",
-        received_at=received_at,
-        reason="malformed",
-        raw=raw if isinstance(raw, dict) else {"value": raw},
-    )
+def _read(event: Any, visitor: Any, fields: Fields) -> Inbound:
+    if not isinstance(event, dict):
+        raise Malformed("an event is an object")
+    text(event, "id")
+    common = {**fields, "end_user": _end_user(dict_of(visitor)), "provider_time": moment(event.get("at"))}
+    kind = event.get("type")
+    if kind == "message":
+        return _message(event, common)
+    if kind in ("read", "delivered"):
+        return _receipt(_RECEIPTS[kind], event, common)
+    if kind == "typing":
+        return InboundTyping(**common, on=bool(event.get("on")))
+    if kind == "ended":
+        return InboundEnded(**common, reason="ended")
+    return InboundUnknown(**common, reason=optional(event, "type") or "no_type")
 
 
-def _message(raw: dict[str, Any], end_user: EndUser, common: dict[str, Any]) -> Iterator[Inbound]:
-    message = raw["message"]
-    yield InboundMessage(
+def _message(event: dict[str, Any], common: Fields) -> InboundMessage:
+    message = dict_of(event.get("message"))
+    return InboundMessage(
         **common,
-        end_user=end_user,
-        message_id=_text(message["id"], needed=True),
-        parts=tuple(_parts(message)),
-        reply_to=_text(message.get("reply_to")),
-        referral=_object(raw.get("page")),
+        message_id=text(message, "id"),
+        parts=(_part(message),),
+        reply_to=optional(message, "reply_to"),
+        referral=dict_of(event.get("page")),
     )
 
 
-def _parts(message: dict[str, Any]) -> Iterator[Part]:
-    text, file, choice = _text(message.get("text")), message.get("file"), message.get("choice")
+def _part(message: dict[str, Any]) -> Part:
+    words, file, choice = optional(message, "text"), message.get("file"), message.get("choice")
     if isinstance(file, dict):
-        yield _media(file, text)
-    elif isinstance(choice, dict):
-        yield ChoicePart(id=_text(choice.get("id")), title=_text(choice.get("title")) or text or "")
-    elif text:
-        yield TextPart(text=text)
-    else:
-        yield UnknownPart(provider_type="message", fallback="[the visitor sent something this version can't show]")
+        return _media(file, words)
+    if isinstance(choice, dict):
+        return ChoicePart(id=optional(choice, "id"), title=optional(choice, "title") or words or "")
+    if words:
+        return TextPart(text=words)
+    return UnknownPart(provider_type="message", fallback="[the visitor sent something this version can't show]")
 
 
 def _media(file: dict[str, Any], caption: str | None) -> MediaPart:
-    mime_type = _text(file.get("mime_type"))
-    size = file.get("size_bytes")
+    mime_type = optional(file, "mime_type")
     return MediaPart(
         media=_family(mime_type),
         mime_type=mime_type,
-        name=_text(file.get("name")),
-        size_bytes=size if isinstance(size, int) else None,
+        name=optional(file, "name"),
+        size_bytes=count(file, "size_bytes"),
         caption=caption,
-        source={"file_id": _text(file["id"], needed=True)},
+        source={"file_id": text(file, "id")},
     )
 
 
@@ -117,74 +112,20 @@ def _family(mime_type: str | None) -> Literal["image", "video", "audio", "file"]
     return next((known for known in ("image", "video", "audio") if known == family), "file")
 
 
-def _receipts(status: ReceiptStatus) -> _Reader:
-    """One receipt a message: each is known by our outbox id, and a receipt of our own form names just one."""
-
-    def receipts(raw: dict[str, Any], end_user: EndUser, common: dict[str, Any]) -> Iterator[Inbound]:
-        for message in raw["messages"]:
-            yield InboundReceipt(
-                **{**common, "event_id": f"{status}:{_text(message['id'], needed=True)}"},
-                end_user=end_user,
-                status=status,
-                message_ids=(message["id"],),
-                outbox_id=_text(message.get("outbox_id")),
-            )
-
-    return receipts
+def _receipt(status: ReceiptStatus, event: dict[str, Any], common: Fields) -> InboundReceipt:
+    message = dict_of(next(iter(list_of(event.get("messages"))), None))
+    return InboundReceipt(**common, status=status, message_ids=(text(message, "id"),), outbox_id=optional(message, "outbox_id"))
 
 
-def _typing(raw: dict[str, Any], end_user: EndUser, common: dict[str, Any]) -> Iterator[Inbound]:
-    yield InboundTyping(**common, end_user=end_user, on=bool(raw["on"]))
-
-
-def _ended(raw: dict[str, Any], end_user: EndUser, common: dict[str, Any]) -> Iterator[Inbound]:
-    yield InboundEnded(**common, end_user=end_user, reason="ended")
-
-
-def _unknown(raw: dict[str, Any], end_user: EndUser, common: dict[str, Any]) -> Iterator[Inbound]:
-    yield InboundUnknown(**common, end_user=end_user, reason=_text(raw.get("type")) or "no_type")
-
-
-_KINDS: Final[Mapping[Any, _Reader]] = {
-    "message": _message,
-    "read": _receipts(ReceiptStatus.read),
-    "delivered": _receipts(ReceiptStatus.delivered),
-    "typing": _typing,
-    "ended": _ended,
-}
-
-
-def _end_user(visitor: Any) -> EndUser:
+def _end_user(visitor: dict[str, Any]) -> EndUser:
     """What the visitor told of themself (form, page) stands in `profile`; `username` only what the site has proven."""
-    prechat = _object(visitor.get("prechat"))
     verified = visitor.get("verified") is True
-    profile = {key: visitor[key] for key in ("email", "page") if visitor.get(key)}
+    profile = {key: visitor[key] for key in ("email", "page", "prechat") if visitor.get(key)}
     return EndUser(
-        address=Address(_text(visitor["id"], needed=True) or ""),
-        aliases=tuple(Address(alias) for alias in visitor.get("aliases") or () if isinstance(alias, str)),
-        name=_text(visitor.get("name")),
-        username=_text(visitor.get("subject")) if verified else None,
-        locale=_text(visitor.get("locale")),
-        profile={**profile, "verified": verified, **({"prechat": prechat} if prechat else {})},
+        address=Address(text(visitor, "id")),
+        aliases=tuple(Address(alias) for alias in list_of(visitor.get("aliases")) if isinstance(alias, str)),
+        name=optional(visitor, "name"),
+        username=optional(visitor, "subject") if verified else None,
+        locale=optional(visitor, "locale"),
+        profile={**profile, "verified": verified},
     )
-
-
-def _text(value: Any, *, needed: bool = False) -> Any:
-    """A text that isn't empty, or None; raises ValueError where one is needed."""
-    if isinstance(value, str) and value:
-        return value
-    if needed:
-        raise ValueError("a text is needed")
-    return None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (TypeError, ValueError, OverflowError):
-        return None
