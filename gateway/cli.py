@@ -175,11 +175,13 @@ def envelope_schema() -> None:
 
 
 @main.command("example-config")
-def example_config() -> None:
-    """Print a config with every setting, its meaning and its default."""
+@click.option("--table", "as_table", is_flag=True, help="As tables, for reading (docs/settings.md).")
+def example_config(as_table: bool) -> None:
+    """Print a config with every setting, its meaning and its default; plug-ins' channels too."""
     from gateway.example_config import example
+    from gateway.settings_page import settings_page
 
-    click.echo(example(), nl=False)
+    click.echo(settings_page() if as_table else example(), nl=False)
 
 
 # ------------------------------------------------------------------------------------------------- simulate
