@@ -627,7 +627,6 @@ async def test_every_language_has_every_word(tmp_path: Path, chrome: Browser) ->
         found = await kim.page.evaluate(
             """async (url) => {
               const text = await (await fetch(url)).text();
-              const blob = new Blob([text.replace("const WORDS", "export const WORDS")]);
               return text.match(/^(\\w\\w): \\{/gm).length + " " + [...text.matchAll(/^(\\w+): "/gm)].map((m) => m[1]).join(" ");
             }""",
             module,
