@@ -73,6 +73,7 @@ class Gateway:
         self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
         self.driver = Driver(clock, private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
+        _find_chat_at_home(loaded)
         self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, clock)
         self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock)
         self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
@@ -235,6 +236,16 @@ class _Workers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _find_chat_at_home(loaded: Loaded) -> None:
+    """Web chat's service stands in this very process: unless told otherwise, it is called without going round by the public address."""
+    listen = loaded.config.listen
+    host = "127.0.0.1" if listen.host in ("0.0.0.0", "::", "") else listen.host  # noqa: S104
+    for channel in loaded.channels.values():
+        if isinstance(channel.account, WebchatAccount) and not channel.account.api_base and listen.port:
+            base = f"http://{host}:{listen.port}/chat/{channel.id}"
+            channel.account = channel.account.model_copy(update={"api_base": base})
 
 
 def _media_secret(loaded: Loaded) -> str:

@@ -271,6 +271,7 @@ class Channel:
             queue=config.queue,
             max_conference_participants=config.max_conference_participants,
             name_speaker=config.name_speaker,
+            speaks_natively=adapter.capabilities.speaker == "native",
             notices=config.notices,
             can_notify="notice" in adapter.capabilities.outbound,
         )

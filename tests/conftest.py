@@ -21,10 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--slow"):
-        long = pytest.mark.skip(reason="the long form: give --slow")
-        for item in items:
-            if "slow" in item.keywords:
-                item.add_marker(long)
+        long = [item for item in items if "slow" in item.keywords]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if "slow" not in item.keywords]
     missing = _missing_for_browsers()
     if missing and not os.environ.get("CI"):
         for item in items:

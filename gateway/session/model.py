@@ -358,6 +358,7 @@ class ChannelFacts(Value):
     queue: str | None = None
     max_conference_participants: int | None = None
     name_speaker: Literal["always", "conference", "never"] = "conference"  # M2
+    speaks_natively: bool = False  # the channel itself shows a name beside each message
     notices: dict[str, dict[str, str | None]] = Field(default_factory=dict)  # locale or "*" -> code -> template; None: off
     can_notify: bool = True
     cannot_notify_reason: str | None = None  # why not, in words for a rep; stands on the skipped notice

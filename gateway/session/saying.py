@@ -135,8 +135,11 @@ def m2_speaker(session: Session, rep: Rep, facts: Facts) -> Speaker | None:
 
 
 def m2_names_speakers(session: Session, channel: ChannelFacts) -> bool:
-    """M2: as the channel's setting says."""
-    return channel.name_speaker == "always" or (channel.name_speaker == "conference" and session.conferenced)
+    """M2: as the channel's setting says. Where the channel itself shows who speaks, a name costs no words, and is always given
+    unless the setting says never; `conference` is about prefixes."""
+    if channel.name_speaker == "conference":
+        return channel.speaks_natively or session.conferenced
+    return channel.name_speaker == "always"
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,6 +232,15 @@ def test_M2_who_speaks_is_told_as_the_setting_says(setting: str, names: list[str
     assert speakers(play) == names
 
 
+@pytest.mark.parametrize(("setting", "names"), [("always", ["Ana"]), ("conference", ["Ana"]), ("never", [None])])
+def test_M2_a_channel_that_shows_names_itself_shows_them_from_the_first_rep_on(setting: str, names: list[str | None]) -> None:
+    world = World()
+    world.set_channel(name_speaker=setting, speaks_natively=True)
+    play = active(world)
+    play.say("ana", "alone")
+    assert speakers(play) == names
+
+
 def test_M2_the_public_name_and_an_opaque_id_never_the_login() -> None:
     world = World()
     world.set_channel(name_speaker="always")
