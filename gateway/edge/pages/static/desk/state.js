@@ -19,6 +19,7 @@ const PREVIEW_PAGE = 20;
 const WARM_AT_ONCE = 2;
 const TYPING_LASTS_MS = 8_000;
 const RELOAD_WAIT_MS = 2_000;
+const FIELD_WAITS_MS = 2_000;
 const FAILED_RESTS_MS = 10_000;
 
 export class Desk {
@@ -39,6 +40,7 @@ export class Desk {
   #invitations = new Map(); // by id, as last seen: signals name those that are gone
   #rung = new Set();
   #refreshing = new Map();
+  #fieldWanted = 0;
   #noticeNumber = 0;
   #current = false; // the state was read anew since the stream last began without a number
 
@@ -488,6 +490,18 @@ export class Desk {
   }
 
   // -------------------------------------------------------------------------------------- what a rep does
+
+  /** The rep goes on in the field of the conversation that opens, if it opens soon. */
+  wantField() {
+    this.#fieldWanted = Date.now();
+    this.#changed("selection");
+  }
+
+  takeFieldWish() {
+    const wanted = Date.now() - this.#fieldWanted < FIELD_WAITS_MS;
+    this.#fieldWanted = 0;
+    return wanted;
+  }
 
   async setPresence(status) {
     const before = this.presence;

@@ -9,7 +9,6 @@ import { askRecipient } from "./conference-dialog.js";
 
 const TYPING_EVERY_MS = 4_000;
 const TYPING_ENDS_MS = 6_000;
-const FOCUS_WAITS_MS = 2_000;
 
 class Composer extends HTMLElement {
   file = null;
@@ -40,16 +39,11 @@ class Composer extends HTMLElement {
     this.unwatch();
   }
 
-  /** The rep goes on here, once there is a field to write in. */
-  focusSoon() {
-    this.wanted = Date.now();
-    this.#render();
-  }
-
   #render() {
     const { desk } = this;
     const session = desk.current;
     if (!session) return;
+    const focused = this.contains(document.activeElement) ? document.activeElement : null;
     if (session.id !== this.shown) this.#begin(session);
     const inside = isIn(session, desk.me.login) && session.status !== "ended";
     const others = reps(session).length > 1;
@@ -62,11 +56,9 @@ class Composer extends HTMLElement {
     this.watching.hidden = inside;
     this.watching.textContent = inside ? "" : why(session, desk.me);
     this.text.placeholder = `Message to ${session.end_user.name}`;
-    if (this.contains(document.activeElement) && !document.activeElement.checkVisibility()) document.querySelector(".log")?.focus();
-    if (inside && Date.now() - (this.wanted ?? 0) < FOCUS_WAITS_MS) {
-      this.wanted = 0;
-      this.text.focus({ preventScroll: true });
-    }
+    // What had the focus may be hidden now: the keyboard goes on at the log.
+    if (focused && !focused.checkVisibility()) document.querySelector(".log")?.focus();
+    if (inside && desk.takeFieldWish()) this.text.focus({ preventScroll: true });
   }
 
   #begin(session) {

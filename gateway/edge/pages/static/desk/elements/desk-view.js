@@ -35,7 +35,7 @@ class DeskView extends HTMLElement {
   open(session) {
     location.hash = session ? `#/${encodeURIComponent(session)}` : "#/";
     if (!session) this.querySelector(".session-row[aria-current]")?.focus();
-    else if (matchMedia("(pointer: fine)").matches) this.querySelector("byoc-composer")?.focusSoon();
+    else if (matchMedia("(pointer: fine)").matches) this.desk.wantField();
   }
 
   #moved = () => {
