@@ -144,11 +144,17 @@ def check(config_path: Path) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def channels(as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="The page docs/channels.md, with all settings.")
+def channels(as_json: bool, as_markdown: bool) -> None:
     """The adapters that are installed, plug-ins too, and what each can do."""
     from adapters import registry
 
     found = registry.load()
+    if as_markdown:
+        from gateway.channel_pages import page
+
+        click.echo(page(found), nl=False)
+        return
     if as_json:
         shape = {
             kind: {"title": a.title, **a.capabilities.model_dump(mode="json"), "settings": a.account.model_json_schema()}
@@ -164,6 +170,31 @@ def channels(as_json: bool) -> None:
         files = ", ".join(f"{rule.media} up to {rule.max_bytes // 1024} kB" for rule in can.files) or "as links"
         click.echo(f"  texts of {can.max_text} {can.text_unit}; files: {files}; speaker: {can.speaker}")
         click.echo(f"  receipts: {', '.join(sorted(can.receipts)) or 'none'}; window: {can.window or 'none'}")
+
+
+@main.command("new-channel")
+@click.argument("name")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to; ./byoc-NAME by default. It must be empty or not be there.",
+)
+def new_channel(name: str, folder: Path | None) -> None:
+    """Write a channel to start from, as a distribution of its own.
+
+    NAME is the channel's kind: letters and digits, parted by - or _. What is written works: an adapter for signed JSON webhooks, its simulator,
+    fixtures and tests that pass. docs/adding-a-channel.md tells how to go on.
+    """
+    from gateway.new_channel import write
+
+    try:
+        root, written = write(name, folder)
+    except (GatewayError, AdapterFault, OSError) as error:
+        _fail(error)
+        return
+    click.echo(f"{len(written)} files written. Next:")
+    click.echo(f"  cd {root} && pip install -e '.[dev]' && pytest")
+    click.echo("  byoc channels   lists it; README.md there tells what to change")
 
 
 @main.command("envelope-schema")

@@ -1,0 +1,208 @@
+"""docs/channels.md, written from the adapters themselves: what each channel can do, and its settings.
+
+`byoc channels --markdown > docs/channels.md` renews the page; a test keeps it true. Plug-ins that are installed stand in it, too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, Literal, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from adapters.contract import Adapter, Capabilities, FileRule
+
+_HEAD: Final = """\
+# Channels
+
+What each channel can do, and its settings, from the adapters themselves. Renew this page with
+`byoc channels --markdown > docs/channels.md`. How to add a channel: [adding-a-channel.md](adding-a-channel.md).
+"""
+
+_INBOUND: Final = {
+    "message.text": "text",
+    "message.image": "picture",
+    "message.video": "video",
+    "message.audio": "sound",
+    "message.voice": "voice message",
+    "message.file": "file",
+    "message.location": "location",
+    "message.contact": "contact card",
+    "message.choice": "answer to buttons, lists, forms",
+    "message.sticker": "sticker",
+    "message.unknown": "anything else, in plain words",
+    "reaction": "reaction",
+    "edit": "changed message",
+    "deletion": "message taken back",
+    "typing": "typing",
+    "receipt": "receipts",
+    "ended": "the customer ends, blocks or opts out",
+    "unknown": "unknown events are kept",
+}
+_OUTBOUND: Final = {
+    "say.text": "text",
+    "say.image": "picture",
+    "say.video": "video",
+    "say.audio": "sound",
+    "say.file": "file",
+    "say.reply": "answer that quotes",
+    "notice": "notice (who joined, left)",
+    "typing": "typing",
+}
+_UNITS: Final = {"code_points": "characters", "utf16": "UTF-16 units", "bytes": "bytes"}
+Adapters = Mapping[str, Adapter[Any]]
+
+
+def page(adapters: Adapters) -> str:
+    """The whole page."""
+    parts = [_HEAD, *_matrices(adapters)]
+    for kind, adapter in adapters.items():
+        parts += _channel(kind, adapter)
+    return "\n".join(parts)
+
+
+# ------------------------------------------------------------------------------------------------- matrices
+
+
+def _matrices(adapters: Adapters) -> Iterator[str]:
+    yield "## What comes in\n"
+    yield from _marks(adapters, _INBOUND, lambda can: can.inbound)
+    yield "\nReceipts, where a channel has them:\n"
+    yield from _marks(adapters, {one: one for one in ("sent", "delivered", "read", "failed")}, lambda can: can.receipts)
+    yield "\n## What goes out\n"
+    yield from _marks(adapters, _OUTBOUND, lambda can: can.outbound)
+    yield "\nA file that a channel doesn't carry goes as a link.\n"
+    yield "## Limits and manners\n"
+    rows = [_manners(adapter) for adapter in adapters.values()]
+    yield from _table(["", *_titles(adapters)], [[name, *(row[name] for row in rows)] for name in rows[0]] if rows else [])
+    yield ""
+
+
+def _titles(adapters: Adapters) -> list[str]:
+    return [f"[{kind}](#{kind})" for kind in adapters]
+
+
+def _marks(adapters: Adapters, names: Mapping[str, str], of: typing.Callable[[Capabilities], Iterable[str]]) -> Iterator[str]:
+    has = [frozenset(of(adapter.capabilities)) for adapter in adapters.values()]
+    unnamed = sorted(frozenset[str]().union(*has) - set(names))
+    words = {**names, **{name: f"`{name}`" for name in unnamed}}
+    yield from _table(
+        ["", *_titles(adapters)], [[word, *("✓" if name in one else "" for one in has)] for name, word in words.items()]
+    )
+
+
+def _manners(adapter: Adapter[Any]) -> dict[str, str]:
+    can = adapter.capabilities
+    return {
+        "longest text": f"{can.max_text:,} {_UNITS[can.text_unit]}",
+        "text beside a file": f"up to {can.max_caption:,}" if can.max_caption else "a message of its own",
+        "files": "<br>".join(map(_rule, can.files)) or "as links",
+        "who speaks": "the channel shows it"
+        if can.speaker == "native"
+        else f"`{can.speaker_prefix.format(name='Ana')}` before the text",
+        "sent again safely": "yes" if can.retry_key else "under conditions" if adapter.retry_safe else "no",
+        "free answers": f"within {_span(can.window)} of the customer's last words" if can.window else "always",
+        "editions": ", ".join(can.editions),
+        "rights": "chat" if can.chat else "messaging",
+        "name and picture looked up": "yes" if adapter.profile else "no",
+    }
+
+
+def _prefix(shown: str) -> str:
+    return f"`{shown.strip()}` {'above' if shown.endswith(chr(10)) else 'before'} the text"
+
+
+def _rule(rule: FileRule) -> str:
+    types_ = ", ".join(one.removesuffix("/*").rpartition("/")[2] for one in rule.mime_types) or "any type"
+    return f"{rule.media}: {types_}, {_size(rule.max_bytes)}"
+
+
+def _size(count: int) -> str:
+    mega = count / 1_000_000 if count % 1_000_000 == 0 else count / 1_048_576
+    return f"{mega:g} {'MB' if count % 1_000_000 == 0 else 'MiB'}" if mega >= 1 else f"{count / 1000:g} kB"
+
+
+def _span(window: timedelta) -> str:
+    hours = window.total_seconds() / 3600
+    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
+
+
+# ------------------------------------------------------------------------------------------------- channels
+
+
+def _channel(kind: str, adapter: Adapter[Any]) -> Iterator[str]:
+    yield f'<a id="{kind}"></a>\n'
+    yield f"## {adapter.title} (`{kind}`)\n"
+    yield f"{_about(adapter)}\n"
+    yield from _table(["setting", "type", "default", "meaning"], _settings(adapter.account))
+    yield ""
+
+
+def _about(adapter: Adapter[Any]) -> str:
+    """What the adapter's package says of itself."""
+    module = adapter.account.__module__
+    package = importlib.import_module(module.rpartition(".")[0] or module)
+    return inspect.cleandoc(package.__doc__ or "").replace("|", "\\|")
+
+
+def _settings(model: type[BaseModel], prefix: str = "") -> list[list[str]]:
+    rows: list[list[str]] = []
+    for name, field in model.model_fields.items():
+        if field.exclude:
+            continue
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            rows += _settings(nested, f"{prefix}{name}.")
+        else:
+            rows.append([f"`{prefix}{name}`", _type(nested), _default(field), (field.description or "").replace("|", "\\|")])
+    return rows
+
+
+def _type(annotation: Any) -> str:
+    """In the words of somebody who writes YAML."""
+    plain = {str: "text", int: "number", float: "number", bool: "true or false", SecretStr: "secret", dict: "mapping"}
+    if annotation in plain:
+        return plain[annotation]
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{one}`" for one in inner)
+    if origin is typing.Annotated:
+        return _type(inner[0])
+    if origin in (tuple, list, set, frozenset):
+        return f"list of {_plural(_type(inner[0]))}"
+    if origin is dict:
+        return f"mapping of {_plural(_type(inner[1]))}"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("nothing" if one is types.NoneType else _type(one) for one in inner)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"{{{', '.join(annotation.model_fields)}}}"
+    return getattr(annotation, "__name__", "any").lower()
+
+
+def _plural(word: str) -> str:
+    return f"{word}s" if word.isalpha() else word
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**needed**"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value is PydanticUndefined or value in ((), {}, "", []):
+        return ""
+    if isinstance(value, tuple | list | frozenset | set):
+        return f"`{', '.join(map(str, sorted(value) if isinstance(value, frozenset | set) else value))}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "|" + " --- |" * len(head)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"

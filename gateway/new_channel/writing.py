@@ -1,0 +1,147 @@
+"""Writes the folder. The code of it stands in `template/`, as modules that are checked with everything else; only names are changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from adapters import registry
+from gateway.errors import GatewayError
+from gateway.new_channel.samples import fixtures
+
+_TEMPLATE: Final = Path(__file__).parent / "template"
+_NOT_THERE: Final = "# ruff: noqa: S101 - tests assert\n"
+_MODULES: Final = ("__init__", "account", "wire", "inbound", "outbound", "simulator")
+
+
+class BadName(GatewayError):
+    """The channel can't be called so, or can't be written there; the text names the mend."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """One name in all its forms: `tin-can` is the kind `tin_can`, the package `byoc_tin_can`, the classes `TinCan…`."""
+
+    kind: str
+
+    @classmethod
+    def of(cls, name: str) -> Names:
+        """Raises BadName."""
+        kind = name.lower().replace("-", "_")
+        if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", kind) or len(kind) > 40:
+            raise BadName(f"{name!r} is no name for a channel: use letters and digits, parted by - or _, beginning with a letter")
+        if kind in registry.load():
+            raise BadName(f"there is a channel {kind!r} already; see `byoc channels`")
+        return cls(kind)
+
+    @property
+    def package(self) -> str:
+        """What is imported."""
+        return f"byoc_{self.kind}"
+
+    @property
+    def dashed(self) -> str:
+        """For the distribution, and for headers."""
+        return self.kind.replace("_", "-")
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return self.kind.replace("_", " ").capitalize()
+
+    @property
+    def classes(self) -> str:
+        """The beginning of classes' names."""
+        return "".join(word.capitalize() for word in self.kind.split("_"))
+
+    def rename(self, text: str) -> str:
+        """The template's text with this name. Hosts such as api.example.com stay."""
+        text = text.replace("gateway.new_channel.template", self.package)
+        text = re.sub(r"Example(?=[A-Z])", self.classes, text)
+        text = text.replace("Example", self.title).replace("x-example-signature", f"x-{self.dashed}-signature")
+        return text.replace('"example"', f'"{self.kind}"').replace("/webhooks/example", f"/webhooks/{self.kind}")
+
+
+def write(name: str, folder: Path | None = None) -> tuple[Path, list[Path]]:
+    """The folder (`byoc-NAME` by default) and the files written into it. Raises BadName, OSError."""
+    names = Names.of(name)
+    root = folder or Path(f"byoc-{names.dashed}")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise BadName(f"{root} is not empty: give another --folder")
+    written = []
+    for path, content in sorted(_files(names).items()):
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        written.append(target)
+    return root, written
+
+
+def _files(names: Names) -> Mapping[str, bytes]:
+    texts = {path: names.rename(text) for path, text in _sources(names)}
+    return {path: text.encode() for path, text in texts.items()} | {
+        f"tests/fixtures/{path}": content for path, content in fixtures(names.kind, names.dashed, names.title).items()
+    }
+
+
+def _sources(names: Names) -> Iterator[tuple[str, str]]:
+    for module in _MODULES:
+        yield f"{names.package}/{module}.py", (_TEMPLATE / f"{module}.py").read_text("utf-8")
+    yield f"{names.package}/py.typed", ""
+    yield "tests/test_channel.py", (_TEMPLATE / "checks.py").read_text("utf-8").replace(_NOT_THERE, "")
+    yield ".gitattributes", "tests/fixtures/*.body -text\n"
+    yield "pyproject.toml", _PYPROJECT.format(dashed=names.dashed, package=names.package, kind=names.kind)
+    yield "README.md", _README.format(title=names.title)
+
+
+_PYPROJECT: Final = """\
+[build-system]
+requires = ["setuptools>=61"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "byoc-{dashed}"
+version = "0.1.0"
+description = "A channel of the BYOC gateway."
+requires-python = ">=3.11"
+dependencies = ["byoc-gateway"]
+
+[project.optional-dependencies]
+dev = ["pytest"]
+
+# This line is how the gateway finds the channel.
+[project.entry-points."byoc.adapters"]
+{kind} = "{package}:ADAPTER"
+
+[tool.setuptools]
+packages = ["{package}"]
+
+[tool.setuptools.package-data]
+{package} = ["py.typed"]
+
+[tool.pytest.ini_options]
+pythonpath = ["."]
+testpaths = ["tests"]
+"""
+
+_README: Final = """\
+# {title}: a channel of the BYOC gateway
+
+    pip install -e '.[dev]'     # beside byoc-gateway
+    pytest                      # the checks that every channel must pass
+    byoc channels               # it is listed
+    byoc demo                   # it has a handset at /phones
+
+What was written is a channel that works, for a provider that doesn't exist. Change it into yours:
+
+1. `account.py`: the settings that your provider's accounts have.
+2. `inbound.py`, `verify`: how it proves its webhooks. Put its own test vectors into `tests/`.
+3. `wire.py` and `inbound.py`, `parse`: every event that its pages list. What has no form is kept as unknown.
+4. `outbound.py`: how it takes messages, and what its refusals mean.
+5. `simulator.py`: its own side, written from its pages and not from your adapter.
+6. `__init__.py`: what the channel is and can do. The checks hold you to it.
+7. `tests/fixtures`: recorded requests, three files each; `headers.json` names the source.
+"""
