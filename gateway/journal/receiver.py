@@ -22,6 +22,7 @@ from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.journal.contract import Inbox, InboxRow
 from gateway.journal.retries import backoff
+from gateway.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 200
@@ -32,7 +33,16 @@ _LEASE_SECONDS: Final = 60.0
 class Receiver:
     """See the module. One per inbox."""
 
-    def __init__(self, inbox: Inbox, broker: Broker, channels: Mapping[str, Channel], bell: Doorbell, clock: Clock) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        broker: Broker,
+        channels: Mapping[str, Channel],
+        bell: Doorbell,
+        clock: Clock,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Metrics()
         self._inbox, self._broker, self._channels, self._bell, self._clock = inbox, broker, channels, bell, clock
 
     async def run(self) -> None:
@@ -89,7 +99,8 @@ class Receiver:
             at = self._clock() + timedelta(milliseconds=50)
             await self._inbox.put_back([row.id for row in rows], at=at, reason=str(error))
             raise
-        for owner, result in zip(owners, results, strict=True):
+        for owner, event, result in zip(owners, events, results, strict=True):
+            self._metrics.inbound.labels(event.channel_id, event.kind if result is None else "failed").inc()
             if result is not None:
                 _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", "row": owner})
                 trouble[owner] = f"could not be applied: {type(result).__name__}"

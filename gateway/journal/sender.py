@@ -25,6 +25,7 @@ from gateway.journal.contract import Outbox, OutboxItem
 from gateway.journal.driver import Driver
 from gateway.journal.pacing import Pace
 from gateway.journal.retries import backoff
+from gateway.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _LEASE_SECONDS: Final = 120.0  # more than any flow takes
@@ -36,7 +37,16 @@ _GIVE_UP_AFTER: Final = timedelta(hours=24)
 class Sender:
     """See the module."""
 
-    def __init__(self, outbox: Outbox, driver: Driver, channels: Mapping[str, Channel], bell: Doorbell, clock: Clock) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        driver: Driver,
+        channels: Mapping[str, Channel],
+        bell: Doorbell,
+        clock: Clock,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Metrics()
         self._outbox, self._driver, self._channels, self._bell, self._clock = outbox, driver, channels, bell, clock
         self._paces = {key: Pace(channel.config.messages_per_second, clock) for key, channel in channels.items()}
         self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
@@ -118,6 +128,7 @@ class Sender:
             await self._over(item, "failed", "adapter_fault", sentence, None)
         else:
             await self._outbox.sent(item, sent if isinstance(sent, Sent) else Sent())
+            self._metrics.sends.labels(item.channel_id, "sent").inc()
 
     async def _failed(self, item: OutboxItem, failed: SendFailed) -> None:
         if failed.verdict is Verdict.unknown:
@@ -136,6 +147,7 @@ class Sender:
         at = max(failed.again_at or self._clock(), self._clock() + jitter)
         if failed.throttles_account:
             self._paces[item.channel_id].pause(failed.again_at or at)
+        self._metrics.sends.labels(item.channel_id, "again").inc()
         detail = f"{failed.code} {failed.provider_code or ''}".strip()
         await self._outbox.again(item, at=at, code=failed.code, detail=detail, remember=failed.remember)
 
@@ -151,6 +163,7 @@ class Sender:
         _log.warning(
             "message %s", state, extra={"action": f"outbox.{state}", "row": item.id, "channel": item.channel_id, "code": code}
         )
+        self._metrics.sends.labels(item.channel_id, state).inc()
         await self._outbox.over(item, state, code=code, reason=reason, provider_code=provider_code, remember=remember)
 
     async def _signal(self, signal: TypingSignal) -> None:
