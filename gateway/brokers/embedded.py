@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -41,6 +41,9 @@ from gateway.store.readers import Readers
 
 T = TypeVar("T")
 _ANSWER: TypeAdapter[Answer | Refusal] = TypeAdapter(Answer | Refusal)
+# A message follows its upload within the same call: after a day nothing can come to name the file any more.
+_UNNAMED_FILES_KEPT: Final = timedelta(days=1)
+_FILES_AT_A_TIME: Final = 500
 _NOT_FOUND = Refusal("session_not_found", "There is no such session, or it isn't yours to see. Take one from your list.")
 
 
@@ -226,7 +229,6 @@ class EmbeddedBroker:
     async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:
         """See the contract."""
         media_id = self._ground.new_id("med")
-        await asyncio.to_thread(self._folder.write, media_id, content)
         family = mime_type.partition("/")[0]
         part = MediaPart(
             media=family if family in ("image", "video", "audio") else "file",  # type: ignore[arg-type]
@@ -240,6 +242,8 @@ class EmbeddedBroker:
         await self._write(
             lambda c: media.add(c, media_id, part, org=caller.org, channel_id=None, session_id=None, entry_number=None, now=now)
         )
+        # After the row, so that bytes which a crash leaves behind have one, and `purge` finds them. Nobody knows the id before we return.
+        await asyncio.to_thread(self._folder.write, media_id, content)
         return part
 
     # --------------------------------------------------------------------------------------------- reading
@@ -400,7 +404,15 @@ class EmbeddedBroker:
 
     async def purge(self) -> None:
         """Throw away what is older than it need be."""
-        await self._write(lambda c: records.purge(c, datetime.now(UTC)))
+        now = self._clock()
+        await self._write(lambda c: records.purge(c, now))
+        await self._purge_files((now - _UNNAMED_FILES_KEPT).timestamp())
+
+    async def _purge_files(self, before: float) -> None:
+        """The bytes first: what a crash leaves in between is rows, which the next purge takes up again."""
+        while media_ids := await self._readers.run(lambda c: media.unnamed(c, before, _FILES_AT_A_TIME)):
+            await asyncio.to_thread(self._folder.delete, media_ids)
+            await self._write(lambda c, ids=media_ids: media.forget(c, ids))  # type: ignore[misc]
 
     async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """For operators and metrics: a reading job on the file."""

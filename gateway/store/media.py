@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,8 +122,21 @@ def of_entries(connection: sqlite3.Connection, session_id: str, first: int, last
     ).fetchall()
 
 
+def unnamed(connection: sqlite3.Connection, before: float, limit: int) -> list[str]:
+    """Files written down before this that no entry names: a rep's upload whose message was refused, or was a repetition."""
+    rows = connection.execute(
+        "SELECT id FROM media WHERE session_id IS NULL AND created_at < ? ORDER BY created_at LIMIT ?", (before, limit)
+    )
+    return [row["id"] for row in rows]
+
+
+def forget(connection: sqlite3.Connection, media_ids: Iterable[str]) -> None:
+    """Strike out files that no entry names."""
+    connection.executemany("DELETE FROM media WHERE id = ? AND session_id IS NULL", [(one,) for one in media_ids])
+
+
 class MediaFolder:
-    """The bytes. A file is whole and on disk before its row says ready."""
+    """The bytes. A file is whole and on disk before its row says ready (a customer's), or before any entry names it (a rep's)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -148,6 +162,13 @@ class MediaFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def delete(self, media_ids: Iterable[str]) -> None:
+        """Blocking. Also what was written in part; what isn't there needn't be deleted."""
+        for media_id in media_ids:
+            path = self.path(media_id)
+            path.unlink(missing_ok=True)
+            path.with_suffix(".part").unlink(missing_ok=True)
 
     def read(self, media_id: str) -> bytes:
         """Blocking; raises FileNotFoundError."""
