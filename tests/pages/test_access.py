@@ -152,7 +152,8 @@ def test_every_width_and_both_directions(demo: Demo, opens: Opens, width: int, d
     fits("a conversation")
     first = sam.log.locator(".message.customer .bubble").first.bounding_box()
     log = sam.log.bounding_box()
-    assert first and log
+    assert first
+    assert log
     toward_start = first["x"] - log["x"] < log["x"] + log["width"] - first["x"] - first["width"]
     assert toward_start == (direction == "ltr")
     assert sam.log.locator(".text", has_text=ARABIC).evaluate("text => getComputedStyle(text).direction") == "rtl"

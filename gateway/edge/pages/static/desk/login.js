@@ -2,23 +2,73 @@
 //
 // The token lives in sessionStorage: a reload keeps it, another tab may be another rep, and closing the tab forgets it.
 
+// Where the company gives a refresh token too, the page renews the access token before it runs out, and after a sleep.
+
 const TOKEN = "byoc.desk.token";
 const WAITING = "byoc.desk.oidc";
+const RENEW_AT = 0.7; // of a token's life
+const LATEST_MS = 30_000; // after a renewal that failed for want of a connection
 
-/** The token to begin with, or null. Raises Error when a company's sign-in said no. */
+/** What to begin with, `{token, refresh, until}`, or null. Raises Error when a company's sign-in said no. */
 export async function remembered(settings) {
   const address = new URL(location.href);
-  if (settings.demo && address.searchParams.get("as")) return `demo-${address.searchParams.get("as")}`;
+  if (settings.demo && address.searchParams.get("as")) return { token: `demo-${address.searchParams.get("as")}` };
   if (settings.oidc && address.searchParams.has("state")) return returned(settings.oidc, address);
-  return sessionStorage.getItem(TOKEN);
+  return JSON.parse(sessionStorage.getItem(TOKEN) ?? "null");
 }
 
-export const remember = (token) => sessionStorage.setItem(TOKEN, token);
+export const remember = (login) => sessionStorage.setItem(TOKEN, JSON.stringify(login));
 
 /** Forget who it was; `?as=` goes too, or signing out would sign in again. */
 export function forget() {
   sessionStorage.removeItem(TOKEN);
   clean(["as"]);
+}
+
+/** Keeps a company's token fresh for as long as the page is open. */
+export class Renewal {
+  #timer = 0;
+  #running = null;
+
+  /** `onToken(token)` is told each new one. */
+  constructor(login, oidc, onToken) {
+    Object.assign(this, { login, oidc, onToken });
+    this.#plan();
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.oidc = null;
+  }
+
+  /** A new token now; false when there is none to be had. Several who ask at once wait for the same one. */
+  now() {
+    if (!this.oidc || !this.login.refresh) return Promise.resolve(false);
+    return (this.#running ??= this.#renew().finally(() => { this.#running = null; }));
+  }
+
+  async #renew() {
+    let login;
+    try {
+      login = await tokens(this.oidc, { grant_type: "refresh_token", refresh_token: this.login.refresh });
+    } catch (error) {
+      if (error.refused) return false;
+      this.#timer = setTimeout(() => this.now(), LATEST_MS);
+      return false;
+    }
+    if (!this.oidc) return false; // signed out meanwhile
+    this.login = { refresh: this.login.refresh, ...login };
+    remember(this.login);
+    this.onToken(this.login.token);
+    this.#plan();
+    return true;
+  }
+
+  #plan() {
+    clearTimeout(this.#timer);
+    if (!this.oidc || !this.login.refresh || !this.login.until) return;
+    this.#timer = setTimeout(() => this.now(), Math.max(1000, (this.login.until - Date.now()) * RENEW_AT));
+  }
 }
 
 /** Go to the company's page. */
@@ -41,12 +91,18 @@ async function returned(oidc, address) {
   // An answer that this tab didn't ask for may be somebody else's sign-in.
   if (!waiting || waiting.state !== given.state) throw new Error("The sign-in was not asked for by this page; sign in again.");
   if (!given.code) throw new Error(given.error_description || given.error || "The sign-in was refused.");
-  const body = new URLSearchParams({ grant_type: "authorization_code", code: given.code, redirect_uri: here(), client_id: oidc.client_id, code_verifier: waiting.verifier });
-  const answer = await fetch(oidc.token_endpoint, { method: "POST", body, credentials: "omit" }).catch(() => null);
-  const tokens = await answer?.json().catch(() => null);
-  if (!answer?.ok || !tokens?.access_token) throw new Error("The sign-in could not be finished; sign in again.");
+  const login = await tokens(oidc, { grant_type: "authorization_code", code: given.code, redirect_uri: here(), code_verifier: waiting.verifier });
   if (waiting.hash) history.replaceState(null, "", waiting.hash);
-  return tokens.access_token;
+  return login;
+}
+
+// Raises Error; `refused` says that the company answered no, so that asking again is of no use.
+async function tokens(oidc, asked) {
+  const body = new URLSearchParams({ ...asked, client_id: oidc.client_id });
+  const answer = await fetch(oidc.token_endpoint, { method: "POST", body, credentials: "omit" }).catch(() => null);
+  const given = await answer?.json().catch(() => null);
+  if (!answer?.ok || !given?.access_token) throw Object.assign(new Error("The sign-in could not be finished; sign in again."), { refused: Boolean(answer && answer.status < 500) });
+  return { token: given.access_token, ...(given.refresh_token && { refresh: given.refresh_token }), ...(given.expires_in && { until: Date.now() + given.expires_in * 1000 }) };
 }
 
 const here = () => location.origin + location.pathname;

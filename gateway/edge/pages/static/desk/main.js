@@ -14,8 +14,8 @@ class ByocDesk extends HTMLElement {
   async connectedCallback() {
     this.settings = settings();
     try {
-      const token = await login.remembered(this.settings);
-      if (token) await this.#enter(token);
+      const known = await login.remembered(this.settings);
+      if (known) await this.#enter(known);
       else this.#ask();
     } catch (error) {
       this.#ask(error.message);
@@ -25,30 +25,35 @@ class ByocDesk extends HTMLElement {
   #ask(problem = "") {
     this.#leave();
     const page = h("byoc-sign-in");
-    Object.assign(page, { settings: this.settings, problem, enter: (token) => this.#enter(token) });
+    Object.assign(page, { settings: this.settings, problem, enter: (token) => this.#enter({ token }) });
     fill(this, page);
   }
 
-  async #enter(token) {
-    const api = new Api(token);
+  async #enter(known) {
+    const api = new Api(known.token);
+    const renewal = new login.Renewal(known, this.settings.oidc, (token) => this.#renewed(api, token));
     let me;
     try {
-      me = await api.me();
+      me = await api.me().catch(async (error) => {
+        if (error.status !== 401 || !(await renewal.now())) throw error;
+        return api.me();
+      });
     } catch (error) {
+      renewal.close();
       if (error.status === 401) login.forget();
       this.#ask(error.message);
       return;
     }
-    login.remember(token);
-    this.#open(api, me, token);
+    login.remember(renewal.login);
+    this.#open(api, me, renewal);
   }
 
-  #open(api, me, token) {
+  #open(api, me, renewal) {
     const bell = new Bell(me.login);
-    const desk = new Desk({ api, me, onAlert: (alert) => bell.ring(alert), onUnauthenticated: () => this.#out("Your sign-in has run out.") });
+    const desk = new Desk({ api, me, onAlert: (alert) => bell.ring(alert), onUnauthenticated: () => this.#unauthenticated(renewal) });
     const stream = new EventStream({
       url: "/api/v1/events",
-      protocols: ["byoc", `bearer.${token}`],
+      protocols: () => ["byoc", `bearer.${api.token}`],
       onEvent: (event) => desk.take(event),
       onOpen: (resumed) => desk.opened(resumed),
       onState: (state) => desk.setConnection(state),
@@ -57,11 +62,21 @@ class ByocDesk extends HTMLElement {
     });
     const view = h("byoc-desk-view");
     Object.assign(view, { desk, stream, bell, signOut: () => this.#out() });
-    this.running = { desk, stream, bell };
+    this.running = { desk, stream, bell, renewal };
     fill(this, view);
     bell.onOpen = (session) => view.open(session);
     stream.start();
     document.title = `Desk – ${me.name}`;
+  }
+
+  // The stream goes on with the new token at its next connection: its old one is good until it runs out, and resuming loses nothing.
+  #renewed(api, token) {
+    api.token = token;
+  }
+
+  async #unauthenticated(renewal) {
+    if (renewal !== this.running?.renewal) return; // said already
+    if (!(await renewal.now()) && renewal === this.running?.renewal) this.#out("Your sign-in has run out. Sign in again to go on where you were.");
   }
 
   #out(problem) {
@@ -73,6 +88,7 @@ class ByocDesk extends HTMLElement {
     this.running?.stream.stop();
     this.running?.desk.close();
     this.running?.bell.close();
+    this.running?.renewal.close();
     this.running = null;
   }
 }

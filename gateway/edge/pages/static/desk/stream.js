@@ -27,7 +27,7 @@ export class EventStream {
   #stopped = true;
 
   /**
-   * `onOpen(resumed)` comes with `hello`, before the events of a connection: not resumed means that the state must be read anew.
+   * `protocols()` carries the token, as it is at each connection. `onOpen(resumed)` comes with `hello`, before the events of a connection: not resumed means that the state must be read anew.
    * `onState({state: "connecting" | "live" | "waiting", retryAt})`; `onRefused()`: the connection was lost before `hello`, so the
    * token may be no good.
    */
@@ -69,7 +69,7 @@ export class EventStream {
     const address = new URL(this.url, location.href);
     address.protocol = address.protocol.replace("http", "ws");
     if (resumed) address.searchParams.set("after", this.#last);
-    const socket = new WebSocket(address, this.protocols);
+    const socket = new WebSocket(address, this.protocols());
     const connection = { socket, resumed, greeted: false };
     this.#socket = socket;
     const mine = (take) => (event) => socket === this.#socket && take(event);
