@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
 from adapters import standard_webhooks
 from adapters.contract import Account
-from adapters.signing import sha256_hex
 
 _LEAST_BYTES = 16
 
@@ -50,5 +50,5 @@ class OpenAccount(Account):
 
 def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
     """Settings for the demo, with a server of nobody's at `base`."""
-    made_up = f"demo-{sha256_hex(channel_id.encode())[:32]}"
-    return {"secrets": [made_up], "deliver_url": base}
+    made_up = base64.b64encode(f"demo of {channel_id}, no real secret".encode()).decode()
+    return {"secrets": [f"whsec_{made_up}"], "deliver_url": base}

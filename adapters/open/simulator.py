@@ -112,7 +112,8 @@ class OpenSimulator(PlainProvider[OpenAccount]):
 
     def trouble(self, status: int) -> Answer:
         """As a server in trouble answers."""
-        return _refused(status, "rate_limited" if status == 429 else "provider_unavailable", "come again").answer
+        code = "rate_limited" if status == 429 else "provider_unavailable" if status >= 500 else "refused"
+        return _refused(status, code, "as you wished").answer
 
     def _authenticate(self, request: RawRequest, now: datetime) -> None:
         try:
