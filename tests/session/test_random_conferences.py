@@ -272,6 +272,14 @@ class Conference(RuleBasedStateMachine):
                 login = invitation.waits_for[dice % len(invitation.waits_for)]
                 self.do(c.AcceptInvitation(by=login, invitation_id=invitation.id))
 
+    @precondition(active)
+    @rule(dice=anyone, purpose=purposes)
+    def asks_around(self, dice: int, purpose: Literal["invite", "transfer"]) -> None:
+        """P6: everyone at once, until there is no room."""
+        by = self.insider(dice)
+        for recipient in WORTH_ASKING[dice % 4 :]:
+            self.ask(by, recipient, purpose)
+
     @precondition(asked)
     @rule(dice=anyone)
     def accepts(self, dice: int) -> None:
@@ -365,6 +373,14 @@ class Conference(RuleBasedStateMachine):
     def connection(self, dice: int, back: bool) -> None:
         by = self.someone(dice)
         self.do(c.RepConnected(by=by) if back else c.RepDisconnected(by=by))
+
+    @precondition(active)
+    @rule(dice=anyone)
+    def vanish(self, dice: int) -> None:
+        """L5: one of them, or all."""
+        for login in self.play.reps if dice < 50 else [self.insider(dice)]:
+            self.do(c.RepDisconnected(by=Login(login)))
+        self.play.wait(125)
 
     @rule(dice=anyone, load=st.sampled_from([0, 0, 5]), status=st.sampled_from(["online", "online", "away", "offline"]))
     def presence_and_load(self, dice: int, load: int, status: str) -> None:
