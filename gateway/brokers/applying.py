@@ -17,9 +17,9 @@ from gateway.session.decision import Decision, Outgoing, Refusal
 from gateway.session.model import Session, Status
 from gateway.store import conversations, events, media, outbox, people, sessions, timers
 
-# After somebody becomes free, at most this many waiting sessions are offered in the same transaction; the next ones follow
-# as reps answer.
-_MOST_ROUTED_AT_ONCE = 20
+# After somebody becomes free, at most this many waiting sessions of a queue are looked at in the same transaction; sessions that all have
+# passed on are among them, and ask again by their own timers.
+_MOST_LOOKED_AT = 200
 
 
 def apply(connection: sqlite3.Connection, ground: Ground, before: Session | None, decision: Decision, now: datetime) -> None:
@@ -39,7 +39,8 @@ def apply(connection: sqlite3.Connection, ground: Ground, before: Session | None
     ground.fault("events_written")
     if before is not None:
         for login in _freed(before, after):
-            route_for(connection, ground, after.org, login, now)
+            passed = before.offer is not None and before.offer.rep == login  # declined it, or let it lapse
+            route_for(connection, ground, after.org, login, now, anew=not passed)
 
 
 def _note_work(connection: sqlite3.Connection, before: Session | None, after: Session, now: datetime) -> None:
@@ -137,17 +138,26 @@ def _file(ground: Ground, part: MediaPart, now: datetime) -> OutboundFile:
     )
 
 
-def route_for(connection: sqlite3.Connection, ground: Ground, org_id: str, login: str, now: datetime) -> None:
-    """Somebody may take work: look at the waiting sessions of their queues, oldest first."""
+def route_for(
+    connection: sqlite3.Connection, ground: Ground, org_id: str, login: str, now: datetime, *, anew: bool = True
+) -> None:
+    """Somebody may take work: offer them waiting sessions of their queues, oldest first, until they have as many as they can.
+
+    `anew`: they have come online or finished a session, so that sessions which all have passed on are worth asking about again.
+    """
     org = ground.orgs[org_id]
-    if login not in org.people:
+    rep = org.people.get(login)
+    if rep is None:
         return
+    command = Route(became_free=rep.login if anew else None)
     for queue in sorted(org.queues_of(login)):
-        for session_id in sessions.to_route(connection, org_id, queue, _MOST_ROUTED_AT_ONCE):
+        for session_id in sessions.to_route(connection, org_id, queue, _MOST_LOOKED_AT):
             session = sessions.load(connection, session_id)
             if session is None or session.channel_id not in ground.channels:
                 continue
-            decided = decide(session, Route(), ground.facts(connection, session.channel_id, now))
-            if isinstance(decided, Refusal) or decided.session is session:
-                break  # nobody is available: neither for the sessions behind it
-            apply(connection, ground, session, decided, now)
+            facts = ground.facts(connection, session.channel_id, now)
+            if facts.load[login] >= rep.capacity:
+                return
+            decided = decide(session, command, facts)
+            if not isinstance(decided, Refusal) and decided.session is not session:
+                apply(connection, ground, session, decided, now)

@@ -34,6 +34,7 @@ from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
 from gateway.session.door import e2_fingerprint, e2_same_command
 from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
+from gateway.session.saying import Typing, m5_rep_types
 from gateway.store import events, media, outbox, people, records, sessions, timers
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
@@ -198,12 +199,19 @@ class EmbeddedBroker:
 
     async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:
         """See the contract."""
-        session = await self._readers.run(lambda c: session_for(c, self._ground, caller, session_id))
-        if session is None:
-            return _NOT_FOUND
-        if not session.has_rep(caller.login):
-            return Refusal("not_a_participant", "Only a rep who is in the session types to the customer. Join it first.")
-        self.typing_relay.from_rep(session, caller, on)
+
+        def read(connection: sqlite3.Connection) -> tuple[Session, Typing] | Refusal:
+            session = session_for(connection, self._ground, caller, session_id)
+            if session is None:
+                return _NOT_FOUND
+            typing = m5_rep_types(session, caller.login, self._ground.facts(connection, session.channel_id, self._clock()))
+            return typing if isinstance(typing, Refusal) else (session, typing)
+
+        found = await self._readers.run(read)
+        if isinstance(found, Refusal):
+            return found
+        self.typing_relay.from_rep(found[0], caller, found[1], on)
+        self._bell.ring("outbox")
         return None
 
     async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Answer | Refusal:

@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.config import Channel, Org
 from gateway.links import MediaLinks
 from gateway.session.decision import Facts
-from gateway.store import people, sessions
+from gateway.store import conversations, people, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +42,5 @@ class Ground:
             presence=people.StoredPresence(connection, org.id, now, org.settings.disconnect_grace_seconds),
             load=people.StoredLoad(connection, org.id),
             latest_text=sessions.latest_text(connection, words_of) if words_of else "",
+            attributes=conversations.attributes(connection, words_of) if words_of else {},
         )

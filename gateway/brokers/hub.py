@@ -73,11 +73,11 @@ class Hub:
             if len(rows) < _CHUNK:
                 await self._bell.wait("events", 1.0)
 
-    def tell_now(self, org: str, audience: frozenset[str], event: Event, *, but: str | None = None) -> None:
+    def tell_now(self, org: str, audience: frozenset[str], event: Event) -> None:
         """Something that isn't stored (typing), to who listens at this moment."""
         for listener in self._listeners:
             caller = listener.caller
-            if caller.org == org and caller.login != but and audience & caller.audiences:
+            if caller.org == org and audience & caller.audiences:
                 listener.give(event)
 
     async def listen(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:

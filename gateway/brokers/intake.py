@@ -53,6 +53,8 @@ def _remember(connection: sqlite3.Connection, inbound: Inbound, now: datetime) -
     wrote_at = (inbound.provider_time or inbound.received_at).timestamp() if wrote else None
     wrote_at = min(wrote_at, now.timestamp()) if wrote_at is not None else None
     conversations.remember(connection, inbound.channel_id, address, inbound.remember, wrote_at=wrote_at)
+    if inbound.end_user.profile:
+        conversations.keep_profile(connection, inbound.channel_id, address, inbound.end_user.profile)
     return address
 
 
@@ -72,7 +74,8 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
     if before is None:
         decided = open_session(SessionId(ground.new_id("ses")), message, facts)
     else:
-        decided = decide(before, CustomerSaid(message=message), facts)
+        answers = _entry_named(connection, message, before)
+        decided = decide(before, CustomerSaid(message=message, answers=answers), facts)
     if isinstance(decided, Refusal):
         raise RuntimeError(f"a customer's message was refused: {decided.code}")
     apply(connection, ground, before, decided, now)
@@ -93,6 +96,12 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
     for waiting in conversations.unpark(connection, inbound.channel_id, [inbound.message_id]):
         if isinstance(waiting, InboundEdit | InboundDeletion | InboundReaction):
             _change(connection, ground, waiting, now)
+
+
+def _entry_named(connection: sqlite3.Connection, message: InboundMessage, session: Session) -> int | None:
+    """The entry of this session that the message answers."""
+    ref = conversations.message(connection, message.channel_id, message.reply_to) if message.reply_to else None
+    return ref.number if ref and ref.session_id == session.id else None
 
 
 def _with_media(ground: Ground, message: InboundMessage, address: str) -> tuple[InboundMessage, list[tuple[str, MediaPart]]]:

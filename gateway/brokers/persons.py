@@ -26,7 +26,7 @@ class StoredPeople:
         """See the contract."""
         places = ",".join("?" * len(channels))
         query = f"""SELECT channel_id, address FROM conversations
-                    WHERE person = '{{}}' AND channel_id IN ({places}) ORDER BY last_inbound_at DESC LIMIT ?"""  # noqa: S608
+                    WHERE json_extract(person, '$.address') IS NULL AND channel_id IN ({places}) ORDER BY last_inbound_at DESC LIMIT ?"""  # noqa: S608
         rows = await self._readers.run(lambda c: c.execute(query, (*channels, limit)).fetchall())
         return [(row["channel_id"], row["address"]) for row in rows]
 
@@ -41,7 +41,7 @@ class StoredPeople:
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "UPDATE conversations SET person = ? WHERE channel_id = ? AND address = ?",
+                "UPDATE conversations SET person = json_patch(person, ?) WHERE channel_id = ? AND address = ?",
                 (end_user.model_dump_json(exclude_none=True), channel_id, address),
             )
             session = sessions.newest_of_address(connection, channel_id, address)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapters.envelope import Address, Speaker, TypingSignal
+from adapters.envelope import Address, TypingSignal
 from gateway.brokers.contract import Caller, Event
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
 from gateway.clock import Clock
-from gateway.session.model import Session, Status
+from gateway.session.audience import rep_audience
+from gateway.session.model import Session
+from gateway.session.saying import Typing, m5_customer_types
 
 _AT_MOST_EVERY: Final = timedelta(seconds=3)
 _MOST_WAITING: Final = 500
@@ -25,14 +28,12 @@ class TypingRelay:
         self._to_customers: deque[TypingSignal] = deque(maxlen=_MOST_WAITING)
         self._last: dict[tuple[str, str, bool], datetime] = {}
 
-    def from_rep(self, session: Session, caller: Caller, on: bool) -> None:
+    def from_rep(self, session: Session, caller: Caller, typing: Typing, on: bool) -> None:
         """To the other reps, and to the customer where the channel can."""
         who = {"role": "rep", "id": caller.login, "name": caller.name}
-        self._tell_reps(session, {"who": who, "on": on}, but=caller.login)
+        self._tell_reps(session, typing.to, {"who": who, "on": on})
         channel = self._ground.channels[session.channel_id]
-        if session.status is not Status.active or "typing" not in channel.adapter.capabilities.outbound:
-            return
-        if not self._too_soon(session.id, caller.login, on):
+        if "typing" in channel.adapter.capabilities.outbound and not self._too_soon(session.id, caller.login, on):
             self._to_customers.append(
                 TypingSignal(
                     id=self._ground.new_id("typ"),
@@ -41,14 +42,14 @@ class TypingRelay:
                     retry_key="",
                     created_at=self._clock(),
                     on=on,
-                    speaker=Speaker(id=caller.login, name=caller.name),
+                    speaker=typing.speaker,
                 )
             )
 
     def from_customer(self, session: Session, on: bool) -> None:
         """To the session's reps."""
         who = {"role": "end_user", "id": session.end_user.id, "name": session.end_user.name}
-        self._tell_reps(session, {"who": who, "on": on}, but=None)
+        self._tell_reps(session, m5_customer_types(session), {"who": who, "on": on})
 
     def take(self) -> list[TypingSignal]:
         """All that wait."""
@@ -56,10 +57,9 @@ class TypingRelay:
         self._to_customers.clear()
         return found
 
-    def _tell_reps(self, session: Session, data: dict[str, object], *, but: str | None) -> None:
-        audience = frozenset(f"rep:{rep.id}" for rep in session.reps)
+    def _tell_reps(self, session: Session, to: Sequence[str], data: dict[str, object]) -> None:
         event = Event(number=None, type="typing", session_id=session.id, at=self._clock(), data=data)
-        self._hub.tell_now(session.org, audience, event, but=but)
+        self._hub.tell_now(session.org, frozenset(rep_audience(login) for login in to), event)
 
     def _too_soon(self, session_id: str, login: str, on: bool) -> bool:
         now = self._clock()

@@ -76,6 +76,26 @@ def of(connection: sqlite3.Connection, channel_id: str, address: str) -> Convers
     return Conversation(json.loads(row["memory"]), row["last_inbound_at"] or None) if row else Conversation({}, None)
 
 
+def keep_profile(connection: sqlite3.Connection, channel_id: str, address: str, profile: Mapping[str, Any]) -> None:
+    """What the customer or the channel told of the person (a form's answers, say), merged into what is known."""
+    connection.execute(
+        """UPDATE conversations SET person = json_patch(person, json_object('profile', json(?)))
+           WHERE channel_id = ? AND address = ?""",
+        (json.dumps(profile), channel_id, address),
+    )
+
+
+def attributes(connection: sqlite3.Connection, session_id: str) -> dict[str, str]:
+    """What is known of a session's customer, for flows' conditions: the profile's plain values, as texts."""
+    row = connection.execute(
+        """SELECT json_extract(c.person, '$.profile') AS profile FROM conversations c
+           JOIN sessions s ON s.channel_id = c.channel_id AND s.address = c.address WHERE s.id = ?""",
+        (session_id,),
+    ).fetchone()
+    profile = json.loads(row["profile"]) if row and row["profile"] else {}
+    return {key: str(value) for key, value in profile.items() if isinstance(value, str | int | float | bool)}
+
+
 def known_name(connection: sqlite3.Connection, channel_id: str, address: str) -> str | None:
     """The person's name, as the provider told it when it was asked."""
     row = connection.execute(
