@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from adapters.contract import RawRequest
+from adapters.contract import Answer, RawRequest
 from adapters.webchat import WebchatAccount
 from gateway import clock as clocks
 from gateway.brokers.contract import Directory
@@ -59,6 +59,7 @@ class Gateway:
         new_id: Callable[[str], str] = clocks.new_id,
         fault: Callable[[str], None] | None = None,
         extend: Callable[[web.Application, Gateway], None] | None = None,
+        driver: Callable[..., Driver] = Driver,
     ) -> None:
         config = loaded.config
         self.loaded, self.config, self.clock = loaded, config, clock
@@ -71,7 +72,7 @@ class Gateway:
         ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, fault or (lambda point: None))
         self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder)
         self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
-        self.driver = Driver(clock, private_hosts=config.allow_private_media_hosts)
+        self.driver = driver(clock, private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
         _find_chat_at_home(loaded)
         self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, clock, self.metrics)
@@ -117,9 +118,7 @@ class Gateway:
         MediaDoor(self.links, self.folder, self._file_of, self.clock).install(app)
         chat_accounts = {str(c.id): c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
         if chat_accounts:
-            chat.install(
-                app, chat_accounts, self.webhooks.accept, self.data_dir, client_address=proxies.address_of, now=self.clock
-            )
+            chat.install(app, chat_accounts, self.accept_here, self.data_dir, client_address=proxies.address_of, now=self.clock)
         pages.install(app, demo=self._demo, oidc=self._oidc_login())
         Watching(self.inbox, self.broker, self.metrics, self.clock).install()
         if self._extend:
@@ -162,8 +161,9 @@ class Gateway:
             yield _address(runner)
         finally:
             surface.health.draining = True
-            await runner.cleanup()  # stops listening, and lets calls that are being answered end
+            # Messages in hand first: in the demo their provider is this very server. What comes meanwhile is kept for the next start.
             await self._drain()
+            await runner.cleanup()  # stops listening, and lets calls that are being answered end
             await workers.stop()
             await self.driver.close()
             await self.inbox.close()
@@ -210,9 +210,9 @@ class Gateway:
         found = await self.broker.media.stored(media_id)
         return StoredFile(*found) if found else None
 
-    def accept_here(self, channel_id: str, request: RawRequest) -> Coroutine[Any, Any, Any]:
-        """A webhook made in this process."""
-        return self.webhooks.accept(channel_id, request)
+    async def accept_here(self, channel_id: str, request: RawRequest) -> Answer:
+        """A webhook made in this process, by web chat's service. Raises NotAuthentic, StoreUnavailable."""
+        return await self.webhooks.accept(channel_id, request)
 
 
 class _Workers:

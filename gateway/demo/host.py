@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters.contract import Answer, HttpCall, NoReply, RawRequest
-from adapters.simulation import Action, ProviderCall, Shown, SimFile, Simulator
+from adapters.simulation import Action, Outcome, ProviderCall, Shown, SimFile, Simulator
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.demo import inputs
+from gateway.demo.wire import Step, Wire
 from gateway.journal.driver import Driver
 from gateway.store.group_commit import GroupCommit
 
@@ -39,12 +40,14 @@ class SimulatorHost:
     def __init__(self, channels: Mapping[str, Channel], data_dir: Path, clock: Clock) -> None:
         self.channels = channels
         self._sims: dict[str, Simulator] = {key: c.adapter.simulate(c.account) for key, c in channels.items()}
+        self.wires: dict[str, Wire] = {key: Wire(c, self._sims[key]) for key, c in channels.items()}
         self._clock = clock
         self._log = GroupCommit(data_dir / "simulators.db", migrations="gateway.store.migrations.simulators")
         self._driver = Driver(clock)
         self._lanes: defaultdict[tuple[str, str], deque[ProviderCall]] = defaultdict(deque)
         self._runners: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._cut_off: dict[str, list[ProviderCall]] = {}
+        self._working = False
         self.changed: Callable[[str], None] = lambda channel_id: None
 
     @asynccontextmanager
@@ -61,11 +64,13 @@ class SimulatorHost:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Take up the calls that were cut off, once somebody listens, and go on until the end."""
+        self._working = True
         for channel_id, calls in self._cut_off.items():
             self._start(channel_id, calls)
         try:
             yield
         finally:
+            self._working = False
             runners = list(self._runners.values())
             for runner in runners:
                 runner.cancel()
@@ -74,19 +79,19 @@ class SimulatorHost:
     def _remember(self, kept: list[_Input]) -> dict[str, list[ProviderCall]]:
         open_calls: dict[str, dict[str, ProviderCall]] = defaultdict(dict)
         for channel_id, at, kind, content in kept:
-            sim, now = self._sims.get(channel_id), datetime.fromtimestamp(at, UTC)
-            if sim is None:
+            now = datetime.fromtimestamp(at, UTC)
+            if channel_id not in self._sims:
                 continue
             if kind == "handle":
-                following = sim.handle(inputs.load_request(content), now).calls
+                following = self._handled(channel_id, inputs.load_request(content), now).calls
             elif kind == "act":
-                following = sim.act(inputs.load_action(content), now).calls
+                following = self._acted(channel_id, inputs.load_action(content), now).calls
             elif kind == "refresh":
-                following = sim.refresh(content, now)
+                following = self._sims[channel_id].refresh(content, now)
             else:
                 call, answer = inputs.load_settled(content)
                 open_calls[channel_id].pop(call.id, None)
-                following = sim.settled(call, answer, now)
+                following = self._came_back(channel_id, call, answer, now)
             open_calls[channel_id].update({call.id: call for call in following})
         return {channel_id: list(calls.values()) for channel_id, calls in open_calls.items()}
 
@@ -95,7 +100,7 @@ class SimulatorHost:
     async def handle(self, channel_id: str, request: RawRequest) -> Answer:
         """The gateway calls the provider's API."""
         now = self._clock()
-        outcome = self._sims[channel_id].handle(request, now)
+        outcome = self._handled(channel_id, request, now)
         await self._keep(channel_id, now, "handle", inputs.dump_request(request))
         self._start(channel_id, outcome.calls)
         self.changed(channel_id)
@@ -104,11 +109,26 @@ class SimulatorHost:
     async def act(self, channel_id: str, action: Action) -> str | None:
         """A customer does something; the id of the handset's line. Raises CannotAct."""
         now = self._clock()
-        outcome = self._sims[channel_id].act(action, now)
+        outcome = self._acted(channel_id, action, now)
         await self._keep(channel_id, now, "act", inputs.dump_action(action))
         self._start(channel_id, outcome.calls)
         self.changed(channel_id)
         return outcome.line_id
+
+    def _handled(self, channel_id: str, request: RawRequest, now: datetime) -> Outcome:
+        outcome = self._sims[channel_id].handle(request, now)
+        self.wires[channel_id].handled(request, outcome, now)
+        return outcome
+
+    def _acted(self, channel_id: str, action: Action, now: datetime) -> Outcome:
+        outcome = self._sims[channel_id].act(action, now)
+        self.wires[channel_id].acted(action, outcome, now)
+        return outcome
+
+    def _came_back(self, channel_id: str, call: ProviderCall, answer: Answer | None, now: datetime) -> tuple[ProviderCall, ...]:
+        following = self._sims[channel_id].settled(call, answer, now)
+        self.wires[channel_id].settled(call, answer, following, now)
+        return following
 
     async def handset(self, channel_id: str, customer: str) -> list[Shown]:
         """What the customer's phone shows. Listeners are told only when asking the provider brought something, since they ask again then."""
@@ -130,6 +150,11 @@ class SimulatorHost:
             self._start(channel_id, await self._settled(channel_id, call))
         return bool(calls)
 
+    def road(self, channel_id: str, customer: str, line_id: str) -> list[Step] | None:
+        """What crossed the wire for a line of this handset; None: it has no such line."""
+        lines = self._sims[channel_id].handset(customer)
+        return self.wires[channel_id].steps(line_id) if any(line.id == line_id for line in lines) else None
+
     def file(self, channel_id: str, file_id: str) -> SimFile | None:
         """A file that a handset shows."""
         return self._sims[channel_id].file(file_id)
@@ -142,6 +167,9 @@ class SimulatorHost:
     # ----------------------------------------------------------------------------------------------- calls
 
     def _start(self, channel_id: str, calls: tuple[ProviderCall, ...] | list[ProviderCall]) -> None:
+        if not self._working:  # they wait until work begins, or, by the inputs, for the next start
+            self._cut_off.setdefault(channel_id, []).extend(calls)
+            return
         for call in calls:
             lane = (channel_id, call.lane or call.id)
             self._lanes[lane].append(call)
@@ -166,7 +194,7 @@ class SimulatorHost:
     async def _settled(self, channel_id: str, call: ProviderCall) -> tuple[ProviderCall, ...]:
         answer = await self._call(call)
         now = self._clock()
-        following = self._sims[channel_id].settled(call, answer, now)
+        following = self._came_back(channel_id, call, answer, now)
         await self._keep(channel_id, now, "settled", inputs.dump_settled(call, answer))
         return following
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from adapters.contract import Sent
 from adapters.envelope import TypingSignal
@@ -27,6 +27,7 @@ from gateway.journal.pacing import Pace
 from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _LEASE_SECONDS: Final = 120.0  # more than any flow takes
 _FLOW_SECONDS: Final = 90.0
@@ -51,34 +52,45 @@ class Sender:
         self._paces = {key: Pace(channel.config.messages_per_second, clock) for key, channel in channels.items()}
         self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
         self._draining = False
-        self._idle = asyncio.Event()  # set whenever nothing is in hand
+        self._looking = False  # between asking for work and having it in hand
+        self._less = asyncio.Event()  # rung for `drain` whenever less may be in hand
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                try:
-                    due, later = await self._outbox.due()
-                    for signal in await self._outbox.typing():
-                        tasks.create_task(self._signal(signal), name="typing")
-                    leased = await asyncio.gather(*(self._lease(channel) for channel in due))
-                except StoreUnavailable as error:
-                    _log.warning("store unavailable", extra={"action": "outbox.wait", "reason": str(error)})
-                    due, later, leased = [], None, []
-                    await asyncio.sleep(1)
+                due, later = await self._due()
+                for signal in await self._outbox.typing():
+                    tasks.create_task(self._signal(signal), name="typing")
+                self._looking = True
+                leased = await asyncio.gather(*(self._lease(channel) for channel in due))
                 items = [item for batch in leased for item in batch]
                 for item in items:
                     self._in_hand[item.channel_id].add(item.address)
-                    self._idle.clear()
                     tasks.create_task(self._deliver(item), name=f"send {item.id}")
+                self._looking = False
+                self._less.set()
                 if not items:
                     await self._bell.wait("outbox", self._patience(due, later))
 
     async def drain(self) -> None:
         """Take no new work; return when all that is in hand is done."""
         self._draining = True
-        while any(self._in_hand.values()):
-            await self._idle.wait()
+        while self._looking or any(self._in_hand.values()):
+            self._less.clear()
+            await self._less.wait()
+
+    async def _due(self) -> tuple[list[str], datetime | None]:
+        try:
+            return await self._outbox.due()
+        except StoreUnavailable as error:
+            return await self._wait_for_store(error, ([], None))
+
+    @staticmethod
+    async def _wait_for_store(error: StoreUnavailable, nothing: T) -> T:
+        _log.warning("store unavailable", extra={"action": "outbox.wait", "reason": str(error)})
+        await asyncio.sleep(1)
+        return nothing
 
     def _patience(self, due: list[str], later: datetime | None) -> float:
         moments = [at for at in (later, *(self._paces[c].paused_until for c in due if c in self._paces)) if at]
@@ -92,7 +104,10 @@ class Sender:
         room = _AT_ONCE_PER_CHANNEL - len(busy)
         if room <= 0:
             return []
-        return await self._outbox.lease(channel_id, seconds=_LEASE_SECONDS, limit=room, busy=sorted(busy))
+        try:
+            return await self._outbox.lease(channel_id, seconds=_LEASE_SECONDS, limit=room, busy=sorted(busy))
+        except StoreUnavailable as error:  # here, so that what the other channels leased isn't forgotten
+            return await self._wait_for_store(error, [])
 
     async def _deliver(self, item: OutboxItem) -> None:
         try:
@@ -101,8 +116,7 @@ class Sender:
             _log.error("outcome not kept", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
         finally:
             self._in_hand[item.channel_id].discard(item.address)
-            if not any(self._in_hand.values()):
-                self._idle.set()
+            self._less.set()
             self._bell.ring("outbox")
 
     async def _try(self, item: OutboxItem) -> None:
