@@ -7,7 +7,7 @@ import json
 import signal
 import sqlite3
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,18 @@ def _fail(error: Exception) -> None:
     sys.exit(1)
 
 
-async def _until_stopped() -> None:
+def _signals_heard() -> Callable[[], Awaitable[None]]:
+    """From now on SIGTERM and SIGINT ask for an orderly stop, also while we are starting; gives what waits for one."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    click.echo("stopping: finishing what is in hand", err=True)
+
+    async def until_stopped() -> None:
+        await stop.wait()
+        click.echo("stopping: finishing what is in hand", err=True)
+
+    return until_stopped
 
 
 # ------------------------------------------------------------------------------------------------------ demo
@@ -101,9 +106,14 @@ def demo(port: int, data_dir: Path, log_level: str) -> None:
     Every message passes through the real adapters: signed webhooks in, real HTTP calls out. Stop it with Ctrl-C; kill it and start it
     again: nothing is gone.
     """
+    _run(_demo(port, data_dir, log_level))
+
+
+async def _demo(port: int, data_dir: Path, log_level: str) -> None:
+    until_stopped = _signals_heard()
     from gateway.demo.world import run_demo
 
-    _run(run_demo(port, data_dir, log_level, _until_stopped))
+    await run_demo(port, data_dir, log_level, until_stopped)
 
 
 # ----------------------------------------------------------------------------------------------------- serve
@@ -117,6 +127,7 @@ def serve(config_path: Path) -> None:
 
 
 async def _serve(config_path: Path) -> None:
+    until_stopped = _signals_heard()
     from gateway import config, logs
     from gateway.app import Gateway
 
@@ -126,7 +137,7 @@ async def _serve(config_path: Path) -> None:
         click.echo(f"listening on {address}, public address {loaded.config.public_url}")
         for channel in loaded.channels.values():
             click.echo(f"  {channel.id:16} {loaded.config.public_url}/webhooks/{channel.id}")
-        await _until_stopped()
+        await until_stopped()
 
 
 @main.command()
@@ -234,13 +245,14 @@ def simulate(config_path: Path, port: int, data_dir: Path) -> None:
 
 
 async def _simulate(config_path: Path, port: int, data_dir: Path) -> None:
+    until_stopped = _signals_heard()
     from gateway import config
     from gateway.demo.world import simulators_alone
 
     loaded = config.load(config_path)
     async with simulators_alone(loaded, port, data_dir):
         click.echo(f"phones: http://127.0.0.1:{port}/phones")
-        await _until_stopped()
+        await until_stopped()
 
 
 # ------------------------------------------------------------------------------------------ inbox and outbox
