@@ -36,6 +36,7 @@ class Phones:
         routes.add_post("/phones/{channel_id}/messages", told(self.say))
         routes.add_get("/phones/{channel_id}/messages", told(self.messages))
         routes.add_post("/phones/{channel_id}/actions", told(self.act))
+        routes.add_get("/phones/{channel_id}/wire", told(self.wire))
         routes.add_get("/phones/{channel_id}/files/{file_id}", told(self.file))
         app.on_shutdown.append(self._hang_up)
 
@@ -105,11 +106,17 @@ class Phones:
     async def messages(self, request: web.Request) -> web.Response:
         """What the handset shows, in order, as the provider got it."""
         channel_id = self._channel(request)
-        customer = request.query.get("customer", "")
-        if not customer:
-            raise Problem("invalid_input", "Say whose handset: ?customer=kim", [Fault("/customer", "is missing", "query")])
-        lines = await self._host.handset(channel_id, customer)
+        lines = await self._host.handset(channel_id, _asked(request, "customer", "whose handset: ?customer=kim"))
         return web.json_response({"items": [_line(channel_id, line) for line in lines], "next": None})
+
+    async def wire(self, request: web.Request) -> web.Response:
+        """What crossed the wire for a line of the handset: `{"items": [{"step", "at", "title", "text"}]}`, in order, secrets masked."""
+        channel_id = self._channel(request)
+        customer = _asked(request, "customer", "whose handset: ?customer=kim")
+        steps = self._host.road(channel_id, customer, _asked(request, "line", "which of its lines: &line=ID"))
+        if steps is None:
+            raise Problem("not_found", "The handset has no such line.")
+        return web.json_response({"items": [step.shape() for step in steps]}, headers={"Cache-Control": "no-store"})
 
     async def file(self, request: web.Request) -> web.Response:
         """A file that a handset shows; never as a page of ours."""
@@ -175,6 +182,13 @@ def told(handler: Any) -> Any:
         return response
 
     return answered
+
+
+def _asked(request: web.Request, name: str, what: str) -> str:
+    value = request.query.get(name, "")
+    if not value:
+        raise Problem("invalid_input", f"Say {what}", [Fault(f"/{name}", "is missing", "query")])
+    return value
 
 
 async def _json(request: web.Request) -> dict[str, Any]:

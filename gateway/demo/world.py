@@ -16,6 +16,7 @@ from gateway.config import Loaded
 from gateway.demo import cast
 from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
+from gateway.demo.watched import WatchedGateway
 from gateway.edge import pages
 from gateway.errors import GatewayError
 
@@ -39,7 +40,7 @@ async def demo_world(port: int, data_dir: Path) -> AsyncIterator[tuple[Gateway, 
     loaded = cast.load(sock.getsockname()[1], data_dir)
     host = SimulatorHost(loaded.channels, data_dir, clock.now)
     phones = Phones(host, clock.now)
-    gateway = Gateway(loaded, demo=True, extend=lambda app, _: phones.install(app))
+    gateway = WatchedGateway(loaded, host.wires, demo=True, extend=lambda app, _: phones.install(app))
     async with host.remembering(), gateway.running(sock) as address, host.working():
         yield gateway, host, address
 
