@@ -59,7 +59,10 @@ class DeskPage:
 
     def take(self) -> None:
         """Accept the one session that is offered."""
-        self.button("Accept", self.calls).click(timeout=PATIENCE_MS)
+        expect(self.calls).to_have_count(1, timeout=PATIENCE_MS)
+        session = self.calls.get_attribute("data-session")
+        self.button("Accept", self.calls).click()
+        expect(self.page).to_have_url(re.compile(f"#/{session}$"))
         expect(self.page.get_by_label("Message to the customer")).to_be_visible(timeout=PATIENCE_MS)
 
     def say(self, text: str) -> None:
@@ -77,6 +80,28 @@ class DeskPage:
 
     def sees(self, text: str | re.Pattern[str]) -> None:
         expect(self.log).to_contain_text(text, timeout=PATIENCE_MS)
+
+
+class Visitor:
+    """The customer of a web chat, on its own page."""
+
+    name = "Kim"
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        page.goto(f"{url}/chat/webchat?locale=en")
+
+    @property
+    def screen(self) -> Locator:
+        return self.page.locator("byoc-chat")
+
+    def say(self, text: str) -> None:
+        field = self.page.get_by_role("textbox", name="Message")
+        field.fill(text, timeout=PATIENCE_MS)
+        field.press("Enter")
+
+    def sees(self, text: str | re.Pattern[str]) -> None:
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
 
 
 class Handset:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.pages.conftest import assert_accessible
+from tests.pages.conftest import Opens, assert_accessible
 from tests.pages.demo_process import Demo
-from tests.pages.driving import PATIENCE_MS, DeskPage, Handset
+from tests.pages.driving import PATIENCE_MS, DeskPage, Handset, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -31,9 +31,12 @@ def offered_to(desks: list[DeskPage]) -> DeskPage:
     raise AssertionError("nobody was offered the session")
 
 
-def test_a_conference_from_its_first_message_to_its_end(demo: Demo, desk: Desks, handset: Handsets) -> None:
+@pytest.mark.parametrize("channel", ["web chat", "WhatsApp"])
+def test_a_conference_from_its_first_message_to_its_end(
+    demo: Demo, desk: Desks, handset: Handsets, opens: Opens, channel: str
+) -> None:
     reps = [desk(login).online() for login in ("ana", "ben", "cleo")]
-    phone = handset(WHATSAPP)
+    phone = Visitor(opens(), demo.url) if channel == "web chat" else handset(WHATSAPP)
     phone.say("My hinge is broken")
 
     first = offered_to(reps)
@@ -75,7 +78,8 @@ def test_a_conference_from_its_first_message_to_its_end(demo: Demo, desk: Desks,
     third.sees("Hello Kim")
     third.say("I know hinges")
     phone.sees("I know hinges")
-    phone.sees(names[third])
+    phone.sees(re.compile(rf"{names[third]}.*joined"))
+    expect(phone.screen).to_contain_text(re.compile(rf"{names[third]}\s*:?\s*I know hinges"))
     first.sees("I know hinges")
     expect(first.button("Leave Conversation")).to_be_visible()
     expect(first.button("End Conversation")).to_be_hidden()
@@ -92,6 +96,7 @@ def test_a_conference_from_its_first_message_to_its_end(demo: Demo, desk: Desks,
     # Leave while others are in, end for the last.
     third.button("Leave Conversation").click()
     second.sees(f"{names[third]} left")
+    phone.sees(re.compile(rf"{names[third]}.*left"))
     second.button("End Conversation").click(timeout=PATIENCE_MS)
     assert_accessible(second.page, "asked whether to end")
     second.page.get_by_role("dialog").get_by_role("button", name="End Conversation").click()

@@ -21,6 +21,11 @@ export const pending = (session) => session.invitations.filter((i) => i.status =
 /** A participant's or an entry's name for a login, where the session knows one. */
 export const nameIn = (session, id) => session.participants.find((p) => p.id === id)?.name;
 
+/** What somebody is called: their name; of a customer whose channel tells none, something shorter than an address that says nothing. */
+export function called({ id, name }) {
+  return name === id && name.length > 16 && !/^[+\d][\d\s()-]*$/.test(name) ? `Customer ${name.slice(-4)}` : name;
+}
+
 /** Of two readings of a session the later one: answers and events may overtake each other. */
 export const later = (known, read) => (known && known.version > read.version ? known : read);
 

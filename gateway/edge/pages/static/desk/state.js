@@ -6,7 +6,7 @@
 import { Unreachable } from "./api.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
-import { askedOf, groupOf, isAside, isIn, isNews, later, offerTo, pending } from "./reading.js";
+import { askedOf, called, groupOf, isAside, isIn, isNews, later, offerTo, pending } from "./reading.js";
 import { Transcript } from "./transcript.js";
 import { TYPES } from "./words.js";
 
@@ -161,7 +161,10 @@ export class Desk {
     this.sessions.set(session.id, now);
     for (const p of session.participants) if (p.role !== "end_user") this.#learn("agent", p.id, p.name);
     for (const invitation of session.invitations) this.#invitations.set(invitation.id, invitation);
-    if (!isIn(now, this.me.login) && known && isIn(known, this.me.login)) this.typing.delete(session.id);
+    if (known && isIn(known, this.me.login) !== isIn(now, this.me.login)) {
+      this.typing.delete(session.id);
+      this.transcript(session.id).failed = null; // what was refused before may be read now
+    }
     this.#ring(now);
     this.#changed("sessions", ...(session.id === this.selected ? ["selection", "log"] : []));
   }
@@ -169,8 +172,8 @@ export class Desk {
   #ring(session) {
     const offer = offerTo(session, this.me.login);
     const calls = [
-      ...(offer ? [[`offer ${session.id} ${offer.offered_at}`, `${session.end_user.name} is waiting`]] : []),
-      ...askedOf(session, this.me.login).map((i) => [`invitation ${i.id}`, `${this.name("agent", i.from)} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${session.end_user.name}`]),
+      ...(offer ? [[`offer ${session.id} ${offer.offered_at}`, `${called(session.end_user)} is waiting`]] : []),
+      ...askedOf(session, this.me.login).map((i) => [`invitation ${i.id}`, `${this.name("agent", i.from)} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${called(session.end_user)}`]),
       ...(this.me.supervisor && session.flag && session.flag.raised_by !== this.me.login ? [[`flag ${session.id} ${session.flag.raised_at}`, `${this.name("agent", session.flag.raised_by)} raised a flag: ${session.flag.text}`]] : []),
     ];
     for (const [key, text] of calls) {
@@ -191,7 +194,7 @@ export class Desk {
     if (entry.kind === "invitation_expired") this.#expired(id, entry);
     const session = this.sessions.get(id);
     if (session && entry.number > session.entry_count) this.sessions.set(id, { ...session, entry_count: entry.number, ...(entry.kind === "message" && { last_message_at: entry.at }) });
-    if (isNew && isNews(entry) && session && isIn(session, this.me.login)) this.onAlert({ text: `${entry.from.name}: ${entry.text ?? ""}`, session: id, urgent: false });
+    if (isNew && isNews(entry) && session && isIn(session, this.me.login)) this.onAlert({ text: `${called(entry.from)}: ${entry.text ?? ""}`, session: id, urgent: false });
     if (isNew && entry.kind === "whisper" && entry.from?.id !== this.me.login) this.onAlert({ text: `${entry.from?.name} (internal): ${entry.text ?? ""}`, session: id, urgent: false });
     this.#logChanged(id);
   }
@@ -236,7 +239,7 @@ export class Desk {
   }
 
   #typed(id, { who, on }) {
-    const person = typeof who === "string" ? { id: who, name: this.name("agent", who), role: "rep" } : (who ?? { id: "end_user", role: "end_user" });
+    const person = typeof who === "string" ? { id: who, name: this.name("agent", who), role: "rep" } : (who ?? { id: "end_user", role: "end_user", name: "The customer" });
     if (person.id === this.me.login) return;
     if (!this.typing.has(id)) this.typing.set(id, new Map());
     if (on) {
@@ -431,7 +434,10 @@ export class Desk {
       transcript.touched.clear();
     } catch (error) {
       transcript.failed = error.message;
-      setTimeout(() => { transcript.failed = null; }, FAILED_RESTS_MS);
+      setTimeout(() => {
+        transcript.failed = null;
+        this.#logChanged(id);
+      }, FAILED_RESTS_MS);
       if (error.status === 401) this.onUnauthenticated();
     } finally {
       transcript.loading = false;
@@ -512,15 +518,12 @@ export class Desk {
     this.#changed("me");
   }
 
-  async accept(call) {
-    const id = call.session.id;
-    const work = call.kind === "offer" ? () => this.api.accept(id) : () => this.api.acceptInvitation(id, call.invitation.id);
-    if (await this.act(null, work)) {
-      await this.#refresh(id);
-      return id;
-    }
-    await this.#refresh(id);
-    return null;
+  /** Take offered work, or come in. False when it was refused. */
+  async accept({ kind, session, invitation }) {
+    const done = await this.act(null, () => (kind === "offer" ? this.api.accept(session.id) : this.api.acceptInvitation(session.id, invitation.id)));
+    await this.#refresh(session.id);
+    if (done) this.wantField();
+    return Boolean(done);
   }
 
   async decline(call) {

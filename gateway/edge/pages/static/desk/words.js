@@ -9,7 +9,7 @@ export const STATUSES = [
 ];
 
 export const CHANNELS = {
-  sms: "SMS", whatsapp: "WhatsApp", messenger: "Messenger", line: "LINE", apple: "Apple Messages", webchat: "Web chat", telegram: "Telegram", open: "Open channel",
+  sms: "SMS", whatsapp: "WhatsApp", messenger: "Messenger", line: "LINE", apple: "Apple Messages", webchat: "Web chat", telegram: "Telegram", instagram: "Instagram", "whatsapp-twilio": "WhatsApp", open: "Open channel",
 };
 export const channelName = (session) => CHANNELS[session.channel_type] ?? session.channel_type;
 

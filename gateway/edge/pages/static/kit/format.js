@@ -53,8 +53,9 @@ export function size(bytes) {
 /** `Ana, Ben and Cleo`. */
 export const list = (names) => format("list", () => new Intl.ListFormat(locale(), { type: "conjunction" })).format(names);
 
-/** Up to two letters that stand for a name. */
+/** Up to two letters that stand for a name; of a number its last two digits. */
 export function initials(name) {
+  if (/^[+\d][\d\s()-]*$/.test(name)) return name.replace(/\D/g, "").slice(-2);
   const words = name.trim().split(/\s+/u).filter(Boolean);
   const first = (word) => (word ? Array.from(word)[0].toLocaleUpperCase() : "");
   return words.length > 1 ? first(words[0]) + first(words.at(-1)) : first(words[0]) || "?";

@@ -3,6 +3,7 @@
 import { h } from "../../kit/dom.js";
 import { clock, day, moment } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
+import { called } from "../reading.js";
 
 /** Open the audit of a session. */
 export function openAudit(desk, session) {
@@ -13,7 +14,7 @@ export function openAudit(desk, session) {
   const dialog = h(
     "dialog",
     { class: "audit", "aria-labelledby": "audit-title", on: { close: () => dialog.remove() } },
-    h("header", {}, h("h2", { id: "audit-title", dir: "auto" }, `Audit: ${session.end_user.name}`), h("button", { class: "button bare round", type: "button", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close"))),
+    h("header", {}, h("h2", { id: "audit-title", dir: "auto" }, `Audit: ${called(session.end_user)}`), h("button", { class: "button bare round", type: "button", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close"))),
     h("div", { class: "audit-table", tabindex: "0", role: "region", "aria-labelledby": "audit-title" }, h("table", {}, h("thead", {}, h("tr", {}, ["When", "Who", "What", "Outcome"].map((words) => h("th", { scope: "col" }, words)))), body)),
     told,
     more,

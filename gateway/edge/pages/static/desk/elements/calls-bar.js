@@ -2,6 +2,7 @@
 
 import { announce, busy, h, keyed } from "../../kit/dom.js";
 import { countdown } from "../../kit/format.js";
+import { called } from "../reading.js";
 import { channelName } from "../words.js";
 
 class CallsBar extends HTMLElement {
@@ -47,9 +48,9 @@ class CallsBar extends HTMLElement {
   #title(call) {
     const { end_user: customer } = call.session;
     const channel = channelName(call.session);
-    if (call.kind === "offer") return `New conversation: ${customer.name}, ${channel}`;
+    if (call.kind === "offer") return `New conversation: ${called(customer)}, ${channel}`;
     const asker = this.desk.name("agent", call.invitation.from);
-    return `${asker} asks you to ${call.invitation.purpose === "transfer" ? "take over" : "join"}: ${customer.name}, ${channel}`;
+    return `${asker} asks you to ${call.invitation.purpose === "transfer" ? "take over" : "join"}: ${called(customer)}, ${channel}`;
   }
 
   #card(call) {
@@ -77,9 +78,11 @@ class CallsBar extends HTMLElement {
     (this.list.querySelector("button") ?? document.querySelector("#search"))?.focus();
   }
 
+  // The conversation opens at the press, not at the answer: what is typed meanwhile must not go to the customer before.
   async #accept(call) {
-    const id = await this.desk.accept(call);
-    if (id) this.view.open(id);
+    const before = this.desk.selected;
+    this.view.open(call.session.id);
+    if (!(await this.desk.accept(call)) && this.desk.selected === call.session.id) this.view.open(before);
   }
 }
 

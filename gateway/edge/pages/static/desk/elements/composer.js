@@ -3,7 +3,7 @@
 import { busy, fill, h } from "../../kit/dom.js";
 import { size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
-import { isIn, reps } from "../reading.js";
+import { called, isIn, reps } from "../reading.js";
 import { confirm } from "./confirm.js";
 import { askRecipient } from "./conference-dialog.js";
 
@@ -26,7 +26,8 @@ class Composer extends HTMLElement {
     this.attach = tool("attach", "Attach a file", () => this.picker.click());
     this.leave = tool("leave", "Leave Conversation", (event) => this.#leave(event.currentTarget));
     this.end = tool("end", "End Conversation", (event) => this.#end(event.currentTarget));
-    this.end.classList.add("danger");
+    this.end.classList.add("danger", "last");
+    this.leave.classList.add("last");
     this.tools = h("div", { class: "tools", role: "toolbar", "aria-label": "Conversation" }, this.conference, this.transfer, this.attach, h("span", { class: "gap" }), this.leave, this.end);
     this.watching = h("p", { class: "watching" });
     this.append(this.form, this.watching, this.tools);
@@ -55,7 +56,7 @@ class Composer extends HTMLElement {
     this.tools.hidden = !inside && !mayEnd;
     this.watching.hidden = inside;
     this.watching.textContent = inside ? "" : why(session, desk.me);
-    this.text.placeholder = `Message to ${session.end_user.name}`;
+    this.text.placeholder = `Message to ${called(session.end_user)}`;
     // What had the focus may be hidden now: the keyboard goes on at the log.
     if (focused && !focused.checkVisibility()) document.querySelector(".log")?.focus();
     if (inside && desk.takeFieldWish()) this.text.focus({ preventScroll: true });
@@ -151,7 +152,7 @@ class Composer extends HTMLElement {
 
   async #end(button) {
     const id = this.shown;
-    const name = this.desk.current.end_user.name;
+    const name = called(this.desk.current.end_user);
     if (!(await confirm(`End the conversation with ${name}?`, "It can't be opened again; the customer's next message begins a new one.", "End Conversation"))) return;
     await busy(button, () => this.desk.act(id, () => this.desk.api.end(id)));
   }

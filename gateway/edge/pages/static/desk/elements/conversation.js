@@ -3,7 +3,7 @@
 import { busy, fill, h, keyed } from "../../kit/dom.js";
 import { countdown, hue, initials } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
-import { isIn, reps } from "../reading.js";
+import { called, isIn, reps } from "../reading.js";
 import { SESSION_STATES, channelName } from "../words.js";
 import { hasAside } from "./aside-panel.js";
 import { openAudit } from "./audit-dialog.js";
@@ -55,8 +55,10 @@ class Conversation extends HTMLElement {
     if (!this.shell.firstChild) {
       fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.heading, this.facts), this.audit, this.flag), this.pending, this.notices, this.log, this.composer), this.aside);
     }
-    if (this.heading.textContent !== session.end_user.name) this.heading.textContent = session.end_user.name;
-    this.face.textContent = initials(session.end_user.name);
+    const name = called(session.end_user);
+    if (this.heading.textContent !== name) this.heading.textContent = name;
+    this.heading.title = session.end_user.id;
+    this.face.textContent = initials(name);
     this.face.style.setProperty("--hue", hue(session.end_user.id));
     this.#facts(session);
     this.#pending(session);

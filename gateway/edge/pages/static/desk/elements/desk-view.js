@@ -51,7 +51,7 @@ class DeskView extends HTMLElement {
   #render() {
     this.classList.toggle("has-selection", Boolean(this.desk.selected));
     const { desk } = this;
-    const unread = [...desk.groups.mine, ...desk.groups.flagged].reduce((sum, session) => sum + desk.unread(session.id), 0);
+    const unread = desk.groups.mine.reduce((sum, session) => sum + desk.unread(session.id), 0);
     const count = unread + desk.calls.length;
     document.title = `${count ? `(${count}) ` : ""}Desk – ${desk.me.name}`;
   }

@@ -4,7 +4,7 @@ import { h } from "../../kit/dom.js";
 import { clock, hue, initials, moment, size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { linked } from "../../kit/text.js";
-import { fate } from "../reading.js";
+import { called, fate } from "../reading.js";
 import { FATES, lineOf } from "../words.js";
 
 /** A day's heading. */
@@ -47,7 +47,7 @@ export function messageLine({ entry, side, lead, reactions, replyTo }, actions) 
     "li",
     { class: `line message ${side}${lead ? " lead" : ""}`, data: { number: entry.number } },
     lead && avatar(from),
-    h("p", { class: lead ? "speaker" : "speaker unseen" }, h("span", { dir: "auto" }, from?.name ?? "Unknown"), side === "mine" && h("span", { class: "muted" }, " (you)"), from?.role === "bot" && h("span", { class: "tag" }, "Bot"), entry.details?.outside && h("span", { class: "tag" }, "Other tool")),
+    h("p", { class: lead ? "speaker" : "speaker unseen" }, h("span", { dir: "auto" }, from ? called(from) : "Unknown"), side === "mine" && h("span", { class: "muted" }, " (you)"), from?.role === "bot" && h("span", { class: "tag" }, "Bot"), entry.details?.outside && h("span", { class: "tag" }, "Other tool")),
     bubble,
     h("p", { class: "meta" }, h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.details?.said_at ?? entry.at)), entry.edited && !entry.deleted && h("span", {}, "edited"), side !== "customer" && receipt(entry)),
     side !== "customer" && trouble(entry, actions),
@@ -55,7 +55,7 @@ export function messageLine({ entry, side, lead, reactions, replyTo }, actions) 
 }
 
 function avatar(from) {
-  const face = h("span", { class: "avatar small", "aria-hidden": "true" }, initials(from?.name ?? "?"));
+  const face = h("span", { class: "avatar small", "aria-hidden": "true" }, initials(from ? called(from) : "?"));
   face.style.setProperty("--hue", hue(from?.id ?? ""));
   return face;
 }

@@ -4,7 +4,7 @@ import { announce, busy, fill, h } from "../../kit/dom.js";
 import { day } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { Scroller } from "../../kit/scroller.js";
-import { isAside, isNews } from "../reading.js";
+import { called, isAside, isNews } from "../reading.js";
 import { lineOf } from "../words.js";
 import { dayLine, messageLine, newLine, quietLine, unsentLine } from "./log-line.js";
 
@@ -123,7 +123,7 @@ class LogView extends HTMLElement {
     if (this.told !== null) {
       for (const entry of transcript.entries.slice(-20)) {
         if (entry.number <= this.told || entry.from?.id === this.desk.me.login) continue;
-        if (entry.kind === "message") announce(`${entry.from?.name ?? ""}: ${entry.text ?? "a file"}`);
+        if (entry.kind === "message") announce(`${entry.from ? called(entry.from) : ""}: ${entry.text ?? "a file"}`);
         else if (!isAside(entry) && entry.kind !== "notice") announce(lineOf(entry, this.#name) ?? "");
       }
     }
@@ -131,7 +131,7 @@ class LogView extends HTMLElement {
   }
 
   #typing() {
-    const people = this.desk.typingIn(this.desk.selected).map((person) => person.name ?? this.desk.current?.end_user.name);
+    const people = this.desk.typingIn(this.desk.selected).map((person) => called(person));
     const words = people.length ? `${new Intl.ListFormat("en").format(people)} ${people.length > 1 ? "are" : "is"} typing …` : "";
     if (this.status.textContent !== words) this.status.textContent = words;
   }

@@ -3,7 +3,7 @@
 import { h, keyed } from "../../kit/dom.js";
 import { hue, initials, moment, short } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
-import { GROUPS, reps } from "../reading.js";
+import { GROUPS, called, isIn, reps } from "../reading.js";
 import { CHANNELS, GROUP_TITLES, SESSION_STATES, channelName } from "../words.js";
 
 const ROW = 68; // px, as in desk.css
@@ -87,7 +87,7 @@ class SessionList extends HTMLElement {
       place,
       count,
       selected: desk.selected === session.id,
-      unread: desk.unread(session.id),
+      unread: isIn(session, desk.me.login) ? desk.unread(session.id) : 0, // others' conversations are for others to read
       typing: desk.typingIn(session.id).some((person) => person.role === "end_user"),
       preview: preview && `${preview.from?.role === "end_user" ? "" : `${preview.from?.id === desk.me.login ? "You" : (preview.from?.name ?? "")}: `}${preview.deleted ? "(taken back)" : (preview.text ?? "(file)")}`,
       at: preview?.at ?? session.last_message_at ?? session.opened_at,
@@ -121,7 +121,7 @@ function section(group) {
 }
 
 function draw({ session, selected, unread, typing, preview, at }, view) {
-  const name = session.end_user.name;
+  const name = called(session.end_user);
   const avatar = h("span", { class: "avatar", "aria-hidden": "true" }, initials(name));
   avatar.style.setProperty("--hue", hue(session.end_user.id));
   const others = reps(session).map((p) => p.name).join(", ");
