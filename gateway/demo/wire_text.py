@@ -52,13 +52,17 @@ def request_text(
     lines = [f"{method} {target}", *(f"{name}: {_header(name, value)}" for name, value in headers.items())]
     kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     text = "\n".join(lines) + (f"\n\n{_body(kind, body)}" if body else "")
-    return mask(text if len(text) <= _MOST_CHARS else text[:_MOST_CHARS] + "\n…")
+    return _cut(mask(text))
 
 
 def json_text(value: object, mask: Mask) -> str:
     """JSON, written for reading."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return mask(text if len(text) <= _MOST_CHARS else text[:_MOST_CHARS] + "\n…")
+    return _cut(mask(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def _cut(text: str) -> str:
+    """After masking: half a secret would not be found."""
+    return text if len(text) <= _MOST_CHARS else text[:_MOST_CHARS] + "\n…"
 
 
 def unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:

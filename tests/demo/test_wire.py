@@ -285,6 +285,14 @@ def test_a_secret_is_masked_however_it_is_written(written: str) -> None:
     assert Mask([SECRET, "short"])(f"x {written} short") == f"x {MASKED} short"
 
 
+def test_a_secret_is_not_cut_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.demo.wire_text._MOST_CHARS", 20)
+    assert (
+        request_text("POST", "/", [], {}, b"1234567890 secret-of-ours", Mask(["secret-of-ours"]))
+        == f"POST /\n\n1234567890 {MASKED[:1]}\n…"
+    )
+
+
 def test_tokens_are_masked_by_the_name_they_go_by() -> None:
     text = request_text(
         "POST",
