@@ -54,7 +54,7 @@ def verify(request: RawRequest, app_secrets: Sequence[SecretStr]) -> None:
 def read(request: RawRequest) -> dict[str, Any]:
     """The body's JSON object. Raises NotUnderstood."""
     try:
-        body = json.loads(request.body)
+        body = json.loads(request.body.decode("utf-8-sig"))  # of bytes, json would take halves of surrogate pairs
     except (ValueError, RecursionError) as cause:
         raise NotUnderstood("the body is no JSON") from cause
     if not isinstance(body, dict):

@@ -150,6 +150,7 @@ def _unknown(event: Any, common: _Common, reason: str) -> InboundUnknown:
     fields = common.fields()
     if not isinstance(event, dict):
         fields |= {"event_id": _digest(event), "raw": {"event": event}}
+    reason = reason or "nameless"
     try:
         return InboundUnknown(reason=reason, **fields)
     except ValidationError:  # nested deeper than we keep

@@ -123,7 +123,7 @@ class _Reader:
 
     def unknown(self, reason: str, item: dict[str, Any], end_user: EndUser | None = None, **more: Any) -> InboundUnknown:
         """Something kept for operators. Account matters have no id: theirs is made from content and time of the delivery."""
-        kept = webhook.shallow(item)
+        kept, reason = webhook.shallow(item), reason or "nameless"
         event_id = f"{reason}:{digest_of(kept, text_of(self.change.entry.get('time')))}"
         return InboundUnknown(**self.common(event_id, kept, end_user), reason=reason, **more)
 

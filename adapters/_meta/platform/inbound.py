@@ -141,7 +141,7 @@ class _Reader:
 
     def unknown(self, reason: str, item: dict[str, Any], end_user: EndUser | None = None, **more: Any) -> InboundUnknown:
         """Something kept for operators."""
-        kept = webhook.shallow(item)
+        kept, reason = webhook.shallow(item), reason or "nameless"
         return InboundUnknown(**self.common(f"{reason}:{digest_of(kept)}", kept, end_user), reason=reason, **more)
 
     # ------------------------------------------------------------------------------------------------- messages
