@@ -217,7 +217,7 @@ def envelope_schema() -> None:
 
 
 @main.command("example-config")
-@click.option("--table", "as_table", is_flag=True, help="As tables, for reading (docs/settings.md).")
+@click.option("--table", "as_table", is_flag=True, help="As tables, for reading (docs/settings.md); without accounts.")
 def example_config(as_table: bool) -> None:
     """Print a config with every setting, its meaning and its default; plug-ins' channels too."""
     from gateway.example_config import example

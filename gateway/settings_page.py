@@ -1,36 +1,33 @@
-"""Writes docs/settings.md from the models themselves: a table of every setting. `byoc example-config --table > docs/settings.md` renews it."""
+"""Writes docs/settings.md from the models themselves: a table of every setting but the adapters' own, which docs/channels.md has.
+
+`byoc example-config --table > docs/settings.md` renews the page; a test holds it true.
+"""
 
 from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from adapters import registry
-from adapters.contract import Adapter
 from gateway.config import GatewayConfig
 
 _HEAD: Final = """\
 # Settings
 
-Every setting, as `byoc example-config --table` prints it. [configuration.md](configuration.md) tells how to go about it, and
-`config/gateway.example.yaml` shows them in place.
+Every setting, as `byoc example-config --table` prints it; those of a channel's `account` differ from kind to kind and stand in [channels.md](channels.md).
+[configuration.md](configuration.md) tells how to go about it, and `config/gateway.example.yaml` shows all of them in place.
 """
 _BEHIND: Final = ("account",)  # whose settings stand in the channels' own tables
 
 
-def settings_page(adapters: Mapping[str, Adapter[Any]] | None = None) -> str:
-    """The whole page (None: with the accounts of all adapters that are installed)."""
-    sections = [*_sections("", GatewayConfig, set())]
-    for kind, adapter in (registry.load() if adapters is None else adapters).items():
-        intro = f"`account` of a channel of kind `{kind}`."
-        place = f"channels.ID.account ({kind})"
-        sections += [(f"{adapter.title}: `{kind}`", intro, adapter.account), *_nested(place, adapter.account, set())]
+def settings_page() -> str:
+    """The whole page."""
+    sections = _sections("", GatewayConfig, set())
     return _HEAD + "".join("\n" + "\n".join(_table(*section)) + "\n" for section in sections)
 
 
