@@ -345,6 +345,19 @@ def test_every_log_action_has_its_row() -> None:
     assert told - used == set()
 
 
+def test_every_reason_of_a_stuck_webhook_has_its_row() -> None:
+    told = first_cells(section(page("operations.md"), "Stuck webhooks"))
+    patterns = [re.compile(".+".join(map(re.escape, row.split("…")))) for row in told]
+    sources = [path.read_text() for folder in ("adapters", "gateway/journal") for path in (ROOT / folder).rglob("*.py")]
+    texts = "\n".join(source for source in sources if "class NotUnderstood" not in source)
+    reasons = re.findall(r'NotUnderstood\(\s*f?"((?:[^"\\]|\\.)*)"', texts) + re.findall(
+        r'trouble\[\w+(?:\.id)?\] = f"([^"]+)"', texts
+    )
+    assert len(reasons) >= 8
+    unplaced = [reason for reason in reasons if not any(p.fullmatch(re.sub(r"\{[^}]*\}", "x", reason)) for p in patterns)]
+    assert unplaced == []
+
+
 # --------------------------------------------------------------------------------------------------- decisions
 
 
