@@ -153,13 +153,17 @@ class Wire:
 
     def _new_lines(self) -> frozenset[str]:
         """What the handsets show that they didn't at the last look."""
-        new: set[str] = set()
+        new: list[str] = []
         for customer, known in self._known.items():
             lines = self._sim.handset(customer)
-            if len(lines) != len(known):
-                fresh = {line.id for line in lines} - known
-                known |= fresh
-                new |= fresh
+            if len(lines) < len(known):  # some were taken back
+                known.intersection_update(line.id for line in lines)
+            for line in reversed(lines):  # what is new stands at the end, or near it
+                if len(known) >= len(lines):
+                    break
+                if line.id not in known:
+                    known.add(line.id)
+                    new.append(line.id)
         return frozenset(new)
 
     # -------------------------------------------------------------------------------------------- asked by people
