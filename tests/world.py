@@ -28,7 +28,7 @@ PNG = bytes.fromhex(
 )
 
 
-async def wait_until(predicate: Callable[[], Any], deadline: float = 15.0, *, what: str = "") -> Any:
+async def wait_until(predicate: Callable[[], Any], deadline: float = 40.0, *, what: str = "") -> Any:
     """What `predicate` (plain or async) gives as soon as it is true. Fails when it isn't within `deadline` seconds, with its last value."""
     end = time.monotonic() + deadline
     while True:
@@ -109,7 +109,7 @@ class Rep:
         form.add_field("file", file, filename="dot.png", content_type="image/png")
         return await self("POST", f"/sessions/{session_id}/messages", key=key, data=form)
 
-    async def take(self, channel_id: str, deadline: float = 15.0) -> Any:
+    async def take(self, channel_id: str, deadline: float = 40.0) -> Any:
         """Wait for a session of this channel to be offered, accept it, and give it."""
 
         async def offered() -> Any:

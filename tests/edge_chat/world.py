@@ -117,14 +117,14 @@ class World:
                 await self.server.close()
 
     @staticmethod
-    async def until(happened: Callable[[], object], seconds: float = 10) -> None:
+    async def until(happened: Callable[[], object], seconds: float = 30) -> None:
         """Wait for something that the server does by itself."""
         async with asyncio.timeout(seconds):
             while not happened():  # noqa: ASYNC110 - nothing rings for it
                 await asyncio.sleep(0.005)
 
     @staticmethod
-    async def until_async(look: Callable[[], Awaitable[T]], fits: Callable[[T], object], seconds: float = 10) -> None:
+    async def until_async(look: Callable[[], Awaitable[T]], fits: Callable[[T], object], seconds: float = 30) -> None:
         """As `until`, for what has to be asked for."""
         async with asyncio.timeout(seconds):
             while not fits(await look()):  # noqa: ASYNC110
