@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import accumulate
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 log: Final = logging.getLogger(__name__)
 
@@ -19,6 +23,29 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 # The API answers in milliseconds; what takes longer waits for a commit or for the loop.
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _REFRESH_SECONDS: Final = 5.0  # Prometheus gives up after 10 s by default
+
+
+class Timings(Collector):
+    """A histogram for a hot road: noting a time costs a tenth of what the library's own does, because nothing is locked. To be used on one
+    loop alone."""
+
+    def __init__(self, name: str, documentation: str, label: str) -> None:
+        self._about, self._label = (name, documentation), label
+        self._noted: dict[str, tuple[list[int], list[float]]] = {}
+
+    def note(self, value: str, seconds: float) -> None:
+        """It took so long; `value` is the label's."""
+        counts, total = self._noted.get(value) or self._noted.setdefault(value, ([0] * (len(_SECONDS) + 1), [0.0]))
+        counts[bisect_left(_SECONDS, seconds)] += 1
+        total[0] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus-client: the buckets count what is at most so long, all that is shorter too."""
+        family = HistogramMetricFamily(*self._about, labels=[self._label])
+        bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
+        for value, (counts, total) in self._noted.items():
+            family.add_metric([value], buckets=list(zip(bounds, accumulate(counts), strict=True)), sum_value=total[0])
+        yield family
 
 
 class Metrics:
@@ -33,9 +60,8 @@ class Metrics:
         self.event_streams = Gauge("byoc_event_streams", "Open event streams of reps", registry=made)
         self.event_streams_cut = Counter("byoc_event_streams_cut", "Event streams cut off by us", ["reason"], registry=made)
         self.webhooks = Counter("byoc_webhooks", "Webhook requests answered", ["channel", "outcome"], registry=made)
-        self.webhook_seconds = Histogram(
-            "byoc_webhook_seconds", "Time to a webhook's answer", ["channel"], buckets=_SECONDS, registry=made
-        )
+        self.webhook_seconds = Timings("byoc_webhook_seconds", "Time to a webhook's answer", "channel")
+        made.register(self.webhook_seconds)
         self.inbound = Counter("byoc_inbound", "Events of customers, taken in or not", ["channel", "kind"], registry=made)
         self.sends = Counter("byoc_sends", "Tries to send, by what came of them", ["channel", "verdict"], registry=made)
         self.inbox_rows = Gauge("byoc_inbox_rows", "Stored webhooks", ["channel", "state"], registry=made)

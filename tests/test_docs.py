@@ -205,7 +205,7 @@ def _path(route: web.AbstractRoute) -> str:
 
 
 def test_every_address_has_its_row(routes: set[str]) -> None:
-    told = first_cells(page("api.md"))
+    told = first_cells(page("api.md")) | first_cells(page("addresses.md"))
     wanted = {route.replace(" /api/v1", " ") for route in routes}
     assert sorted(wanted - told) == []
     rows = {word for word in told if re.match(r"(GET|POST|PUT|DELETE|OPTIONS|\*) /", word)}
@@ -313,7 +313,9 @@ def test_every_series_has_its_row_with_its_labels() -> None:
 
 async def test_the_series_that_alarms_ask_for_are_there(tmp_path: Path) -> None:
     """After a message in and out, each series of the page has samples but those that count trouble."""
-    asked = set(re.findall(r"\bbyoc_\w+", code_blocks(page("operations.md"), "yaml")[0]))
+    alarms = code_blocks(page("operations.md"), "yaml")[0]
+    assert len(yaml.safe_load(alarms)["groups"][0]["rules"]) >= 9
+    asked = set(re.findall(r"\bbyoc_\w+", alarms))
     async with demo(tmp_path / "data") as world:
         ana, kim = world.rep("ana"), world.customer("sms")
         await ana.present()
@@ -326,14 +328,21 @@ async def test_the_series_that_alarms_ask_for_are_there(tmp_path: Path) -> None:
             body = (await world.call("GET", "/metrics")).body.decode()
             return set(re.findall(r"(?m)^(byoc_\w+)(?:\{| )", body))
 
-        counted = {"byoc_webhooks_total", "byoc_inbound_total", "byoc_sends_total", "byoc_api_requests_total", "byoc_sessions"}
+        counted = {
+            "byoc_webhooks_total",
+            "byoc_inbound_total",
+            "byoc_sends_total",
+            "byoc_api_requests_total",
+            "byoc_sessions",
+            "byoc_webhook_seconds_count",
+        }
 
         async def all_counted() -> bool:
             return counted <= await told()
 
         await wait_until(all_counted, what="the counters")
     families = {family.name for family in Metrics().registry.collect()}
-    assert {name.removesuffix("_total") for name in asked} <= families
+    assert {re.sub("_(total|bucket)$", "", name) for name in asked} <= families
 
 
 def test_every_log_action_has_its_row() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from time import perf_counter
 from typing import Protocol
 
 from aiohttp import web
@@ -62,6 +63,7 @@ class Webhooks:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One webhook."""
+        begun = perf_counter()
         channel = self._channels.get(request.match_info["channel_id"])
         if channel is None:
             return Problem("not_found", "No channel has this address; see `byoc check` for those configured.").response()
@@ -81,6 +83,7 @@ class Webhooks:
             self._metrics.webhook(channel.id, "failed")
             _log.error("webhook not stored", extra={"action": "webhook.unavailable", "channel": channel.id, "reason": str(error)})
             return Problem("unavailable", "Nothing can be stored now; send it again.", headers={"Retry-After": "5"}).response()
+        self._metrics.webhook_seconds.note(channel.id, perf_counter() - begun)
         return self._answers[channel.id]() if answer is None else _response(answer)()
 
     async def accept(self, channel_id: str, raw: RawRequest) -> Answer:
@@ -105,9 +108,8 @@ class Webhooks:
     def _refused(self, channel: Channel, refused: NotAuthentic) -> web.Response:
         self._metrics.webhook(channel.id, "refused")
         _log.warning(
-            "webhook refused: %s %s",
-            refused,
-            refused.hint,
+            "webhook refused: %s",
+            f"{refused} ({refused.hint})" if refused.hint else refused,
             extra={"action": "webhook.refused", "channel": channel.id, "status": refused.status},
         )
         return web.Response(status=refused.status, text="not authentic\n")
