@@ -76,7 +76,7 @@ class Gateway:
         channels = loaded.channels
         _find_chat_at_home(loaded)
         self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, clock, self.metrics)
-        self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock, self.metrics)
+        self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock, self.metrics, fault)
         self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.people, self.driver, channels, self.bell, clock)
         known = ConfigDirectory(config, loaded.orgs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -46,7 +46,9 @@ class Sender:
         bell: Doorbell,
         clock: Clock,
         metrics: Metrics | None = None,
+        fault: Callable[[str], None] | None = None,
     ) -> None:
+        self._fault = fault or (lambda point: None)  # walks through the points around a call in tests
         self._metrics = metrics or Metrics()
         self._outbox, self._driver, self._channels, self._bell, self._clock = outbox, driver, channels, bell, clock
         self._paces = {key: Pace(channel.config.messages_per_second, clock) for key, channel in channels.items()}
@@ -121,6 +123,7 @@ class Sender:
 
     async def _try(self, item: OutboxItem) -> None:
         channel = self._channels[item.channel_id]
+        self._fault("leased")
         if item.lost_at is not None and not _may_repeat(channel, item, item.lost_at, self._clock()):
             await self._over(item, "unknown", "no_answer", SENTENCES["no_answer"], None)
             return
@@ -141,6 +144,7 @@ class Sender:
             sentence = "The channel's adapter failed on this message. An operator must look; then send again."
             await self._over(item, "failed", "adapter_fault", sentence, None)
         else:
+            self._fault("called")
             await self._outbox.sent(item, sent if isinstance(sent, Sent) else Sent())
             self._metrics.sends.labels(item.channel_id, "sent").inc()
 
