@@ -300,3 +300,16 @@ def test_the_shell_completes(words: str, expected: str) -> None:
     """
     assert bash(script).split() == [expected]
     assert 'eval "$(_BYOC_COMPLETE=bash_source byoc)"' in byoc("--help").output
+
+
+# -------------------------------------------------------------------------------------------------- run.py
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--help"], 0), ([], 2)])
+def test_run_py_says_how_it_is_used_before_it_sets_anything_up(words: list[str], code: int, tmp_path: Path) -> None:
+    alone = tmp_path / "run.py"
+    alone.write_bytes((ROOT / "run.py").read_bytes())
+    ran = subprocess.run([sys.executable, str(alone), *words], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == code
+    assert "usage: python3 run.py demo | test" in ran.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["run.py"]
