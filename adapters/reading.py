@@ -1,7 +1,7 @@
 """Reading JSON that may hold anything: what comes out can be kept, sent on, and never raises but as told here.
 
-Four things are legal in JSON, or taken for it, and break later: halves of surrogate pairs (no store takes them), `NaN` and `Infinity`, nesting without
-end, and numbers without end. They are mended or refused here, once.
+Some things are legal in JSON, or taken for it, and break later: halves of surrogate pairs (no store takes them), `NaN` and `Infinity`, nesting without
+end, and a megabyte of nothing but brackets, which costs more time than any message. They are mended or refused here, once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from adapters.envelope import Inbound, InboundUnknown, from_unix
 from adapters.errors import NotUnderstood
 from adapters.signing import sha256_hex
 
-_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+# Two patterns that begin with the same letters are found many times quicker than one with alternatives. (Behind an escaped backslash a half is
+# plain text: then mending changes nothing.)
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_PAIR: Final = re.compile(rb"\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F]")
+# Brackets and commas. A batch of 1,000 messages, the largest there is (Meta's), has half as many; and one in eight bytes is a density that
+# neither providers' JSON nor people's prose comes near.
+_MOST_MARKS: Final = 60_000
+_DENSEST: Final = 8
 _DEEPEST: Final = 60  # of what an envelope keeps; no provider nests half as deep
 
 
@@ -29,9 +36,12 @@ class Malformed(ValueError):
 
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises NotUnderstood."""
+    marks = sum(map(body.count, (b"[", b"{", b",")))
+    if marks > _MOST_MARKS and marks * _DENSEST > len(body):
+        raise NotUnderstood("the JSON has more members than any provider sends")
     try:
         found = json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
-        found = _mended(found) if _HALVES.search(body) else found
+        found = _mended(found) if _has_lone_halves(body) else found
     except (ValueError, RecursionError) as cause:
         raise NotUnderstood("the body is no JSON in UTF-8") from cause
     if not isinstance(found, dict):
@@ -47,14 +57,16 @@ def answer_of(reply: HttpReply) -> dict[str, Any]:
         return {}
 
 
+def _has_lone_halves(body: bytes) -> bool:
+    """Emoji come as pairs; a half without its other half is no letter."""
+    halves = len(_HALF.findall(body))
+    return halves != 0 and halves != 2 * len(_PAIR.findall(body))
+
+
 def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [_mended(one) for one in value]
-    if isinstance(value, dict):
-        return {_mended(key): _mended(one) for key, one in value.items()}
-    return value
+    """The same with `\ufffd` for each half of a pair; by way of the text, which is many times quicker than value by value."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def kept(value: Any, depth: int = _DEEPEST) -> dict[str, Any]:

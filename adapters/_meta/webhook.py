@@ -8,14 +8,14 @@ Sources: Meta for Developers, "Create a webhook endpoint" (WhatsApp) and "Webhoo
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic import JsonValue, SecretStr
 
 from adapters.contract import Answer, RawRequest
-from adapters.errors import NotAuthentic, NotUnderstood
+from adapters.errors import NotAuthentic
+from adapters.reading import json_object
 from adapters.signing import any_same, hmac_hex, require_secrets, same, sha256_hex
 
 SIGNATURE_HEADER: Final = "x-hub-signature-256"
@@ -53,27 +53,7 @@ def verify(request: RawRequest, app_secrets: Sequence[SecretStr]) -> None:
 
 def read(request: RawRequest) -> dict[str, Any]:
     """The body's JSON object. Raises NotUnderstood."""
-    try:
-        body = json.loads(request.body.decode("utf-8-sig"))  # of bytes, json would take halves of surrogate pairs
-    except (ValueError, RecursionError) as cause:
-        raise NotUnderstood("the body is no JSON") from cause
-    if not isinstance(body, dict):
-        raise NotUnderstood("the body is no JSON object")
-    return dict_of(_mended(body)) if _HALVES.search(request.body) else body
-
-
-# Half of a surrogate pair is legal in JSON and in no other text: it can't be stored or sent on.
-_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [_mended(one) for one in value]
-    if isinstance(value, dict):
-        return {_mended(key): _mended(one) for key, one in value.items()}
-    return value
+    return json_object(request.body)
 
 
 # Meta's JSON may hold anything; these read it without ever failing.
@@ -91,9 +71,9 @@ def list_of(value: object) -> list[Any]:
 
 def text_of(value: object) -> str | None:
     """A text or a number as text; None for anything else, and for an empty text (Meta sends `""` for what is not known)."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    return str(value) or None
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def number_of(value: object) -> float | None:

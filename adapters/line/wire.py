@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from adapters.contract import HttpReply
 from adapters.errors import NotUnderstood
+from adapters.reading import json_object
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -22,23 +23,11 @@ class Malformed(ValueError):
 
 def read_webhook(body: bytes) -> tuple[str | None, list[Any]]:
     """The `destination` and the events of a webhook's body. Raises NotUnderstood."""
-    payload = _load(body)
-    if not isinstance(payload, dict):
-        raise NotUnderstood("the body is no JSON object")
+    payload = json_object(body)
     events = payload.get("events")
     if not isinstance(events, list):
         raise NotUnderstood("the body has no list of events")
     return optional(payload, "destination"), events
-
-
-def _load(body: bytes) -> Any:
-    try:
-        payload = json.loads(body.decode(), parse_constant=lambda _: None)
-        if b"\\u" in body:  # an escaped half of a surrogate pair is JSON, but no text that can be stored
-            payload = json.loads(json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError) as cause:
-        raise NotUnderstood(f"the body is no JSON: {type(cause).__name__}") from cause
-    return payload
 
 
 def text(of: Json, key: str) -> str:
