@@ -97,6 +97,10 @@ class Shoot:
         self.keep(ana.page, "desk-conference")
         self.keep(sam.page, "desk-supervisor", "dark")
         self.keep(self.wall, "phones", size=(1440, 1180))
+        self.handset("whatsapp").choose("2019 series")
+        expect(self.wall.get_by_role("heading", name="What crossed the wire")).to_be_visible()
+        self.keep(self.wall, "phones-wire", size=(1440, 900))
+        self.wall.keyboard.press("Escape")
         if self.every:
             self.all_sizes({"conference": ana.page, "supervisor": sam.page, "phones": self.wall})
         for desk in (ana, ben, cleo):

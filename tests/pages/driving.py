@@ -133,10 +133,16 @@ class Handset:
         mine.get_by_role("button", name=deed, exact=True).click()
         opener.click()
 
+    def choose(self, text: str) -> Locator:
+        """Open what there is to see and to do for a line; gives the button that did it."""
+        row = self.screen.get_by_role("listitem").filter(has_text=text)
+        opener = row.get_by_role("button", name="What can be done with this message")
+        opener.click()
+        return opener
+
     def on_line(self, text: str, deed: str, words: str | None = None) -> None:
         """Choose a line, and do something with it."""
-        row = self.screen.get_by_role("listitem").filter(has_text=text)
-        row.get_by_role("button", name="What can be done with this message").click()
+        self.choose(text)
         dialog = self.page.get_by_role("dialog")
         if words is not None:
             dialog.get_by_label("New text").fill(words)

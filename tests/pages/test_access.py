@@ -111,6 +111,33 @@ def test_new_messages_are_told_to_screen_readers_once(demo: Demo, desk: Desks) -
     ana.presence.select_option("offline")
 
 
+def test_a_rep_who_looks_elsewhere_is_called_if_they_want(demo: Demo, opens: Opens) -> None:
+    page = opens(permissions=["notifications"])
+    # The browser's own notices can't be looked at from here; what it is asked to show can.
+    page.add_init_script(
+        "window.shown = []; class Asked { static permission = 'granted'; static async requestPermission() { return 'granted'; }"
+        " constructor(title, options) { window.shown.push(options.body); } close() {} };"
+        " window.Notification = Asked; document.hasFocus = () => false;"
+    )
+    ana = DeskPage(page, demo.url, "ana").open().online()
+    notices, sound = ana.button("Desktop notices"), ana.button("Sound")
+    expect(notices).to_have_attribute("aria-pressed", "false")
+    notices.click()
+    expect(notices).to_have_attribute("aria-pressed", "true")
+    sound.click()
+    page.reload()
+    expect(notices).to_have_attribute("aria-pressed", "true", timeout=PATIENCE_MS)
+    expect(sound).to_have_attribute("aria-pressed", "false")
+    demo.says("whatsapp", "olga", "Hello")
+    ana.take()
+    demo.says("whatsapp", "olga", "Still there?")
+    ana.sees("Still there?")
+    page.wait_for_function("() => window.shown.length >= 2", timeout=PATIENCE_MS)
+    assert page.evaluate("window.shown") == ["Olga is waiting", "Olga: Still there?"]
+    assert re.match(r"\(\d+\) Desk", page.title())  # unread: nobody looked
+    ana.presence.select_option("offline")
+
+
 def test_hostile_words_stay_words(demo: Demo, desk: Desks) -> None:
     sam = desk("sam")
     demo.says("whatsapp", "mia", HOSTILE)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.pages.conftest import Opens, assert_accessible
 from tests.pages.demo_process import Demo
-from tests.pages.driving import PATIENCE_MS, DeskPage
+from tests.pages.driving import PATIENCE_MS, DeskPage, Handset
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -122,6 +125,63 @@ def test_a_rep_who_was_away_from_a_session_misses_nothing_when_back(demo: Demo, 
     demo.says("whatsapp", "kim", "Five")
     ben.sees("Five")
     assert texts_of(ben) == texts_of(ana) == ["One", "Two", "Three", "Four", "Five"]
+
+
+def test_events_that_are_no_longer_kept_are_made_up_for(demo: Demo, desk: Desks) -> None:
+    ana = desk("ana").online()
+    demo.says("whatsapp", "kim", "One")
+    ana.take()
+    ana.sees("One")
+    demo.kill()
+    ana.page.context.set_offline(True)
+    demo.start()
+    for text in ("Two", "Three"):
+        demo.says("whatsapp", "kim", text)
+    wait_for_session_of(demo, "kim")
+    demo.kill()
+    for file in (demo.folder / "data").glob("*.db"):
+        with closing(sqlite3.connect(file)) as database, database:
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone():
+                assert database.execute("DELETE FROM events WHERE number < (SELECT max(number) FROM events)").rowcount > 3
+    demo.start()
+    ana.page.context.set_offline(False)
+    ana.sees("Three")
+    assert texts_of(ana) == ["One", "Two", "Three"]
+    demo.says("whatsapp", "kim", "Four")
+    ana.sees("Four")
+    assert texts_of(ana) == ["One", "Two", "Three", "Four"]
+
+
+def wait_for_session_of(demo: Demo, customer: str) -> None:
+    """Until what they wrote has gone through the inbox."""
+    wanted = len([line for line in demo.shown("whatsapp", customer) if line["from"] == "me"])
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
+        for session in demo.call("GET", "/api/v1/sessions", token="demo-sam")["items"]:
+            entries = demo.call("GET", f"/api/v1/sessions/{session['id']}/entries", token="demo-sam")["items"]
+            if len([entry for entry in entries if entry["kind"] == "message"]) >= wanted:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the messages never arrived")
+
+
+def test_typing_is_shown_to_the_rep_and_to_other_reps(demo: Demo, desk: Desks, handset: Callable[..., Handset]) -> None:
+    ana, ben = desk("ana").online(), desk("ben")
+    phone = handset("Web chat")
+    phone.say("Hello")
+    ana.take()
+    ben.online()
+    ana.ask("Conference", "Agent", "Ben")
+    ben.button("Join", ben.calls).click(timeout=PATIENCE_MS)
+    ana.sees("Ben joined")
+    phone.do("Type")
+    expect(ana.page.get_by_text("Kim is typing …")).to_be_visible(timeout=PATIENCE_MS)
+    ben.page.get_by_label("Message to the customer").press_sequentially("Let me see")
+    expect(ana.page.get_by_text(re.compile("Ben (is|are) typing|and Ben are typing"))).to_be_visible(timeout=PATIENCE_MS)
+    expect(ben.page.get_by_text(re.compile("Ben (is|are) typing|and Ben are typing"))).to_have_count(0)
+    ben.button("Send").click()
+    ana.sees("Let me see")
+    expect(ana.page.get_by_text(re.compile("Ben (is|are) typing|and Ben are typing"))).to_have_count(0)
 
 
 def test_a_token_that_is_nobodys_leads_back_to_the_sign_in(demo: Demo, opens: Opens) -> None:

@@ -162,10 +162,32 @@ def test_a_customer_who_opted_out_has_ended_the_conversation(demo: Demo, opens: 
 def test_what_a_handset_cannot_do_is_said_in_words(demo: Demo, opens: Opens) -> None:
     wall = wall_of(demo, opens, "noor")
     phone = handset_of(demo, wall, "line")
-    phone.say("Hello")
     phone.do("End the chat")
     mine = wall.locator("byoc-handset").filter(has=phone.screen)
     expect(mine.get_by_role("status")).not_to_be_empty(timeout=PATIENCE_MS)
+
+
+def test_what_crossed_the_wire_for_a_message(demo: Demo, opens: Opens) -> None:
+    ana = DeskPage(opens(), demo.url, "ana").open().online()
+    wall = wall_of(demo, opens, "wilma")
+    phone = handset_of(demo, wall, "whatsapp")
+    phone.say("Follow me")
+    ana.take()
+    ana.say("I follow")
+    phone.sees("I follow")
+    opener = phone.choose("Follow me")
+    dialog = wall.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="What crossed the wire")).to_be_visible(timeout=PATIENCE_MS)
+    expect(dialog.locator(".step.webhook pre")).to_contain_text("Follow me")
+    expect(dialog.locator(".step.envelope pre")).to_contain_text("Follow me")
+    assert_accessible(wall, "the wire of a message that came in")
+    dialog.get_by_role("button", name="Close").click()
+    expect(opener).to_be_focused()
+    phone.choose("I follow")
+    expect(dialog.locator(".step.request pre").first).to_contain_text("I follow", timeout=PATIENCE_MS)
+    assert "EAA" not in dialog.inner_text()  # how the provider's tokens begin
+    end(ana)
+    ana.presence.select_option("offline")
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])

@@ -320,8 +320,11 @@ export class Desk {
     if (!answer || typeof answer !== "object") return;
     if (answer.participants && answer.channel_id) this.#put(answer);
     if (answer.session?.participants) this.#put(answer.session);
-    const entry = answer.entry ?? (answer.number && answer.kind ? answer : null);
-    if (entry && id) this.#entry(id, entry);
+    // An answer's entry is as it was written; the stream's may be there already, and tells more (a file's address, say).
+    if (answer.number && answer.kind && id && !this.transcript(id).get(answer.number)) {
+      this.#entry(id, answer);
+      if (answer.parts?.some((part) => part.type === "media")) this.#refetch(id, answer.number);
+    }
     if (answer.warning) this.notice(id, answer.warning, "warn");
   }
 

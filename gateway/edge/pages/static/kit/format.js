@@ -1,6 +1,12 @@
-// Times, sizes and words as people read them, in the page's language.
+// Times, sizes and words as people read them: in the page's language, of the reader's country where the browser tells it.
 
-const locale = () => document.documentElement.lang || undefined;
+function locale() {
+  const { lang } = document.documentElement;
+  return navigator.languages.find((one) => one === lang || one.startsWith(`${lang}-`)) ?? (lang || undefined);
+}
+
+// Twelve hours or twenty-four: as the reader is used to, whatever the page's language is.
+const hours = () => new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions().hourCycle;
 
 const formats = new Map();
 function format(key, make) {
@@ -10,7 +16,7 @@ function format(key, make) {
 }
 
 /** `14:05`, from an RFC 3339 text, a number or a Date. */
-export const clock = (at) => format("clock", () => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" })).format(new Date(at));
+export const clock = (at) => format("clock", () => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", hourCycle: hours() })).format(new Date(at));
 
 /** Day, date and time in full, for a title. */
 export const moment = (at) => format("moment", () => new Intl.DateTimeFormat(locale(), { dateStyle: "full", timeStyle: "medium" })).format(new Date(at));

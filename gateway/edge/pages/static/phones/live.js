@@ -1,6 +1,6 @@
 // "Look again": the demo tells which handset changed; a slow poll makes up for a lost word.
 
-const POLL_MS = 15_000;
+const POLL_MS = 4_000; // web chat's visitor hears nothing by itself: the phone is asked
 const POLL_WITHOUT_STREAM_MS = 1_500;
 
 /** Calls `changed(channelId | null, customer | null)`, null for "perhaps anything"; gives a function that ends it. */
