@@ -197,7 +197,7 @@ def settle_receipt(connection: sqlite3.Connection, outbox_id: str, receipt: Inbo
         )
     if receipt.status is ReceiptStatus.failed:
         code = receipt.code or "refused"
-        reason = receipt.sentence or SENTENCES[code]
+        reason = receipt.sentence or SENTENCES.get(code) or SENTENCES["refused"]  # a plug-in's code may be its own
         changed = outbox.fail_late(connection, outbox_id, code=code, reason=reason, provider_code=receipt.provider_code, now=at)
     else:
         changed = outbox.raise_state(connection, outbox_id, receipt.status.value, at)
