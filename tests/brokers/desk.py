@@ -1,0 +1,213 @@
+"""The embedded broker of the demo's config on a real file, at a time that the test sets; no sockets, no workers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from adapters.contract import Sent
+from adapters.envelope import (
+    Address,
+    ChannelId,
+    EndUser,
+    InboundDeletion,
+    InboundEdit,
+    InboundEnded,
+    InboundMessage,
+    InboundReaction,
+    InboundReceipt,
+    Part,
+    ReceiptStatus,
+    TextPart,
+)
+from gateway.app import Gateway
+from gateway.brokers.contract import Answer, Caller, Line
+from gateway.brokers.embedded import EmbeddedBroker
+from gateway.demo import cast
+from gateway.directory import caller_for
+from gateway.journal.contract import OutboxItem
+from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, SayToCustomer
+from gateway.session.decision import Refusal
+from gateway.session.model import Login, Presence, Recipient, RecipientType, Session
+
+WHATSAPP = ChannelId("whatsapp")
+BEGIN = datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+@dataclass
+class Desk:
+    """Everything that may be done to a broker. `open` again on the same folder is a restart."""
+
+    data_dir: Path
+    now: datetime = BEGIN
+    channel_id: ChannelId = WHATSAPP
+    _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self._build()
+
+    def _build(self) -> None:
+        self._gateway = Gateway(cast.load(1, self.data_dir), demo=True, clock=lambda: self.now)
+        self.broker: EmbeddedBroker = self._gateway.broker
+
+    async def restart(self) -> None:
+        """As after a crash: nothing of the process is left."""
+        await self.broker.close()
+        self._build()
+        await self.broker.open()
+
+    def later(self, seconds: float) -> None:
+        """Time goes by."""
+        self.now += timedelta(seconds=seconds)
+
+    def caller(self, login: str) -> Caller:
+        """Somebody of the demo's cast."""
+        return caller_for(self._gateway.loaded.orgs["demo"], login)
+
+    # ------------------------------------------------------------------------------------------- customers
+
+    def event(self, name: str | None = None) -> dict[str, Any]:
+        """What every event has."""
+        return {
+            "channel_id": self.channel_id,
+            "event_id": name or f"event-{next(self._count)}",
+            "received_at": self.now,
+            "end_user": EndUser(address=Address("kim"), name="Kim"),
+        }
+
+    def message(
+        self, text: str = "hello", *, event_id: str | None = None, message_id: str | None = None, **more: Any
+    ) -> InboundMessage:
+        event = self.event(event_id)
+        parts: tuple[Part, ...] = more.pop("parts", (TextPart(text=text),))
+        return InboundMessage(**{**event, "message_id": message_id or event["event_id"], "parts": parts, **more})
+
+    def edit(self, message_id: str, text: str) -> InboundEdit:
+        return InboundEdit(**self.event(), message_id=message_id, parts=(TextPart(text=text),))
+
+    def deletion(self, message_id: str) -> InboundDeletion:
+        return InboundDeletion(**self.event(), message_id=message_id)
+
+    def reaction(self, message_id: str, emoji: str | None) -> InboundReaction:
+        return InboundReaction(**self.event(), message_id=message_id, emoji=emoji)
+
+    def ended(self) -> InboundEnded:
+        return InboundEnded(**self.event(), reason="closed")
+
+    def receipt(self, status: str, **named: Any) -> InboundReceipt:
+        return InboundReceipt(**{**self.event(), "status": ReceiptStatus(status), **named})
+
+    async def take_in(self, *events: Any) -> Sequence[Exception | None]:
+        """All at once, as the receiver gives a batch."""
+        return await self.broker.take_in(events)
+
+    # ------------------------------------------------------------------------------------------------ reps
+
+    async def present(self, *logins: str, status: Presence = Presence.online) -> None:
+        for login in logins:
+            await self.broker.set_presence(self.caller(login), status)
+
+    async def does(self, command: Command, session_id: str, *, key: str | None = None) -> Answer:
+        """A command that must be done."""
+        answer = await self.refused_or_done(command, session_id, key=key)
+        assert isinstance(answer, Answer), answer
+        return answer
+
+    async def refused_or_done(self, command: Command, session_id: str, *, key: str | None = None) -> Answer | Refusal:
+        login: str = command.by  # type: ignore[union-attr]
+        return await self.broker.command(self.caller(login), session_id, command, key=key)
+
+    async def session(self, login: str = "sam") -> Session:
+        """The newest that this rep may see."""
+        page = await self.broker.sessions(self.caller(login), status=None, mine=False, q=None, cursor=None, limit=1)
+        return page.items[0]
+
+    async def sessions(self) -> list[Session]:
+        page = await self.broker.sessions(self.caller("sam"), status=None, mine=False, q=None, cursor=None, limit=100)
+        return list(page.items)
+
+    async def conversation(self) -> str:
+        """Kim has said hello, and Ana has taken it; the session."""
+        await self.present("ana")
+        assert await self.take_in(self.message()) == [None]
+        session_id = (await self.session("ana")).id
+        await self.does(AcceptWork(by=Login("ana")), session_id)
+        return session_id
+
+    async def joined(self, session_id: str, guest: str = "ben", host: str = "ana") -> None:
+        """The host asks the guest in, who comes."""
+        await self.present(guest)
+        recipient = Recipient(type=RecipientType.agent, id=guest)
+        asked = await self.does(Invite(by=Login(host), recipient=recipient), session_id)
+        assert asked.invitation is not None
+        await self.does(AcceptInvitation(by=Login(guest), invitation_id=asked.invitation.id), session_id)
+
+    async def say(self, session_id: str, text: str = "good day", *, login: str = "ana", key: str | None = None) -> Answer:
+        return await self.does(SayToCustomer(by=Login(login), text=text), session_id, key=key)
+
+    async def lines(self, session_id: str, login: str = "sam") -> list[Line]:
+        page = await self.broker.entries(self.caller(login), session_id, before=None, after=0, limit=1_000)
+        assert not isinstance(page, Refusal), page
+        return list(page.items)
+
+    async def texts(self, session_id: str) -> list[str | None]:
+        """What was said, by anybody."""
+        return [line.entry.text for line in await self.lines(session_id) if line.entry.kind.value == "message"]
+
+    async def kinds(self, session_id: str) -> list[str]:
+        return [line.entry.kind.value for line in await self.lines(session_id)]
+
+    # ---------------------------------------------------------------------------------------------- outbox
+
+    async def lease(self, *, seconds: float = 60, limit: int = 10) -> list[OutboxItem]:
+        """What may be sent now."""
+        return await self.broker.outbox.lease(self.channel_id, seconds=seconds, limit=limit, busy=[])
+
+    async def deliver(self) -> None:
+        """The provider takes all that waits; its ids are `their-` and ours."""
+        while items := await self.lease():
+            for item in items:
+                await self.broker.outbox.sent(item, Sent((f"their-{item.id}",)))
+
+    async def states(self, session_id: str) -> list[str]:
+        """Of all messages to the customer, in order."""
+        return [one.status for line in await self.lines(session_id) for one in line.delivery]
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """From the file."""
+        return await self.broker.read(lambda c: [tuple(row) for row in c.execute(query)])
+
+    async def dump(self, *but: str) -> dict[str, list[tuple[Any, ...]]]:
+        """The whole file, but these tables."""
+
+        def read(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
+            names = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: [tuple(r) for r in connection.execute(f"SELECT * FROM {name}")] for name in names if name not in but}  # noqa: S608
+
+        return await self.broker.read(read)
+
+    async def timers_fire(self) -> None:
+        """All that are due, and those that follow from them."""
+        while await self.rows(f"SELECT 1 FROM timers WHERE due_at <= {self.now.timestamp()}"):  # noqa: S608
+            firing = asyncio.create_task(self.broker.run_timers())
+            await asyncio.sleep(0.01)
+            firing.cancel()
+            await asyncio.gather(firing, return_exceptions=True)
+
+
+@asynccontextmanager
+async def desk(data_dir: Path) -> AsyncIterator[Desk]:
+    """Open, and closed at the end."""
+    one = Desk(data_dir)
+    await one.broker.open()
+    try:
+        yield one
+    finally:
+        await one.broker.close()

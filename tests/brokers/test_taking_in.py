@@ -1,0 +1,180 @@
+"""What customers and providers tell, on the real broker: each event once, whatever its order, and one bad event costs only itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.contract import Sent
+from adapters.envelope import Address, ChannelId, EndUser
+from tests.brokers.desk import desk
+
+
+async def test_an_event_that_comes_again_does_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        event = one.message("hello")
+        assert await one.take_in(event, event) == [None, None]
+        await one.restart()
+        assert await one.take_in(event) == [None]
+        session = await one.session()
+        assert await one.texts(session.id) == ["hello"]
+
+
+async def test_a_message_under_another_event_id_is_the_same_message(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.take_in(one.message("hello", message_id="m1"), one.message("hello", message_id="m1"))
+        session = await one.session()
+        assert await one.texts(session.id) == ["hello"]
+
+
+async def test_first_messages_that_come_together_open_one_session(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.take_in(*(one.message(f"hello {n}") for n in range(20)))
+        (session,) = await one.sessions()
+        assert await one.texts(session.id) == [f"hello {n}" for n in range(20)]
+
+
+async def test_another_address_of_the_same_person_finds_the_same_session(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        phone, scoped = Address("+15551234567"), Address("US.123")
+        await one.take_in(one.message("by phone", end_user=EndUser(address=phone, aliases=(scoped,))))
+        await one.take_in(one.message("by the other", end_user=EndUser(address=scoped)))
+        (session,) = await one.sessions()
+        assert session.end_user.id == phone
+        assert await one.texts(session.id) == ["by phone", "by the other"]
+
+
+async def test_the_customers_end_ends_it_and_the_next_message_opens_another(tmp_path: Path) -> None:
+    """L4"""
+    async with desk(tmp_path) as one:
+        first = await one.conversation()
+        await one.take_in(one.ended())
+        assert (await one.session()).status.value == "ended"
+        await one.take_in(one.message("one more thing"))
+        newest, _ = sorted(await one.sessions(), key=lambda s: s.id == first)
+        assert newest.status.value == "waiting"
+        assert await one.texts(newest.id) == ["one more thing"]
+
+
+async def test_one_event_that_cant_be_applied_costs_only_itself(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        stray = one.message("who am I", channel_id=ChannelId("gone"))
+        before, after = one.message("before"), one.message("after")
+        results = await one.take_in(before, stray, after)
+        assert [result is None for result in results] == [True, False, True]
+        (session,) = await one.sessions()
+        assert await one.texts(session.id) == ["before", "after"]
+        assert await one.rows("SELECT count(*) FROM seen_events") == [(2,)], "the bad one may come again"
+
+
+# ------------------------------------------------------------------------------------------- later changes
+
+
+async def test_an_edit_that_overtakes_its_message_waits_for_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.take_in(one.edit("m1", "hello, corrected"))
+        assert await one.sessions() == []
+        await one.take_in(one.message("hello", message_id="m1"))
+        session = await one.session()
+        (first, *_) = await one.lines(session.id)
+        assert first.edited
+
+
+async def test_what_was_taken_back_is_shown_to_nobody(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.take_in(one.message("my card is 4111", message_id="m2"), one.deletion("m2"))
+        for login in ("ana", "sam"):
+            told = " ".join(line.model_dump_json() for line in await one.lines(session_id, login))
+            assert "4111" not in told
+
+
+async def test_changes_to_a_message_that_never_comes_dont_fill_the_disk(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.take_in(*(one.reaction("never", "👍") for _ in range(100)))
+        ((parked,),) = await one.rows("SELECT count(*) FROM parked")
+        assert parked <= 20
+
+
+# ------------------------------------------------------------------------------------------------ receipts
+
+
+async def test_receipts_only_raise(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.deliver()
+        ((theirs,),) = await one.rows("SELECT message_id FROM message_ids WHERE outbox_id IS NOT NULL")
+        for status, expected in (("read", "read"), ("delivered", "read"), ("sent", "read"), ("failed", "read")):
+            await one.take_in(one.receipt(status, message_ids=(theirs,)))
+            assert await one.states(session_id) == [expected]
+
+
+async def test_a_receipt_that_overtakes_the_answer_to_our_call_counts_after_all(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        (item,) = await one.lease()
+        await one.take_in(one.receipt("delivered", message_ids=(f"their-{item.id}",)))
+        assert await one.states(session_id) == ["sending"]
+        await one.broker.outbox.sent(item, Sent((f"their-{item.id}",)))
+        assert await one.states(session_id) == ["delivered"]
+
+
+@pytest.mark.parametrize("code", ["recipient_unreachable", "a_plug_in_s_own"])
+async def test_a_message_that_failed_after_it_was_taken_says_so(code: str, tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.deliver()
+        ((theirs,),) = await one.rows("SELECT message_id FROM message_ids WHERE outbox_id IS NOT NULL")
+        failed = one.receipt("failed", message_ids=(theirs,), code=code, provider_code="131026")
+        assert await one.take_in(failed) == [None]
+        (delivery,) = (line.delivery[0] for line in await one.lines(session_id) if line.delivery)
+        assert (delivery.status, delivery.code) == ("failed", code)
+        assert delivery.reason
+
+
+async def test_a_watermark_raises_what_was_sent_until_then(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.deliver()
+        seen_at = one.now
+        one.later(10)
+        await one.say(session_id, "are you there?")
+        await one.deliver()
+        await one.take_in(one.receipt("read", up_to=seen_at + timedelta(seconds=1)))
+        assert await one.states(session_id) == ["read", "sent"]
+
+
+async def test_a_watermark_says_nothing_of_a_message_whose_fate_isnt_known(tmp_path: Path) -> None:
+    """It speaks of what the provider has; whether it has that one is the question."""
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        (item,) = await one.lease()
+        await one.broker.outbox.over(item, "unknown", code="no_answer", reason="No answer came.", provider_code=None)
+        one.later(10)
+        await one.say(session_id, "are you there?")
+        await one.deliver()
+        one.later(1)
+        await one.take_in(one.receipt("read", up_to=one.now))
+        assert await one.states(session_id) == ["unknown", "read"]
+
+
+async def test_a_receipt_by_our_own_id_settles_what_wasnt_known(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        (item,) = await one.lease()
+        await one.restart()
+        (again,) = await one.lease()
+        assert again.lost_at is not None
+        await one.broker.outbox.over(again, "unknown", code="no_answer", reason="No answer came.", provider_code=None)
+        await one.take_in(one.receipt("delivered", outbox_id=item.id, message_ids=("their-1",)))
+        assert await one.states(session_id) == ["delivered"]
+
+
+async def test_nobody_elses_channel_speaks_of_our_messages(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        (item,) = await one.lease()
+        await one.take_in(one.receipt("read", outbox_id=item.id, channel_id=ChannelId("line")))
+        assert await one.states(session_id) == ["sending"]

@@ -1,0 +1,148 @@
+"""Timers are rows: they fire after a restart, once, and late if nobody was there."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from gateway.session.commands import AcceptInvitation, Invite, Leave
+from gateway.session.decision import Refusal
+from gateway.session.model import Login, Presence, Recipient, RecipientType
+from tests.brokers.desk import Desk, desk
+from tests.world import wait_until
+
+ANA, BEN = Login("ana"), Login("ben")
+
+
+async def test_C9_an_invitation_expires_though_the_process_was_down(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.present("ben")
+        asked = await one.does(Invite(by=ANA, recipient=Recipient(type=RecipientType.agent, id="ben")), session_id)
+        assert asked.invitation is not None
+        one.later(59)
+        await one.timers_fire()
+        assert (await one.session()).invitations
+        one.later(3_600)
+        await one.restart()
+        await one.timers_fire()
+        await one.timers_fire()
+        assert (await one.session()).invitations == ()
+        assert (await one.kinds(session_id)).count("invitation_expired") == 1
+        late = await one.refused_or_done(AcceptInvitation(by=BEN, invitation_id=asked.invitation.id), session_id)
+        assert isinstance(late, Refusal)
+
+
+async def test_a_timer_fires_once_though_two_look_at_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.present("ben")
+        await one.does(Invite(by=ANA, recipient=Recipient(type=RecipientType.agent, id="ben")), session_id)
+        one.later(61)
+        looking = [asyncio.create_task(one.broker.run_timers()) for _ in range(5)]
+
+        async def expired() -> bool:
+            return "invitation_expired" in await one.kinds(session_id)
+
+        await wait_until(expired)
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
+        assert (await one.kinds(session_id)).count("invitation_expired") == 1
+
+
+async def test_an_offer_that_nobody_answers_goes_to_the_next(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.present("ana", "ben")
+        await one.take_in(one.message())
+        offered = [await offered_to(one)]
+        for _ in range(2):
+            one.later(31)
+            await one.timers_fire()
+            offered.append(await offered_to(one))
+        assert set(offered[:2]) == {"ana", "ben"}
+        assert offered[2] is None, "both have passed; they are asked anew after a pause"
+        one.later(61)
+        await one.timers_fire()
+        assert await offered_to(one) in ("ana", "ben")
+
+
+async def offered_to(one: Desk) -> str | None:
+    offer = (await one.session()).offer
+    return offer.rep if offer else None
+
+
+async def test_L5_who_had_a_stream_when_the_process_died_gets_the_grace_time(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.joined(session_id)
+        for login in ("ana", "ben"):
+            await one.broker.connected(one.caller(login))
+        await one.restart()
+        await one.broker.connected(one.caller("ana"))  # came back
+        one.later(119)
+        await one.timers_fire()
+        assert {rep.id for rep in (await one.session()).reps} == {"ana", "ben"}
+        one.later(2)
+        await one.timers_fire()
+        assert {rep.id for rep in (await one.session()).reps} == {"ana"}
+
+
+async def test_L5_when_the_last_is_gone_the_session_is_routed_anew_with_all_that_was_said(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.broker.connected(one.caller("ana"))
+        await one.broker.disconnected(one.caller("ana"))
+        await one.take_in(one.message("are you there?"))
+        await one.present("ben")
+        one.later(121)
+        await one.timers_fire()
+        session = await one.session()
+        assert (session.status.value, session.reps) == ("waiting", ())
+        assert await offered_to(one) == "ben"
+        assert await one.texts(session_id) == ["hello", "are you there?"]
+
+
+async def test_L6_a_silent_session_sleeps_and_wakes_with_the_same_rep(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        one.later(24 * 3_600 + 1)
+        await one.timers_fire()
+        assert (await one.session()).status.value == "inactive"
+        await one.take_in(one.message("me again"))
+        session = await one.session()
+        assert (session.id, session.status.value) == (session_id, "active")
+        assert [rep.id for rep in session.reps] == ["ana"]
+
+
+async def test_M3_who_comes_back_at_once_makes_no_noise(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.joined(session_id)
+        queued = len(await one.rows("SELECT 1 FROM outbox"))
+        await one.does(Leave(by=BEN), session_id)
+        one.later(1)
+        await one.timers_fire()
+        await one.joined(session_id)
+        one.later(10)
+        await one.timers_fire()
+        assert len(await one.rows("SELECT 1 FROM outbox")) == queued
+        await one.does(Leave(by=BEN), session_id)
+        one.later(3)
+        await one.restart()
+        await one.timers_fire()
+        assert len(await one.rows("SELECT 1 FROM outbox")) == queued + 1, "the leave notice that was held"
+
+
+async def test_whose_presence_is_gone_is_offered_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.present("ana")
+        await one.broker.connected(one.caller("ana"))
+        await one.broker.disconnected(one.caller("ana"))
+        one.later(121)
+        assert (await one.broker.presence(one.caller("ana"))).status is Presence.offline
+        await one.take_in(one.message())
+        assert await offered_to(one) is None
+        await one.broker.connected(one.caller("ana"))
+        await one.present("ana")
+        assert await offered_to(one) == "ana"
