@@ -15,7 +15,7 @@ _AT: Final = "2026-11-02T11:59:58Z"
 _SOURCE: Final = "the provider's page of its webhooks: put its address here"
 
 
-def fixtures(kind: str, dashed: str, title: str) -> Mapping[str, bytes]:
+def fixtures(kind: str, title: str) -> Mapping[str, bytes]:
     """Name and content of each file."""
     files: dict[str, bytes] = {}
     for name, events, expected in _cases(title):
@@ -23,7 +23,7 @@ def fixtures(kind: str, dashed: str, title: str) -> Mapping[str, bytes]:
         headers = {
             "source": _SOURCE,
             "url": f"https://gw.example.test/webhooks/{kind}",
-            "headers": {"content-type": "application/json", f"x-{dashed}-signature": hmac_hex(_SECRET, body)},
+            "headers": {"content-type": "application/json", f"x-{kind}-signature": hmac_hex(_SECRET, body)},
         }
         common = {"channel_id": kind, "received_at": "2026-11-02T12:00:00Z"}
         files[f"{name}.body"] = body

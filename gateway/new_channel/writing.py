@@ -23,15 +23,15 @@ class BadName(GatewayError):
 
 @dataclass(frozen=True)
 class Names:
-    """One name in all its forms: `tin-can` is the kind `tin_can`, the package `byoc_tin_can`, the classes `TinCan…`."""
+    """One name in all its forms: the kind `tin-can`, the package `byoc_tin_can`, the classes `TinCan…`."""
 
     kind: str
 
     @classmethod
     def of(cls, name: str) -> Names:
         """Raises BadName."""
-        kind = name.lower().replace("-", "_")
-        if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", kind) or len(kind) > 40:
+        kind = name.lower().replace("_", "-")
+        if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", kind) or len(kind) > 40:
             raise BadName(f"{name!r} is no name for a channel: use letters and digits, parted by - or _, beginning with a letter")
         if kind in registry.load():
             raise BadName(f"there is a channel {kind!r} already; see `byoc channels`")
@@ -40,35 +40,30 @@ class Names:
     @property
     def package(self) -> str:
         """What is imported."""
-        return f"byoc_{self.kind}"
-
-    @property
-    def dashed(self) -> str:
-        """For the distribution, and for headers."""
-        return self.kind.replace("_", "-")
+        return f"byoc_{self.kind.replace('-', '_')}"
 
     @property
     def title(self) -> str:
         """For people."""
-        return self.kind.replace("_", " ").capitalize()
+        return self.kind.replace("-", " ").capitalize()
 
     @property
     def classes(self) -> str:
         """The beginning of classes' names."""
-        return "".join(word.capitalize() for word in self.kind.split("_"))
+        return "".join(word.capitalize() for word in self.kind.split("-"))
 
     def rename(self, text: str) -> str:
         """The template's text with this name. Hosts such as api.example.com stay."""
         text = text.replace("gateway.new_channel.template", self.package)
         text = re.sub(r"Example(?=[A-Z])", self.classes, text)
-        text = text.replace("Example", self.title).replace("x-example-signature", f"x-{self.dashed}-signature")
+        text = text.replace("Example", self.title).replace("x-example-signature", f"x-{self.kind}-signature")
         return text.replace('"example"', f'"{self.kind}"').replace("/webhooks/example", f"/webhooks/{self.kind}")
 
 
 def write(name: str, folder: Path | None = None) -> tuple[Path, list[Path]]:
     """The folder (`byoc-NAME` by default) and the files written into it. Raises BadName, OSError."""
     names = Names.of(name)
-    root = folder or Path(f"byoc-{names.dashed}")
+    root = folder or Path(f"byoc-{names.kind}")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise BadName(f"{root} is not empty: give another --folder")
     written = []
@@ -83,7 +78,7 @@ def write(name: str, folder: Path | None = None) -> tuple[Path, list[Path]]:
 def _files(names: Names) -> Mapping[str, bytes]:
     texts = {path: names.rename(text) for path, text in _sources(names)}
     return {path: text.encode() for path, text in texts.items()} | {
-        f"tests/fixtures/{path}": content for path, content in fixtures(names.kind, names.dashed, names.title).items()
+        f"tests/fixtures/{path}": content for path, content in fixtures(names.kind, names.title).items()
     }
 
 
@@ -93,7 +88,7 @@ def _sources(names: Names) -> Iterator[tuple[str, str]]:
     yield f"{names.package}/py.typed", ""
     yield "tests/test_channel.py", (_TEMPLATE / "checks.py").read_text("utf-8").replace(_NOT_THERE, "")
     yield ".gitattributes", "tests/fixtures/*.body -text\n"
-    yield "pyproject.toml", _PYPROJECT.format(dashed=names.dashed, package=names.package, kind=names.kind)
+    yield "pyproject.toml", _PYPROJECT.format(package=names.package, kind=names.kind)
     yield "README.md", _README.format(title=names.title)
 
 
@@ -103,7 +98,7 @@ requires = ["setuptools>=61"]
 build-backend = "setuptools.build_meta"
 
 [project]
-name = "byoc-{dashed}"
+name = "byoc-{kind}"
 version = "0.1.0"
 description = "A channel of the BYOC gateway."
 requires-python = ">=3.11"

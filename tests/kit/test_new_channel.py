@@ -32,10 +32,10 @@ def test_its_own_tests_pass(installed: tuple[Path, Path]) -> None:
 
 def test_the_gateway_finds_it(installed: tuple[Path, Path]) -> None:
     _, target = installed
-    assert "tin_can: Tin can" in byoc("channels", target=target)
+    assert "tin-can: Tin can" in byoc("channels", target=target)
     listed = json.loads(byoc("channels", "--json", target=target))
-    assert listed["tin_can"]["title"] == "Tin can"
-    assert set(listed["tin_can"]["settings"]["properties"]) >= {"secrets", "token", "api_base"}
+    assert listed["tin-can"]["title"] == "Tin can"
+    assert set(listed["tin-can"]["settings"]["properties"]) >= {"secrets", "token", "api_base"}
 
 
 def test_it_passes_strict_typing(installed: tuple[Path, Path], tmp_path: Path) -> None:
@@ -74,14 +74,8 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_forms_of_a_name() -> None:
-    names = Names.of("Tin-Can")
-    assert (names.kind, names.package, names.dashed, names.title, names.classes) == (
-        "tin_can",
-        "byoc_tin_can",
-        "tin-can",
-        "Tin can",
-        "TinCan",
-    )
+    names = Names.of("Tin_Can")
+    assert (names.kind, names.package, names.title, names.classes) == ("tin-can", "byoc_tin_can", "Tin can", "TinCan")
 
 
 def test_the_template_is_an_adapter_like_any_other() -> None:
