@@ -57,7 +57,7 @@ def webhook(data_dir: Path, row_id: int) -> dict[str, Any] | None:
         "attempts": row["attempts"],
         "method": row["method"],
         "url": row["url"],
-        "headers": json.loads(row["headers"]),
+        "headers": inbox.headers_of(row["headers"]),
         "body": row["body"].decode("utf-8", "backslashreplace"),
     }
 

@@ -159,24 +159,31 @@ def mark_over(
 def log_attempt(connection: sqlite3.Connection, row: OutboxRow, outcome: str, detail: str, now: float) -> None:
     """Attempts stand apart from messages."""
     connection.execute(
-        "INSERT OR REPLACE INTO outbox_attempts (outbox_id, attempt, at, outcome, detail) VALUES (?, ?, ?, ?, ?)",
-        (row.id, row.attempts, now, outcome, detail[:500]),
+        """INSERT INTO outbox_attempts (outbox_id, attempt, at, outcome, detail)
+           SELECT ?, coalesce(max(attempt), 0) + 1, ?, ?, ? FROM outbox_attempts WHERE outbox_id = ?""",
+        (row.id, now, outcome, detail[:500], row.id),
     )
 
 
 def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now: float) -> sqlite3.Row | None:
-    """Send a troubled row again, with a new retry key if its outcome was a refusal (an unknown one keeps its key). None: not troubled."""
+    """Send a troubled row again; None: it isn't troubled.
+
+    One that was refused is a new message to the provider: with a new retry key, and time anew to try. An unknown one keeps both, so that
+    the provider can tell it from a new one.
+    """
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM outbox WHERE id = ? AND state IN ('failed', 'unknown', 'skipped')", (outbox_id,)
     ).fetchone()
     if row is None:
         return None
-    key = row["retry_key"] if row["state"] == "unknown" else retry_key
-    payload = json.dumps({**json.loads(row["payload"]), "retry_key": key})
+    payload, key = json.loads(row["payload"]), row["retry_key"]
+    if row["state"] != "unknown":
+        key = retry_key
+        payload |= {"retry_key": key, "created_at": datetime.fromtimestamp(now, UTC).isoformat()}
     connection.execute(
         """UPDATE outbox SET state = 'queued', next_at = 0, lease_until = 0, attempts = 0, code = NULL, reason = NULL, provider_code = NULL,
                sent_at = NULL, retry_key = ?, payload = ?, updated_at = ? WHERE id = ?""",
-        (key, payload, now, outbox_id),
+        (key, json.dumps(payload), now, outbox_id),
     )
     return row
 
