@@ -47,19 +47,20 @@ class Composer extends HTMLElement {
     const focused = this.contains(document.activeElement) ? document.activeElement : null;
     if (session.id !== this.shown) this.#begin(session);
     const inside = isIn(session, desk.me.login) && session.status !== "ended";
+    const speaks = inside && session.status === "active"; // else nobody but the customer may begin anew
     const others = reps(session).length > 1;
     const mayEnd = session.status !== "ended" && ((inside && !others) || desk.me.supervisor);
-    this.form.hidden = !inside;
-    for (const button of [this.conference, this.transfer, this.attach]) button.hidden = !inside;
+    this.form.hidden = !speaks;
+    for (const button of [this.conference, this.transfer, this.attach]) button.hidden = !speaks;
     this.leave.hidden = !(inside && others);
     this.end.hidden = !mayEnd;
     this.tools.hidden = !inside && !mayEnd;
-    this.watching.hidden = inside;
-    this.watching.textContent = inside ? "" : why(session, desk.me);
+    this.watching.hidden = speaks;
+    this.watching.textContent = speaks ? "" : why(session, desk.me);
     this.text.placeholder = `Message to ${called(session.end_user)}`;
     // What had the focus may be hidden now: the keyboard goes on at the log.
     if (focused && !focused.checkVisibility()) document.querySelector(".log")?.focus();
-    if (inside && desk.takeFieldWish()) this.text.focus({ preventScroll: true });
+    if (speaks && desk.takeFieldWish()) this.text.focus({ preventScroll: true });
   }
 
   #begin(session) {
@@ -160,6 +161,7 @@ class Composer extends HTMLElement {
 
 function why(session, me) {
   if (session.status === "ended") return "This conversation has ended.";
+  if (session.status === "inactive") return "Nothing was said for long. The conversation goes on when the customer writes.";
   if (session.status === "waiting") return "This conversation waits for a rep.";
   if (me.supervisor) return "You are watching. The customer doesn’t see you.";
   return "You are not in this conversation.";
