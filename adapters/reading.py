@@ -23,10 +23,10 @@ from adapters.signing import sha256_hex
 # plain text: then mending changes nothing.)
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR: Final = re.compile(rb"\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F]")
-# Brackets and commas. A batch of 1,000 messages, the largest there is (Meta's), has half as many; and one in eight bytes is a density that
+# Brackets and commas. A batch of 1,000 messages, the largest there is (Meta's), has half as many; and one in four bytes is a density that
 # neither providers' JSON nor people's prose comes near.
 _MOST_MARKS: Final = 60_000
-_DENSEST: Final = 8
+_DENSEST: Final = 4
 _DEEPEST: Final = 60  # of what an envelope keeps; no provider nests half as deep
 
 
