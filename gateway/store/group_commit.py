@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from gateway.errors import StoreUnavailable
 
@@ -57,11 +57,34 @@ class Savepoints:
         except Exception as error:
             connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
-            if isinstance(error, sqlite3.OperationalError):  # the disk, not the job
+            if _of_the_disk(error):
                 raise
             return _Raised(error)
         connection.execute("RELEASE job")
         return result
+
+
+# What fails for every job, as https://www.sqlite.org/rescode.html names it. The rest (a fault in one statement, a value that is too big) is one
+# job's own: held against all, an event that brings it about would stand in everybody's way for ever.
+_DISK: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+def _of_the_disk(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK
 
 
 class _Raised:
