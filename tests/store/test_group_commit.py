@@ -1,0 +1,151 @@
+"""The writer: many callers, one commit; a job's fault is its own, the disk's is everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.store.group_commit import GroupCommit, connect, migrate
+
+Job = Callable[[sqlite3.Connection], object]
+
+
+@asynccontextmanager
+async def writer(path: Path, fault: Callable[[str], None] | None = None) -> AsyncIterator[GroupCommit]:
+    """Open, with a table `notes` of unique texts."""
+    one = GroupCommit(path, fault=fault)
+    await one.open()
+    await one.run(lambda c: c.execute("CREATE TABLE IF NOT EXISTS notes (text TEXT UNIQUE)") and None)
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+def note(text: str) -> Job:
+    return lambda connection: connection.execute("INSERT INTO notes (text) VALUES (?)", (text,)) and None
+
+
+def notes(path: Path) -> list[str]:
+    """What another process would see."""
+    connection = connect(path)
+    try:
+        return [row["text"] for row in connection.execute("SELECT text FROM notes ORDER BY rowid")]
+    finally:
+        connection.close()
+
+
+async def test_a_done_job_is_on_disk_for_everybody(tmp_path: Path) -> None:
+    async with writer(tmp_path / "x.db") as one:
+        await one.run(note("a"))
+        assert notes(tmp_path / "x.db") == ["a"]
+
+
+async def test_what_gathers_while_a_commit_runs_shares_the_next(tmp_path: Path) -> None:
+    async with writer(tmp_path / "x.db") as one:
+        before = one.commits
+        await asyncio.gather(*(one.submit(note(str(n))) for n in range(400)))
+        assert one.commits - before < 20
+        assert notes(tmp_path / "x.db") == [str(n) for n in range(400)], "in the order of asking"
+
+
+async def test_a_job_that_raises_is_rolled_back_alone(tmp_path: Path) -> None:
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes (text) VALUES ('half')")
+        raise ValueError("then it failed")
+
+    async with writer(tmp_path / "x.db") as one:
+        jobs: list[Job] = [note("a"), half, note("a"), note("b")]
+        results = await asyncio.gather(*(one.submit(job) for job in jobs), return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), ValueError, sqlite3.IntegrityError, type(None)]
+        assert notes(tmp_path / "x.db") == ["a", "b"]
+
+
+async def test_a_fault_in_one_statement_stands_in_nobodys_way(tmp_path: Path) -> None:
+    """SQLite reports it in the same class as a broken disk."""
+    async with writer(tmp_path / "x.db") as one:
+        jobs: list[Job] = [note("a"), lambda c: c.execute("SELECT json_extract('{', '$.a')").fetchone(), note("b")]
+        results = await asyncio.gather(*(one.submit(job) for job in jobs), return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), sqlite3.OperationalError, type(None)]
+        assert notes(tmp_path / "x.db") == ["a", "b"]
+
+
+async def test_a_full_disk_fails_all_of_the_commit_and_nothing_stays_broken(tmp_path: Path) -> None:
+    """SQLite's own limit of pages stands in for the disk: it gives the same error at the same place."""
+    async with writer(tmp_path / "x.db") as one:
+        await one.run(note("before"))
+        await one.run(lambda c: c.execute("PRAGMA max_page_count = 5") and None)
+        results = await asyncio.gather(one.submit(note("small")), one.submit(note("x" * 100_000)), return_exceptions=True)
+        assert all(isinstance(result, StoreUnavailable) for result in results), results
+        assert notes(tmp_path / "x.db") == ["before"]
+        await one.run(lambda c: c.execute("PRAGMA max_page_count = 1000000") and None)
+        await one.run(note("after"))
+        assert notes(tmp_path / "x.db") == ["before", "after"]
+
+
+@pytest.mark.parametrize("point", ["before_commit", "after_commit"])
+async def test_a_commit_that_fails_says_so_to_all(point: str, tmp_path: Path) -> None:
+    failing = False
+
+    def fault(at: str) -> None:
+        if failing and at == point:
+            raise OSError("the disk is gone")
+
+    async with writer(tmp_path / "x.db", fault) as one:
+        failing = True
+        results = await asyncio.gather(one.submit(note("a")), one.submit(note("b")), return_exceptions=True)
+        assert [type(result) for result in results] == [StoreUnavailable, StoreUnavailable]
+        failing = False
+        await one.run(note("c"))
+        assert notes(tmp_path / "x.db") == (["c"] if point == "before_commit" else ["a", "b", "c"])
+
+
+async def test_a_caller_who_goes_away_tears_nothing(tmp_path: Path) -> None:
+    async with writer(tmp_path / "x.db") as one:
+        waiting = asyncio.create_task(one.run(note("a")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await one.run(note("b"))
+        assert notes(tmp_path / "x.db") == ["a", "b"]
+
+
+async def test_closing_commits_what_was_asked_and_takes_no_more(tmp_path: Path) -> None:
+    async with writer(tmp_path / "x.db") as one:
+        asked = [one.submit(note(str(n))) for n in range(50)]
+        await one.close()
+        await asyncio.gather(*asked)
+        with pytest.raises(StoreUnavailable):
+            await one.run(note("late"))
+    assert len(notes(tmp_path / "x.db")) == 50
+
+
+async def test_a_folder_that_cant_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="can't be opened"):
+        await GroupCommit(tmp_path / "file" / "x.db").open()
+
+
+def test_every_commit_is_on_disk(tmp_path: Path) -> None:
+    """The two settings that durability rests on."""
+    connection = connect(tmp_path / "x.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+    connection.close()
+
+
+@pytest.mark.parametrize("package", ["inbox", "sessions", "simulators"])
+def test_tables_are_made_once_and_kept(package: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        connection = connect(tmp_path / "x.db")
+        migrate(connection, f"gateway.store.migrations.{package}")
+        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+        assert tables > 0
+        assert connection.execute("PRAGMA user_version").fetchone()[0] >= 1
+        connection.close()

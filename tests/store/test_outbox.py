@@ -1,0 +1,157 @@
+"""The outbox in SQL: one message of a conversation at a time, in order, whatever befalls the one before."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.envelope import Address, ChannelId, Notice, Say
+from gateway.store import outbox
+from gateway.store.group_commit import connect, migrate
+from gateway.store.outbox import OutboxRow
+
+CREATED = datetime(2026, 11, 2, 8, tzinfo=UTC)
+CHANNEL = "line"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = connect(tmp_path / "sessions.db")
+    migrate(connection, "gateway.store.migrations.sessions")
+    yield connection
+    connection.close()
+
+
+_ids = itertools.count(1)
+
+
+def add(file: sqlite3.Connection, text: str, to: str = "kim", *, notice: bool = False) -> str:
+    made = {
+        "id": f"msg_{next(_ids)}",
+        "retry_key": f"key of {text}",
+        "created_at": CREATED,
+        "to": Address(to),
+        "channel_id": ChannelId(CHANNEL),
+        "text": text,
+    }
+    message = Notice(**made, code="joined") if notice else Say(**made)  # type: ignore[arg-type]
+    outbox.add(file, org="acme", session_id=f"ses_{to}", entry_number=1, message=message, media_id=None)
+    return str(made["id"])
+
+
+def lease(file: sqlite3.Connection, now: float = 0, *, busy: tuple[str, ...] = (), limit: int = 10) -> list[OutboxRow]:
+    return outbox.lease(file, CHANNEL, now=now, until=now + 60, limit=limit, busy=busy)
+
+
+def texts(rows: list[OutboxRow]) -> list[str]:
+    return [row.message.text or "" for row in rows]  # type: ignore[union-attr]
+
+
+def test_one_at_a_time_of_each_conversation_in_order(file: sqlite3.Connection) -> None:
+    for text, to in (("k1", "kim"), ("k2", "kim"), ("l1", "lee")):
+        add(file, text, to)
+    first = lease(file)
+    assert texts(first) == ["k1", "l1"]
+    assert lease(file) == [], "both conversations have one under way"
+    outbox.mark_sent(file, first[0], ["m1"], 1)
+    assert texts(lease(file, 1)) == ["k2"]
+
+
+def test_a_conversation_in_hand_is_left_alone_and_takes_no_room(file: sqlite3.Connection) -> None:
+    for to in ("kim", "lee", "max"):
+        add(file, to, to)
+    assert texts(lease(file, busy=("kim",), limit=2)) == ["lee", "max"]
+
+
+def test_words_go_before_notices_where_conversations_compete(file: sqlite3.Connection) -> None:
+    add(file, "Ana has joined", "kim", notice=True)
+    add(file, "good day", "lee")
+    assert texts(lease(file, limit=1)) == ["good day"]
+    assert texts(lease(file)) == ["Ana has joined"]
+
+
+def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Connection) -> None:
+    add(file, "k1")
+    add(file, "k2")
+    (row,) = lease(file)
+    outbox.mark_again(file, row, at=100, code="rate_limited", detail="429", now=1)
+    assert lease(file, 99) == []
+    assert outbox.heads(file) == [(CHANNEL, 100.0)]
+    (again,) = lease(file, 100)
+    assert (texts([again]), again.attempts, again.lost_at) == (["k1"], 2, None)
+
+
+@pytest.mark.parametrize("state", ["failed", "unknown", "skipped"])
+def test_one_that_is_over_lets_the_next_go(state: str, file: sqlite3.Connection) -> None:
+    add(file, "k1")
+    add(file, "k2")
+    (row,) = lease(file)
+    outbox.mark_over(file, row, state, code="refused", reason="No.", provider_code="99", now=1)
+    assert texts(lease(file, 1)) == ["k2"]
+    (troubled,) = outbox.troubled(file, 10)
+    assert (troubled["state"], troubled["reason"]) == (state, "No.")
+
+
+def test_a_lease_that_runs_out_says_when_the_lost_call_began(file: sqlite3.Connection) -> None:
+    add(file, "k1")
+    lease(file, 5)
+    assert lease(file, 64) == []
+    (row,) = lease(file, 65)
+    assert (row.lost_at, row.attempts) == (5.0, 2)
+
+
+def test_at_a_start_every_lease_is_free(file: sqlite3.Connection) -> None:
+    add(file, "k1")
+    lease(file, 5)
+    outbox.free_leases(file)
+    (row,) = lease(file, 6)
+    assert row.lost_at == 5.0
+
+
+def test_a_late_outcome_changes_nothing_that_is_settled(file: sqlite3.Connection) -> None:
+    """Two processes had the row, one after the other: the slower one's refusal comes after the other's success."""
+    add(file, "k1")
+    (slow,) = lease(file, 0)
+    (quick,) = lease(file, 60)
+    outbox.mark_sent(file, quick, ["m1"], 61)
+    outbox.mark_over(file, slow, "failed", code="refused", reason="No.", provider_code=None, now=62)
+    outbox.mark_again(file, slow, at=63, code="rate_limited", detail="", now=62)
+    assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "sent"
+
+
+def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_refusal(file: sqlite3.Connection) -> None:
+    for state in ("unknown", "failed"):
+        message_id = add(file, state)
+        (row,) = lease(file)
+        outbox.mark_over(file, row, state, code="x", reason="x", provider_code=None, now=1)
+        assert outbox.requeue(file, message_id, "a new key", 2) is not None
+        assert outbox.requeue(file, message_id, "a third key", 2) is None, "it is on its way"
+        (again,) = lease(file, 3)
+        assert again.message.retry_key == ("key of unknown" if state == "unknown" else "a new key")
+        assert again.attempts == 1
+        outbox.mark_sent(file, again, [], 4)
+
+
+def test_a_read_message_is_never_less_again(file: sqlite3.Connection) -> None:
+    message_id = add(file, "k1")
+    (row,) = lease(file)
+    assert outbox.raise_state(file, message_id, "read", 1), "the receipt came before the answer"
+    outbox.mark_sent(file, row, ["m1"], 2)
+    assert not outbox.raise_state(file, message_id, "delivered", 3)
+    assert not outbox.fail_late(file, message_id, code="x", reason="x", provider_code=None, now=4)
+    assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "read"
+
+
+def test_every_attempt_is_written_down(file: sqlite3.Connection) -> None:
+    add(file, "k1")
+    (row,) = lease(file)
+    outbox.mark_again(file, row, at=0, code="rate_limited", detail="429", now=1)
+    (row,) = lease(file, 2)
+    outbox.mark_sent(file, row, ["m1"], 3)
+    tries = file.execute("SELECT attempt, outcome, detail FROM outbox_attempts ORDER BY attempt").fetchall()
+    assert [tuple(t) for t in tries] == [(1, "again", "429"), (2, "sent", "m1")]
