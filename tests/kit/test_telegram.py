@@ -39,6 +39,11 @@ def test_its_own_tests_pass(target: Path) -> None:
     assert " passed" in run(*command, target=target, cwd=SOURCE)
 
 
+def test_it_passes_strict_typing(target: Path, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "byoc_telegram")
+    assert "Success" in run(*command, target=target, cwd=SOURCE)
+
+
 def test_the_tests_see_the_installed_one_only_where_it_is_installed(target: Path) -> None:
     assert "telegram: Telegram" in byoc("channels", target=target)
     assert "telegram" not in byoc("channels")
