@@ -1,7 +1,8 @@
 """Runs flows: the one place that calls providers. Timeouts, connection faults, caching and the guard against private addresses are here.
 
-Addresses that customers or providers name (`HttpCall.foreign`) are resolved by a resolver that gives public addresses only, so that neither a
-name nor a redirect nor a change of DNS between check and use can reach inside our network.
+Addresses that customers or providers name (`HttpCall.foreign`) are resolved by a resolver that gives public addresses only, and every connection
+made for them is checked once more by the address that it really goes to: so neither a name, nor a redirect, nor a change of DNS between
+check and use, nor an unusual way to write an address can reach inside our network.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import httpx
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
@@ -34,15 +36,33 @@ class PrivateAddress(Exception):
     """The address leads inside."""
 
 
+# IPv6 addresses that carry an IPv4 address in their last 32 bits: mapped (RFC 4291), compatible (the same), NAT64 (RFC 6052).
+_EMBEDDING: Final = tuple(ipaddress.IPv6Network(net) for net in ("::ffff:0:0/96", "::/96", "64:ff9b::/96"))
+
+
 def is_public(address: str) -> bool:
     """Whether this IP address may be called when somebody else named it."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = _carried(ip) or ip
     return ip.is_global and not ip.is_multicast
+
+
+def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(ip in network for network in _EMBEDDING):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.sixtofour
+
+
+def _public_socket(info: AddrInfoType) -> socket.socket:
+    """The last check, where nothing can be rewritten any more: aiohttp asks no resolver for what it takes for an IP address."""
+    family, kind, protocol, _, target = info
+    if not is_public(str(target[0])):
+        raise OSError(f"{target[0]} is no public address")
+    return socket.socket(family, kind, protocol)
 
 
 class PublicResolver(AbstractResolver):
@@ -65,7 +85,8 @@ class PublicResolver(AbstractResolver):
 
 def _client(resolver: AbstractResolver | None, connections: int) -> httpx.AsyncClient:
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=connections, resolver=resolver, ttl_dns_cache=60)
+        guard = _public_socket if resolver else None
+        connector = aiohttp.TCPConnector(limit=connections, resolver=resolver, ttl_dns_cache=60, socket_factory=guard)
         return aiohttp.ClientSession(connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar())
 
     return httpx.AsyncClient(transport=AiohttpTransport(client=session), follow_redirects=False, trust_env=False)
