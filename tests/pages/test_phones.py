@@ -114,7 +114,7 @@ def test_what_a_customer_does_beside_writing(demo: Demo, opens: Opens) -> None:
     expect(ana.log.get_by_text("Where is it?", exact=True)).to_have_count(0)
     ana.say("Over there")
     phone.sees("Over there")
-    phone.on_line("Over there", "React 👍")
+    phone.on_line("Over there", "Thumbs up")
     expect(ana.log.locator(".message.mine .reactions")).to_contain_text("👍", timeout=PATIENCE_MS)
     phone.on_line("Where is my hinge?", "Take back")
     ana.sees("Message taken back")

@@ -21,7 +21,7 @@ export const MISCHIEF = [
 ];
 
 export const ON_A_LINE = [
-  { kind: "react", words: "React 👍", needs: ["reaction"], give: () => ({ text: "👍", details: { emoji: "👍" } }) },
+  { kind: "react", words: "Thumbs up", needs: ["reaction"], give: () => ({ text: "👍", details: { emoji: "👍" } }) },
   { kind: "edit", words: "Edit", needs: ["edit"], mine: true },
   { kind: "unsend", words: "Take back", needs: ["deletion"], mine: true },
 ];
