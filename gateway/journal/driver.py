@@ -32,8 +32,14 @@ _MOST_REDIRECTS: Final = 5
 _MOST_CACHED: Final = 2_000
 
 
-class PrivateAddress(Exception):
-    """The address leads inside."""
+# There was no connection that the request could have gone out on.
+_NEVER_LEFT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+)
 
 
 # IPv6 addresses that carry an IPv4 address in their last 32 bits: mapped (RFC 4291), compatible (the same), NAT64 (RFC 6052).
@@ -179,16 +185,10 @@ class Driver:
             async with client.stream(call.method, url, headers=headers, timeout=timeout, **body) as response:
                 content = await _read(response, call.max_reply_bytes)
                 return HttpReply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, content)
-        except (
-            httpx.ConnectError,
-            httpx.ConnectTimeout,
-            httpx.PoolTimeout,
-            httpx.UnsupportedProtocol,
-            httpx.InvalidURL,
-        ) as error:
-            raise NoReply(type(error).__name__, sent=False) from error
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise NoReply(type(error).__name__, sent=True) from error
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, TimeoutError) as error:
+            # By the cause: httpx-aiohttp calls a connection that was cut after the request a ConnectTimeout, too.
+            cause = error.__cause__ or error
+            raise NoReply(type(cause).__name__, sent=not isinstance(cause, _NEVER_LEFT)) from error
 
 
 async def _read(response: httpx.Response, most: int) -> bytes:
