@@ -1,0 +1,227 @@
+"""The driver against real servers: what counts as sent, what is cached, and that no address leads inside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.contract import Flow, FormFile, HttpCall, HttpReply, NoReply
+from adapters.errors import SendFailed, Verdict
+from gateway.journal.driver import Driver, is_public
+from tests.acceptance.processes import free_port
+from tests.journal.provider import OddProvider, odd_provider, text
+
+
+class Time:
+    """A clock that is set."""
+
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[OddProvider]:
+    async with odd_provider() as one:
+        yield one
+
+
+@pytest.fixture
+async def driver() -> AsyncIterator[Driver]:
+    one = Driver(Time())
+    yield one
+    await one.close()
+
+
+# ------------------------------------------------------------------------------------------------- addresses
+
+INSIDE = [
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",  # a cloud's metadata
+    "100.64.0.1",
+    "0.0.0.0",  # noqa: S104
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fe80::1%eth0",
+    "fc00::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::",
+    "",
+    "example.com",
+]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_inside_is_inside_however_it_is_written(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07::1", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"])
+def test_outside_is_outside(address: str) -> None:
+    assert is_public(address)
+
+
+SPELLINGS = ["127.0.0.1", "localhost", "2130706433", "127.1", "0", "0x7f.0.0.1", "0177.0.0.1", "[::1]", "localhost."]
+SPELLINGS += ["[::ffff:127.0.0.1]", "127。0。0。1", "１２７.0.0.1", "127.0.0.1."]
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_no_spelling_of_a_foreign_address_reaches_this_machine(host: str, provider: OddProvider, driver: Driver) -> None:
+    port = provider.host.split(":")[1]
+    with pytest.raises(NoReply) as refused:
+        await driver.call(HttpCall("GET", f"http://{host}:{port}/file", foreign=True, timeout_seconds=5))
+    assert not refused.value.sent
+    assert provider.seen == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "http:///x", "//example.com/x", "gopher://x/", ""])
+async def test_only_http_is_spoken_to_foreigners(url: str, driver: Driver) -> None:
+    with pytest.raises(NoReply) as refused:
+        await driver.call(HttpCall("GET", url, foreign=True))
+    assert not refused.value.sent
+
+
+async def test_a_redirect_leads_no_further_inside_than_an_address(provider: OddProvider) -> None:
+    async with odd_provider() as inner:
+        driver = Driver(Time(), private_hosts=[provider.host])
+        provider.will(text(status=302, Location=f"{inner.address}/secret"))
+        with pytest.raises(NoReply):
+            await driver.call(HttpCall("GET", f"{provider.address}/file", foreign=True))
+        assert len(provider.seen) == 1
+        assert inner.seen == []
+        await driver.close()
+
+
+async def test_a_redirect_to_another_host_takes_no_credentials_along(provider: OddProvider) -> None:
+    async with odd_provider() as other:
+        driver = Driver(Time(), private_hosts=[provider.host, other.host])
+        provider.will(text(status=302, Location="/again"), text(status=307, Location=f"{other.address}/file"))
+        headers = {"Authorization": "Bearer secret", "Accept": "image/*"}
+        reply = await driver.call(HttpCall("GET", f"{provider.address}/file", headers=headers, foreign=True))
+        assert (reply.status, reply.body) == (200, b"fine")
+        assert [seen.headers.get("authorization") for seen in provider.seen] == ["Bearer secret"] * 2
+        assert [(seen.headers.get("authorization"), seen.headers["accept"]) for seen in other.seen] == [(None, "image/*")]
+        await driver.close()
+
+
+async def test_redirects_have_an_end(provider: OddProvider) -> None:
+    driver = Driver(Time(), private_hosts=[provider.host])
+    provider.will(text(status=302, Location="/again"))
+    with pytest.raises(NoReply, match="redirects"):
+        await driver.call(HttpCall("GET", f"{provider.address}/file", foreign=True))
+    assert len(provider.seen) <= 7
+    await driver.close()
+
+
+async def test_our_own_calls_follow_no_redirect(provider: OddProvider, driver: Driver) -> None:
+    provider.will(text(status=302, Location="http://elsewhere.example/"))
+    assert (await driver.call(HttpCall("POST", f"{provider.address}/send"))).status == 302
+
+
+# ------------------------------------------------------------------------------------------- what was sent
+
+
+async def test_who_isnt_there_cant_have_got_it(driver: Driver) -> None:
+    with pytest.raises(NoReply) as lost:
+        await driver.call(HttpCall("POST", f"http://127.0.0.1:{free_port()}/send", body=b"x"))
+    assert not lost.value.sent
+
+
+async def test_who_hung_up_may_have_it(provider: OddProvider, driver: Driver) -> None:
+    provider.will(None)
+    with pytest.raises(NoReply) as lost:
+        await driver.call(HttpCall("POST", f"{provider.address}/send", body=b"x"))
+    assert lost.value.sent
+    assert len(provider.seen) == 1, "nobody tries again behind our back"
+
+
+async def test_who_doesnt_answer_in_time_may_have_it(provider: OddProvider, driver: Driver) -> None:
+    provider.may_answer.clear()
+    with pytest.raises(NoReply) as lost:
+        await driver.call(HttpCall("POST", f"{provider.address}/send", body=b"x", timeout_seconds=0.2))
+    assert lost.value.sent
+
+
+async def test_an_answer_without_end_is_cut(provider: OddProvider, driver: Driver) -> None:
+    provider.will(text("x" * 2_000))
+    assert len((await driver.call(HttpCall("GET", f"{provider.address}/a", max_reply_bytes=2_000))).body) == 2_000
+    with pytest.raises(NoReply, match="longer than"):
+        await driver.call(HttpCall("GET", f"{provider.address}/a", max_reply_bytes=1_999))
+
+
+async def test_a_form_arrives_as_a_form(provider: OddProvider, driver: Driver) -> None:
+    file = FormFile("file", "dot.png", "image/png", b"\x89PNG")
+    await driver.call(HttpCall("POST", f"{provider.address}/media", fields={"type": "image"}, files=(file,)))
+    (seen,) = provider.seen
+    assert seen.headers["content-type"].startswith("multipart/form-data; boundary=")
+    for expected in (b'name="type"', b"image", b'filename="dot.png"', b"Content-Type: image/png", b"\x89PNG"):
+        assert expected in seen.body
+
+
+# ------------------------------------------------------------------------------------------------- verdicts
+
+
+def flow(url: str, *, visible: bool) -> Flow[HttpReply]:
+    """One call, nothing caught."""
+    return (yield HttpCall("POST", url, visible=visible, timeout_seconds=0.2))
+
+
+@pytest.mark.parametrize(("visible", "verdict"), [(True, Verdict.unknown), (False, Verdict.again)])
+async def test_a_lost_answer_is_unknown_only_where_the_customer_may_see_it(
+    visible: bool, verdict: Verdict, provider: OddProvider, driver: Driver
+) -> None:
+    provider.will(None)
+    with pytest.raises(SendFailed) as failed:
+        await driver.run(flow(provider.address, visible=visible))
+    assert failed.value.verdict is verdict
+
+
+async def test_what_never_left_is_tried_again(driver: Driver) -> None:
+    with pytest.raises(SendFailed) as failed:
+        await driver.run(flow(f"http://127.0.0.1:{free_port()}", visible=True))
+    assert failed.value.verdict is Verdict.again
+
+
+async def test_a_flow_may_catch_a_lost_answer_and_ask(provider: OddProvider, driver: Driver) -> None:
+    def asking() -> Generator[HttpCall, HttpReply, str]:
+        try:
+            yield HttpCall("POST", f"{provider.address}/send", visible=True)
+        except NoReply:
+            return (yield HttpCall("GET", f"{provider.address}/was-it-sent")).body.decode()
+        return "sent"
+
+    provider.will(None, text("it was"))
+    assert await driver.run(asking()) == "it was"
+
+
+# -------------------------------------------------------------------------------------------------- caching
+
+
+async def test_a_good_answer_is_kept_for_its_time(provider: OddProvider) -> None:
+    time = Time()
+    driver = Driver(time)
+    provider.will(text("one"), text("two"))
+    call = HttpCall("GET", f"{provider.address}/token", cache_seconds=60)
+    assert [(await driver.call(call)).body for _ in range(2)] == [b"one", b"one"]
+    other = HttpCall("GET", f"{provider.address}/token", headers={"Authorization": "another account"}, cache_seconds=60)
+    assert (await driver.call(other)).body == b"two", "another account's answer is another answer"
+    time.now += timedelta(seconds=61)
+    assert (await driver.call(call)).body == b"two"
+    await driver.close()
+
+
+async def test_a_bad_answer_is_not_kept(provider: OddProvider, driver: Driver) -> None:
+    provider.will(text("no", status=503), text("yes"))
+    call = HttpCall("GET", f"{provider.address}/token", cache_seconds=60)
+    assert [(await driver.call(call)).status for _ in range(2)] == [503, 200]
