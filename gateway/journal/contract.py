@@ -112,7 +112,8 @@ class Inbox(Protocol):
     """Raw webhooks, durable before they are answered."""
 
     async def lease(self, *, seconds: float, limit: int) -> list[InboxRow]:
-        """The oldest waiting rows, the caller's until the lease runs out."""
+        """The oldest waiting rows, the caller's until the lease runs out. A row whose time hasn't come, or that is leased still, holds up those
+        behind it: nothing overtakes."""
         ...
 
     async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:

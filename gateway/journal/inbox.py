@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -86,14 +87,12 @@ class SqliteInbox:
     async def lease(self, *, seconds: float, limit: int) -> list[InboxRow]:
         """See the contract."""
         now = self._clock().timestamp()
-        if not await self._readers.run(lambda c: _any_waiting(c, now)):
+        if not await self._readers.run(lambda c: _first_is_ready(c, now)):
             return []
 
         def write(connection: sqlite3.Connection) -> list[InboxRow]:
-            rows = connection.execute(
-                "SELECT * FROM inbox WHERE state = 0 AND lease_until <= :now AND next_at <= :now ORDER BY id LIMIT :limit",
-                {"now": now, "limit": limit},
-            ).fetchall()
+            waiting = connection.execute("SELECT * FROM inbox WHERE state = 0 ORDER BY id LIMIT ?", (limit,)).fetchall()
+            rows = list(takewhile(lambda row: _is_ready(row, now), waiting))
             connection.executemany(
                 "UPDATE inbox SET lease_until = ?, attempts = attempts + 1 WHERE id = ?",
                 [(now + seconds, row["id"]) for row in rows],
@@ -150,9 +149,14 @@ def headers_of(text: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in text.split("\n") if ": " in line)
 
 
-def _any_waiting(connection: sqlite3.Connection, now: float) -> bool:
-    query = "SELECT 1 FROM inbox WHERE state = 0 AND lease_until <= :now AND next_at <= :now LIMIT 1"
-    return connection.execute(query, {"now": now}).fetchone() is not None
+def _first_is_ready(connection: sqlite3.Connection, now: float) -> bool:
+    query = "SELECT lease_until, next_at FROM inbox WHERE state = 0 ORDER BY id LIMIT 1"
+    row = connection.execute(query).fetchone()
+    return row is not None and _is_ready(row, now)
+
+
+def _is_ready(row: sqlite3.Row, now: float) -> bool:
+    return bool(row["lease_until"] <= now and row["next_at"] <= now)
 
 
 def read_row(row: sqlite3.Row) -> InboxRow:

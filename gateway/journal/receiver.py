@@ -94,7 +94,7 @@ class Receiver:
         self, rows: Sequence[InboxRow], events: Sequence[Inbound], owners: Sequence[int], trouble: dict[int, str]
     ) -> None:
         try:
-            results = await self._broker.take_in(events)
+            results = await self._taken_in(events)
         except BrokerUnavailable as error:
             at = self._clock() + timedelta(milliseconds=50)
             await self._inbox.put_back([row.id for row in rows], at=at, reason=str(error))
@@ -104,6 +104,18 @@ class Receiver:
             if result is not None:
                 _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", "row": owner})
                 trouble[owner] = f"could not be applied: {type(result).__name__}"
+
+    async def _taken_in(self, events: Sequence[Inbound]) -> Sequence[Exception | None]:
+        """As the broker's own. When it fails as a whole, its fault is looked for event by event, so that none stands in the others' way."""
+        try:
+            return await self._broker.take_in(events)
+        except BrokerUnavailable:
+            raise
+        except Exception as error:
+            if len(events) == 1:
+                return [error]
+            _log.exception("batch not applied", extra={"action": "inbox.one_by_one", "events": len(events)})
+            return [result for event in events for result in await self._taken_in([event])]
 
     def _parse(self, row: InboxRow) -> list[Inbound]:
         channel = self._channels.get(row.channel_id)
