@@ -1,0 +1,153 @@
+"""From a raw row to a session, by real adapters and the real broker: what can't be read waits apart, what can't be taken now waits in its place."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.contract import RawRequest
+from adapters.envelope import InboundTyping
+from gateway.errors import BrokerUnavailable
+from gateway.journal.receiver import Receiver
+from tests.journal.outpost import Outpost, at_work, line, outpost
+from tests.world import wait_until
+
+CHANNELS = {"line": line("http://127.0.0.1:9")}
+
+
+def event(text: str, user: str = "U1", **more: Any) -> dict[str, Any]:
+    return {
+        "type": "message",
+        "webhookEventId": f"event of {text}",
+        "timestamp": 1_789_640_000_000,
+        "source": {"type": "user", "userId": user},
+        "deliveryContext": {"isRedelivery": False},
+        "message": {"type": "text", "id": f"id of {text}", "text": text},
+        **more,
+    }
+
+
+async def put(one: Outpost, body: bytes, channel_id: str = "line") -> None:
+    raw = RawRequest("POST", "https://x/webhooks/line", "", (), {}, body, datetime.now(UTC))
+    await one.gateway.inbox.put(channel_id, raw)
+
+
+def webhook(*events: dict[str, Any]) -> bytes:
+    return json.dumps({"destination": "U0", "events": events}).encode()
+
+
+async def heard(one: Outpost) -> list[str]:
+    """What customers said, in the transcripts' order."""
+    rows = await one.broker.read(lambda c: c.execute("SELECT body FROM entries ORDER BY session_id, number").fetchall())
+    return [entry["text"] for row in rows if (entry := json.loads(row["body"]))["kind"] == "message"]
+
+
+async def stuck(one: Outpost) -> list[str]:
+    query = "SELECT reason FROM inbox WHERE state = 2 ORDER BY id"
+    return [row["reason"] for row in await one.gateway.inbox.read(lambda c: c.execute(query).fetchall())]
+
+
+async def test_a_batch_of_webhooks_becomes_a_conversation(tmp_path: Path) -> None:
+    async with outpost(tmp_path, CHANNELS) as one:
+        await put(one, webhook(event("one"), event("two")))
+        await put(one, webhook(event("three")))
+        await put(one, webhook(event("two")))  # once more
+        assert await one.gateway.receiver.work_once() == 3
+        assert await heard(one) == ["one", "two", "three"]
+        assert await one.gateway.receiver.work_once() == 0
+
+
+async def test_what_cant_be_read_waits_apart_and_holds_up_nothing(tmp_path: Path) -> None:
+    async with outpost(tmp_path, CHANNELS) as one:
+        await put(one, webhook(event("one")))
+        await put(one, b"{no json")
+        await put(one, b'{"events": []}', "gone")
+        await put(one, webhook(event("two")))
+        await one.gateway.receiver.work_once()
+        assert await heard(one) == ["one", "two"]
+        broken, gone = await stuck(one)
+        assert broken
+        assert "'gone' is no longer configured" in gone
+
+
+async def test_an_event_of_no_kind_we_know_is_no_error(tmp_path: Path) -> None:
+    async with outpost(tmp_path, CHANNELS) as one:
+        await put(one, webhook(event("x", type="somethingNew"), event("one")))
+        await one.gateway.receiver.work_once()
+        assert await heard(one) == ["one"]
+        assert await stuck(one) == []
+        ((reason,),) = await one.gateway.inbox.read(lambda c: [tuple(row) for row in c.execute("SELECT reason FROM inbox")])
+        assert reason.startswith("unknown: ")
+
+
+async def test_while_the_broker_is_away_everything_waits_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with outpost(tmp_path, CHANNELS) as one:
+        receiver: Receiver = one.gateway.receiver
+        there = one.broker.take_in
+
+        async def away(events: Any) -> Any:
+            raise BrokerUnavailable("out for lunch")
+
+        monkeypatch.setattr(one.broker, "take_in", away)
+        for text in ("one", "two"):
+            await put(one, webhook(event(text)))
+        with pytest.raises(BrokerUnavailable):
+            await receiver.work_once()
+        assert await receiver.work_once() == 0, "not at once again"
+        await put(one, webhook(event("three")))
+        monkeypatch.setattr(one.broker, "take_in", there)
+
+        async def all_heard() -> bool:
+            return len(await heard(one)) == 3
+
+        async with at_work(receiver.run()):
+            await wait_until(all_heard)
+        assert await heard(one) == ["one", "two", "three"]
+
+
+async def test_work_that_was_cut_off_after_its_effect_has_no_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with outpost(tmp_path, CHANNELS) as one:
+        await put(one, webhook(event("one")))
+
+        async def cut(done: Any, stuck: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(one.gateway.inbox, "settle", cut)
+        with pytest.raises(KeyboardInterrupt):
+            await one.gateway.receiver.work_once()
+    async with outpost(tmp_path, CHANNELS) as one:
+        assert await one.gateway.receiver.work_once() == 1, "it comes once more"
+        assert await heard(one) == ["one"]
+
+
+async def test_an_event_that_fails_the_whole_batch_is_found_and_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with outpost(tmp_path, CHANNELS) as one:
+
+        async def fragile(typing: Any) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(one.broker, "_customer_types", fragile)
+        there = one.broker.take_in
+
+        async def with_typing(events: Any) -> Any:
+            """As if LINE told when somebody types."""
+            return await there([typing_of(e) if "typing" in e.event_id else e for e in events])
+
+        monkeypatch.setattr(one.broker, "take_in", with_typing)
+        for text in ("one", "typing", "two"):
+            await put(one, webhook(event(text)))
+        await one.gateway.receiver.work_once()
+        assert await heard(one) == ["one", "two"]
+        (reason,) = await stuck(one)
+        assert "ZeroDivisionError" in reason
+
+
+def typing_of(message: Any) -> InboundTyping:
+    common = {name: getattr(message, name) for name in ("channel_id", "event_id", "end_user", "received_at")}
+    return InboundTyping(**common, on=True)
