@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.clock import Clock
@@ -42,14 +43,20 @@ class Watching:
 
 
 def _inbox_counts(connection: sqlite3.Connection) -> list[tuple[str, int, int, float]]:
-    query = "SELECT channel_id, state, count(*), min(received_at) FROM inbox WHERE state != 1 GROUP BY channel_id, state"
-    return [tuple(row) for row in connection.execute(query)]
+    # One part for each partial index: together in one condition they would have every row of the last days read.
+    query = "SELECT channel_id, state, count(*), min(received_at) FROM inbox INDEXED BY {} WHERE state = {} GROUP BY channel_id, state"
+    return _rows(connection, query.format("inbox_waiting", 0), query.format("inbox_stuck", 2))
 
 
 def _broker_counts(
     connection: sqlite3.Connection,
 ) -> tuple[list[tuple[str, str, int, float]], list[tuple[str, int]]]:
-    outbox = """SELECT channel_id, state, count(*), min(created_at) FROM outbox
-                WHERE state IN ('queued', 'sending', 'failed', 'unknown', 'skipped') GROUP BY channel_id, state"""
-    sessions = "SELECT status, count(*) FROM sessions WHERE status != 'ended' GROUP BY status"
-    return [tuple(row) for row in connection.execute(outbox)], [tuple(row) for row in connection.execute(sessions)]
+    query = "SELECT channel_id, state, count(*), min(created_at) FROM outbox INDEXED BY {} WHERE state IN {} GROUP BY channel_id, state"
+    waiting = query.format("outbox_open", ("queued", "sending"))
+    troubled = query.format("outbox_troubled", ("failed", "unknown", "skipped"))
+    sessions = "SELECT status, count(*) FROM sessions INDEXED BY sessions_open WHERE status != 'ended' GROUP BY status"
+    return _rows(connection, waiting, troubled), _rows(connection, sessions)
+
+
+def _rows(connection: sqlite3.Connection, *queries: str) -> list[Any]:
+    return [tuple(row) for query in queries for row in connection.execute(query)]

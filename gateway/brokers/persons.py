@@ -25,7 +25,7 @@ class StoredPeople:
     async def unknown(self, channels: Sequence[str], *, limit: int) -> list[tuple[str, str]]:
         """See the contract."""
         places = ",".join("?" * len(channels))
-        query = f"""SELECT channel_id, address FROM conversations
+        query = f"""SELECT channel_id, address FROM conversations INDEXED BY conversations_unknown
                     WHERE json_extract(person, '$.address') IS NULL AND channel_id IN ({places}) ORDER BY last_inbound_at DESC LIMIT ?"""  # noqa: S608
         rows = await self._readers.run(lambda c: c.execute(query, (*channels, limit)).fetchall())
         return [(row["channel_id"], row["address"]) for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from gateway.session.commands import Leave
 from gateway.session.model import Login, Purpose, RecipientType
 from gateway.store import sessions
+from gateway.watching import _broker_counts
 from tests.brokers.desk import Desk, desk
 
 _EVERY = 10
@@ -90,3 +91,42 @@ async def test_nothing_costs_more_in_a_long_session(tmp_path: Path) -> None:
             costs.append(await steps_of_everything(one, session_id))
     short, long = costs
     assert {what: steps for what, steps in long.items() if steps > short[what] * 1.2 + 10} == {}, short
+
+
+async def fill(one: Desk, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Many rows that nobody asks for."""
+    await one.broker._writer.run(lambda connection: connection.executemany(statement, rows) and None)
+
+
+async def test_looking_for_people_nobody_knows_yet_doesnt_read_all_that_are_known(tmp_path: Path) -> None:
+    """Every two seconds, for ever."""
+    costs = []
+    for known in (50, 5_000):
+        async with desk(tmp_path / str(known)) as one:
+            people = [*(("line", f"U{number}", '{"address": "U"}') for number in range(known)), ("line", "new", "{}")]
+            await fill(one, "INSERT INTO conversations (channel_id, address, person) VALUES (?, ?, ?)", people)
+            with counted(one) as steps:
+                assert await one.broker.people.unknown(["line", "apple"], limit=8) == [("line", "new")]
+            costs.append(steps())
+    assert costs[1] <= costs[0] + 10
+
+
+async def test_counting_for_the_metrics_doesnt_read_what_is_over(tmp_path: Path) -> None:
+    costs = []
+    for over in (50, 5_000):
+        async with desk(tmp_path / str(over)) as one:
+            await one.conversation()
+            columns = "id, ordinal, org, channel_id, address, name, status, offered, version, last_activity, state"
+            ended = ((f"s{n}", n + 2, "demo", "line", "U", "u", "ended", 0, 1, 0.0, "{}") for n in range(over))
+            await fill(one, f"INSERT INTO sessions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", ended)  # noqa: S608
+            columns = (
+                "id, org, channel_id, address, session_id, entry_number, kind, payload, retry_key, state, created_at, updated_at"
+            )
+            sent = ((f"m{n}", "demo", "line", "U", "s1", 1, "say", "{}", "k", "sent", 0.0, 0.0) for n in range(over))
+            await fill(one, f"INSERT INTO outbox ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", sent)  # noqa: S608
+            with counted(one) as steps:
+                messages, sessions_now = await one.broker.read(_broker_counts)
+            assert [tuple(row)[:3] for row in messages] == [("whatsapp", "queued", 1)]
+            assert sessions_now == [("active", 1)]
+            costs.append(steps())
+    assert costs[1] <= costs[0] + 10
