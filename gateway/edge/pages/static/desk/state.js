@@ -110,7 +110,7 @@ export class Desk {
       for (const session of listed.values()) this.#put(session);
       const kept = this.selected && this.transcripts.get(this.selected);
       this.transcripts.clear();
-      if (kept) await this.#readAnew(this.selected, kept);
+      if (kept) await this.#readAnew(this.selected, kept).catch((error) => this.#gone(error));
       this.loaded = true;
       this.#current = true;
       this.#changed("me", "sessions", "selection", "log");
@@ -131,15 +131,23 @@ export class Desk {
     return all;
   }
 
+  // The open session may be none of ours any more; any other failure is the reading's.
+  #gone(error) {
+    if (error.status !== 404) throw error;
+    this.#forget(this.selected);
+  }
+
   // What was on screen stays there until the new reading has come.
   async #readAnew(id, kept) {
     this.transcripts.set(id, kept);
+    kept.rereading = true;
     const [session, page] = await Promise.all([this.api.session(id), this.api.entries(id, { limit: LOG_PAGE })]);
     this.#put(session);
     const fresh = new Transcript();
     fresh.addOlder(page);
     for (const entry of kept.entries) if (entry.number > fresh.last) fresh.take(entry); // came while the page was read
     this.transcripts.set(id, fresh);
+    for (const number of kept.touched) this.#refetch(id, number);
   }
 
   take(event) {
@@ -205,18 +213,19 @@ export class Desk {
 
   #delivered(id, { number, delivery }) {
     const transcript = this.transcript(id);
-    if (!transcript.loaded) transcript.touched.add(number);
-    else if (transcript.deliver(number, delivery)) this.#logChanged(id);
+    if (!transcript.loaded || transcript.rereading) transcript.touched.add(number);
+    if (transcript.deliver(number, delivery)) this.#logChanged(id);
   }
 
   // A line has changed. One that changed while its page was being read is asked for again afterwards.
   async #refetch(id, number) {
     const transcript = this.transcript(id);
-    if (!transcript.loaded) transcript.touched.add(number);
+    if (!transcript.loaded || transcript.rereading) transcript.touched.add(number);
     if (!transcript.get(number)) return;
     await this.quietly(async () => {
       const page = await this.api.entries(id, { after: number - 1, limit: 1 });
-      for (const entry of page.items) transcript.put(entry);
+      const now = this.transcript(id); // perhaps another by now
+      for (const entry of page.items) if (now.get(entry.number)) now.put(entry);
       this.#logChanged(id);
     });
   }

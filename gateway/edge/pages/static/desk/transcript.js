@@ -11,8 +11,9 @@ export class Transcript {
   remaining = null; // how many older ones the server has yet; null: nothing is loaded
   known = 0; // up to here nothing is missing
   loading = false;
+  rereading = false; // another is being read to take its place
   failed = null;
-  touched = new Set(); // numbers of lines that changed before the first page was here
+  touched = new Set(); // numbers of lines that changed while a page was being read
   reactions = new Map(); // number -> Map(who -> emoji)
   #edits = new Map(); // number -> the latest entry that edits it
   #early = []; // came by events before the first page
