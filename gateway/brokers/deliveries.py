@@ -16,7 +16,8 @@ from gateway.brokers.intake import settle_receipt, tell_delivery
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import MediaItem, OutboxItem
-from gateway.store import conversations, events, media, outbox
+from gateway.session.audience import audiences_of_session
+from gateway.store import conversations, events, media, outbox, sessions
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import OutboxRow
@@ -205,19 +206,14 @@ class StoredMedia:
         def job(connection: sqlite3.Connection) -> None:
             write(connection)
             row = media.get(connection, item.id)
-            if row is not None and row["session_id"]:
-                audience = {
-                    f"rep:{one['login']}"
-                    for one in connection.execute(
-                        "SELECT login FROM rep_sessions WHERE session_id = ? AND tie IN ('in', 'was')", (row["session_id"],)
-                    )
-                }
+            session = sessions.load(connection, row["session_id"]) if row is not None and row["session_id"] else None
+            if row is not None and session is not None:
                 events.add(
                     connection,
                     org=row["org"],
                     session_id=row["session_id"],
                     type="media",
-                    audience={*audience, "supervisors"},
+                    audience=audiences_of_session(session),
                     data={"number": row["entry_number"], "media_id": item.id},
                     now=self._clock().timestamp(),
                 )
