@@ -36,4 +36,4 @@ def code_lines(source: str) -> int:
 if __name__ == "__main__":
     counts = {name: code_lines(Path(name).read_text()) for name in sys.argv[1:]}
     for name, lines in {**counts, "in all": sum(counts.values())}.items():
-        print(f"{lines:5} {name}")
+        sys.stdout.write(f"{lines:5} {name}\n")
