@@ -142,14 +142,15 @@ class Visitor:
 # Everything that the voice was given, in order, kept beyond its time on the page.
 _LISTEN: Final = """
 window.heard = [];
-new MutationObserver((_, observer) => {
+const looking = setInterval(() => { // the voice comes within a shadow root, whose inside no observer of the document sees
   const voice = document.querySelector("byoc-chat")?.shadowRoot?.querySelector(".voice");
   if (!voice) return;
-  observer.disconnect();
+  clearInterval(looking);
+  for (const node of voice.childNodes) window.heard.push(node.textContent);
   new MutationObserver((changes) => {
     for (const change of changes) for (const node of change.addedNodes) window.heard.push(node.textContent);
   }).observe(voice, { childList: true });
-}).observe(document, { childList: true, subtree: true });
+}, 20);
 """
 
 

@@ -248,7 +248,8 @@ async def test_the_webhook_that_is_down_is_waited_for(tmp_path: Path, chrome: Br
         world.inbox.refuse = DOWN
         await kim.say("one", sent=False)
         await kim.say("two", sent=False)
-        await kim.until_heard("Please wait a moment; your messages are sent shortly.")
+        await kim.until_lines("You: one", "You: two")
+        assert world.inbox.of("message") == []
         world.inbox.refuse = None
         await world.until(lambda: len(world.inbox.of("message")) == 2)
         await kim.until_lines("You: one", "You: two")
