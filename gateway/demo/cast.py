@@ -34,10 +34,7 @@ def load(port: int, data_dir: Path) -> config.Loaded:
     for kind in adapters:
         if all(channel["kind"] != kind for channel in channels.values()):
             channels[kind] = {"kind": kind, "org": "demo", "queue": "support"}
-    for channel_id, channel in list(channels.items()):
-        if channel["kind"] not in adapters:
-            del channels[channel_id]
-            continue
+    for channel_id, channel in channels.items():
         made_up = adapters[channel["kind"]].demo
         channel["account"] = made_up(channel_id, f"{origin}/sim/{channel_id}", f"{origin}/webhooks/{channel_id}")
     raw |= {
