@@ -195,13 +195,25 @@ def _storable(raw: dict[str, Any]) -> dict[str, Any]:
 RawEvent = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
+class SignedReading(Value):
+    """How a request was read whose signature allows more than one reading, as one over names and values without marks between them does.
+
+    Digests of the proof and of what was read. Under one proof the first reading counts, and no other, for as long as duplicates are
+    remembered: a captured request can't be cut up anew into further events.
+    """
+
+    proof: str
+    reading: str
+
+
 class InboundEvent(Value):
     """What every inbound kind carries.
 
     `event_id` is the provider's id of this event, or one made from its content, the same on each redelivery: a duplicate is
     found by (channel_id, event_id). `provider_time` is None where the provider gives none or nonsense. `remember` is what the
     adapter wants back with the next answers to this end user (a reply token, a capability list): merged key by key into
-    the conversation's memory, a null removes. `raw` is the provider's own event, as it came.
+    the conversation's memory, a null removes. `raw` is the provider's own event, as it came. `signed` is the same for all events of a
+    request; None where the signature covers the raw bytes.
     """
 
     channel_id: ChannelId
@@ -211,6 +223,7 @@ class InboundEvent(Value):
     received_at: AwareDatetime
     remember: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
     raw: RawEvent = Field(default_factory=dict, repr=False)
+    signed: SignedReading | None = Field(default=None, repr=False)
 
     @property
     def id(self) -> str:

@@ -84,9 +84,10 @@ def _query(stored: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def told(envelope: BaseModel) -> dict[str, Any]:
-    """An envelope as fixtures write it: JSON, without `raw` and defaults, but with `kind` and `type`."""
-    exact = envelope.model_dump(mode="json", exclude={"raw"})
-    brief = envelope.model_dump(mode="json", exclude={"raw"}, exclude_defaults=True)
+    """An envelope as fixtures write it: JSON, without what only repeats the request (`raw`, `signed`) and defaults, but with `kind` and
+    `type`."""
+    exact = envelope.model_dump(mode="json", exclude={"raw", "signed"})
+    brief = envelope.model_dump(mode="json", exclude={"raw", "signed"}, exclude_defaults=True)
     return dict(_with_tags(brief, exact))
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from adapters._twilio import failures, wire
+from adapters._twilio import failures, signature, wire
 from adapters._twilio.account import TwilioAccount
 from adapters._twilio.failures import OPTED_OUT
 from adapters._twilio.wire import Fields
@@ -76,6 +76,12 @@ class Manner:
 
 def parse(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[Inbound]:
     """The events of one webhook; at least one. Raises NotUnderstood when the body is no form at all."""
+    found = _read(request, account, manner)
+    signed = signature.reading(request)
+    return [event.model_copy(update={"signed": signed}) for event in found]
+
+
+def _read(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[Inbound]:
     if not wire.is_form(request) and isinstance(wire.loads(request.body), dict | list):
         return [_unknown("json_event", request, account, {"body": wire.loads(request.body)})]
     fields = wire.read(request)
@@ -86,7 +92,9 @@ def parse(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[I
 
 
 def _events(fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Iterator[Inbound]:
-    if status := _status(fields):
+    if _sid(fields) and not wire.is_sid(_sid(fields)):
+        yield _unknown("malformed", request, account, fields)
+    elif status := _status(fields):
         yield _receipt(status, fields, request, account)
     elif not _sid(fields):
         yield _unknown("call" if "CallSid" in fields else fields.get("EventType", "no_message"), request, account, fields)

@@ -4,11 +4,15 @@ What is signed is the URL as Twilio called it, then, for a form, every name and 
 configured one (`request.url`), never one put together from the caller's headers: a proxy changes scheme, host and port, and
 whoever may write forwarded headers could choose what is checked. A JSON body is signed by its digest in the URL instead.
 Twilio keeps or drops the port without a rule that could be relied on, so both forms count, as in its own library.
+
+Nothing marks where a name ends and its value begins, nor where the URL ends, so one signature fits many forms: a text may hold what
+looks like other fields. So one signature stands for one event (`reading`), and only ids and names of Twilio's form are read (`wire`).
 Source: Twilio, "Secure webhooks" and "Connection Overrides" (the fragment isn't signed).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -20,6 +24,7 @@ from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
 from adapters._twilio import wire
 from adapters._twilio.account import TwilioAccount
 from adapters.contract import RawRequest
+from adapters.envelope import SignedReading
 from adapters.errors import NotAuthentic
 from adapters.signing import any_same, require_secrets, same, sha256_hex
 
@@ -60,6 +65,15 @@ def verify(request: RawRequest, account: TwilioAccount, now: datetime) -> None:
         raise NotAuthentic("the request can't be read as Twilio would sign it", hint=_hint(request)) from fault
     if not any_same(given, expected):
         raise NotAuthentic("the signature is wrong", hint=_hint(request))
+
+
+def reading(request: RawRequest) -> SignedReading:
+    """What a verified request was taken to say, for telling a retry of Twilio's (the same names and values) from another reading of the same
+    signature. A form's order isn't signed, so it doesn't count."""
+    fields = sorted(wire.pairs(request.body)) if request.method != "GET" and wire.is_form(request) else []
+    read = json.dumps([request.url, fields], separators=(",", ":")).encode()
+    proof = request.headers.get(HEADER, "").encode("utf-8", "surrogatepass")
+    return SignedReading(proof=sha256_hex(proof), reading=sha256_hex(read))
 
 
 def compute(secret: str, url: str, fields: SignedFields, algorithm: str = HMAC_SHA1) -> str:

@@ -7,6 +7,7 @@ Source: Twilio, "Twilio's request to your incoming message Webhook URL".
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
@@ -15,6 +16,11 @@ from adapters.contract import HttpReply, RawRequest
 from adapters.errors import NotUnderstood
 
 Fields: TypeAlias = Mapping[str, str]
+
+# A message's id. What Twilio signs has no marks between names and values: a captured request could else name any piece of itself as its id.
+_SID: Final = re.compile(r"(SM|MM)[0-9a-f]{32}", re.IGNORECASE)
+# A parameter's name, as all that Twilio documents and all that it was seen to add: `MessageSid`, `MediaUrl0`.
+_NAME: Final = re.compile(r"[A-Z][A-Za-z_]{1,63}[0-9]{0,3}")
 
 # A message of 1,600 characters takes at most 19 KB when each is percent-encoded; six times that leaves room for form answers.
 MAX_FORM_BYTES: Final = 131_072
@@ -36,7 +42,8 @@ def is_form(request: RawRequest) -> bool:
 
 
 def read(request: RawRequest) -> Fields:
-    """The parameters of a webhook: of its form, or of the query for a GET. NULs, which some phones send, are left out.
+    """The parameters of a webhook: of its form, or of the query for a GET. NULs, which some phones send, are left out; so is, of a form,
+    what has no name of Twilio's form.
 
     Raises NotUnderstood for a body that is no form.
     """
@@ -46,7 +53,7 @@ def read(request: RawRequest) -> Fields:
         raise NotUnderstood("the body is no form, and messages come as forms only")
     else:
         try:
-            found = pairs(request.body)
+            found = [(name, value) for name, value in pairs(request.body) if _NAME.fullmatch(name.replace("\0", ""))]
         except ValueError as fault:
             raise NotUnderstood(f"the form can't be read: {fault}") from fault
     fields: dict[str, str] = {}
@@ -55,6 +62,11 @@ def read(request: RawRequest) -> Fields:
     if not any(fields):
         raise NotUnderstood("the form is empty")
     return fields
+
+
+def is_sid(text: str) -> bool:
+    """Whether a text is a message's id: SM or MM and 32 hex digits."""
+    return _SID.fullmatch(text) is not None
 
 
 def number(value: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from datetime import datetime
 
@@ -28,9 +29,15 @@ from gateway.session.decision import Decision, Refusal
 from gateway.session.model import Session, SessionId, Status
 from gateway.store import conversations, events, media, outbox, sessions
 
+_log = logging.getLogger(__name__)
+
 
 def take_in(connection: sqlite3.Connection, ground: Ground, inbound: Inbound, now: datetime) -> None:
-    """Apply one event; a duplicate does nothing. Typing isn't stored and doesn't come here."""
+    """Apply one event; a duplicate does nothing, nor does another reading of a signature that has had its effect. Typing isn't stored and
+    doesn't come here."""
+    if inbound.signed and not conversations.first_reading(connection, inbound.channel_id, inbound.signed, now.timestamp()):
+        _log.warning("signature used again", extra={"action": "inbound.read_otherwise", "channel": inbound.channel_id})
+        return
     if not conversations.first_sight(connection, inbound.channel_id, inbound.event_id, now.timestamp()):
         return
     ground.fault("event_marked")

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from adapters.envelope import INBOUND, EndUser, Inbound
+from adapters.envelope import INBOUND, EndUser, Inbound, SignedReading
 
 MOST_PARKED_PER_NAME = 20
 
@@ -33,6 +33,18 @@ def first_sight(connection: sqlite3.Connection, channel_id: str, event_id: str, 
         "INSERT OR IGNORE INTO seen_events (channel_id, event_id, at) VALUES (?, ?, ?)", (channel_id, event_id, now)
     )
     return done.rowcount == 1
+
+
+def first_reading(connection: sqlite3.Connection, channel_id: str, signed: SignedReading, now: float) -> bool:
+    """Whether the proof stands for this reading of the request: for the first that came under it, and for no other."""
+    connection.execute(
+        "INSERT OR IGNORE INTO signed_readings (channel_id, proof, reading, at) VALUES (?, ?, ?, ?)",
+        (channel_id, signed.proof, signed.reading, now),
+    )
+    row = connection.execute(
+        "SELECT reading FROM signed_readings WHERE channel_id = ? AND proof = ?", (channel_id, signed.proof)
+    ).fetchone()
+    return bool(row["reading"] == signed.reading)
 
 
 def address_of(connection: sqlite3.Connection, channel_id: str, end_user: EndUser) -> str:

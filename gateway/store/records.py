@@ -70,6 +70,7 @@ def audit_page(connection: sqlite3.Connection, session_id: str, cursor: str | No
 # How long each kind of memory lasts at least. Seen events must outlast the slowest provider's retries: Meta's 7 days.
 _KEPT: Mapping[str, timedelta] = {
     "DELETE FROM seen_events WHERE at < ?": timedelta(days=9),
+    "DELETE FROM signed_readings WHERE at < ?": timedelta(days=9),
     "DELETE FROM parked WHERE at < ?": timedelta(days=9),
     "DELETE FROM answers WHERE at < ?": timedelta(days=2),
     "DELETE FROM events WHERE at < ?": timedelta(days=2),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from adapters.envelope import (
 from gateway.app import Gateway
 from gateway.brokers.contract import Answer, Caller, Line
 from gateway.brokers.embedded import EmbeddedBroker
+from gateway.config import Channel
 from gateway.demo import cast
 from gateway.directory import caller_for
 from gateway.journal.contract import OutboxItem
@@ -49,13 +50,33 @@ class Desk:
     now: datetime = BEGIN
     channel_id: ChannelId = WHATSAPP
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _fails_at: str | None = None
 
     def __post_init__(self) -> None:
         self._build()
 
     def _build(self) -> None:
-        self._gateway = Gateway(cast.load(1, self.data_dir), demo=True, clock=lambda: self.now)
+        self._gateway = Gateway(cast.load(1, self.data_dir), demo=True, clock=lambda: self.now, fault=self._fault)
         self.broker: EmbeddedBroker = self._gateway.broker
+
+    def _fault(self, point: str) -> None:
+        if point == self._fails_at:
+            raise ValueError(f"failed at {point}, as the test asked")
+
+    @contextmanager
+    def failing_at(self, point: str) -> Iterator[None]:
+        """Whatever comes to that point of a transaction fails there."""
+        self._fails_at = point
+        yield
+        self._fails_at = None
+
+    def channel(self, channel_id: str) -> Channel:
+        """A channel of the demo's, with its adapter and account."""
+        return self._gateway.loaded.channels[channel_id]
+
+    def account(self, channel_id: str) -> Any:
+        """Its account's settings."""
+        return self.channel(channel_id).account
 
     async def restart(self) -> None:
         """As after a crash: nothing of the process is left."""

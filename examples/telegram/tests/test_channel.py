@@ -48,6 +48,12 @@ def test_conformance(check: Check) -> None:
     check.run()
 
 
+def test_the_secret_proves_the_caller_and_binds_nothing_of_the_request() -> None:
+    """Telegram signs nothing, so an update is as trustworthy as the connection that it came over."""
+    request = sign(SUITE.events[0].request, ACCOUNT)
+    ADAPTER.verify(replace(request, body=b'{"update_id": 1}'), ACCOUNT, NOW)
+
+
 def there() -> World:
     world = World(SUITE)
     world.says_text("hello")

@@ -19,12 +19,18 @@ from adapters.sms.account import TwilioAccount
 from tests.adapters.sms.account import ACCOUNT
 from tests.adapters.sms.suite import SUITE
 
+SID = "SM" + "1" * 32
+MMS = "MM" + "1" * 32
 HEADERS = {"content-type": "application/x-www-form-urlencoded"}
 
 
 def request(body: bytes = b"", path: str = "", query: tuple[tuple[str, str], ...] = (), **fields: str) -> RawRequest:
-    form = {"MessageSid": "SM1", "From": "+15550001111", "To": "+15550002222"} | fields
-    return RawRequest("POST", ACCOUNT.webhook_url + path, path, query, HEADERS, body or urlencode(form).encode(), NOW)
+    return RawRequest("POST", ACCOUNT.webhook_url + path, path, query, HEADERS, body or form(fields).body, NOW)
+
+
+def form(fields: dict[str, str]) -> RawRequest:
+    known = {"MessageSid": SID, "From": "+15550001111", "To": "+15550002222"} | fields
+    return RawRequest("POST", ACCOUNT.webhook_url, "", (), HEADERS, urlencode(known).encode(), NOW)
 
 
 def parse(given: RawRequest, account: TwilioAccount = ACCOUNT) -> list[Inbound]:
@@ -51,7 +57,7 @@ def test_receipts_go_up_by_rank_whatever_order_they_come_in() -> None:
         parse(request(path="/status", query=(("m", "msg_1"),), MessageStatus=status))[0]
         for status in ("delivered", "sent", "read", "delivered")
     ]
-    assert [one.event_id for one in found] == ["SM1:delivered", "SM1:sent", "SM1:read", "SM1:delivered"]
+    assert [one.event_id for one in found] == [f"{SID}:{status}" for status in ("delivered", "sent", "read", "delivered")]
     ranks = [one.status.rank for one in found if isinstance(one, InboundReceipt)]
     assert ranks == [2, 1, 3, 2]
 
@@ -59,7 +65,7 @@ def test_receipts_go_up_by_rank_whatever_order_they_come_in() -> None:
 def test_a_receipt_that_overtakes_the_answer_names_our_own_id() -> None:
     found = parse(request(path="/status", query=(("m", "msg_018f"),), MessageStatus="failed", ErrorCode="30005"))[0]
     assert isinstance(found, InboundReceipt)
-    assert (found.outbox_id, found.message_ids, found.status) == ("msg_018f", ("SM1",), ReceiptStatus.failed)
+    assert (found.outbox_id, found.message_ids, found.status) == ("msg_018f", (SID,), ReceiptStatus.failed)
     assert (found.code, found.provider_code) == ("recipient_unreachable", "30005")
 
 
@@ -91,7 +97,7 @@ def test_hostile_unicode_is_taken_as_it_is(hostile: str) -> None:
 
 
 def test_bytes_that_are_no_text_are_replaced() -> None:
-    assert message(request(b"MessageSid=SM1&From=%2B1&Body=%ff%fe+ok\xff")).plain == "\ufffd\ufffd ok\ufffd"
+    assert message(request(b"MessageSid=" + SID.encode() + b"&From=%2B1&Body=%ff%fe+ok\xff")).plain == "\ufffd\ufffd ok\ufffd"
 
 
 @pytest.mark.parametrize("count", ["-1", "99999999999999999999", "many", "1e9", ""])
@@ -101,7 +107,7 @@ def test_the_count_of_files_is_not_believed(count: str) -> None:
 
 def test_files_beyond_those_that_twilio_sends_are_not_read() -> None:
     fields = {f"MediaUrl{n}": f"https://api.twilio.com/{n}" for n in range(500)}
-    assert len(message(request(urlencode({"MessageSid": "MM1", "From": "+1", **fields}).encode())).parts) == 20
+    assert len(message(request(urlencode({"MessageSid": MMS, "From": "+1", **fields}).encode())).parts) == 20
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,7 @@ def test_kinds_of_files(mime_type: str, media: str) -> None:
     "body", ["a" * 60, "A" * 59 + "=", "word" * 20, "Zm9v" * 14 + "Zm8", "////" * 20, "hello there " * 6, "AAAA" * 20]
 )
 def test_long_words_are_not_taken_for_base64(body: str) -> None:
-    assert message(request(MessageSid="MM1", Body=body)).plain == body
+    assert message(request(MessageSid=MMS, Body=body)).plain == body
 
 
 @pytest.mark.parametrize("data", ["{", "NaN", '{"a":NaN}', "[" * 5_000, '"x"', "null", "0"])
@@ -152,6 +158,21 @@ def test_one_form_is_one_event_even_where_it_makes_no_sense() -> None:
 def test_what_is_no_form_is_not_understood(given: RawRequest) -> None:
     with pytest.raises(NotUnderstood):
         parse(given)
+
+
+@pytest.mark.parametrize("sid", ["SM1", "SM" + "1" * 33, "XX" + "1" * 32, f"{SID}NumMedia0", f" {SID}", "SM" + "g" * 32])
+def test_a_message_id_that_is_none_of_twilios_is_no_message(sid: str) -> None:
+    for status in ({}, {"MessageStatus": "sent"}):
+        (found,) = parse(form({"MessageSid": sid, "Body": "x", **status}))
+        assert isinstance(found, InboundUnknown)
+        assert found.reason == "malformed"
+
+
+@pytest.mark.parametrize("name", [f"SmsSid{SID}To", "Body hello", "from", "To+1555", "☂", "", "A" * 100])
+def test_parameters_without_a_name_of_twilios_form_are_left_out(name: str) -> None:
+    (found,) = parse(form({"Body": "x", name: "y"}))
+    assert isinstance(found, InboundMessage)
+    assert name not in found.raw
 
 
 def test_the_same_unknown_event_has_the_same_id_and_another_has_another() -> None:
