@@ -56,6 +56,7 @@ class Gateway:
         *,
         demo: bool = False,
         clock: Clock = clocks.now,
+        steady: Clock | None = None,
         new_id: Callable[[str], str] = clocks.new_id,
         fault: Callable[[str], None] | None = None,
         extend: Callable[[web.Application, Gateway], None] | None = None,
@@ -63,6 +64,8 @@ class Gateway:
     ) -> None:
         config = loaded.config
         self.loaded, self.config, self.clock = loaded, config, clock
+        # What waits within the process goes by a clock that never jumps. A clock that a test sets is both.
+        self.steady = steady or (clocks.steady if clock is clocks.now else clock)
         self.data_dir = config.data_dir
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.bell = LocalDoorbell()
@@ -70,9 +73,9 @@ class Gateway:
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self.folder = MediaFolder(self.data_dir / "media")
         ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, fault or (lambda point: None))
-        self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder)
+        self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder, self.steady)
         self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
-        self.driver = driver(clock, private_hosts=config.allow_private_media_hosts)
+        self.driver = driver(private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
         _find_chat_at_home(loaded)
         self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, clock, self.metrics)
@@ -197,7 +200,10 @@ class Gateway:
             async with asyncio.timeout(self.config.limits.grace_seconds / 2):
                 await self.sender.drain()
         except TimeoutError:
-            _log.warning("messages still in hand at the end of the grace time", extra={"action": "drain.cut"})
+            left = self.sender.in_hand
+            _log.warning(
+                "calls are still unanswered at the end of the grace time", extra={"action": "drain.cut", "messages": left}
+            )
 
     async def _purge(self) -> None:
         while True:

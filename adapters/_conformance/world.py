@@ -125,6 +125,9 @@ class World:
             sent = self.run(self.adapter.send(message, self.account, self.now))
             self._remember(sent.remember)
 
+    def _shown(self) -> int:
+        return sum(line.sender == "them" for line in self.simulator.handset(self.suite.customer))
+
     def _last(self, kind: str) -> Shown:
         lines = [line for line in self.handset() if line.sender == "them"]
         require(lines and lines[-1].kind == kind, f"the handset's last line is no {kind}: {lines[-1:]}")
@@ -138,7 +141,12 @@ class World:
         try:
             call = next(flow)
             while True:
+                shown = self._shown()
                 reply, calls = self._answer(call)
+                require(
+                    call.visible or self._shown() <= shown,
+                    f"the handset shows a message after {call.method} {call.url!r}, which isn't marked visible: it may be sent twice",
+                )
                 pending += calls
                 call = flow.send(reply)
         except StopIteration as done:

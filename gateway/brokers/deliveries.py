@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.contract import Sent
-from adapters.envelope import InboundReceipt, MediaState, OutboundFile, Say, TypingSignal
+from adapters.envelope import InboundReceipt, MediaState, OutboundFile, TypingSignal
 from gateway.brokers.ground import Ground
 from gateway.brokers.intake import settle_receipt, tell_delivery
 from gateway.clock import Clock
@@ -35,41 +35,29 @@ class StoredOutbox:
         readers: Readers,
         bell: Doorbell,
         clock: Clock,
+        steady: Clock,
         ground: Ground,
         folder: MediaFolder,
         typing: Callable[[], list[TypingSignal]],
     ) -> None:
-        self._writer, self._readers, self._bell, self._clock, self._ground = writer, readers, bell, clock, ground
-        self._folder = folder
-        self._rows: dict[str, OutboxRow] = {}
-        self._typing = typing
+        self._writer, self._readers, self._bell, self._ground = writer, readers, bell, ground
+        self._clock, self._steady = clock, steady
+        self._folder, self._typing = folder, typing
 
-    async def lease(self, channel_id: str, *, seconds: float, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
+    async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
         """See the contract."""
 
-        def write(connection: sqlite3.Connection) -> list[tuple[OutboxRow, conversations.Conversation]]:
-            now = self._clock().timestamp()
-            rows = outbox.lease(connection, channel_id, now=now, until=now + seconds, limit=limit, busy=busy)
-            return [(row, conversations.of(connection, channel_id, row.address)) for row in rows]
+        def read(connection: sqlite3.Connection) -> list[OutboxItem]:
+            rows = outbox.ready(connection, channel_id, now=self._steady().timestamp(), limit=limit, busy=busy)
+            return [_item(row, conversations.of(connection, channel_id, row.address)) for row in rows]
 
-        return [await self._item(row, about) for row, about in await self._writer.run(write)]
+        return await self._readers.run(read)
 
-    async def _item(self, row: OutboxRow, about: conversations.Conversation) -> OutboxItem:
-        self._rows[row.id] = row
-        wrote = datetime.fromtimestamp(about.last_inbound_at, UTC) if about.last_inbound_at else None
-        message = row.message.model_copy(update={"memory": about.memory, "last_inbound_at": wrote})
-        if row.media_id and isinstance(message, Say):
-            message = message.model_copy(update={"file": await self._file(row.media_id)})
-        return OutboxItem(
-            id=row.id,
-            channel_id=row.channel_id,
-            address=row.address,
-            message=message,
-            attempts=row.attempts,
-            lost_at=datetime.fromtimestamp(row.lost_at, UTC) if row.lost_at is not None else None,
-        )
-
-    async def _file(self, media_id: str) -> OutboundFile:
+    async def file(self, item: OutboxItem) -> OutboundFile | None:
+        """See the contract."""
+        media_id = (await self._readers.run(lambda c: outbox.one(c, item.id))).media_id
+        if media_id is None:
+            return None
         stored = await self._readers.run(lambda c: media.get(c, media_id))
         content = await asyncio.to_thread(self._folder.read, media_id)
         name = (stored["name"] if stored else None) or "file"
@@ -81,13 +69,16 @@ class StoredOutbox:
             content=content,
         )
 
-    async def due(self) -> tuple[list[str], datetime | None]:
+    async def due(self) -> tuple[list[str], float | None]:
         """See the contract."""
-        now = self._clock().timestamp()
         heads = await self._readers.run(outbox.heads)
-        later = min((at for _, at in heads if at > now), default=None)
-        channels = sorted({channel for channel, at in heads if at <= now})
-        return channels, datetime.fromtimestamp(later, UTC) if later is not None else None
+        now = self._steady().timestamp()
+        later = min((at - now for _, at in heads if at > now), default=None)
+        return sorted({channel for channel, at in heads if at <= now}), later
+
+    async def begin(self, item: OutboxItem) -> bool:
+        """See the contract."""
+        return await self._writer.run(lambda c: outbox.begin(c, item.id, self._clock().timestamp()))
 
     async def sent(self, item: OutboxItem, sent: Sent) -> None:
         """See the contract."""
@@ -103,10 +94,10 @@ class StoredOutbox:
         await self._settle(item, write)
 
     async def again(
-        self, item: OutboxItem, *, at: datetime, code: str, detail: str, remember: Mapping[str, Any] | None = None
+        self, item: OutboxItem, *, seconds: float, code: str, detail: str, remember: Mapping[str, Any] | None = None
     ) -> None:
         """See the contract."""
-        when = at.timestamp()
+        when = self._steady().timestamp() + seconds
 
         def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
             outbox.mark_again(connection, row, at=when, code=code, detail=detail, now=self._clock().timestamp())
@@ -137,14 +128,12 @@ class StoredOutbox:
         await self._settle(item, write)
 
     async def _settle(self, item: OutboxItem, write: Callable[[sqlite3.Connection, OutboxRow], None]) -> None:
-        row = self._rows[item.id]
-
         def job(connection: sqlite3.Connection) -> None:
+            row = outbox.one(connection, item.id)
             write(connection, row)
             tell_delivery(connection, row.org, row.session_id, row.entry_number, self._clock().timestamp())
 
         await self._writer.run(job)
-        self._rows.pop(item.id, None)
         self._bell.ring("events")
 
     async def typing(self) -> list[TypingSignal]:
@@ -165,6 +154,18 @@ class StoredOutbox:
         if row is not None:
             tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], now)
         return row is not None
+
+
+def _item(row: OutboxRow, about: conversations.Conversation) -> OutboxItem:
+    wrote = datetime.fromtimestamp(about.last_inbound_at, UTC) if about.last_inbound_at else None
+    return OutboxItem(
+        id=row.id,
+        channel_id=row.channel_id,
+        address=row.address,
+        message=row.message.model_copy(update={"memory": about.memory, "last_inbound_at": wrote}),
+        attempts=row.attempts,
+        lost_at=datetime.fromtimestamp(row.lost_at, UTC) if row.lost_at is not None else None,
+    )
 
 
 class StoredMedia:

@@ -35,7 +35,7 @@ from gateway.session.destinations import t3_destinations
 from gateway.session.door import e2_fingerprint, e2_same_command
 from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
-from gateway.store import events, media, outbox, people, records, sessions, timers
+from gateway.store import events, media, people, records, sessions, timers
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.readers import Readers
@@ -51,23 +51,24 @@ _NOT_FOUND = Refusal("session_not_found", "There is no such session, or it isn't
 class EmbeddedBroker:
     """See `gateway.brokers.contract.Broker`, whose methods these are."""
 
-    def __init__(self, data_dir: Path, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
+    def __init__(
+        self, data_dir: Path, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder, steady: Clock | None = None
+    ) -> None:
         path = data_dir / "sessions.db"
         self._ground, self._bell, self._clock, self._folder = ground, bell, clock, folder
+        self._steady = steady or clock
         self._writer = GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=ground.fault)
         self._readers = Readers(path)
         self.hub = Hub(self._readers, ground, bell, clock)
         self.typing_relay = TypingRelay(ground, self.hub, clock)
-        self.outbox = StoredOutbox(self._writer, self._readers, bell, clock, ground, folder, self.typing_relay.take)
+        self.outbox = StoredOutbox(self._writer, self._readers, bell, clock, self._steady, ground, folder, self.typing_relay.take)
         self.media = StoredMedia(self._writer, self._readers, bell, clock, folder)
         self.people = StoredPeople(self._writer, self._readers, bell, clock, ground)
 
     async def open(self) -> None:
-        """Open the file. After a restart no event stream is open: those who had one get the grace time (L5). Messages that were
-        being sent when the process died are anyone's at once: there is no other process."""
+        """Open the file. After a restart no event stream is open: those who had one get the grace time (L5)."""
         await self._writer.open()
         await self._readers.open()
-        await self._write(outbox.free_leases)
         await self.hub.start()
         for org, login in await self._write(lambda c: people.forget_streams(c, self._clock())):
             await self._each_session_of(org, login, RepDisconnected(by=Login(login)))

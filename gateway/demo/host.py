@@ -43,7 +43,7 @@ class SimulatorHost:
         self.wires: dict[str, Wire] = {key: Wire(c, self._sims[key]) for key, c in channels.items()}
         self._clock = clock
         self._log = GroupCommit(data_dir / "simulators.db", migrations="gateway.store.migrations.simulators")
-        self._driver = Driver(clock)
+        self._driver = Driver()
         self._lanes: defaultdict[tuple[str, str], deque[ProviderCall]] = defaultdict(deque)
         self._runners: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._cut_off: dict[str, list[ProviderCall]] = {}

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from adapters.contract import Answer, HttpCall, HttpReply, RawRequest
 from adapters.webchat import WebchatAccount
+from gateway import clock as clocks
 from gateway.app import Gateway
 from gateway.clock import Clock
 from gateway.config import Loaded
@@ -24,7 +25,7 @@ class WatchedGateway(Gateway):
     def __init__(self, loaded: Loaded, wires: Mapping[str, Wire], **how: Any) -> None:
         self._wires = wires
         chats = {c.account.chat_base: wires[key] for key, c in loaded.channels.items() if isinstance(c.account, WebchatAccount)}
-        super().__init__(loaded, driver=partial(WatchedDriver, chats), **how)
+        super().__init__(loaded, driver=partial(WatchedDriver, chats, how.get("clock", clocks.now)), **how)
 
     async def accept_here(self, channel_id: str, request: RawRequest) -> Answer:
         """Web chat's service posts a webhook."""
@@ -37,7 +38,7 @@ class WatchedDriver(Driver):
     """`chats` by the address of their service."""
 
     def __init__(self, chats: Mapping[str, Wire], clock: Clock, **how: Any) -> None:
-        super().__init__(clock, **how)
+        super().__init__(**how)
         self._chats, self._now = chats, clock
 
     async def call(self, call: HttpCall) -> HttpReply:

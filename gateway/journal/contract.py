@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from pydantic import AwareDatetime
 
 from adapters.contract import Sent
-from adapters.envelope import EndUser, MediaPart, Outbound, TypingSignal, Value
+from adapters.envelope import EndUser, MediaPart, Outbound, OutboundFile, TypingSignal, Value
 
 
 class OutboxItem(Value):
-    """A leased row of the outbox. `lost_at`: when an earlier attempt began that died in the call, so that its outcome isn't known."""
+    """A row of the outbox whose turn it is. `lost_at`: when an earlier call began in which the process died, so that its outcome isn't known."""
 
     id: str
     channel_id: str
@@ -26,13 +26,22 @@ class OutboxItem(Value):
 class Outbox(Protocol):
     """Rows that wait to be sent, in order per conversation; what is done to one is durable on return."""
 
-    async def lease(self, channel_id: str, *, seconds: float, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
-        """The first open row of each conversation that isn't in `busy` and whose time has come, with its file's bytes and the
-        conversation's memory. Until the lease runs out they are the caller's."""
+    async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
+        """The first open row of each conversation that isn't in `busy` and whose time has come, with the conversation's memory.
+        Nothing changes: one process works on an outbox, and names in `busy` what it has in hand."""
         ...
 
-    async def due(self) -> tuple[list[str], datetime | None]:
-        """The channels that have a row to lease now, and when the next later row falls due."""
+    async def due(self) -> tuple[list[str], float | None]:
+        """The channels that have a row to send now, and in how many seconds the next later row falls due."""
+        ...
+
+    async def file(self, item: OutboxItem) -> OutboundFile | None:
+        """The file of a message, with its bytes. Raises OSError when they can't be read."""
+        ...
+
+    async def begin(self, item: OutboxItem) -> bool:
+        """Written down before the call that the customer may see: should the process die from now on, its outcome isn't known.
+        False: the row is over (say, the customer has ended the conversation), and must not be sent."""
         ...
 
     async def sent(self, item: OutboxItem, sent: Sent) -> None:
@@ -40,9 +49,9 @@ class Outbox(Protocol):
         ...
 
     async def again(
-        self, item: OutboxItem, *, at: datetime, code: str, detail: str, remember: Mapping[str, Any] | None = None
+        self, item: OutboxItem, *, seconds: float, code: str, detail: str, remember: Mapping[str, Any] | None = None
     ) -> None:
-        """Not taken; try again then."""
+        """Not taken; try again after so long."""
         ...
 
     async def over(

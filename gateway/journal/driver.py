@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import socket
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -25,7 +24,7 @@ from httpx_aiohttp import AiohttpTransport
 from adapters.contract import Flow, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
 from adapters.replies import SENTENCES
-from gateway.clock import Clock
+from gateway.clock import Elapsed, elapsed
 
 T = TypeVar("T")
 _MOST_REDIRECTS: Final = 5
@@ -101,24 +100,27 @@ def _client(resolver: AbstractResolver | None, connections: int) -> httpx.AsyncC
 class Driver:
     """See the module. `private_hosts` are `host:port` that may be called although they were named by others (demo, tests)."""
 
-    def __init__(self, clock: Clock, *, private_hosts: Iterable[str] = (), connections: int = 200) -> None:
-        self._clock = clock
+    def __init__(self, *, private_hosts: Iterable[str] = (), connections: int = 200, time: Elapsed = elapsed) -> None:
+        self._time = time
         self._private_hosts = frozenset(private_hosts)
         self._own = _client(None, connections)
         self._foreign = _client(PublicResolver(), 50)
-        self._cached: dict[str, tuple[datetime, HttpReply]] = {}
+        self._cached: dict[str, tuple[float, HttpReply]] = {}
 
     async def close(self) -> None:
         """Close all connections."""
         await self._own.aclose()
         await self._foreign.aclose()
 
-    async def run(self, flow: Flow[T]) -> T:
+    async def run(self, flow: Flow[T], *, before_visible: Callable[[], Awaitable[None]] | None = None) -> T:
         """The flow's result. Raises what the flow raises; a call without an answer becomes SendFailed: `again` when the provider can't have
-        taken it, `unknown` when the customer may have seen it."""
+        taken it, `unknown` when the customer may have seen it. `before_visible` is awaited before each call that the customer may see;
+        what it raises ends the flow, without that call."""
         try:
             call = next(flow)
             while True:
+                if call.visible and before_visible is not None:
+                    await before_visible()
                 try:
                     reply = await self.call(call)
                 except NoReply as lost:
@@ -141,13 +143,13 @@ class Driver:
     async def call(self, call: HttpCall) -> HttpReply:
         """One call. Raises NoReply."""
         key = _key(call) if call.cache_seconds else ""
-        if key and not call.refresh and (hit := self._cached.get(key)) and hit[0] > self._clock():
+        if key and not call.refresh and (hit := self._cached.get(key)) and hit[0] > self._time():
             return hit[1]
         reply = await self._call(call)
         if key and reply.status < 300:
             if len(self._cached) >= _MOST_CACHED:
                 self._cached.clear()
-            self._cached[key] = (self._clock() + timedelta(seconds=call.cache_seconds), reply)
+            self._cached[key] = (self._time() + call.cache_seconds, reply)
         return reply
 
     async def _call(self, call: HttpCall) -> HttpReply:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime, timedelta
-
-from gateway.clock import Clock
+from gateway.clock import Elapsed, elapsed
 
 
 class Pace:
-    """Give each message its turn."""
+    """How many messages may go now. Whoever was silent has saved up `burst` turns, and no more."""
 
-    def __init__(self, per_second: float, clock: Clock, *, burst: int = 10) -> None:
-        self._gap = timedelta(seconds=1 / per_second)
+    def __init__(self, per_second: float, *, burst: int = 10, time: Elapsed = elapsed) -> None:
+        self._gap = 1 / per_second
         self._burst = self._gap * burst
-        self._clock = clock
-        self._next: datetime | None = None
-        self.paused_until: datetime | None = None
+        self._time = time
+        self._next = time() - self._burst  # when the first turn that isn't taken yet falls due
+        self._paused_until = 0.0
 
-    @property
-    def paused(self) -> bool:
-        """Whether the provider told us to wait."""
-        if self.paused_until is not None and self.paused_until <= self._clock():
-            self.paused_until = None
-        return self.paused_until is not None
+    def turns(self) -> int:
+        """How many there are at this moment."""
+        now = self._time()
+        if now < self._paused_until:
+            return 0
+        self._next = max(self._next, now - self._burst)
+        return max(0, int((now - self._next) / self._gap + 1 + 1e-9))
 
-    def pause(self, until: datetime) -> None:
-        """The provider throttles the account: nothing of it before then."""
-        self.paused_until = max(until, self.paused_until or until)
+    def take(self, count: int) -> None:
+        """So many of the turns are used."""
+        self._next += count * self._gap
 
-    async def turn(self) -> None:
-        """Wait for the next turn."""
-        now = self._clock()
-        at = max(now - self._burst, self._next or now - self._burst)
-        self._next = at + self._gap
-        if at > now:
-            await asyncio.sleep((at - now).total_seconds())
+    def pause(self, seconds: float) -> None:
+        """The provider throttles the account: nothing of it for so long, or longer where that was said before."""
+        self._paused_until = max(self._paused_until, self._time() + seconds)
+
+    def wait(self) -> float:
+        """Seconds until there is a turn; 0: there is one."""
+        now = self._time()
+        return max(0.0, self._next - now, self._paused_until - now)

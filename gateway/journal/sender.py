@@ -1,20 +1,21 @@
 """From the outbox to the providers: in order per conversation, one at a time, paced per account; one slow account delays no other.
 
-A row is leased (durably) before its call. If the process dies in the call, the lease runs out and the next process knows that the outcome isn't
-known: with a retry key the provider tells a repetition from a new message, so it is sent again; without one it is `unknown`, and a receipt
-or a person tells.
+A row is taken when there is a turn for it, and stays `queued` until the call that the customer may see: just before that call it is written
+down that it begins. So if the process dies, the outcome of those calls alone isn't known, and of nothing that was never called. The next
+process sends such a message again where the provider tells a repetition from a new message (a retry key); elsewhere it is `unknown`, and a
+receipt or a person tells.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from adapters.contract import Sent
-from adapters.envelope import TypingSignal
+from adapters.envelope import Outbound, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import SENTENCES
 from gateway.clock import Clock
@@ -29,10 +30,16 @@ from gateway.metrics import Metrics
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-_LEASE_SECONDS: Final = 120.0  # more than any flow takes
 _FLOW_SECONDS: Final = 90.0
 _AT_ONCE_PER_CHANNEL: Final = 32
 _GIVE_UP_AFTER: Final = timedelta(hours=24)
+_GATHER_SECONDS: Final = 0.02  # turns that fall due within so long are used together
+_STORE_SECONDS: Final = 1.0  # between tries of a store that is unavailable
+_FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a fault of our own, so that it can't repeat itself in a loop
+
+
+class _Withdrawn(Exception):
+    """The message must not be called out any more: it is over, or the process stops. What its row says is right."""
 
 
 class Sender:
@@ -51,8 +58,9 @@ class Sender:
         self._fault = fault or (lambda point: None)  # walks through the points around a call in tests
         self._metrics = metrics or Metrics()
         self._outbox, self._driver, self._channels, self._bell, self._clock = outbox, driver, channels, bell, clock
-        self._paces = {key: Pace(channel.config.messages_per_second, clock) for key, channel in channels.items()}
+        self._paces = {key: Pace(channel.config.messages_per_second) for key, channel in channels.items()}
         self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
+        self._preparing: set[asyncio.Task[None]] = set()  # of what is in hand: nothing that the customer may see has begun
         self._draining = False
         self._looking = False  # between asking for work and having it in hand
         self._less = asyncio.Event()  # rung for `drain` whenever less may be in hand
@@ -65,24 +73,33 @@ class Sender:
                 for signal in await self._outbox.typing():
                     tasks.create_task(self._signal(signal), name="typing")
                 self._looking = True
-                leased = await asyncio.gather(*(self._lease(channel) for channel in due))
-                items = [item for batch in leased for item in batch]
+                ready = await asyncio.gather(*(self._ready(channel) for channel in due))
+                items = [item for some in ready for item in some]
                 for item in items:
                     self._in_hand[item.channel_id].add(item.address)
-                    tasks.create_task(self._deliver(item), name=f"send {item.id}")
+                    task = tasks.create_task(self._deliver(item), name=f"send {item.id}")
+                    self._preparing.add(task)
+                    task.add_done_callback(self._preparing.discard)
                 self._looking = False
                 self._less.set()
                 if not items:
                     await self._bell.wait("outbox", self._patience(due, later))
 
     async def drain(self) -> None:
-        """Take no new work; return when all that is in hand is done."""
+        """Take no new work; return when all calls that a customer may see have their outcome. What wasn't so far stays queued."""
         self._draining = True
         while self._looking or any(self._in_hand.values()):
+            for task in tuple(self._preparing):
+                task.cancel()
             self._less.clear()
             await self._less.wait()
 
-    async def _due(self) -> tuple[list[str], datetime | None]:
+    @property
+    def in_hand(self) -> int:
+        """How many messages are between their turn and their outcome."""
+        return sum(map(len, self._in_hand.values()))
+
+    async def _due(self) -> tuple[list[str], float | None]:
         try:
             return await self._outbox.due()
         except StoreUnavailable as error:
@@ -91,31 +108,40 @@ class Sender:
     @staticmethod
     async def _wait_for_store(error: StoreUnavailable, nothing: T) -> T:
         _log.warning("store unavailable", extra={"action": "outbox.wait", "reason": str(error)})
-        await asyncio.sleep(1)
+        await asyncio.sleep(_STORE_SECONDS)
         return nothing
 
-    def _patience(self, due: list[str], later: datetime | None) -> float:
-        moments = [at for at in (later, *(self._paces[c].paused_until for c in due if c in self._paces)) if at]
-        seconds = min(((at - self._clock()).total_seconds() for at in moments), default=1.0)
-        return min(1.0, max(0.005, seconds))
+    def _patience(self, due: list[str], later: float | None) -> float:
+        """How long nothing can become ready without a ring."""
+        turns = [max(_GATHER_SECONDS, wait) for c in due if c in self._paces and (wait := self._paces[c].wait())]
+        return min([1.0, *turns, *([max(0.005, later)] if later is not None else [])])
 
-    async def _lease(self, channel_id: str) -> list[OutboxItem]:
+    async def _ready(self, channel_id: str) -> list[OutboxItem]:
         busy = self._in_hand.get(channel_id)
-        if busy is None or self._draining or self._paces[channel_id].paused:
+        if busy is None or self._draining:
             return []
-        room = _AT_ONCE_PER_CHANNEL - len(busy)
+        pace = self._paces[channel_id]
+        room = min(_AT_ONCE_PER_CHANNEL - len(busy), pace.turns())
         if room <= 0:
             return []
         try:
-            return await self._outbox.lease(channel_id, seconds=_LEASE_SECONDS, limit=room, busy=sorted(busy))
-        except StoreUnavailable as error:  # here, so that what the other channels leased isn't forgotten
+            items = await self._outbox.ready(channel_id, limit=room, busy=sorted(busy))
+        except StoreUnavailable as error:  # here, so that what is ready on other channels goes on
             return await self._wait_for_store(error, [])
+        pace.take(len(items))
+        return items
 
     async def _deliver(self, item: OutboxItem) -> None:
         try:
             await self._try(item)
-        except StoreUnavailable as error:  # the lease runs out, and the row says what it can
-            _log.error("outcome not kept", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
+        except _Withdrawn:
+            pass
+        except StoreUnavailable as error:  # before the call: it waits for its next turn
+            await self._wait_for_store(error, None)
+        except Exception:
+            _log.exception("sending failed", extra={"action": "outbox.fault", "row": item.id, "channel": item.channel_id})
+            if not self._draining:
+                await asyncio.sleep(_FAULT_SECONDS)
         finally:
             self._in_hand[item.channel_id].discard(item.address)
             self._less.set()
@@ -123,30 +149,58 @@ class Sender:
 
     async def _try(self, item: OutboxItem) -> None:
         channel = self._channels[item.channel_id]
-        self._fault("leased")
         if item.lost_at is not None and not _may_repeat(channel, item, item.lost_at, self._clock()):
             await self._over(item, "unknown", "no_answer", SENTENCES["no_answer"], None)
             return
-        await self._paces[item.channel_id].turn()
+        begun = False
+
+        async def begin() -> None:
+            nonlocal begun
+            if not begun:
+                await self._begin(item)
+                begun = True
+
         try:
             async with asyncio.timeout(_FLOW_SECONDS):
-                sent = await self._driver.run(channel.adapter.send(item.message, channel.account, self._clock()))
+                message = await self._whole(item)
+                flow = channel.adapter.send(message, channel.account, self._clock())
+                sent = await self._driver.run(flow, before_visible=begin)
         except SendFailed as failed:
             await self._failed(item, failed)
         except Unsupported as error:
             await self._over(item, "skipped", "unsupported", str(error), None)
         except TimeoutError:
-            await self._over(item, "unknown", "no_answer", SENTENCES["no_answer"], None)
-        except StoreUnavailable:
+            verdict, code = (Verdict.unknown, "no_answer") if begun else (Verdict.again, "provider_unavailable")
+            await self._failed(item, SendFailed(verdict, code, SENTENCES[code]))
+        except (StoreUnavailable, _Withdrawn):
             raise
+        except FileNotFoundError:
+            _log.exception("file missing", extra={"action": "outbox.failed", "row": item.id, "channel": item.channel_id})
+            await self._over(item, "failed", "adapter_fault", "The file is no longer here. Attach it to a new message.", None)
         except Exception:
             _log.exception("adapter failed", extra={"action": "outbox.failed", "row": item.id, "channel": item.channel_id})
-            sentence = "The channel's adapter failed on this message. An operator must look; then send again."
-            await self._over(item, "failed", "adapter_fault", sentence, None)
+            await self._over(item, *_FAULTY[begun], None)
         else:
             self._fault("called")
-            await self._outbox.sent(item, sent if isinstance(sent, Sent) else Sent())
+            await self._keep(item, lambda: self._outbox.sent(item, sent if isinstance(sent, Sent) else Sent()))
             self._metrics.sends.labels(item.channel_id, "sent").inc()
+
+    async def _whole(self, item: OutboxItem) -> Outbound:
+        message = item.message
+        if isinstance(message, Say) and (file := await self._outbox.file(item)) is not None:
+            return message.model_copy(update={"file": file})
+        return message
+
+    async def _begin(self, item: OutboxItem) -> None:
+        if self._draining:
+            raise _Withdrawn
+        self._fault("in_hand")
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        self._preparing.discard(task)  # from here on `drain` waits for it
+        if not await self._outbox.begin(item):
+            raise _Withdrawn
+        self._fault("begun")
 
     async def _failed(self, item: OutboxItem, failed: SendFailed) -> None:
         if failed.verdict is Verdict.unknown:
@@ -161,13 +215,16 @@ class Sender:
             await self._again(item, failed)
 
     async def _again(self, item: OutboxItem, failed: SendFailed) -> None:
-        jitter = timedelta(seconds=backoff(item.attempts))
-        at = max(failed.again_at or self._clock(), self._clock() + jitter)
+        asked = (failed.again_at - self._clock()).total_seconds() if failed.again_at else 0.0
+        seconds = max(asked, backoff(item.attempts))
         if failed.throttles_account:
-            self._paces[item.channel_id].pause(failed.again_at or at)
+            self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
         self._metrics.sends.labels(item.channel_id, "again").inc()
         detail = f"{failed.code} {failed.provider_code or ''}".strip()
-        await self._outbox.again(item, at=at, code=failed.code, detail=detail, remember=failed.remember)
+        await self._keep(
+            item,
+            lambda: self._outbox.again(item, seconds=seconds, code=failed.code, detail=detail, remember=failed.remember),
+        )
 
     async def _over(
         self,
@@ -182,7 +239,23 @@ class Sender:
             "message %s", state, extra={"action": f"outbox.{state}", "row": item.id, "channel": item.channel_id, "code": code}
         )
         self._metrics.sends.labels(item.channel_id, state).inc()
-        await self._outbox.over(item, state, code=code, reason=reason, provider_code=provider_code, remember=remember)
+        await self._keep(
+            item,
+            lambda: self._outbox.over(item, state, code=code, reason=reason, provider_code=provider_code, remember=remember),
+        )
+
+    @staticmethod
+    async def _keep(item: OutboxItem, write: Callable[[], Awaitable[None]]) -> None:
+        """Write an outcome down, however long it takes: nobody else knows it, and what follows in the conversation waits."""
+        told = False
+        while True:
+            try:
+                return await write()
+            except StoreUnavailable as error:
+                if not told:
+                    _log.error("outcome not kept yet", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
+                    told = True
+                await asyncio.sleep(_STORE_SECONDS)
 
     async def _signal(self, signal: TypingSignal) -> None:
         channel = self._channels.get(signal.channel_id)
@@ -195,6 +268,17 @@ class Sender:
             _log.debug(
                 "typing lost", extra={"action": "typing.lost", "channel": signal.channel_id, "reason": type(error).__name__}
             )
+
+
+# What an adapter's fault means for its message: whether the call that the customer may see had begun.
+_FAULTY: Final = {
+    False: ("failed", "adapter_fault", "The channel's adapter failed on this message. An operator must look; then send again."),
+    True: (
+        "unknown",
+        "adapter_fault",
+        "The channel's adapter failed on the provider's answer, so we can't know whether the customer has it. An operator must look.",
+    ),
+}
 
 
 def _may_repeat(channel: Channel, item: OutboxItem, lost_at: datetime, now: datetime) -> bool:

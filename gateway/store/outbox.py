@@ -1,8 +1,10 @@
 """The outbox in SQL: one row per message that a customer will see, in order per conversation.
 
-States: `queued` (waits for `next_at`), `sending` (leased; a lease that ran out means that the process died in the call), `sent`,
-`delivered`, `read` (only upwards), `failed` (the provider refused it for good), `unknown` (it may or may not have been shown: a receipt
-or a person tells), `skipped` (a notice that can't be delivered now; stops nothing).
+States: `queued` (waits for `next_at`, and until the call that the customer may see), `sending` (that call has begun; at a start: the process
+died in it), `sent`, `delivered`, `read` (only upwards), `failed` (the provider refused it for good), `unknown` (it may or may not have
+been shown: a receipt or a person tells), `skipped` (it can't be delivered now; stops nothing).
+
+`next_at` is on the steady clock (`gateway.clock`), all other times are the wall clock's.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A leased row, ready to send."""
+    """A row whose turn it is."""
 
     id: str
     org: str
@@ -34,7 +36,7 @@ class OutboxRow:
     message: Outbound
     media_id: str | None
     attempts: int
-    lost_at: float | None  # when an earlier attempt began that died in the call: its outcome isn't known
+    lost_at: float | None  # when an earlier call began in which the process died: its outcome isn't known
 
 
 def add(
@@ -68,10 +70,8 @@ def _message(row: sqlite3.Row) -> Outbound:
     return OUTBOUND.validate_python({"kind": row["kind"], **payload})
 
 
-def lease(
-    connection: sqlite3.Connection, channel_id: str, *, now: float, until: float, limit: int, busy: Sequence[str]
-) -> list[OutboxRow]:
-    """Take the first open row of each conversation of the channel whose time has come; conversations in `busy` are left alone.
+def ready(connection: sqlite3.Connection, channel_id: str, *, now: float, limit: int, busy: Sequence[str]) -> list[OutboxRow]:
+    """The first open row of each conversation of the channel whose time has come; conversations in `busy` are left alone.
 
     Messages of reps come before notices where conversations compete.
     """
@@ -80,42 +80,46 @@ def lease(
                SELECT min(ordinal) AS first FROM outbox
                WHERE channel_id = :channel AND state IN ('queued', 'sending') GROUP BY address
            ) f ON o.ordinal = f.first
-           WHERE (o.state = 'queued' AND o.next_at <= :now) OR (o.state = 'sending' AND o.lease_until <= :now)
+           WHERE o.state = 'sending' OR o.next_at <= :now
            ORDER BY o.kind = 'notice', o.ordinal LIMIT :limit""",
         {"channel": channel_id, "now": now, "limit": limit + len(busy)},
     ).fetchall()
-    taken = [row for row in rows if row["address"] not in set(busy)][:limit]
-    connection.executemany(
-        "UPDATE outbox SET state = 'sending', lease_until = ?, attempts = attempts + 1, updated_at = ? WHERE ordinal = ?",
-        [(until, now, row["ordinal"]) for row in taken],
+    return [_row(row) for row in rows if row["address"] not in set(busy)][:limit]
+
+
+def _row(row: sqlite3.Row) -> OutboxRow:
+    return OutboxRow(
+        id=row["id"],
+        org=row["org"],
+        channel_id=row["channel_id"],
+        address=row["address"],
+        session_id=row["session_id"],
+        entry_number=row["entry_number"],
+        kind=row["kind"],
+        message=_message(row),
+        media_id=row["media_id"],
+        attempts=row["attempts"] + 1,
+        lost_at=row["updated_at"] if row["state"] == "sending" else None,
     )
-    return [
-        OutboxRow(
-            id=row["id"],
-            org=row["org"],
-            channel_id=row["channel_id"],
-            address=row["address"],
-            session_id=row["session_id"],
-            entry_number=row["entry_number"],
-            kind=row["kind"],
-            message=_message(row),
-            media_id=row["media_id"],
-            attempts=row["attempts"] + 1,
-            lost_at=row["updated_at"] if row["state"] == "sending" else None,
-        )
-        for row in taken
-    ]
 
 
-def free_leases(connection: sqlite3.Connection) -> None:
-    """At the start of the only process on this file: whoever held a lease is dead."""
-    connection.execute("UPDATE outbox SET lease_until = 0 WHERE state = 'sending'")
+def one(connection: sqlite3.Connection, outbox_id: str) -> OutboxRow:
+    """A row by its id; rows are never removed."""
+    return _row(connection.execute("SELECT * FROM outbox WHERE id = ?", (outbox_id,)).fetchone())
+
+
+def begin(connection: sqlite3.Connection, outbox_id: str, now: float) -> bool:
+    """From now on the customer may have it. False: it is over, and must not be sent."""
+    done = connection.execute(
+        "UPDATE outbox SET state = 'sending', updated_at = ? WHERE id = ? AND state IN ('queued', 'sending')", (now, outbox_id)
+    )
+    return done.rowcount == 1
 
 
 def heads(connection: sqlite3.Connection) -> list[tuple[str, float]]:
     """(channel, when it is due) of the first open row of every conversation that has one."""
     rows = connection.execute(
-        """SELECT channel_id, CASE state WHEN 'queued' THEN next_at ELSE lease_until END AS due FROM outbox
+        """SELECT channel_id, CASE state WHEN 'queued' THEN next_at ELSE 0 END AS due FROM outbox
            WHERE ordinal IN (SELECT min(ordinal) FROM outbox WHERE state IN ('queued', 'sending') GROUP BY channel_id, address)"""
     )
     return [(row["channel_id"], row["due"]) for row in rows]
@@ -125,7 +129,8 @@ def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Seque
     """The provider has taken it; a receipt that came earlier has its rank already."""
     connection.execute(
         """UPDATE outbox SET state = CASE WHEN state IN ('sending', 'queued', 'unknown', 'failed') THEN 'sent' ELSE state END,
-               rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, code = NULL, reason = NULL WHERE id = ?""",
+               rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, attempts = attempts + 1, code = NULL, reason = NULL
+           WHERE id = ?""",
         (now, now, row.id),
     )
     connection.executemany(
@@ -139,7 +144,8 @@ def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Seque
 def mark_again(connection: sqlite3.Connection, row: OutboxRow, *, at: float, code: str, detail: str, now: float) -> None:
     """Not taken; it waits for its next try and holds its place in the conversation."""
     connection.execute(
-        "UPDATE outbox SET state = 'queued', next_at = ?, code = ?, updated_at = ? WHERE id = ? AND state = 'sending'",
+        """UPDATE outbox SET state = 'queued', next_at = ?, code = ?, updated_at = ?, attempts = attempts + 1
+           WHERE id = ? AND state IN ('queued', 'sending')""",
         (at, code, now, row.id),
     )
     log_attempt(connection, row, "again", detail, now)
@@ -150,7 +156,8 @@ def mark_over(
 ) -> None:
     """`failed`, `unknown` or `skipped`: it waits for an operator, a receipt or the rep; later messages go on."""
     connection.execute(
-        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, updated_at = ? WHERE id = ? AND state = 'sending'""",
+        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
+           WHERE id = ? AND state IN ('queued', 'sending')""",
         (state, code, reason, provider_code, now, row.id),
     )
     log_attempt(connection, row, state, f"{code} {provider_code or ''}".strip(), now)
@@ -181,7 +188,7 @@ def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now:
         key = retry_key
         payload |= {"retry_key": key, "created_at": datetime.fromtimestamp(now, UTC).isoformat()}
     connection.execute(
-        """UPDATE outbox SET state = 'queued', next_at = 0, lease_until = 0, attempts = 0, code = NULL, reason = NULL, provider_code = NULL,
+        """UPDATE outbox SET state = 'queued', next_at = 0, attempts = 0, code = NULL, reason = NULL, provider_code = NULL,
                sent_at = NULL, retry_key = ?, payload = ?, updated_at = ? WHERE id = ?""",
         (key, json.dumps(payload), now, outbox_id),
     )

@@ -100,6 +100,16 @@ def send_nothing(message: Any, account: Any, now: datetime) -> Generator[HttpCal
     return Sent()
 
 
+def send_in_secret(message: Any, account: Any, now: datetime) -> Generator[HttpCall, HttpReply, Sent]:
+    flow = SOUND.send(message, account, now)
+    call = next(flow)
+    while True:
+        try:
+            call = flow.send((yield replace(call, visible=False)))
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+
+
 class Careless(TextingTwilio):
     """Takes any credentials."""
 
@@ -143,6 +153,7 @@ FAULTS: list[tuple[Callable[[Suite], None], Suite, str]] = [
         "receipts declared",
     ),
     (kit.check_simulator_and_adapter_agree, with_adapter(send=send_nothing), "the handset's last line"),
+    (kit.check_simulator_and_adapter_agree, with_adapter(send=send_in_secret), "isn't marked visible"),
     (kit.check_simulator_and_adapter_agree, with_adapter(parse=parse_and_drop, send=send_nothing), "the handset"),
     (kit.check_redelivery_is_the_same_event, with_adapter(simulate=Forgetful), "other event ids"),
     (kit.check_simulator_refuses_bad_credentials, with_adapter(simulate=Careless), "wrong credentials"),

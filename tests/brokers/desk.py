@@ -187,13 +187,16 @@ class Desk:
 
     # ---------------------------------------------------------------------------------------------- outbox
 
-    async def lease(self, *, seconds: float = 60, limit: int = 10) -> list[OutboxItem]:
-        """What may be sent now."""
-        return await self.broker.outbox.lease(self.channel_id, seconds=seconds, limit=limit, busy=[])
+    async def begun(self, *, limit: int = 10) -> list[OutboxItem]:
+        """What may be sent now, each with its call begun."""
+        items = await self.broker.outbox.ready(self.channel_id, limit=limit, busy=[])
+        for item in items:
+            assert await self.broker.outbox.begin(item)
+        return items
 
     async def deliver(self) -> None:
         """The provider takes all that waits; its ids are `their-` and ours."""
-        while items := await self.lease():
+        while items := await self.begun():
             for item in items:
                 await self.broker.outbox.sent(item, Sent((f"their-{item.id}",)))
 

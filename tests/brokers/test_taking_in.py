@@ -114,7 +114,7 @@ async def test_receipts_only_raise(tmp_path: Path) -> None:
 async def test_a_receipt_that_overtakes_the_answer_to_our_call_counts_after_all(tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
-        (item,) = await one.lease()
+        (item,) = await one.begun()
         await one.take_in(one.receipt("delivered", message_ids=(f"their-{item.id}",)))
         assert await one.states(session_id) == ["sending"]
         await one.broker.outbox.sent(item, Sent((f"their-{item.id}",)))
@@ -150,7 +150,7 @@ async def test_a_watermark_says_nothing_of_a_message_whose_fate_isnt_known(tmp_p
     """It speaks of what the provider has; whether it has that one is the question."""
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
-        (item,) = await one.lease()
+        (item,) = await one.begun()
         await one.broker.outbox.over(item, "unknown", code="no_answer", reason="No answer came.", provider_code=None)
         one.later(10)
         await one.say(session_id, "are you there?")
@@ -163,9 +163,9 @@ async def test_a_watermark_says_nothing_of_a_message_whose_fate_isnt_known(tmp_p
 async def test_a_receipt_by_our_own_id_settles_what_wasnt_known(tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
-        (item,) = await one.lease()
+        (item,) = await one.begun()
         await one.restart()
-        (again,) = await one.lease()
+        (again,) = await one.begun()
         assert again.lost_at is not None
         await one.broker.outbox.over(again, "unknown", code="no_answer", reason="No answer came.", provider_code=None)
         await one.take_in(one.receipt("delivered", outbox_id=item.id, message_ids=("their-1",)))
@@ -175,6 +175,6 @@ async def test_a_receipt_by_our_own_id_settles_what_wasnt_known(tmp_path: Path) 
 async def test_nobody_elses_channel_speaks_of_our_messages(tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
-        (item,) = await one.lease()
+        (item,) = await one.begun()
         await one.take_in(one.receipt("read", outbox_id=item.id, channel_id=ChannelId("line")))
         assert await one.states(session_id) == ["sending"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +14,12 @@ from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, Media
 from gateway import config
 from gateway.app import Gateway
 from gateway.brokers.contract import Answer, DeliveryState, Line
+from gateway.clock import Clock, now
 from gateway.directory import caller_for
 from gateway.session.commands import AcceptWork, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence
+from tests.world import PNG
 
 QUIET = {"*": {"joined": None}}  # no join notices, so that what is sent is what a test says
 
@@ -34,14 +36,29 @@ def line(api_base: str, **more: Any) -> dict[str, Any]:
     return {"kind": "line", "org": "acme", "queue": "support", "notices": QUIET, "account": account, **more}
 
 
+def whatsapp(api_base: str, **more: Any) -> dict[str, Any]:
+    """A channel without one, on which a file goes up before the message that shows it."""
+    account = {"app_secrets": ["secret"], "verify_token": "v", "access_token": "t", "phone_number_id": "1", "api_base": api_base}
+    return {"kind": "whatsapp", "org": "acme", "queue": "support", "notices": QUIET, "account": account, **more}
+
+
 class Outpost:
     """See the module."""
 
-    def __init__(self, data_dir: Path, channels: dict[str, Any], **settings: Any) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        channels: dict[str, Any],
+        *,
+        clock: Clock = now,
+        steady: Clock | None = None,
+        fault: Callable[[str], None] | None = None,
+        **settings: Any,
+    ) -> None:
         people = {"ana": {"name": "Ana", "capacity": 100}, "sam": {"name": "Sam", "supervisor": True}}
         org = {"reps": people, "queues": {"support": {"name": "Support", "reps": ["ana"]}}}
         loaded = config.build({"data_dir": str(data_dir), "orgs": {"acme": org}, "channels": channels, **settings})
-        self.gateway = Gateway(loaded)
+        self.gateway = Gateway(loaded, clock=clock, steady=steady, fault=fault)
         self.broker = self.gateway.broker
         self._numbers = itertools.count()
         self._ana, self._sam = (caller_for(loaded.orgs["acme"], login) for login in ("ana", "sam"))
@@ -67,6 +84,10 @@ class Outpost:
     async def say(self, session_id: str, text: str, file: MediaPart | None = None) -> None:
         answer = await self.broker.command(self._ana, session_id, SayToCustomer(by=Login("ana"), text=text, file=file))
         assert isinstance(answer, Answer), answer
+
+    async def picture(self) -> MediaPart:
+        """Ana's, to be said."""
+        return await self.broker.store_file(self._ana, "dot.png", "image/png", PNG)
 
     async def lines(self, session_id: str) -> list[Line]:
         page = await self.broker.entries(self._sam, session_id, before=None, after=0, limit=1_000)

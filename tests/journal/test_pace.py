@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from gateway.journal.pacing import Pace
@@ -12,56 +9,60 @@ from gateway.journal.retries import backoff
 
 
 class Time:
-    """A clock that is set; sleeping sets it on."""
+    """Seconds that are set."""
 
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 2, tzinfo=UTC)
+    now = 1_000.0
 
-    def __call__(self) -> datetime:
+    def __call__(self) -> float:
         return self.now
 
 
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    made = Time()
-
-    async def sleep(seconds: float) -> None:
-        made.now += timedelta(seconds=seconds)
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    return made
-
-
-async def test_turns_are_so_many_a_second_after_a_burst(time: Time) -> None:
-    pace, begun = Pace(5, time, burst=10), time.now
-    for _ in range(10):
-        await pace.turn()
-    assert time.now - begun <= timedelta(seconds=0.2)
-    for _ in range(50):
-        await pace.turn()
-    assert timedelta(seconds=9.5) <= time.now - begun <= timedelta(seconds=10.5)
+def used(pace: Pace, time: Time, seconds: float) -> int:
+    """How many turns somebody who uses each at once gets in so long."""
+    end, count = time.now + seconds, 0
+    while time.now <= end:
+        turns = pace.turns()
+        pace.take(turns)
+        count += turns
+        time.now += max(pace.wait(), 0.001)
+    return count
 
 
-async def test_who_was_silent_for_long_has_no_more_than_a_burst(time: Time) -> None:
-    pace = Pace(5, time, burst=10)
-    await pace.turn()
-    time.now += timedelta(hours=1)
-    begun = time.now
-    for _ in range(30):
-        await pace.turn()
-    assert time.now - begun >= timedelta(seconds=3.5)
+def test_turns_are_so_many_a_second_after_a_burst() -> None:
+    time = Time()
+    pace = Pace(5, burst=10, time=time)
+    assert 10 <= used(pace, time, 0) <= 11
+    assert 49 <= used(pace, time, 10) <= 51
 
 
-async def test_a_pause_lasts_until_its_end_and_the_longer_one_counts(time: Time) -> None:
-    pace = Pace(5, time)
-    assert not pace.paused
-    pace.pause(time.now + timedelta(seconds=10))
-    pace.pause(time.now + timedelta(seconds=5))
-    time.now += timedelta(seconds=9)
-    assert pace.paused
-    time.now += timedelta(seconds=1)
-    assert not pace.paused
-    assert pace.paused_until is None
+def test_a_turn_that_nobody_takes_is_not_used() -> None:
+    time = Time()
+    pace = Pace(5, burst=10, time=time)
+    assert pace.turns() == pace.turns() >= 10
+    pace.take(3)
+    assert pace.turns() >= 7
+
+
+def test_who_was_silent_for_long_has_no_more_than_a_burst() -> None:
+    time = Time()
+    pace = Pace(5, burst=10, time=time)
+    pace.take(pace.turns())
+    time.now += 3_600
+    assert used(pace, time, 4) <= 11 + 20
+
+
+def test_a_pause_lasts_until_its_end_and_the_longer_one_counts() -> None:
+    time = Time()
+    pace = Pace(5, time=time)
+    assert pace.wait() == 0
+    pace.pause(10)
+    pace.pause(5)
+    time.now += 9
+    assert pace.turns() == 0
+    assert pace.wait() == pytest.approx(1)
+    time.now += 1
+    assert pace.turns() > 0
+    assert pace.wait() == 0
 
 
 @pytest.mark.parametrize(("attempts", "most"), [(0, 1), (1, 1), (2, 2), (5, 16), (30, 600), (1_000, 600)])

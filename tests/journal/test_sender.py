@@ -6,14 +6,16 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 from aiohttp import web
 
+from gateway.clock import now, steady
 from gateway.journal.sender import Sender
-from tests.journal.outpost import Outpost, at_work, line, outpost, sms
+from tests.journal.outpost import Outpost, at_work, line, outpost, sms, whatsapp
 from tests.journal.provider import Answering, OddProvider, Seen, json, odd_provider, text
 from tests.world import wait_until
 
@@ -213,3 +215,181 @@ async def test_what_was_in_the_call_when_the_process_died_is_not_sent_again_with
     async with outpost(tmp_path, {"sms": sms(provider.address)}) as one, at_work(sending(one).run()):
         assert await all_over(one, session_id) == ["unknown"]
         assert shown(provider) == ["first"]
+
+
+# ---------------------------------------------------------------- what was never called is never `unknown`
+
+
+async def test_what_waits_for_its_pace_when_the_process_dies_goes_out_after_the_start(
+    provider: OddProvider, tmp_path: Path
+) -> None:
+    slow, quick = sms(provider.address, messages_per_second=0.01), sms(provider.address)
+    names = [f"kim{number}" for number in range(20)]
+    async with outpost(tmp_path, {"sms": slow}) as one:
+        sessions = [await one.conversation("sms", name) for name in names]
+        for session_id, name in zip(sessions, names, strict=True):
+            await one.say(session_id, f"to {name}")
+        async with at_work(sending(one).run()):  # cancelled while most wait: as far as the file knows, the process died
+            await wait_until(lambda: settled(one, sessions, "sent", 10))
+            await asyncio.sleep(0.2)
+    assert len(provider.seen) < 20, "some wait"
+    async with outpost(tmp_path, {"sms": quick}) as one, at_work(sending(one).run()):
+        for session_id in sessions:
+            assert await all_over(one, session_id) == ["sent"]
+        assert sorted(shown(provider)) == sorted(f"to {name}" for name in names), "each once"
+
+
+async def settled(one: Outpost, sessions: list[str], state: str, at_least: int) -> bool:
+    states = [each for session_id in sessions for each in await one.states(session_id)]
+    return states.count(state) >= at_least
+
+
+async def test_a_stop_does_not_wait_for_the_pace(provider: OddProvider, tmp_path: Path) -> None:
+    async with outpost(tmp_path, {"sms": sms(provider.address, messages_per_second=0.01)}) as one:
+        sessions = [await one.conversation("sms", f"kim{number}") for number in range(20)]
+        for session_id in sessions:
+            await one.say(session_id, "to you")
+        async with at_work(sending(one).run()):
+            await wait_until(lambda: settled(one, sessions, "sent", 10))
+            async with asyncio.timeout(5):
+                await sending(one).drain()
+            states = [state for session_id in sessions for state in await one.states(session_id)]
+            assert set(states) == {"sent", "queued"}
+            assert states.count("sent") == len(provider.seen)
+
+
+def meta(seen: Seen) -> web.StreamResponse:
+    """Takes files and messages."""
+    upload = seen.path.endswith("/media")
+    return json({"id": "1234567"} if upload else {"messages": [{"id": "wamid.1"}]})(seen)
+
+
+def calls(provider: OddProvider) -> list[str]:
+    """`media` or `messages`, as they came."""
+    return [seen.path.rpartition("/")[2] for seen in provider.seen]
+
+
+async def test_what_died_while_its_file_went_up_is_sent_after_the_start(provider: OddProvider, tmp_path: Path) -> None:
+    """The upload shows the customer nothing; WhatsApp has no retry key."""
+    channels = {"whatsapp": whatsapp(provider.address)}
+    provider.may_answer.clear()
+    async with outpost(tmp_path, channels) as one:
+        session_id = await one.conversation("whatsapp", "15551230001")
+        await one.say(session_id, "look", file=await one.picture())
+        async with at_work(sending(one).run()):
+            await wait_until(lambda: provider.seen)
+            assert await one.states(session_id) == ["queued"], "nothing is under way to the customer yet"
+    provider.may_answer.set()
+    provider.will(meta)
+    async with outpost(tmp_path, channels) as one, at_work(sending(one).run()):
+        assert await all_over(one, session_id) == ["sent"]
+        assert calls(provider) == ["media", "media", "messages"]
+
+
+async def test_a_stop_does_not_wait_for_a_file_on_its_way_up(provider: OddProvider, tmp_path: Path) -> None:
+    channels = {"whatsapp": whatsapp(provider.address)}
+    provider.may_answer.clear()
+    async with outpost(tmp_path, channels) as one:
+        session_id = await one.conversation("whatsapp", "15551230001")
+        await one.say(session_id, "look", file=await one.picture())
+        async with at_work(sending(one).run()):
+            await wait_until(lambda: provider.seen)
+            async with asyncio.timeout(5):
+                await sending(one).drain()
+            assert await one.states(session_id) == ["queued"]
+            assert calls(provider) == ["media"]
+
+
+async def test_an_upload_that_takes_too_long_is_tried_again(
+    provider: OddProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.journal.sender._FLOW_SECONDS", 0.3)
+    provider.may_answer.clear()
+    async with outpost(tmp_path, {"whatsapp": whatsapp(provider.address)}) as one:
+        session_id = await one.conversation("whatsapp", "15551230001")
+        await one.say(session_id, "look", file=await one.picture())
+        async with at_work(sending(one).run()):
+            await wait_until(lambda: provider.seen)
+            await asyncio.sleep(0.5)
+            assert await one.states(session_id) == ["queued"]
+            provider.will(meta)
+            provider.may_answer.set()
+            assert await all_over(one, session_id) == ["sent"]
+        assert calls(provider).count("messages") == 1
+
+
+async def test_an_outcome_that_cannot_be_kept_now_is_kept_later_and_what_follows_waits(
+    provider: OddProvider, tmp_path: Path
+) -> None:
+    """The provider has it, and nobody else knows: without a retry key, a lost outcome would be `unknown`."""
+    full = asyncio.Event()
+
+    def fault(point: str) -> None:
+        if point == "called" and len(provider.seen) == 1:
+            full.set()
+        if point == "before_commit" and full.is_set():
+            raise OSError("the disk is full")
+
+    async with outpost(tmp_path, {"sms": sms(provider.address)}, fault=fault) as one:
+        session_id = await one.conversation("sms")
+        await one.say(session_id, "first")
+        await one.say(session_id, "second")
+        async with at_work(sending(one).run()):
+            await wait_until(full.is_set)
+            await asyncio.sleep(0.1)
+            assert await one.states(session_id) == ["sending", "queued"]
+            full.clear()
+            assert await all_over(one, session_id) == ["sent", "sent"]
+        assert shown(provider) == ["first", "second"]
+
+
+async def test_a_call_that_cannot_be_written_down_is_not_made(provider: OddProvider, tmp_path: Path) -> None:
+    full = False
+
+    def fault(point: str) -> None:
+        if full and point == "before_commit":
+            raise OSError("the disk is full")
+
+    async with outpost(tmp_path, {"sms": sms(provider.address)}, fault=fault) as one:
+        session_id = await one.conversation("sms")
+        await one.say(session_id, "first")
+        full = True
+        async with at_work(sending(one).run()):
+            await asyncio.sleep(0.3)
+            assert (shown(provider), await one.states(session_id)) == ([], ["queued"])
+            full = False
+            assert await all_over(one, session_id) == ["sent"]
+        assert shown(provider) == ["first"]
+
+
+async def test_a_file_that_is_gone_costs_only_its_message(provider: OddProvider, tmp_path: Path) -> None:
+    provider.will(meta)
+    async with outpost(tmp_path, {"whatsapp": whatsapp(provider.address)}) as one:
+        session_id = await one.conversation("whatsapp", "15551230001")
+        picture = await one.picture()
+        await one.say(session_id, "look", file=picture)
+        await one.say(session_id, "and now?")
+        one.gateway.folder.delete([str(picture.media_id)])
+        async with at_work(sending(one).run()):
+            assert await all_over(one, session_id) == ["failed", "sent"]
+
+
+@pytest.mark.parametrize("step", [-3_600, -45, 3_600])
+async def test_a_step_of_the_wall_clock_stops_no_sending(step: int, provider: OddProvider, tmp_path: Path) -> None:
+    """Neither the pace, nor a pause that the provider asked for, nor the next try of a message."""
+    stepped = timedelta(0)
+    slow_down, down = text("slow down", status=429, Retry_After="1"), text("down", status=503)
+    provider.will(taken(), slow_down, down, taken())
+    channels = {"sms": sms(provider.address, messages_per_second=20)}
+    async with outpost(tmp_path, channels, clock=lambda: now() + stepped, steady=steady) as one:
+        sessions = [await one.conversation("sms", f"kim{number}") for number in range(3)]
+        async with at_work(sending(one).run()):
+            await one.say(sessions[0], "first")
+            assert await all_over(one, sessions[0]) == ["sent"]
+            for session_id in sessions[1:]:
+                await one.say(session_id, "next")
+            await wait_until(lambda: len(provider.seen) >= 2)
+            stepped = timedelta(seconds=step)
+            for session_id in sessions:
+                await one.say(session_id, "after the step")
+            assert [await all_over(one, session_id) for session_id in sessions] == [["sent", "sent"]] * 3

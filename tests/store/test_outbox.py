@@ -44,8 +44,8 @@ def add(file: sqlite3.Connection, text: str, to: str = "kim", *, notice: bool = 
     return str(made["id"])
 
 
-def lease(file: sqlite3.Connection, now: float = 0, *, busy: tuple[str, ...] = (), limit: int = 10) -> list[OutboxRow]:
-    return outbox.lease(file, CHANNEL, now=now, until=now + 60, limit=limit, busy=busy)
+def ready(file: sqlite3.Connection, now: float = 0, *, busy: tuple[str, ...] = (), limit: int = 10) -> list[OutboxRow]:
+    return outbox.ready(file, CHANNEL, now=now, limit=limit, busy=busy)
 
 
 def texts(rows: list[OutboxRow]) -> list[str]:
@@ -55,34 +55,34 @@ def texts(rows: list[OutboxRow]) -> list[str]:
 def test_one_at_a_time_of_each_conversation_in_order(file: sqlite3.Connection) -> None:
     for text, to in (("k1", "kim"), ("k2", "kim"), ("l1", "lee")):
         add(file, text, to)
-    first = lease(file)
+    first = ready(file)
     assert texts(first) == ["k1", "l1"]
-    assert lease(file) == [], "both conversations have one under way"
+    assert ready(file, busy=("kim", "lee")) == [], "both conversations have one under way"
     outbox.mark_sent(file, first[0], ["m1"], 1)
-    assert texts(lease(file, 1)) == ["k2"]
+    assert texts(ready(file, 1, busy=("lee",))) == ["k2"]
 
 
 def test_a_conversation_in_hand_is_left_alone_and_takes_no_room(file: sqlite3.Connection) -> None:
     for to in ("kim", "lee", "max"):
         add(file, to, to)
-    assert texts(lease(file, busy=("kim",), limit=2)) == ["lee", "max"]
+    assert texts(ready(file, busy=("kim",), limit=2)) == ["lee", "max"]
 
 
 def test_words_go_before_notices_where_conversations_compete(file: sqlite3.Connection) -> None:
     add(file, "Ana has joined", "kim", notice=True)
     add(file, "good day", "lee")
-    assert texts(lease(file, limit=1)) == ["good day"]
-    assert texts(lease(file)) == ["Ana has joined"]
+    assert texts(ready(file, limit=1)) == ["good day"]
+    assert texts(ready(file)) == ["good day", "Ana has joined"]
 
 
 def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Connection) -> None:
     add(file, "k1")
     add(file, "k2")
-    (row,) = lease(file)
+    (row,) = ready(file)
     outbox.mark_again(file, row, at=100, code="rate_limited", detail="429", now=1)
-    assert lease(file, 99) == []
+    assert ready(file, 99) == []
     assert outbox.heads(file) == [(CHANNEL, 100.0)]
-    (again,) = lease(file, 100)
+    (again,) = ready(file, 100)
     assert (texts([again]), again.attempts, again.lost_at) == (["k1"], 2, None)
 
 
@@ -90,48 +90,50 @@ def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Con
 def test_one_that_is_over_lets_the_next_go(state: str, file: sqlite3.Connection) -> None:
     add(file, "k1")
     add(file, "k2")
-    (row,) = lease(file)
+    (row,) = ready(file)
     outbox.mark_over(file, row, state, code="refused", reason="No.", provider_code="99", now=1)
-    assert texts(lease(file, 1)) == ["k2"]
+    assert texts(ready(file, 1)) == ["k2"]
     (troubled,) = outbox.troubled(file, 10)
     assert (troubled["state"], troubled["reason"]) == (state, "No.")
 
 
-def test_a_lease_that_runs_out_says_when_the_lost_call_began(file: sqlite3.Connection) -> None:
-    add(file, "k1")
-    lease(file, 5)
-    assert lease(file, 64) == []
-    (row,) = lease(file, 65)
-    assert (row.lost_at, row.attempts) == (5.0, 2)
+def test_what_was_in_hand_is_as_it_was_until_its_call_begins(file: sqlite3.Connection) -> None:
+    message_id = add(file, "k1")
+    ready(file, 5)
+    (row,) = ready(file, 6)
+    assert (row.lost_at, row.attempts) == (None, 1)
+    assert outbox.begin(file, message_id, 7)
+    (row,) = ready(file, 8)
+    assert row.lost_at == 7.0, "when the lost call began"
 
 
-def test_at_a_start_every_lease_is_free(file: sqlite3.Connection) -> None:
-    add(file, "k1")
-    lease(file, 5)
-    outbox.free_leases(file)
-    (row,) = lease(file, 6)
-    assert row.lost_at == 5.0
+@pytest.mark.parametrize("state", ["failed", "unknown", "skipped"])
+def test_what_is_over_is_not_begun(state: str, file: sqlite3.Connection) -> None:
+    message_id = add(file, "k1")
+    (row,) = ready(file)
+    outbox.mark_over(file, row, state, code="refused", reason="No.", provider_code=None, now=1)
+    assert not outbox.begin(file, message_id, 2)
+    assert file.execute("SELECT state FROM outbox").fetchone()["state"] == state
 
 
 def test_a_late_outcome_changes_nothing_that_is_settled(file: sqlite3.Connection) -> None:
-    """Two processes had the row, one after the other: the slower one's refusal comes after the other's success."""
+    """A receipt, say, came before the answer to our call."""
     add(file, "k1")
-    (slow,) = lease(file, 0)
-    (quick,) = lease(file, 60)
-    outbox.mark_sent(file, quick, ["m1"], 61)
-    outbox.mark_over(file, slow, "failed", code="refused", reason="No.", provider_code=None, now=62)
-    outbox.mark_again(file, slow, at=63, code="rate_limited", detail="", now=62)
+    (row,) = ready(file, 0)
+    outbox.mark_sent(file, row, ["m1"], 61)
+    outbox.mark_over(file, row, "failed", code="refused", reason="No.", provider_code=None, now=62)
+    outbox.mark_again(file, row, at=63, code="rate_limited", detail="", now=62)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "sent"
 
 
 def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_refusal(file: sqlite3.Connection) -> None:
     for state in ("unknown", "failed"):
         message_id = add(file, state)
-        (row,) = lease(file)
+        (row,) = ready(file)
         outbox.mark_over(file, row, state, code="x", reason="x", provider_code=None, now=1)
         assert outbox.requeue(file, message_id, "a new key", 2) is not None
         assert outbox.requeue(file, message_id, "a third key", 2) is None, "it is on its way"
-        (again,) = lease(file, 3)
+        (again,) = ready(file, 3)
         assert again.message.retry_key == ("key of unknown" if state == "unknown" else "a new key")
         assert again.attempts == 1
         outbox.mark_sent(file, again, [], 4)
@@ -139,7 +141,7 @@ def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_ref
 
 def test_a_read_message_is_never_less_again(file: sqlite3.Connection) -> None:
     message_id = add(file, "k1")
-    (row,) = lease(file)
+    (row,) = ready(file)
     assert outbox.raise_state(file, message_id, "read", 1), "the receipt came before the answer"
     outbox.mark_sent(file, row, ["m1"], 2)
     assert not outbox.raise_state(file, message_id, "delivered", 3)
@@ -149,9 +151,9 @@ def test_a_read_message_is_never_less_again(file: sqlite3.Connection) -> None:
 
 def test_every_attempt_is_written_down(file: sqlite3.Connection) -> None:
     add(file, "k1")
-    (row,) = lease(file)
+    (row,) = ready(file)
     outbox.mark_again(file, row, at=0, code="rate_limited", detail="429", now=1)
-    (row,) = lease(file, 2)
+    (row,) = ready(file, 2)
     outbox.mark_sent(file, row, ["m1"], 3)
     tries = file.execute("SELECT attempt, outcome, detail FROM outbox_attempts ORDER BY attempt").fetchall()
     assert [tuple(t) for t in tries] == [(1, "again", "429"), (2, "sent", "m1")]
