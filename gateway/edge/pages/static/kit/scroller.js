@@ -3,9 +3,13 @@
 // Heights are guessed until a row has been drawn, and remembered afterwards. Whenever anything above the view changes (older rows
 // come, a picture loads, a guess was wrong), the row that the reader looks at stays where it is: it is the anchor, and
 // the scroll position follows it. At the end of the list the end is the anchor.
+//
+// The end is left only by the reader, and by the smallest move upwards. The browser reports the reader's moves, our own and those
+// that a change of size forces all by the same event, so we remember where we put the view and how high it was: only an event
+// that finds the view as high as it was and somewhere else is the reader's.
 
 const BEYOND = 600; // px drawn above and below the view
-const AT_END = 48; // px from the end that still count as "at the end"
+const AT_END = 48; // px from the end at which a reader who moves down has arrived there
 
 export class Scroller {
   rows = []; // {key, sign, …}
@@ -17,7 +21,7 @@ export class Scroller {
   #shown = new Map();
   #sizes;
   #frame = 0;
-  #setTo = -1;
+  #left = { top: 0, height: 0 }; // the view as we last left it
 
   /** `view` scrolls; `list` holds the rows; `make(row)` draws one, `guess(row)` its height in px; `onScroll()` after each move. */
   constructor({ view, canvas, list, make, guess, onScroll = () => {} }) {
@@ -71,9 +75,9 @@ export class Scroller {
 
   #scrolled() {
     const { scrollTop, clientHeight, scrollHeight } = this.view;
-    // A move of our own to the end says nothing; only the reader's leaves it.
-    if (Math.abs(scrollTop - this.#setTo) > 1) this.atEnd = scrollTop + clientHeight >= scrollHeight - AT_END;
-    this.#setTo = -1;
+    const moved = clientHeight === this.#left.height ? scrollTop - this.#left.top : 0;
+    if (moved < -1) this.atEnd = false;
+    else if (moved > 1) this.atEnd = scrollTop + clientHeight >= scrollHeight - AT_END;
     this.#draw(this.#anchor());
     this.onScroll();
   }
@@ -136,10 +140,8 @@ export class Scroller {
       top = place < 0 ? this.view.scrollTop : this.lead + this.#tops[place] - anchor.offset;
     }
     top = Math.max(0, top);
-    if (Math.abs(this.view.scrollTop - top) > 0.5) {
-      this.view.scrollTop = top;
-      this.#setTo = this.view.scrollTop;
-    }
+    if (Math.abs(this.view.scrollTop - top) > 0.5) this.view.scrollTop = top;
+    this.#left = { top: this.view.scrollTop, height: this.view.clientHeight };
   }
 
   #render() {

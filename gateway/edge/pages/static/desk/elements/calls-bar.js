@@ -5,6 +5,8 @@ import { countdown } from "../../kit/format.js";
 import { called } from "../reading.js";
 import { channelName } from "../words.js";
 
+const SCROLLS = 120; // letters of a note that may not fit on the card: the keyboard can scroll it
+
 class CallsBar extends HTMLElement {
   connectedCallback() {
     this.list = h("ul", { class: "calls" });
@@ -62,7 +64,7 @@ class CallsBar extends HTMLElement {
       { class: `call ${call.kind}`, data: { session: call.session.id } },
       h("p", { class: "call-title", dir: "auto" }, this.#title(call)),
       from && h("p", { class: "muted" }, from),
-      call.invitation?.note && h("p", { class: "note", dir: "auto" }, `“${call.invitation.note}”`),
+      call.invitation?.note && h("p", { class: "note", dir: "auto", tabindex: call.invitation.note.length > SCROLLS ? "0" : null }, `“${call.invitation.note}”`),
       h("p", { class: "left" }, h("span", { class: "unseen" }, "Time left: "), h("time", { datetime: call.expires_at, data: { whole: left } }, countdown(left)), h("span", { class: "bar", "aria-hidden": "true" })),
       h(
         "div",
