@@ -240,19 +240,49 @@ async def test_a_lost_answer_makes_no_second_bubble(tmp_path: Path, chrome: Brow
         assert [message.plain for message in world.inbox.of("message")] == ["hello", "once", "twice"]
 
 
-async def test_the_webhook_that_is_down_is_waited_for(tmp_path: Path, chrome: Browser) -> None:
+PLEASE_WAIT = "Please wait a moment; your messages are sent shortly."
+
+
+@pytest.mark.parametrize("first", ["as it happens", "the line", "the answer"])
+async def test_the_webhook_that_is_down_is_waited_for(tmp_path: Path, chrome: Browser, first: str) -> None:
+    """The service keeps the line and shows it on the stream, while its answer says that the webhook has not heard it yet: whichever
+    of the two the browser hears first, the visitor is told to wait, once, until the webhook has all."""
     async with scene(tmp_path, chrome) as here:
         world, _, _ = here
         kim = await visit(here)
+        shown, told = asyncio.Event(), asyncio.Event()
+
+        async def held_back(route: Route) -> None:
+            answer = await route.fetch()
+            await shown.wait()
+            await route.fulfill(response=answer)
+
+        async def not_followed_yet(route: Route) -> None:
+            await told.wait()
+            await route.continue_()
+
+        if first == "the line":
+            await kim.page.route("**/chat/web1/messages", held_back)
+        if first == "the answer":
+            await kim.page.route("**/chat/web1/events?*", not_followed_yet)
         await kim.open()
         world.inbox.refuse = DOWN
         await kim.say("one", sent=False)
         await kim.say("two", sent=False)
+        if first == "the line":  # it is no waiting bubble any more: the stream brought it
+            await expect(kim.page.locator("li.mine:not(:has(.under))").filter(has_text="one")).to_be_visible()
+        shown.set()
+        await kim.until_heard(PLEASE_WAIT)
+        told.set()
         await kim.until_lines("You: one", "You: two")
+        note = kim.page.locator(".state")
+        await expect(note).to_have_text(PLEASE_WAIT)
         assert world.inbox.of("message") == []
         world.inbox.refuse = None
         await world.until(lambda: len(world.inbox.of("message")) == 2)
         await kim.until_lines("You: one", "You: two")
+        await expect(note).to_be_hidden()
+        assert (await kim.heard()).count(PLEASE_WAIT) == 1
 
 
 async def test_who_writes_too_fast_is_told_and_nothing_is_lost(tmp_path: Path, chrome: Browser) -> None:
@@ -263,7 +293,7 @@ async def test_who_writes_too_fast_is_told_and_nothing_is_lost(tmp_path: Path, c
         for text in ("one", "two", "three"):
             await kim.say(text, sent=False)
         note = kim.page.locator(".state")
-        await expect(note).to_have_text("Please wait a moment; your messages are sent shortly.")
+        await expect(note).to_have_text(PLEASE_WAIT)
         await kim.until_lines("You: one", "You: two", "You: three")
         world.clock.ahead = timedelta(minutes=1)
         await kim.page.reload()

@@ -14,7 +14,7 @@ export class Client {
     this.locale = locale;
     this.identity = null;
     this.lines = []; // in order of seq
-    this.waiting = []; // what is not sent, or not yet seen on the stream
+    this.slow = false; // the service asked to wait with what is to be said
     this.config = null;
     this.last = 0;
     this.read = 0;
@@ -27,7 +27,7 @@ export class Client {
     this.#token = kept.token;
     this.known = Boolean(kept.token);
     this.wasOpen = Boolean(kept.open && kept.token);
-    this.waiting = (kept.queue || []).map((item) => ({ ...item, status: "sending" }));
+    this.#queue = (kept.queue || []).map((item) => ({ ...item, status: "sending" }));
     for (const name of ["online", "focus"]) addEventListener(name, () => this.#wake());
     document.addEventListener("visibilitychange", () => this.#wake());
     addEventListener("offline", () => this.#stream?.abort());
@@ -38,6 +38,7 @@ export class Client {
 
   #memory;
   #token;
+  #queue = []; // what was said, in order, until it was both taken ("sent") and shown as a line of the stream, whichever comes first
   #starting = null;
   #stream = null;
   #pumping = false;
@@ -123,7 +124,8 @@ export class Client {
     this.#token = this.visitorId = this.identity = null;
     this.known = false;
     this.#stream?.abort();
-    this.waiting = [];
+    this.#queue = [];
+    this.slow = false;
     this.#reset();
     this.state = "idle";
     this.#tell("state");
@@ -228,13 +230,25 @@ export class Client {
     if (line.type === "notice" && line.code === "ended") this.ended = true;
   }
 
-  // A line of ours came back: the bubble that waited for it has done its duty.
+  // A line of ours came back: the bubble that waited for it has done its duty. The service shows a line as soon as it is kept, which
+  // may be before it is passed on: until the answer says so too, the item goes on being sent. A file isn't uploaded for that again.
   #settle(line) {
-    const sent = line.client_id && this.waiting.find((item) => item.client_id === line.client_id);
-    if (!sent) return;
-    this.waiting = this.waiting.filter((item) => item !== sent);
-    this.#keepQueue();
+    const item = line.client_id && this.#queue.find((one) => one.client_id === line.client_id);
+    if (!item) return;
+    item.shown = true;
+    if (item.status !== "sending" || item.file) this.#done(item);
     this.#tell("queue");
+  }
+
+  #done(item) {
+    this.#queue = this.#queue.filter((other) => other !== item);
+    if (!this.#queue.some((other) => other.status === "sending")) this.slow = false;
+    this.#keepQueue();
+  }
+
+  // What has no line yet, in order: a bubble for each.
+  get waiting() {
+    return this.#queue.filter((item) => !item.shown);
   }
 
   get unread() {
@@ -267,7 +281,7 @@ export class Client {
 
   say(words) {
     const item = { client_id: newId(), at: new Date().toISOString(), status: "sending", ...words };
-    this.waiting.push(item);
+    this.#queue.push(item);
     this.ended = false;
     this.#typedAt = 0;
     this.#keepQueue();
@@ -283,13 +297,12 @@ export class Client {
 
   drop(item) {
     item.request?.abort();
-    this.waiting = this.waiting.filter((other) => other !== item);
-    this.#keepQueue();
+    this.#done(item);
     this.#tell("queue");
   }
 
   #keepQueue() {
-    const queue = this.waiting.filter((item) => !item.file && item.status !== "sent");
+    const queue = this.#queue.filter((item) => !item.file && item.status !== "sent");
     this.remember({ queue: queue.map(({ client_id, at, text, choice }) => ({ client_id, at, text, choice })) });
   }
 
@@ -298,19 +311,23 @@ export class Client {
     this.#pumping = true;
     const epoch = this.#epoch;
     let item;
-    for (let tries = 0; epoch === this.#epoch && (item = this.waiting.find((one) => one.status === "sending")); ) {
+    for (let tries = 0; epoch === this.#epoch && (item = this.#queue.find((one) => one.status === "sending")); ) {
       const answer = await this.#deliver(item).catch(() => null);
-      if (epoch !== this.#epoch || !this.waiting.includes(item)) continue;
+      if (epoch !== this.#epoch || !this.#queue.includes(item)) continue;
       if (answer?.status === 202) {
         item.status = "sent";
         tries = 0;
-        this.#keepQueue();
+        this.slow = false;
+        if (item.shown) this.#done(item);
+        else this.#keepQueue();
       } else if (answer?.status === 401 && tries++ < 3) {
         if (!(await this.start())) item.status = "failed";
       } else if (answer && answer.status < 500 && answer.status !== 429) {
         Object.assign(item, { status: "failed", reason: answer.code });
+        if (item.shown) this.#done(item); // the line stands: there is nothing for the visitor to repeat
       } else {
-        this.#tell("slow", answer);
+        this.slow ||= Boolean(answer);
+        this.#tell("queue");
         await this.#pause(tries++, answer);
         continue;
       }

@@ -81,7 +81,6 @@ export class Panel {
       progress: (wish) => log.progress(wish),
       typing: (frame) => this.#types(frame),
       read: () => this.#unread(),
-      slow: (answer) => answer && this.#stated("slow"),
     };
     for (const [name, listener] of Object.entries(hears)) client.on(name, listener);
     for (const name of ["focus", "visibilitychange"]) addEventListener(name, () => this.#seen());
@@ -142,8 +141,10 @@ export class Panel {
     if (hadFocus) this.#focus();
   }
 
-  // `state`: what the line above the conversation says; "live" and "idle" say nothing.
-  #stated(state = this.client.state) {
+  // What the line above the conversation says; "live" and "idle" say nothing.
+  #stated() {
+    const { state: now, slow } = this.client;
+    const state = slow && (now === "live" || now === "connecting") ? "slow" : now;
     const shown = ["offline", "connecting", "refused", "slow"].includes(state);
     const text = shown ? this.words(state) : "";
     if (shown && state !== "connecting" && text !== this.state.textContent) this.#say(state);
