@@ -49,13 +49,22 @@ async def run_demo(port: int, data_dir: Path, log_level: str, until_stopped: Cal
     """Until it is stopped."""
     logs.set_up(log_level)
     async with demo_world(port, data_dir) as (gateway, _, address):
-        click.echo("The demo is running:")
-        click.echo(f"  be a customer   {address}/phones")
-        click.echo(f"  be a rep        {address}/desk?as=ana   (or ben, cleo; sam supervises)")
-        click.echo(f"  web chat        {address}/chat/webchat")
-        click.echo(f"  the API         {address}/docs")
-        click.echo(f"Everything is kept in {gateway.data_dir}. Stop with Ctrl-C.")
+        click.echo(welcome(address, gateway.data_dir))
         await until_stopped()
+
+
+def welcome(address: str, data_dir: Path) -> str:
+    """What a newcomer reads: where to begin, then what else there is."""
+    return f"""The demo is running. Begin here:
+
+  1. Be the customer: open {address}/phones and write a message on the WhatsApp phone.
+  2. Be a rep: open {address}/desk?as=ana and accept the conversation. Your answer comes to the phone.
+  3. Ask a colleague in: open {address}/desk?as=ben, press Conference on Ana's desk, invite Ben, and join on Ben's.
+
+Also: {address}/desk?as=cleo, and {address}/desk?as=sam, who supervises
+      {address}/chat/webchat, the web chat on a page of its own
+      {address}/docs, the API
+Everything is kept in {data_dir}. Stop with Ctrl-C."""
 
 
 @asynccontextmanager

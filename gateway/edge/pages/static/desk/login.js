@@ -6,18 +6,27 @@
 
 const TOKEN = "byoc.desk.token";
 const WAITING = "byoc.desk.oidc";
+const OPENED = "byoc.desk.opened.";
 const RENEW_AT = 0.7; // of a token's life
 const LATEST_MS = 30_000; // after a renewal that failed for want of a connection
 
-/** What to begin with, `{token, refresh, until}`, or null. Raises Error when a company's sign-in said no. */
+/**
+ * What to begin with, `{token, refresh, until}`, or null. `opens`: the demo's rep opens the desk in this tab for the first time, and
+ * goes online; at a reload their presence is what they said last. Raises Error when a company's
+ * sign-in said no.
+ */
 export async function remembered(settings) {
   const address = new URL(location.href);
-  if (settings.demo && address.searchParams.get("as")) return { token: `demo-${address.searchParams.get("as")}` };
+  const as = settings.demo && address.searchParams.get("as");
+  if (as) return { token: `demo-${as}`, opens: !sessionStorage.getItem(OPENED + as) };
   if (settings.oidc && address.searchParams.has("state")) return returned(settings.oidc, address);
   return JSON.parse(sessionStorage.getItem(TOKEN) ?? "null");
 }
 
-export const remember = (login) => sessionStorage.setItem(TOKEN, JSON.stringify(login));
+export const remember = ({ opens: _, ...login }) => sessionStorage.setItem(TOKEN, JSON.stringify(login));
+
+/** The demo's rep has been brought online in this tab. */
+export const opened = (who) => sessionStorage.setItem(OPENED + who, "1");
 
 /** Forget who it was; `?as=` goes too, or signing out would sign in again. */
 export function forget() {

@@ -45,17 +45,17 @@ class ByocDesk extends HTMLElement {
       return;
     }
     login.remember(renewal.login);
-    this.#open(api, me, renewal);
+    this.#open(api, me, renewal, known.opens);
   }
 
-  #open(api, me, renewal) {
+  #open(api, me, renewal, opens) {
     const bell = new Bell(me.login);
-    const desk = new Desk({ api, me, onAlert: (alert) => bell.ring(alert), onUnauthenticated: () => this.#unauthenticated(renewal) });
+    const desk = new Desk({ api, me, demo: this.settings.demo, onAlert: (alert) => bell.ring(alert), onUnauthenticated: () => this.#unauthenticated(renewal) });
     const stream = new EventStream({
       url: "/api/v1/events",
       protocols: () => ["byoc", `bearer.${api.token}`],
       onEvent: (event) => desk.take(event),
-      onOpen: (resumed) => desk.opened(resumed),
+      onOpen: (resumed) => desk.opened(resumed).then(() => opens && this.#present(desk)),
       onState: (state) => desk.setConnection(state),
       // A browser doesn't say why a socket was refused; a plain call does.
       onRefused: () => desk.quietly(() => api.me()),
@@ -67,6 +67,12 @@ class ByocDesk extends HTMLElement {
     bell.onOpen = (session) => view.open(session);
     stream.start();
     document.title = `Desk – ${me.name}`;
+  }
+
+  // In the demo, whoever opens a rep's desk is there to work.
+  async #present(desk) {
+    if (desk.presence.status === "offline") await desk.setPresence("online");
+    if (desk.presence.status !== "offline") login.opened(desk.me.login);
   }
 
   // The stream goes on with the new token at its next connection: its old one is good until it runs out, and resuming loses nothing.

@@ -44,8 +44,8 @@ export class Desk {
   #noticeNumber = 0;
   #current = false; // the state was read anew since the stream last began without a number
 
-  constructor({ api, me, onAlert = () => {}, onUnauthenticated = () => {} }) {
-    Object.assign(this, { api, me, onAlert, onUnauthenticated });
+  constructor({ api, me, demo = false, onAlert = () => {}, onUnauthenticated = () => {} }) {
+    Object.assign(this, { api, me, demo, onAlert, onUnauthenticated });
     this.presence = me.presence ?? { status: "offline" };
     this.#learn("agent", me.login, me.name);
     this.marks = new Marks(me.login, () => this.#changed("sessions", "log"));
@@ -521,6 +521,7 @@ export class Desk {
     return wanted;
   }
 
+  /** Say whether one may be given work. False when it was refused. */
   async setPresence(status) {
     const before = this.presence;
     this.presence = { ...before, status };
@@ -528,6 +529,7 @@ export class Desk {
     const answer = await this.act(null, () => this.api.setPresence(status));
     this.presence = answer?.status ? answer : before;
     this.#changed("me");
+    return Boolean(answer);
   }
 
   /** Take offered work, or come in. False when it was refused. */

@@ -65,7 +65,9 @@ class Handset extends HTMLElement {
       const lines = await calls.messages(this.channel.id, this.customer);
       if (asked !== this.asked) return;
       this.lines = lines;
+      this.loaded = true;
       this.#render();
+      this.wall.looked();
     } catch (error) {
       if (asked === this.asked) this.#say(error.message);
     }

@@ -17,6 +17,18 @@ class Wall extends HTMLElement {
     this.who = h("input", { id: "customer", class: "field", value: customer, list: "cast", autocomplete: "off", spellcheck: "false", maxlength: 64, on: { change: () => this.#be(this.who.value.trim()) } });
     this.phones = h("ul", { class: "phones" });
     this.told = h("p", { class: "wall-state", role: "status" }, "Loading …");
+    this.steps = h(
+      "section",
+      { class: "first-steps", "aria-labelledby": "first-steps", hidden: true },
+      h("h2", { id: "first-steps" }, "Begin here"),
+      h(
+        "ol",
+        {},
+        h("li", {}, "Be the customer: write a message on one of these phones, on WhatsApp, say."),
+        h("li", {}, desk("ana", "Open Ana’s desk"), ": the conversation is offered to her. Accept it and answer; the answer comes to the phone."),
+        h("li", {}, desk("ben", "Open Ben’s desk"), ". On Ana’s press ", h("strong", {}, "Conference"), " at the lower left, invite Ben, and join on his: the phone tells the customer who has come."),
+      ),
+    );
     fill(
       this,
       h(
@@ -26,9 +38,9 @@ class Wall extends HTMLElement {
         h("p", { class: "muted" }, "Be the customer on every channel."),
         h("label", { class: "customer", htmlFor: "customer" }, "Customer ", this.who),
         h("datalist", { id: "cast" }, CAST.map((name) => h("option", { value: name }))),
-        h("nav", { class: "desks", "aria-label": "Desks" }, h("span", {}, "Open a desk:"), REPS.map(([login, name]) => h("a", { class: "button small", href: `/desk?as=${login}`, target: `desk-${login}` }, name))),
+        h("nav", { class: "desks", "aria-label": "Desks" }, h("span", {}, "Open a desk:"), REPS.map(([login, name]) => desk(login, name))),
       ),
-      h("main", { class: "wall" }, this.told, this.phones),
+      h("main", { class: "wall" }, this.steps, this.told, this.phones),
       this.wire,
     );
     await this.#hang(customer);
@@ -41,6 +53,12 @@ class Wall extends HTMLElement {
   /** A line of a handset was chosen. */
   choose(choice) {
     this.wire.show(choice);
+  }
+
+  /** What the handsets show has changed: the first steps stand there until a rep has answered. */
+  looked() {
+    const loaded = this.handsets.every((handset) => handset.loaded);
+    this.steps.hidden = !loaded || this.handsets.some((handset) => handset.lines.some((line) => line.from === "them" && line.kind !== "notice"));
   }
 
   async #hang(customer) {
@@ -71,5 +89,7 @@ class Wall extends HTMLElement {
     this.handsets.forEach((handset) => handset.be(customer));
   }
 }
+
+const desk = (login, words) => h("a", { class: "button small", href: `/desk?as=${login}`, target: `desk-${login}` }, words);
 
 customElements.define("byoc-wall", Wall);

@@ -1,6 +1,6 @@
 // The list of conversations by group, with search. Only the rows in view are in the document.
 
-import { h, keyed } from "../../kit/dom.js";
+import { announce, busy, fill, h, keyed } from "../../kit/dom.js";
 import { hue, initials, moment, short } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { GROUPS, called, isIn, reps } from "../reading.js";
@@ -9,6 +9,7 @@ import { CHANNELS, GROUP_TITLES, SESSION_STATES, channelName } from "../words.js
 const ROW = 68; // px, as in desk.css
 const OVERSCAN = 6;
 const SEARCH_WAIT_MS = 200;
+const PRESENT = { offline: "offline", away: "away", busy: "busy", online_voice: "online for voice only" };
 
 class SessionList extends HTMLElement {
   connectedCallback() {
@@ -16,9 +17,9 @@ class SessionList extends HTMLElement {
     this.scroller = h("div", { class: "groups", on: { scroll: () => this.#draw(), keydown: (event) => this.#key(event) } });
     this.append(h("div", { class: "search", role: "search" }, h("label", { class: "unseen", htmlFor: "search" }, "Search conversations"), icon("search", { size: 18 }), this.search), this.scroller);
     this.sections = new Map([...GROUPS, "found"].map((group) => [group, section(group)]));
-    this.empty = h("p", { class: "empty muted" });
+    this.empty = h("div", { class: "empty" });
     this.scroller.append(...[...this.sections.values()].map((s) => s.element), this.empty);
-    this.unwatch = this.desk.watch(["sessions", "selection", "log"], () => this.#render());
+    this.unwatch = this.desk.watch(["sessions", "selection", "log", "me"], () => this.#render());
     this.resizes = new ResizeObserver(() => this.#draw());
     this.resizes.observe(this.scroller);
     this.#render();
@@ -49,8 +50,27 @@ class SessionList extends HTMLElement {
       list.style.blockSize = `${items.length * ROW}px`;
     }
     this.empty.hidden = total > 0;
-    this.empty.textContent = desk.found ? "Nothing found." : desk.loaded ? "No conversations. When you are online, new ones are offered to you here." : "Loading …";
+    if (!total) this.#nothing();
     this.#draw();
+  }
+
+  // What an empty list means, and what to do about it.
+  #nothing() {
+    const { desk } = this;
+    const { status } = desk.presence;
+    const state = desk.found ? "found" : desk.loaded ? status : "loading";
+    if (this.emptyState === state) return;
+    const focused = this.empty.contains(document.activeElement);
+    this.emptyState = state;
+    if (state === "found") fill(this.empty, h("p", { class: "muted" }, "Nothing found."));
+    else if (state === "loading") fill(this.empty, h("p", { class: "muted" }, "Loading …"));
+    else if (state === "online") fill(this.empty, h("p", {}, "You are online."), h("p", { class: "muted" }, "New conversations are offered to you here."), desk.demo && h("p", {}, h("a", { href: "/phones", target: "phones" }, "Be a customer on the phone wall")));
+    else fill(this.empty, h("p", {}, `You are ${PRESENT[status] ?? status}.`), h("p", { class: "muted" }, "Go online, and new conversations are offered to you here."), h("button", { class: "button primary", type: "button", on: { click: (event) => busy(event.currentTarget, () => this.#online()) } }, "Go online"));
+    if (focused) this.search.focus(); // the button that was pressed is gone
+  }
+
+  async #online() {
+    if (await this.desk.setPresence("online")) announce("You are online. New conversations are offered to you here.");
   }
 
   // Which rows of each group are in view, by arithmetic: all rows are of one height.
