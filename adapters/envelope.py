@@ -361,7 +361,7 @@ class OutboundFile(Value):
     @property
     def media(self) -> Literal["image", "video", "audio", "file"]:
         """The family of its type."""
-        family = self.mime_type.partition("/")[0]
+        family = self.mime_type.partition("/")[0].lower()
         if family == "image":
             return "image"
         if family == "video":

@@ -90,6 +90,11 @@ def _at_word_end(pending: list[str]) -> tuple[list[str], list[str]]:
     return pending, []
 
 
+def as_link(text: str, file: OutboundFile) -> str:
+    """The words with the file's name and address below them: how a file goes that the channel doesn't carry."""
+    return "\n".join(filter(None, [text, f"{file.name}: {file.url}"]))
+
+
 def rule_for(file: OutboundFile, capabilities: Capabilities) -> FileRule | None:
     """The first of the channel's rules that carries this file as such; None: it must go as a link."""
     return rule_among(file, capabilities.files)
@@ -122,7 +127,7 @@ def prepare(message: Say, capabilities: Capabilities) -> list[Say]:
     text, file = message.text or "", message.file
     rule = rule_for(file, capabilities) if file else None
     if file and rule is None:
-        text, file = "\n".join(filter(None, [text, f"{file.name}: {file.url}"])), None
+        text, file = as_link(text, file), None
     base = message.model_copy(update={"speaker": speaker, "text": None, "file": None})
     room = capabilities.max_caption if rule and rule.captions else 0
     if file and room and measure(prefix + text, capabilities.text_unit) <= room:

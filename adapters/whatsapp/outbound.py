@@ -16,9 +16,9 @@ from adapters.contract import FileRule, Flow, FormFile, HttpReply, Sent
 from adapters.envelope import Notice, Outbound, OutboundFile, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import SENTENCES
-from adapters.text import rule_among
+from adapters.text import as_link, rule_among
 from adapters.whatsapp.account import WhatsAppAccount
-from adapters.whatsapp.failures import ERRORS, dead
+from adapters.whatsapp.failures import ERRORS
 from adapters.whatsapp.people import is_scoped
 
 MAX_TEXT: Final = 4096
@@ -26,18 +26,21 @@ MAX_CAPTION: Final = 1024
 WINDOW: Final = timedelta(hours=24)
 _MB: Final = 1_000_000  # Meta doesn't say which megabyte; the smaller one is safe
 
-# What is not among the first three goes as a document. Source: "Media > Supported media types".
+# What is not among the first three goes as a document, as far as Meta takes it: its page lists "txt, pdf, doc, xls, ppt and other valid types",
+# the upload takes the listed ones alone (seen by many since 2024). Source: "Media > Supported media types".
 FILES: Final = (
     FileRule(media="image", mime_types=("image/jpeg", "image/png"), max_bytes=5 * _MB),
     FileRule(media="video", mime_types=("video/mp4", "video/3gpp"), max_bytes=16 * _MB),
     FileRule(
         media="audio",
-        mime_types=("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"),
+        mime_types=("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/opus"),
         max_bytes=16 * _MB,
         captions=False,
     ),
     FileRule(media="file", max_bytes=100 * _MB),
 )
+# A file of Opus sound is an Ogg file (RFC 7845, section 9); by its other name, Meta takes the upload and then refuses the message with 131053.
+_SAME_TYPE: Final = {"audio/opus": "audio/ogg"}
 _TYPES: Final = {"image": "image", "video": "video", "audio": "audio", "file": "document"}
 
 
@@ -102,7 +105,10 @@ def _file(message: Say, file: OutboundFile, account: WhatsAppAccount, now: datet
     if rule is None:
         raise SendFailed(Verdict.dead, "media_refused", SENTENCES["media_refused"])
     kind = _TYPES[rule.media]
-    content = yield from _reference(file, account, now)
+    try:
+        content = yield from _reference(file, account, now)
+    except _TypeRefused:
+        return _text(as_link(message.text or "", file), account)
     if message.text and rule.captions:
         content["caption"] = message.text
     if kind == "document":
@@ -110,11 +116,16 @@ def _file(message: Say, file: OutboundFile, account: WhatsAppAccount, now: datet
     return {"type": kind, kind: content}
 
 
+class _TypeRefused(Exception):
+    """Meta doesn't take files of this type."""
+
+
 def _reference(file: OutboundFile, account: WhatsAppAccount, now: datetime) -> Flow[dict[str, Any]]:
-    """Upload the file, so that Meta needn't reach us; its id lives 30 days. Without bytes, the link."""
+    """Upload the file, so that Meta needn't reach us; its id lives 30 days. Without bytes, the link. Raises _TypeRefused, SendFailed."""
     if not file.content:
         return {"link": file.url}
     mime_type = file.mime_type.partition(";")[0].strip().lower()
+    mime_type = _SAME_TYPE.get(mime_type, mime_type)
     form = FormFile("file", file.name, mime_type, file.content)
     fields = {"messaging_product": "whatsapp", "type": mime_type}
     reply = yield graph.upload(account, f"{account.phone_number_id}/media", fields, form)
@@ -124,9 +135,12 @@ def _reference(file: OutboundFile, account: WhatsAppAccount, now: datetime) -> F
     return {"id": media_id}
 
 
-def _upload_failed(reply: HttpReply, now: datetime) -> SendFailed:
-    """Nothing was sent yet, so an unclear answer means again; a bad parameter can only be the file."""
-    failed = graph.refused(reply, now, {**ERRORS, "100": dead("media_refused")})
+def _upload_failed(reply: HttpReply, now: datetime) -> SendFailed | _TypeRefused:
+    """Nothing was sent yet, so an unclear answer means again. A bad parameter can only be the file's type: all others are ours."""
+    error = graph.error_of(reply)
+    if error is not None and error.code == "100":
+        return _TypeRefused(error.message)
+    failed = graph.refused(reply, now, ERRORS)
     if failed.verdict is Verdict.unknown:
         return SendFailed(
             Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"], provider_code=failed.provider_code

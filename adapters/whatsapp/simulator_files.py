@@ -16,7 +16,7 @@ from adapters._meta.simulation import form_of, graph_error, json_answer
 from adapters.contract import Answer, RawRequest
 from adapters.signing import same
 from adapters.simulation import SimFile
-from adapters.whatsapp.simulator_rules import MOST_BYTES, details, kind_of
+from adapters.whatsapp.simulator_rules import MOST_BYTES, check_sound, check_upload, details, kind_of
 from adapters.whatsapp.simulator_world import World
 
 CDN: Final = "whatsapp_business/attachments"
@@ -73,6 +73,8 @@ class Files:
             raise graph_error(131009, "Parameter value is not valid", data=details("Media ID is invalid or has expired."))
         if kind != "document" and kind_of(stored.file.mime_type) != kind:
             raise graph_error(100, "Invalid parameter", data=details(f"The media is no {kind}."))
+        if kind == "audio":
+            check_sound(stored.file.mime_type)
         if len(stored.file.content) > MOST_BYTES[kind]:
             raise graph_error(131053, "Media upload error", data=details(f"The file is too large for {kind}."))
 
@@ -84,10 +86,7 @@ class Files:
         if len(files) != 1 or files[0].field != "file":
             raise graph_error(100, "The parameter file is required.")
         mime_type = (fields.get("type") or files[0].mime_type).partition(";")[0]
-        if kind_of(mime_type) is None:
-            raise graph_error(
-                100, f"Param file must be a file with one of the supported types. Received file of type '{mime_type}'."
-            )
+        check_upload(mime_type)
         if len(files[0].content) > MOST_BYTES["document"]:
             raise graph_error(131053, "Media upload error", data=details("File size is too large."))
         file = SimFile(name=files[0].name, mime_type=mime_type, content=files[0].content)

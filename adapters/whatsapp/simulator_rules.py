@@ -19,10 +19,50 @@ _KINDS: Final = {
     **dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/opus"), "audio"),
     "image/webp": "sticker",
 }
+# In the order in which the Cloud API's own refusal lists them (quoted in many bug reports since 2023).
+_UPLOADS: Final = (
+    "audio/aac",
+    "audio/mp4",
+    "audio/mpeg",
+    "audio/amr",
+    "audio/ogg",
+    "audio/opus",
+    "application/vnd.ms-powerpoint",
+    "application/msword",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/pdf",
+    "text/plain",
+    "application/vnd.ms-excel",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "video/mp4",
+    "video/3gpp",
+)
+
+
+def check_upload(mime_type: str) -> None:
+    """Refuse a type that uploads don't take. Opus passes here, and is refused when a message names it: see `check_sound`."""
+    bare = mime_type.partition(";")[0].strip().lower()
+    if bare not in _UPLOADS:
+        listed = ", ".join(_UPLOADS)
+        raise graph_error(
+            100, f"Param file must be a file with one of the following types: {listed}. Received file of type '{bare}'."
+        )
+
+
+def check_sound(mime_type: str) -> None:
+    """Refuse Opus under its own name: a sound message takes it as Ogg alone."""
+    if mime_type.partition(";")[0].strip().lower() == "audio/opus":
+        known = "audio/ogg; codecs=opus, audio/mpeg, audio/amr, audio/mp4, audio/aac"
+        why = f"Unsupported Audio mime type audio/opus. Please use one of {known}."
+        raise graph_error(131053, "Media upload error", data=details(why))
 
 
 def kind_of(mime_type: str) -> str | None:
-    """The message type that carries such a file as what it is; anything else with a sound type is a document."""
+    """The message type that carries such a file as what it is; anything else with a well-formed type is a document."""
     bare = mime_type.partition(";")[0].strip().lower()
     return _KINDS.get(bare) or ("document" if "/" in bare else None)
 

@@ -136,13 +136,56 @@ def test_a_failed_upload_is_never_unknown() -> None:
     for reply, verdict, code in [
         (HttpReply(200, {}, b"<html>"), Verdict.again, "provider_unavailable"),
         (HttpReply(504), Verdict.again, "provider_unavailable"),
-        (refusal(100), Verdict.dead, "media_refused"),
         (refusal(131053), Verdict.again, "media_not_ready"),
         (refusal(190, 401), Verdict.dead, "not_authorised"),
     ]:
         with pytest.raises(SendFailed) as failed:
             play(send(say(file=PHOTO), account(), NOW), reply)
         assert (failed.value.verdict, failed.value.code) == (verdict, code)
+
+
+def type_refused(mime_type: str) -> HttpReply:
+    """As the Cloud API says it (the list cut)."""
+    message = f"(#100) Param file must be a file with one of the following types: audio/aac, image/png. Received file of type '{mime_type}'."
+    error = {"message": message, "type": "OAuthException", "code": 100, "fbtrace_id": "AM2yIhYd_KoSd5dQerkfErV"}
+    return HttpReply(400, {}, json.dumps({"error": error}).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_type"),
+    [
+        ("list.csv", "text/csv"),
+        ("all.zip", "application/zip"),
+        ("wave.gif", "image/gif"),
+        ("IMG_1.HEIC", "image/heic"),
+        ("clip.mov", "video/quicktime"),
+        ("odd.bin", "application/octet-stream"),
+    ],
+)
+def test_a_type_that_meta_does_not_take_goes_as_a_link_with_its_caption(name: str, mime_type: str) -> None:
+    file = OutboundFile(name=name, mime_type=mime_type, size_bytes=3, url=f"https://x.test/{name}?sig=1", content=b"abc")
+    (_, message), sent = play(send(say("here it is", file=file), account(), NOW), type_refused(mime_type), OK)
+    assert body(message)["type"] == "text"
+    assert body(message)["text"]["body"] == f"here it is\n{name}: https://x.test/{name}?sig=1"
+    assert message.visible
+    assert sent.message_ids == ("wamid.OUT",)
+    (_, message), _ = play(send(say(file=file), account(), NOW), type_refused(mime_type), OK)
+    assert body(message)["text"]["body"] == f"{name}: https://x.test/{name}?sig=1"
+
+
+def test_an_upload_to_a_number_that_is_not_there_is_no_matter_of_the_file() -> None:
+    error = {"message": "Unsupported post request. Object with ID '1' does not exist", "code": 100, "error_subcode": 33}
+    with pytest.raises(SendFailed) as failed:
+        play(send(say(file=PHOTO), account(), NOW), HttpReply(400, {}, json.dumps({"error": error}).encode()))
+    assert failed.value.code != "media_refused"
+
+
+@pytest.mark.parametrize("mime_type", ["audio/opus", "audio/opus; codecs=opus", "AUDIO/OPUS"])
+def test_opus_goes_as_a_sound_under_the_name_that_meta_takes(mime_type: str) -> None:
+    sound = OutboundFile(name="v.opus", mime_type=mime_type, size_bytes=3, url="https://x.test/v", content=b"ogg")
+    (upload, message), _ = play(send(say(file=sound), account(), NOW), UPLOADED, OK)
+    assert (upload.fields["type"], upload.files[0].mime_type) == ("audio/ogg", "audio/ogg")
+    assert body(message)["audio"] == {"id": "800001"}
 
 
 def test_a_notice_stands_in_italics_where_they_hold() -> None:

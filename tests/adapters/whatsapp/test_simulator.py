@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from adapters._meta import graph
 from adapters.conformance import PICTURE, World
-from adapters.contract import Answer, HttpCall, RawRequest
-from adapters.envelope import InboundMessage, InboundReceipt
+from adapters.contract import Answer, FormFile, HttpCall, RawRequest
+from adapters.envelope import InboundMessage, InboundReceipt, OutboundFile
 from adapters.errors import SendFailed, Verdict
 from adapters.simulation import Action, CannotAct, ProviderCall, SimFile
 from adapters.whatsapp.simulator import WhatsApp
@@ -45,6 +46,13 @@ def text(to: str, body: str = "Hi", **more: Any) -> dict[str, Any]:
         "text": {"body": body},
         **more,
     }
+
+
+def upload(world: World, mime_type: str) -> RawRequest:
+    form = FormFile("file", "f", mime_type, b"abc")
+    return world.as_request(
+        graph.upload(account(), "107000000000002/media", {"messaging_product": "whatsapp", "type": mime_type}, form)
+    )
 
 
 def number_of(customer: str = "kim") -> str:
@@ -385,6 +393,31 @@ def test_uploads_are_checked(world: World) -> None:
     ):
         request = post(call.body, "/v25.0/107000000000002/media")
         assert world.simulator.handle(request, NOW).answer.status == 400
+
+
+@pytest.mark.parametrize("mime_type", ["text/csv", "application/zip", "image/gif", "image/heic", "video/quicktime", "audio/wav"])
+def test_a_type_that_meta_does_not_take_is_refused_and_the_customer_gets_a_link(world: World, mime_type: str) -> None:
+    refused = world.simulator.handle(upload(world, mime_type), NOW).answer
+    assert (refused.status, error(refused)["code"]) == (400, 100)
+    assert error(refused)["message"].startswith("(#100) Param file must be a file with one of the following types: audio/aac, ")
+    assert error(refused)["message"].endswith(f"Received file of type '{mime_type}'.")
+    file = OutboundFile(name="f", mime_type=mime_type, size_bytes=3, url="https://x.test/f", content=b"abc")
+    world.send(world.say(text="look", file=file))
+    assert [(line.text, line.media) for line in world.handset()][1:] == [("look\nf: https://x.test/f", None)]
+
+
+def test_opus_under_its_own_name_is_taken_and_then_refused(world: World) -> None:
+    uploaded = json.loads(world.simulator.handle(upload(world, "audio/opus"), NOW).answer.body)
+    message = {**text(number_of()), "type": "audio", "audio": {"id": uploaded["id"]}}
+    del message["text"]
+    refused = world.simulator.handle(post(message), NOW).answer
+    assert error(refused)["code"] == 131053
+    assert error(refused)["error_data"]["details"].startswith("Unsupported Audio mime type audio/opus.")
+    sound = OutboundFile(name="v.opus", mime_type="audio/opus", size_bytes=3, url="https://x.test/v", content=b"abc")
+    world.send(world.say(file=sound))
+    shown = world.handset()[-1].media
+    assert shown is not None
+    assert shown["mime_type"] == "audio/ogg"
 
 
 @pytest.mark.parametrize(
