@@ -79,6 +79,11 @@ class MediaPart(Value):
         return f"{label} {self.caption}" if self.caption else label
 
 
+def _degrees(value: float) -> str:
+    """Six decimals, which is a tenth of a metre; no zeros that say nothing."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
 class LocationPart(Value):
     """A place on the map, in degrees (WGS 84)."""
 
@@ -90,9 +95,9 @@ class LocationPart(Value):
 
     @property
     def plain(self) -> str:
-        """`[location: name, address, 53.54, 9.98]`."""
+        """`[location: name, address, 53.541342, 9.984177]`."""
         words = [w for w in (self.name, self.address) if w]
-        return f"[location: {', '.join([*words, f'{self.latitude:g}, {self.longitude:g}'])}]"
+        return f"[location: {', '.join([*words, _degrees(self.latitude), _degrees(self.longitude)])}]"
 
 
 class ContactPart(Value):
@@ -103,11 +108,14 @@ class ContactPart(Value):
     phones: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     organisation: str | None = None
+    addresses: tuple[str, ...] = ()  # each on one line
+    urls: tuple[str, ...] = ()
 
     @property
     def plain(self) -> str:
-        """`[contact: Leo Paz, +34 600 000 000]`."""
-        return f"[contact: {', '.join([self.name, *self.phones, *self.emails])}]"
+        """`[contact: Leo Paz, Paz y Hijos, +34 600 000 000]`."""
+        words = [self.name, self.organisation, *self.phones, *self.emails, *self.addresses, *self.urls]
+        return f"[contact: {', '.join(filter(None, words))}]"
 
 
 class ChoicePart(Value):
@@ -241,6 +249,7 @@ class InboundMessage(InboundEvent):
     parts: tuple[Part, ...] = Field(min_length=1)
     reply_to: str | None = None  # the provider's id of the message it answers
     referral: dict[str, JsonValue] = Field(default_factory=dict)  # from which ad, link or button the customer came
+    forwarded: Literal["once", "often"] | None = None  # the customer passed it on; `often`: it went through many hands
     automatic_reply: bool = False  # the provider has answered it already (an opt-out keyword, say): don't answer again
 
     @property
@@ -285,27 +294,30 @@ class InboundTyping(InboundEvent):
 
 
 class InboundEdit(InboundEvent):
-    """The customer changed a message."""
+    """A message was changed, by whoever wrote it."""
 
     kind: Literal["edit"] = "edit"
     end_user: EndUser
+    author: Author = Author.end_user
     message_id: str
     parts: tuple[Part, ...] = Field(min_length=1)
 
 
 class InboundDeletion(InboundEvent):
-    """The customer took a message back; reps must no longer be shown it."""
+    """A message was taken back, by whoever wrote it; reps must no longer be shown it."""
 
     kind: Literal["deletion"] = "deletion"
     end_user: EndUser
+    author: Author = Author.end_user
     message_id: str
 
 
 class InboundReaction(InboundEvent):
-    """The customer reacted to a message, ours or theirs; no emoji: the reaction was taken back."""
+    """Someone reacted to a message, ours or theirs; no emoji: the reaction was taken back."""
 
     kind: Literal["reaction"] = "reaction"
     end_user: EndUser
+    author: Author = Author.end_user
     message_id: str
     emoji: str | None
 

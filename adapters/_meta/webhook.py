@@ -69,6 +69,14 @@ def list_of(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def objects_in(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects of a list that must hold some. What is there instead comes as an object too (`{name: value}`), so that a signed delivery of a
+    shape that nobody knows is kept for operators, and not passed over."""
+    found = holder.get(name)
+    items = found if isinstance(found, list) and found else [found]
+    return [one if isinstance(one, dict) else {name: one} for one in items]
+
+
 def text_of(value: object) -> str | None:
     """A text or a number as text; None for anything else, and for an empty text (Meta sends `""` for what is not known)."""
     if isinstance(value, str):

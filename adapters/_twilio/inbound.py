@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 
@@ -132,6 +133,7 @@ def _message(fields: Fields, request: RawRequest, account: TwilioAccount, manner
         message_id=sid,
         parts=tuple(_parts(fields, request, manner)),
         reply_to=fields.get("OriginalRepliedMessageSid") or None,
+        forwarded=_forwarded(fields),
         referral={name: fields[theirs] for theirs, name in _REFERRAL.items() if fields.get(theirs)},
         automatic_reply=opt_out in _ANSWERED,
     )
@@ -145,6 +147,13 @@ def _message(fields: Fields, request: RawRequest, account: TwilioAccount, manner
             raw=dict(fields),
             reason="opted_out",
         )
+
+
+def _forwarded(fields: Fields) -> Literal["once", "often"] | None:
+    """WhatsApp's marks, as texts."""
+    if fields.get("FrequentlyForwarded", "").lower() == "true":
+        return "often"
+    return "once" if fields.get("Forwarded", "").lower() == "true" else None
 
 
 def _keyword(fields: Fields, manner: Manner) -> str:
@@ -231,21 +240,32 @@ def _choice(fields: Fields) -> ChoicePart | None:
 
 def _body(fields: Fields) -> str:
     body = fields.get("Body", "")
-    return _unwrapped(body) if _sid(fields).startswith("MM") and not fields.get("MediaUrl0") else body
+    return body if fields.get("MediaUrl0") else _unwrapped(body)
 
 
 def _unwrapped(body: str) -> str:
-    """A long text that some carriers hand over as an MMS without files, base64 inside; anything else as it is.
+    """A long text that some carriers hand over in base64, as an SMS or as an MMS without files; anything else as it is.
 
-    Words happen to be base64 too, so only what is long, whole and turns into readable text counts.
+    It may be cut anywhere, also inside a character, which is then left out. Words happen to be base64 too, so only what is long and turns into
+    readable text counts.
     """
-    if len(body) < 60 or len(body) % 4:
+    if len(body) < 60:
         return body
     try:
-        text = base64.b64decode(body, validate=True).decode()
+        content = base64.b64decode(body[: len(body) - len(body) % 4], validate=True)
     except (binascii.Error, ValueError):
         return body
-    return text if all(letter.isprintable() or letter in "\r\n\t" for letter in text) else body
+    text = _whole_characters(content)
+    readable = text is not None and all(letter.isprintable() or letter in "\r\n\t" for letter in text)
+    return text if text is not None and readable else body
+
+
+def _whole_characters(content: bytes) -> str | None:
+    """UTF-8, without what is left of a last character that was cut; None for other bytes."""
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(content)
+    except UnicodeDecodeError:
+        return None
 
 
 # ------------------------------------------------------------------------------------------------- the rest

@@ -121,12 +121,23 @@ def _message(event: Json, common: Fields) -> Iterator[Inbound]:
     yield InboundMessage(
         **common,
         message_id=_message_id(common, {**event, "message_id": event.get("message_id") or common["event_id"]}),
-        author=Author.business if event.get("author") == "business" else Author.end_user,
+        author=_author(event),
         parts=wire.parts(event),
         reply_to=_message_id(common, event, "reply_to") if event.get("reply_to") is not None else None,
+        forwarded=_forwarded(event),
         referral=kept(dict_of(event.get("referral"))),
         automatic_reply=event.get("automatic_reply") is True,
     )
+
+
+def _forwarded(event: Json) -> Literal["once", "often"] | None:
+    if event.get("forwarded") is None:
+        return None
+    return "often" if _one_of(event, "forwarded", ("once", "often")) == "often" else "once"
+
+
+def _author(event: Json) -> Author:
+    return Author.business if event.get("author") == "business" else Author.end_user
 
 
 def _receipts(event: Json, common: Fields) -> Iterator[Inbound]:
@@ -154,15 +165,16 @@ def _typing(event: Json, common: Fields) -> Iterator[Inbound]:
 
 
 def _edit(event: Json, common: Fields) -> Iterator[Inbound]:
-    yield InboundEdit(**common, message_id=_message_id(common, event), parts=wire.parts(event))
+    yield InboundEdit(**common, author=_author(event), message_id=_message_id(common, event), parts=wire.parts(event))
 
 
 def _deletion(event: Json, common: Fields) -> Iterator[Inbound]:
-    yield InboundDeletion(**common, message_id=_message_id(common, event))
+    yield InboundDeletion(**common, author=_author(event), message_id=_message_id(common, event))
 
 
 def _reaction(event: Json, common: Fields) -> Iterator[Inbound]:
-    yield InboundReaction(**common, message_id=_message_id(common, event), emoji=optional(event, "emoji"))
+    emoji = optional(event, "emoji")
+    yield InboundReaction(**common, author=_author(event), message_id=_message_id(common, event), emoji=emoji)
 
 
 def _ended(event: Json, common: Fields) -> Iterator[Inbound]:

@@ -128,6 +128,8 @@ def _contact(card: Json) -> Part:
         phones=tuple(one for one in list_of(card.get("phones")) if isinstance(one, str)),
         emails=tuple(one for one in list_of(card.get("emails")) if isinstance(one, str)),
         organisation=optional(card, "organisation"),
+        addresses=tuple(one for one in list_of(card.get("addresses")) if isinstance(one, str)),
+        urls=tuple(one for one in list_of(card.get("urls")) if isinstance(one, str)),
     )
 
 

@@ -146,33 +146,36 @@ class _Reader:
             message_id=message_id,
             parts=wire.parts_of(item),
             reply_to=wire.quoted(item),
+            forwarded=wire.forwarded(item),
             referral=wire.referral_of(item),
             remember=_memory(end_user, message_id),
         )
 
-    def _reaction(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
+    def _reaction(self, item: dict[str, Any], end_user: EndUser, author: Author = Author.end_user) -> Inbound:
         reaction = dict_of(item.get("reaction"))
         event_id = _need(item.get("id"), "id")
         return InboundReaction(
             **self.common(event_id, item, end_user),
+            author=author,
             message_id=_need(reaction.get("message_id"), "reaction.message_id"),
             emoji=text_of(reaction.get("emoji")),  # "" or nothing: taken back
-            remember=_number(end_user),  # typing can't hang on a reaction
+            remember=_number(end_user) if author is Author.end_user else {},  # typing can't hang on a reaction
         )
 
-    def _edit(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
+    def _edit(self, item: dict[str, Any], end_user: EndUser, author: Author = Author.end_user) -> Inbound:
         edit = dict_of(item.get("edit"))
         event_id = _need(item.get("id"), "id")
         return InboundEdit(
             **self.common(event_id, item, end_user),
+            author=author,
             message_id=_need(edit.get("original_message_id"), "edit.original_message_id"),
             parts=wire.parts_of(dict_of(edit.get("message"))),
         )
 
-    def _revoke(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
-        original = dict_of(item.get("revoke")).get("original_message_id")
+    def _revoke(self, item: dict[str, Any], end_user: EndUser, author: Author = Author.end_user) -> Inbound:
+        original = _need(dict_of(item.get("revoke")).get("original_message_id"), "revoke.original_message_id")
         event_id = _need(item.get("id"), "id")
-        return InboundDeletion(**self.common(event_id, item, end_user), message_id=_need(original, "revoke.original_message_id"))
+        return InboundDeletion(**self.common(event_id, item, end_user), author=author, message_id=original)
 
     def _system(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
         """WhatsApp's own words: a changed number, a changed identity. The thread stays; the new addresses are aliases."""
@@ -213,14 +216,15 @@ class _Reader:
         message_id, kind = _need(item.get("id"), "id"), text_of(item.get("type"))
         if end_user is None:
             raise _NoSense("no recipient")
-        if kind in ("edit", "revoke", "reaction"):
-            return self.unknown(f"echo_{kind}", item, end_user)
+        if change := _CHANGES.get(kind or ""):
+            return change(self, item, end_user, Author.business)
         return InboundMessage(
             **self.common(message_id, item, end_user),
             message_id=message_id,
             author=Author.business,
             parts=wire.parts_of(item),
             reply_to=wire.quoted(item),
+            forwarded=wire.forwarded(item),
         )
 
     def preference(self, item: dict[str, Any]) -> Inbound:
@@ -243,12 +247,12 @@ class _Reader:
         return self.unknown(f"error_{error.code}" if error else "error", item)
 
 
-_KINDS: Final[dict[str, Callable[[_Reader, dict[str, Any], EndUser], Inbound]]] = {
+_CHANGES: Final[dict[str, Callable[..., Inbound]]] = {
     "reaction": _Reader._reaction,
     "edit": _Reader._edit,
     "revoke": _Reader._revoke,
-    "system": _Reader._system,
 }
+_KINDS: Final[dict[str, Callable[[_Reader, dict[str, Any], EndUser], Inbound]]] = {**_CHANGES, "system": _Reader._system}
 
 _LISTS: Final[dict[str, dict[str, Callable[[_Reader, dict[str, Any]], Inbound]]]] = {
     "messages": {"messages": _Reader.message, "statuses": _Reader.status, "errors": _Reader.fault},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from adapters._meta.webhook import dict_of, list_of, number_of, text_of
+from adapters._meta.webhook import dict_of, list_of, number_of, objects_in, text_of
 from adapters.envelope import (
     ChoicePart,
     ContactPart,
@@ -43,9 +43,10 @@ class Change:
 
 def changes(body: dict[str, Any]) -> Iterator[Change]:
     """All changes of a delivery, in order: Meta batches up to 1,000."""
-    for entry in map(dict_of, list_of(body.get("entry"))):
-        for change in map(dict_of, list_of(entry.get("changes"))):
-            yield Change(text_of(change.get("field")) or "nothing", dict_of(change.get("value")), entry)
+    for entry in objects_in(body, "entry"):
+        for change in objects_in(entry, "changes"):
+            field, value = text_of(change.get("field")), change.get("value")
+            yield Change(field or "nothing", value if isinstance(value, dict) else {"change": change}, entry)
 
 
 def time_of(item: dict[str, Any]) -> datetime | None:
@@ -127,13 +128,26 @@ def _contact(card: dict[str, Any]) -> Part:
         name=spoken or ", ".join(phones) or "contact",
         phones=phones or _in_vcard("TEL", vcard),
         emails=_each(card.get("emails"), "email"),
-        organisation=text_of(dict_of(card.get("org")).get("company")),
+        organisation=text_of(dict_of(card.get("org")).get("company")) or next(iter(_structured("ORG", vcard)), None),
+        addresses=tuple(filter(None, map(_address, map(dict_of, list_of(card.get("addresses")))))) or _structured("ADR", vcard),
+        urls=_each(card.get("urls"), "url") or _in_vcard("URL", vcard),
     )
+
+
+def _address(address: dict[str, Any]) -> str:
+    """One line, as envelopes are written; the country's code only where its name is missing."""
+    names = ("street", "zip", "city", "state", "country" if text_of(address.get("country")) else "country_code")
+    return ", ".join(filter(None, (text_of(address.get(name)) for name in names)))
+
+
+def _structured(name: str, vcard: str) -> tuple[str, ...]:
+    """A vCard property whose fields stand between semicolons (RFC 6350, sections 6.3.1 and 6.6.4), each on one line."""
+    return tuple(line for value in _in_vcard(name, vcard) if (line := ", ".join(filter(None, map(str.strip, value.split(";"))))))
 
 
 def _in_vcard(name: str, vcard: str) -> tuple[str, ...]:
     """The values of a vCard's property; the answer to a request for the phone number comes as one."""
-    found = re.findall(rf"(?im)^(?:item\d+\.)?{name}(?:;[^:\n]{{0,200}})?:([^\r\n]{{1,80}})", vcard)
+    found = re.findall(rf"(?im)^(?:item\d+\.)?{name}(?:;[^:\n]{{0,200}})?:([^\r\n]{{1,200}})", vcard)
     return tuple(value.strip() for value in found)
 
 
@@ -221,6 +235,14 @@ def _first_error(message: dict[str, Any]) -> str | None:
 def quoted(message: dict[str, Any]) -> str | None:
     """The message that it answers; may be one that we never saw."""
     return text_of(dict_of(message.get("context")).get("id"))
+
+
+def forwarded(message: dict[str, Any]) -> Literal["once", "often"] | None:
+    """Whether the customer passed it on; `often` means that it went through more than five hands."""
+    context = dict_of(message.get("context"))
+    if context.get("frequently_forwarded") is True:
+        return "often"
+    return "once" if context.get("forwarded") is True else None
 
 
 def referral_of(message: dict[str, Any]) -> dict[str, Any]:

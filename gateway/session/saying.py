@@ -45,6 +45,8 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
         details["reply_to_message_id"] = message.reply_to
     if answers is not None:
         details["reply_to"] = answers
+    if message.forwarded is not None:
+        details["forwarded"] = message.forwarded
     if message.automatic_reply:
         details["automatic_reply"] = True
     if message.author is Author.end_user:
@@ -55,7 +57,7 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
         details["outside"] = True
         if draft.session.entry_count == 0:  # else the transcript wouldn't say whose it is
             details["end_user"] = draft.session.end_user.id
-        sender = Actor(role=Role.system, id=message.author.value, name=message.author.value)
+        sender = _outsider(message.author)
     entry = draft.write(
         EntryKind.message,
         Visibility.everyone,
@@ -69,12 +71,20 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
     return entry
 
 
+def _outsider(author: Author) -> Actor:
+    """Our side by another tool, or the provider: nobody of this transcript."""
+    return Actor(role=Role.system, id=author.value, name=author.value)
+
+
 def m1_customer_changed(session: Session, command: CustomerChanged, facts: Facts) -> Decision:
     """M1: an edit, a deletion or a reaction is a line of its own, also after the end: what was taken back must not be shown."""
     draft = Draft(session, facts)
     change = command.change
     details: dict[str, JsonValue] = {"message_id": change.message_id, "number": command.number}
     sender = end_user_of(session)
+    if change.author is not Author.end_user:
+        details["outside"] = True
+        sender = _outsider(change.author)
     if change.kind == "edit":
         text = words_of(change.parts)
         draft.write(EntryKind.message_edited, Visibility.everyone, sender=sender, text=text, parts=change.parts, details=details)

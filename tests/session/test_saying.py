@@ -208,6 +208,28 @@ def test_M1_edits_deletions_and_reactions_are_lines_of_their_own(ended: bool) ->
     assert play.timers.keys() <= {("idle", "")}
 
 
+def test_M1_what_our_side_changes_by_another_tool_is_not_said_of_the_customer() -> None:
+    play = active()
+    common = {**CHANGED, "author": Author.business}
+    changes: list[InboundEdit | InboundDeletion | InboundReaction] = [
+        InboundEdit(message_id="message-1", parts=(TextPart(text="at seven"),), **common),  # type: ignore[arg-type]
+        InboundDeletion(message_id="message-1", **common),  # type: ignore[arg-type]
+        InboundReaction(message_id="message-1", emoji="👍", **common),  # type: ignore[arg-type]
+    ]
+    for change in changes:
+        decision = play.ok(c.CustomerChanged(change=change, number=1))
+        (entry,) = decision.entries
+        assert entry.sender is not None
+        assert (entry.sender.role.value, entry.sender.name, entry.details["outside"]) == ("system", "business", True)
+    assert play.said() == []
+
+
+def test_M1_what_the_customer_passed_on_is_marked() -> None:
+    play = active()
+    play.customer("chain letter", forwarded="often")
+    assert play.entry("message").details["forwarded"] == "often"
+
+
 # ---------------------------------------------------------------------------------------------------- M2
 
 

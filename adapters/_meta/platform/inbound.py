@@ -44,7 +44,7 @@ def parse(request: RawRequest, account: PlatformAccount, kind: str) -> list[Inbo
     if body.get("object") != kind:
         return [_Reader(request, account, {}).unknown("other_object", body)]
     events: list[Inbound] = []
-    for entry in map(dict_of, list_of(body.get("entry"))):
+    for entry in webhook.objects_in(body, "entry"):
         events += islice(_Reader(request, account, entry).events(), _MOST_EVENTS + 1 - len(events))
     if len(events) > _MOST_EVENTS:
         raise NotUnderstood(f"more than {_MOST_EVENTS} events in one delivery: Meta sends 1,000 at most")

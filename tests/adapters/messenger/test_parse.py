@@ -169,3 +169,19 @@ def test_events_of_another_page_are_put_aside() -> None:
 def test_what_is_no_json_object_is_not_understood(body: bytes) -> None:
     with pytest.raises(NotUnderstood):
         parse(request(body), account())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "page", "entry": "nonsense"},
+        {"object": "page"},
+        {"object": "page", "entry": []},
+        {"object": "page", "entry": [7]},
+        {"object": "page", "entry": [{"id": PAGE, "messaging": {"sender": 1}}]},
+    ],
+)
+def test_a_signed_delivery_of_a_strange_shape_is_kept_as_unknown(body: dict[str, Any]) -> None:
+    (found,) = parse(request(body), account())
+    assert isinstance(found, InboundUnknown)
+    assert found.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -132,6 +133,19 @@ def test_kinds_of_files(mime_type: str, media: str) -> None:
 )
 def test_long_words_are_not_taken_for_base64(body: str) -> None:
     assert message(request(MessageSid=MMS, Body=body)).plain == body
+
+
+LONG = "Grüße aus Köln, und bis nächste Woche! ☂☂☂ Wir sehen uns dann am Bahnhof."
+
+
+@pytest.mark.parametrize("sid", ["SM1", "MM1"])
+@pytest.mark.parametrize("lost", range(9))
+def test_a_text_in_base64_is_read_wherever_the_carrier_cut_it(sid: str, lost: int) -> None:
+    """Cut between bytes of a character, or between the four letters that stand for three bytes."""
+    wrapped = base64.b64encode((LONG + "☂☂☂").encode()).decode()
+    text = message(request(MessageSid=sid, Body=wrapped[: len(wrapped) - lost])).plain
+    assert text.startswith(LONG)
+    assert set(text.removeprefix(LONG)) <= {"☂"}
 
 
 @pytest.mark.parametrize("data", ["{", "NaN", '{"a":NaN}', "[" * 5_000, '"x"', "null", "0"])

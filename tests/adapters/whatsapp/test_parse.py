@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.envelope import InboundMessage, InboundUnknown, MediaPart
+from adapters.envelope import InboundDeletion, InboundEdit, InboundMessage, InboundReaction, InboundUnknown, MediaPart
 from adapters.errors import NotUnderstood
 from adapters.whatsapp.inbound import parse
 from tests.adapters.whatsapp.account import FIXTURES, KIM, NUMBER, account, messages, request
@@ -157,3 +157,91 @@ def test_the_address_of_a_file_reaches_no_reader() -> None:
     event = only(text(type="image", image={"id": "900001", "url": "https://lookaside.example/?secret=1"}))
     assert "lookaside" not in repr(event)
     assert event.parts[0].source == {"id": "900001"}
+
+
+def echoes(*items: Any) -> dict[str, Any]:
+    body = messages()
+    value = body["entry"][0]["changes"][0]["value"]
+    body["entry"][0]["changes"][0] = {
+        "field": "smb_message_echoes",
+        "value": {"metadata": value["metadata"], "message_echoes": list(items)},
+    }
+    return body
+
+
+def test_what_staff_change_in_the_phone_app_changes_the_message_and_is_staff_s() -> None:
+    common = {"from": "15550002222", "to": NUMBER, "to_user_id": KIM, "timestamp": "1789640000"}
+    edit = {"type": "edit", "edit": {"original_message_id": "wamid.1", "message": {"type": "text", "text": {"body": "at seven"}}}}
+    revoke = {"type": "revoke", "revoke": {"original_message_id": "wamid.1"}}
+    reaction = {"type": "reaction", "reaction": {"message_id": "wamid.1", "emoji": "👍"}}
+    found = parse(
+        request(echoes(*({**common, "id": f"wamid.{one['type']}", **one} for one in (edit, revoke, reaction)))), account()
+    )
+    assert [one.kind for one in found] == ["edit", "deletion", "reaction"]
+    for one in found:
+        assert isinstance(one, InboundEdit | InboundDeletion | InboundReaction)
+        assert (one.author, one.message_id, one.end_user.address) == ("business", "wamid.1", KIM)
+
+
+@pytest.mark.parametrize(
+    ("context", "forwarded"),
+    [({}, None), ({"forwarded": True}, "once"), ({"frequently_forwarded": True}, "often"), ({"forwarded": "no"}, None)],
+)
+def test_what_was_passed_on_is_marked(context: dict[str, Any], forwarded: str | None) -> None:
+    assert only(text(context=context)).forwarded == forwarded
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "whatsapp_business_account", "entry": "nonsense"},
+        {"object": "whatsapp_business_account"},
+        {"object": "whatsapp_business_account", "entry": []},
+        {"object": "whatsapp_business_account", "entry": [7]},
+        {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": {"field": "messages"}}]},
+        {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [[]]}]},
+        {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "messages", "value": "x"}]}]},
+        {
+            "object": "whatsapp_business_account",
+            "entry": [{"id": "1", "changes": [{"field": "messages", "value": {"messages": 1}}]}],
+        },
+    ],
+)
+def test_a_signed_delivery_of_a_strange_shape_is_kept_as_unknown(body: dict[str, Any]) -> None:
+    (event,) = parse(request(body), account())
+    assert isinstance(event, InboundUnknown)
+    assert event.reason
+
+
+def test_a_card_brings_its_addresses_and_pages() -> None:
+    card = {
+        "name": {"formatted_name": "Leo Paz"},
+        "addresses": [
+            {"street": "Gran Via 1", "zip": "28013", "city": "Madrid", "country": "Spain", "country_code": "es", "type": "WORK"},
+            {"city": "Vigo", "country_code": "es"},
+            {},
+        ],
+        "urls": [{"url": "https://paz.example", "type": "WORK"}],
+    }
+    (part,) = only(text(type="contacts", contacts=[card])).parts
+    assert part.addresses == ("Gran Via 1, 28013, Madrid, Spain", "Vigo, es")
+    assert part.urls == ("https://paz.example",)
+    assert part.plain == "[contact: Leo Paz, Gran Via 1, 28013, Madrid, Spain, Vigo, es, https://paz.example]"
+
+
+def test_a_vcard_brings_them_too() -> None:
+    lines = (
+        "BEGIN:VCARD",
+        "FN:Leo Paz",
+        "ORG:Paz;Sales",
+        "ADR;TYPE=work:;;Gran Via 1;Madrid;;28013;Spain",
+        "URL:https://paz.example",
+    )
+    (part,) = only(text(type="contacts", contacts=[{"vcard": "\r\n".join(lines)}])).parts
+    assert (part.organisation, part.urls) == ("Paz, Sales", ("https://paz.example",))
+    assert part.addresses == ("Gran Via 1, Madrid, 28013, Spain",)
+
+
+def test_a_place_is_told_to_a_metre() -> None:
+    (part,) = only(text(type="location", location={"latitude": 53.541342, "longitude": -122.984177})).parts
+    assert part.plain == "[location: 53.541342, -122.984177]"

@@ -39,6 +39,7 @@ export function messageLine({ entry, side, lead, reactions, replyTo }, actions) 
   const bubble = h(
     "div",
     { class: "bubble" },
+    entry.details?.forwarded && h("p", { class: "muted" }, entry.details.forwarded === "often" ? "Forwarded many times" : "Forwarded"),
     replyTo && h("p", { class: "quote", dir: "auto" }, h("span", { class: "unseen" }, "In reply to: "), replyTo.deleted ? "a message that was taken back" : (replyTo.text ?? "a file")),
     content(entry, actions),
     reactions?.length > 0 && h("p", { class: "reactions" }, h("span", { class: "unseen" }, "Reactions: "), reactions.join(" ")),
@@ -111,9 +112,9 @@ const PARTS = {
       "p",
       { class: "place" },
       icon("pin"),
-      h("span", {}, (name || address) && h("span", { dir: "auto" }, [name, address].filter(Boolean).join(", "), " "), h("a", { href: `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`, target: "_blank", rel: "noopener noreferrer" }, `Map: ${latitude.toFixed(5)}, ${longitude.toFixed(5)}`)),
+      h("span", {}, (name || address) && h("span", { dir: "auto" }, [name, address].filter(Boolean).join(", "), " "), h("a", { href: `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`, target: "_blank", rel: "noopener noreferrer" }, `Map: ${latitude.toFixed(6)}, ${longitude.toFixed(6)}`)),
     ),
-  contact: ({ name, phones, emails, organisation }) => h("p", { class: "place" }, icon("contact"), h("span", { dir: "auto" }, [name, organisation, ...(phones ?? []), ...(emails ?? [])].filter(Boolean).join(", "))),
+  contact: ({ name, phones, emails, organisation, addresses, urls }) => h("p", { class: "place" }, icon("contact"), h("span", { dir: "auto" }, linked([name, organisation, ...(phones ?? []), ...(emails ?? []), ...(addresses ?? []), ...(urls ?? [])].filter(Boolean).join(", ")))),
   choice: ({ title, description, fields }) =>
     h("div", { class: "choice" }, h("p", { class: "text", dir: "auto" }, h("span", { class: "tag" }, "Chose"), " ", title), description && h("p", { class: "muted", dir: "auto" }, description), Object.keys(fields ?? {}).length > 0 && h("dl", {}, Object.entries(fields).map(([key, value]) => [h("dt", {}, key), h("dd", { dir: "auto" }, typeof value === "string" ? value : JSON.stringify(value))]))),
   sticker: (part, actions, entry) => (part.media?.url ? media(part.media, actions, entry, part.text || "Sticker") : h("p", { class: "place" }, icon("sticker"), part.text ? `Sticker: ${part.text}` : "Sticker")),
