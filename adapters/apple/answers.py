@@ -9,6 +9,7 @@ Source: Apple, "Type interactive", "List picker", "Time picker", "Quick reply", 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -31,7 +32,7 @@ def answer_parts(interactive: Mapping[str, Any]) -> list[Part]:
 
 
 def reference_parts(reference: Mapping[str, Any]) -> list[Part]:
-    """A large answer: its title at once, where one came along, and the answer itself as a file to fetch."""
+    """A large answer: its title at once, or words that stand for it, and the answer itself as a file to fetch."""
     where = file_source(reference)
     title = words(reference, "title")
     bid = words(reference, "bid") or BALLOON
@@ -43,7 +44,16 @@ def reference_parts(reference: Mapping[str, Any]) -> list[Part]:
         source={**where, "bid": bid} if where else {},
         reason=None if where else "Apple's message lacks what it takes to fetch the answer",
     )
-    return [ChoicePart(title=title), answer] if title else [answer]
+    words_for_it = "[an answer that is too large to come along; what was chosen is in the file]"
+    first: Part = ChoicePart(title=title) if title else UnknownPart(provider_type="large_answer", fallback=words_for_it)
+    return [first, answer]
+
+
+def name_of_answer(interactive: Mapping[str, Any]) -> str:
+    """A file name that says what was chosen, as far as it is known: `Blue mug, L.json`."""
+    told = [part.plain for part in answer_parts(interactive) if not part.plain.startswith("[")]  # a label says nothing
+    name = re.sub(r"[\x00-\x1f\x7f/\\\\:]+", " ", ", ".join(told)).strip(" .")
+    return f"{name[:80].strip()}.json" if name else "answer.json"
 
 
 def same_answer_id(interactive: Mapping[str, Any]) -> str | None:

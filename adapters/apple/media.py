@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from adapters.apple import mmcs
 from adapters.apple.account import AppleAccount
+from adapters.apple.answers import name_of_answer
 from adapters.apple.outbound import answer_of, authorised, status_code, taken
-from adapters.apple.wire import BALLOON, MAX_FILE_BYTES, words
+from adapters.apple.wire import BALLOON, MAX_FILE_BYTES, section, words
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply
 from adapters.envelope import MediaPart
 from adapters.errors import SendFailed, Verdict
@@ -107,7 +108,8 @@ def _decoded(reply: HttpReply, packed: bytes, now: datetime) -> Fetched:
     """The JSON counts whatever the status is (implementations rely on it); 403 was met where there is none."""
     answer: dict[str, Any] = answer_of(reply)
     if "data" in answer or "interactiveData" in answer:
-        return Fetched(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"), "application/json", "answer.json")
+        content = json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+        return Fetched(content, "application/json", name_of_answer(section(answer, "interactiveData") or answer))
     if taken(reply) or reply.status in (400, 401, 403, 404):
         return Fetched(packed, "application/x-plist", "answer.plist")
     raise failure(reply, now, provider_code=status_code(reply))

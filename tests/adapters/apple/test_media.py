@@ -153,7 +153,23 @@ def test_a_large_answer_is_unpacked_and_decoded(zipped: bool, status: int) -> No
     assert decode.headers["bid"] == BALLOON
     assert decode.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert decode.headers["source-id"] == BUSINESS
-    assert (json.loads(fetched.content), fetched.mime_type, fetched.name) == (JSON_ANSWER, "application/json", "answer.json")
+    assert (json.loads(fetched.content), fetched.mime_type, fetched.name) == (JSON_ANSWER, "application/json", "Blue.json")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ({"listPicker": {"sections": [{"items": [{"title": "Blue mug"}, {"title": "L"}]}]}}, "Blue mug, L.json"),
+        ({"replyMessage": {"title": "../etc/passwd\n"}}, "etc passwd.json"),
+        ({"replyMessage": {"title": "x" * 500}}, f"{'x' * 80}.json"),
+        ({"payment": {}}, "answer.json"),
+        ({}, "answer.json"),
+    ],
+)
+def test_a_large_answer_s_file_is_called_by_what_was_chosen(data: dict[str, Any], name: str) -> None:
+    wanted, file = locked_answer(PACKED)
+    _, fetched = play(media(wanted, account(), NOW), ADDRESS, file, HttpReply(200, {}, json.dumps({"data": data}).encode()))
+    assert fetched.name == name
 
 
 def test_an_answer_that_apple_will_not_decode_is_kept_packed() -> None:

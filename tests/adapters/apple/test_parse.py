@@ -40,7 +40,10 @@ CASES: dict[str, tuple[str, str]] = {  # fixture -> kind, and what a rep reads o
     "app_message": ("message", "Seat 4"),
     "interactive_novelty": ("message", "[interactive message]"),
     "large_answer": ("message", "Blue\n[file: answer.json]"),
-    "large_answer_also_as_attachment": ("message", "[file: answer.json]"),
+    "large_answer_also_as_attachment": (
+        "message",
+        "[an answer that is too large to come along; what was chosen is in the file]\n[file: answer.json]",
+    ),
     "interactive_without_data": ("unknown", "malformed"),
     "typing_start": ("typing", "True"),
     "typing_end": ("typing", "False"),
