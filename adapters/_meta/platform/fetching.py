@@ -10,6 +10,7 @@ from typing import Final
 
 from adapters._meta import graph
 from adapters._meta.account import PlatformAccount
+from adapters._meta.platform import people
 from adapters._meta.platform.failures import ERRORS
 from adapters._meta.webhook import text_of
 from adapters.contract import Fetched, Flow, HttpCall
@@ -38,6 +39,8 @@ def media(part: MediaPart, account: PlatformAccount, now: datetime) -> Flow[Fetc
 
 def profile(end_user: EndUser, account: PlatformAccount, fields: str) -> Flow[EndUser]:
     """Name and picture, where the app may know them; the same end user where not (`{}`, or an error)."""
+    if not people.has_profile(end_user):
+        return end_user
     call = graph.get(account, end_user.address, {"fields": fields}, cache_seconds=_PROFILE_SECONDS)
     reply = yield call
     if not graph.good(reply):

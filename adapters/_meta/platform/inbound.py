@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from adapters._meta import webhook
 from adapters._meta.account import PlatformAccount
-from adapters._meta.platform import wire
+from adapters._meta.platform import people, wire
 from adapters._meta.webhook import dict_of, digest_of, list_of, text_of
 from adapters.contract import RawRequest
 from adapters.envelope import (
-    Address,
     Author,
     EndUser,
     Inbound,
@@ -117,10 +116,7 @@ class _Reader:
 
     def _customer(self, item: dict[str, Any]) -> EndUser | None:
         """Whoever of sender and recipient isn't we."""
-        sides = [dict_of(item.get(side)) for side in ("sender", "recipient")]
-        ids = [text_of(side.get("id")) or text_of(side.get("user_ref")) for side in sides]
-        found = next((one for one in ids if one and one != self.account.own_id), None)
-        return EndUser(address=Address(found)) if found else None
+        return people.customer_of(item, self.account.own_id)
 
     def _known_customer(self, item: dict[str, Any]) -> EndUser:
         customer = self._customer(item)
@@ -160,6 +156,7 @@ class _Reader:
             message_id=mid,
             parts=parts,
             reply_to=wire.quoted(holder),
+            remember=people.remembered(self._customer(item)),
             referral=wire.referral_of(holder),
         )
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from adapters._meta import graph
 from adapters._meta.account import PlatformAccount
+from adapters._meta.platform import people
 from adapters._meta.platform.failures import ERRORS, MEDIA
 from adapters._meta.webhook import text_of
 from adapters.contract import FileRule, Flow, FormFile, HttpCall, HttpReply, Sent
@@ -44,7 +45,7 @@ def window(message: Say | Notice, account: PlatformAccount, now: datetime) -> di
 
 def body_of(message: Say | Notice, content: Mapping[str, Any], how: Mapping[str, str]) -> dict[str, Any]:
     """The Send API's body."""
-    body: dict[str, Any] = {"recipient": {"id": message.to}, **how, "message": {**content, "metadata": message.id}}
+    body: dict[str, Any] = {"recipient": people.recipient(message), **how, "message": {**content, "metadata": message.id}}
     if isinstance(message, Say) and message.reply_to:
         body["reply_to"] = {"mid": message.reply_to}
     return body
@@ -141,7 +142,7 @@ def failed(reply: HttpReply, message: Say | Notice, now: datetime) -> SendFailed
 
 def typing(message: TypingSignal, account: PlatformAccount, now: datetime, extra: Mapping[str, str]) -> Flow[Sent]:
     """Dots in the chat; Meta lets them go out by themselves after some 20 seconds. Who answers has read, so the chat is marked as seen."""
-    person = {"recipient": {"id": message.to}}
+    person = {"recipient": people.recipient(message)}
     if message.on and account.mark_seen:
         yield graph.post(account, f"{account.node}/messages", {**person, "sender_action": "mark_seen"})
     body = {**person, "sender_action": "typing_on" if message.on else "typing_off", **extra}
