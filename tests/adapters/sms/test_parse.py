@@ -138,7 +138,7 @@ def test_long_words_are_not_taken_for_base64(body: str) -> None:
 LONG = "Grüße aus Köln, und bis nächste Woche! ☂☂☂ Wir sehen uns dann am Bahnhof."
 
 
-@pytest.mark.parametrize("sid", ["SM1", "MM1"])
+@pytest.mark.parametrize("sid", [SID, MMS])
 @pytest.mark.parametrize("lost", range(9))
 def test_a_text_in_base64_is_read_wherever_the_carrier_cut_it(sid: str, lost: int) -> None:
     """Cut between bytes of a character, or between the four letters that stand for three bytes."""
