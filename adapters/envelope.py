@@ -15,8 +15,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NewType
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter
 from pydantic_core import to_json
+
+from adapters.referral import Referral, words
 
 ChannelId = NewType("ChannelId", str)
 Address = NewType("Address", str)  # the end user's address on the channel: opaque, unique within the channel
@@ -147,6 +149,68 @@ class StickerPart(Value):
         return f"[sticker: {self.text}]" if self.text else "[sticker]"
 
 
+class ProductPart(Value):
+    """A product of the business's catalogue that the customer sent. `price` is written as the provider writes it."""
+
+    type: Literal["product"] = "product"
+    title: str | None = None
+    price: str | None = None
+    retailer_id: str | None = None  # the shop's own id
+    product_id: str | None = None  # the provider's
+    catalog_id: str | None = None
+
+    @property
+    def plain(self) -> str:
+        """`[product: Lamp, $40, SKU 17]`."""
+        return f"[product: {', '.join(filter(None, [self.title, self.price, self.retailer_id or self.product_id])) or '?'}]"
+
+
+class OrderItem(Value):
+    """A line of an order; `price` is that of one piece."""
+
+    title: str | None = None
+    retailer_id: str | None = None
+    product_id: str | None = None
+    quantity: str | None = None
+    price: str | None = None
+    currency: str | None = None
+
+    @property
+    def plain(self) -> str:
+        """`2 × Lamp (SKU 17) at 9.5 EUR`."""
+        name = self.title or self.retailer_id or self.product_id or "?"
+        known_by = f" ({self.retailer_id})" if self.title and self.retailer_id else ""
+        price = f" at {self.price} {self.currency or ''}".rstrip() if self.price else ""
+        return f"{self.quantity or '?'} × {name}{known_by}{price}"
+
+
+class OrderPart(Value):
+    """A cart that the customer sent, with what they wrote beside it. Nothing is bought by it: the business answers."""
+
+    type: Literal["order"] = "order"
+    items: tuple[OrderItem, ...] = ()
+    note: str | None = None
+    catalog_id: str | None = None
+
+    @property
+    def plain(self) -> str:
+        """`[order: 2 × SKU1 at 9.5 EUR; 1 × SKU2] as a gift, please`."""
+        lines = f"[order: {'; '.join(item.plain for item in self.items) or 'empty'}]"
+        return f"{lines} {self.note}" if self.note else lines
+
+
+class CallPart(Value):
+    """The customer called, and nobody answered."""
+
+    type: Literal["call"] = "call"
+    outcome: Literal["missed"] = "missed"
+
+    @property
+    def plain(self) -> str:
+        """`[missed call]`."""
+        return "[missed call]"
+
+
 class UnknownPart(Value):
     """Something this version has no form for, kept with a plain text instead of being dropped."""
 
@@ -161,7 +225,16 @@ class UnknownPart(Value):
 
 
 Part = Annotated[
-    TextPart | MediaPart | LocationPart | ContactPart | ChoicePart | StickerPart | UnknownPart,
+    TextPart
+    | MediaPart
+    | LocationPart
+    | ContactPart
+    | ChoicePart
+    | StickerPart
+    | ProductPart
+    | OrderPart
+    | CallPart
+    | UnknownPart,
     Field(discriminator="type"),
 ]
 
@@ -240,7 +313,11 @@ class InboundEvent(Value):
 
 
 class InboundMessage(InboundEvent):
-    """Something said. `end_user` is always there; `message_id` is the provider's id, for receipts, replies and edits."""
+    """Something said. `end_user` is always there; `message_id` is the provider's id, for receipts, replies and edits.
+
+    `standby`: another app of the business answers this conversation now. The message is kept aside, and stands in the transcript
+    when the conversation is handed to us.
+    """
 
     kind: Literal["message"] = "message"
     end_user: EndUser
@@ -248,9 +325,10 @@ class InboundMessage(InboundEvent):
     author: Author = Author.end_user
     parts: tuple[Part, ...] = Field(min_length=1)
     reply_to: str | None = None  # the provider's id of the message it answers
-    referral: dict[str, JsonValue] = Field(default_factory=dict)  # from which ad, link or button the customer came
     forwarded: Literal["once", "often"] | None = None  # the customer passed it on; `often`: it went through many hands
+    referral: Referral | None = None  # the ad, link or product that the customer came by
     automatic_reply: bool = False  # the provider has answered it already (an opt-out keyword, say): don't answer again
+    standby: bool = False
 
     @property
     def plain(self) -> str:
@@ -330,6 +408,29 @@ class InboundEnded(InboundEvent):
     reason: Literal["ended", "closed", "blocked", "opted_out"]
 
 
+class InboundReferral(InboundEvent):
+    """The customer came by an ad, a link or a plug-in, and said nothing (yet)."""
+
+    kind: Literal["referral"] = "referral"
+    end_user: EndUser
+    referral: Referral
+    standby: bool = False  # as of a message
+
+
+class InboundHandover(InboundEvent):
+    """Another app of the business gave us the conversation (`to_us`), took it (`away`), or asks for it (`requested`).
+
+    `app` names that app, `app_id` is its id at the provider; `metadata` is what it tells us with it.
+    """
+
+    kind: Literal["handover"] = "handover"
+    end_user: EndUser
+    change: Literal["to_us", "away", "requested"]
+    app: Annotated[str | None, BeforeValidator(words(200))] = None
+    app_id: Annotated[str | None, BeforeValidator(words(200))] = None
+    metadata: Annotated[str | None, BeforeValidator(words(1_000))] = None
+
+
 class InboundUnknown(InboundEvent):
     """Anything else: kept, shown to operators, never an error. `reason` says what it was in a word (`follow`, `beacon`)."""
 
@@ -345,6 +446,8 @@ Inbound = Annotated[
     | InboundDeletion
     | InboundReaction
     | InboundEnded
+    | InboundReferral
+    | InboundHandover
     | InboundUnknown,
     Field(discriminator="kind"),
 ]

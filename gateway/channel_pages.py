@@ -37,6 +37,9 @@ _INBOUND: Final = {
     "message.contact": "contact card",
     "message.choice": "answer to buttons, lists, forms",
     "message.sticker": "sticker",
+    "message.product": "product of the catalogue",
+    "message.order": "order",
+    "message.call": "missed call",
     "message.unknown": "anything else, in plain words",
     "reaction": "reaction",
     "edit": "changed message",
@@ -44,6 +47,8 @@ _INBOUND: Final = {
     "typing": "typing",
     "receipt": "receipts",
     "ended": "the customer ends, blocks or opts out",
+    "referral": "came by an ad or a link, without a word",
+    "handover": "handed over by another app",
     "unknown": "unknown events are kept",
 }
 _OUTBOUND: Final = {

@@ -36,6 +36,7 @@ from adapters.envelope import (
     TextPart,
     UnknownPart,
 )
+from adapters.referral import Referral, referral
 from adapters.signing import sha256_hex
 
 LAST_SID: Final = "last_sid"  # memory: their last message, to show typing under
@@ -51,18 +52,9 @@ _STATUSES: Final = {
 }
 _ANSWERED: Final = frozenset({"STOP", "START", "HELP"})  # OptOutType: Twilio has replied to these itself
 _MAX_MEDIA: Final = 20  # Twilio sends 10 at most
-_REFERRAL: Final = {
-    "ReferralBody": "body",
-    "ReferralHeadline": "headline",
-    "ReferralSourceId": "source_id",
-    "ReferralSourceType": "source_type",
-    "ReferralSourceUrl": "source_url",
-    "ReferralMediaId": "media_id",
-    "ReferralMediaContentType": "media_content_type",
-    "ReferralMediaUrl": "media_url",
-    "ReferralNumMedia": "num_media",
-    "ReferralCtwaClid": "ctwa_clid",
-}
+_USED: Final = frozenset(
+    f"Referral{name}" for name in ("SourceType", "SourceId", "Headline", "Body", "SourceUrl", "MediaUrl", "CtwaClid")
+)
 _PLACE: Final = {"FromCity": "city", "FromState": "state", "FromZip": "zip", "FromCountry": "country"}
 
 
@@ -134,7 +126,7 @@ def _message(fields: Fields, request: RawRequest, account: TwilioAccount, manner
         parts=tuple(_parts(fields, request, manner)),
         reply_to=fields.get("OriginalRepliedMessageSid") or None,
         forwarded=_forwarded(fields),
-        referral={name: fields[theirs] for theirs, name in _REFERRAL.items() if fields.get(theirs)},
+        referral=_referral(fields),
         automatic_reply=opt_out in _ANSWERED,
     )
     yield message
@@ -154,6 +146,22 @@ def _forwarded(fields: Fields) -> Literal["once", "often"] | None:
     if fields.get("FrequentlyForwarded", "").lower() == "true":
         return "often"
     return "once" if fields.get("Forwarded", "").lower() == "true" else None
+
+
+def _referral(fields: Fields) -> Referral | None:
+    """The ad or post of Meta's that the customer clicked on (WhatsApp). Source: Twilio, "WhatsApp-specific parameters"."""
+    given = {name.removeprefix("Referral"): value for name, value in fields.items() if name.startswith("Referral") and value}
+    return referral(
+        "ad" if given.get("SourceType") == "ad" else "post" if given.get("SourceType") == "post" else "other",
+        id=given.get("SourceId"),
+        headline=given.get("Headline"),
+        body=given.get("Body"),
+        url=given.get("SourceUrl"),
+        media_url=given.get("MediaUrl"),
+        click_id=given.get("CtwaClid"),
+        given={f"Referral{name}": value for name, value in given.items()},
+        used=_USED,
+    )
 
 
 def _keyword(fields: Fields, manner: Manner) -> str:

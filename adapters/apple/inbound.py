@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
-from pydantic import JsonValue
-
 from adapters.apple import tokens
 from adapters.apple.account import AppleAccount
 from adapters.apple.answers import answer_parts, reference_parts, same_answer_id
@@ -32,6 +30,7 @@ from adapters.envelope import (
     Part,
 )
 from adapters.errors import NotAuthentic, NotUnderstood
+from adapters.referral import referral
 from adapters.signing import require_secrets, sha256_hex
 
 _Fields = dict[str, Any]
@@ -183,9 +182,9 @@ def _interactive(raw: _Fields, fields: _Fields, account: AppleAccount) -> Inboun
 
 def _message(raw: _Fields, fields: _Fields, parts: list[Part]) -> InboundMessage:
     """Something said; it opens a closed conversation again. `intent` and `group` come from the link that led here: hints, no proof."""
-    referral: dict[str, JsonValue] = {name: value for name in ("intent", "group") if (value := words(raw, name))}
+    came_by = referral("link", ref=words(raw, "intent"), group=words(raw, "group"))
     said = fields | {"remember": {**fields["remember"], "closed": None}}
-    return InboundMessage(**said, message_id=words(raw, "id") or fields["event_id"], parts=tuple(parts), referral=referral)
+    return InboundMessage(**said, message_id=words(raw, "id") or fields["event_id"], parts=tuple(parts), referral=came_by)
 
 
 def _typing(raw: _Fields, fields: _Fields, account: AppleAccount) -> Inbound:

@@ -31,9 +31,12 @@ ADAPTER = Adapter(
                 "message.sticker",
                 "message.choice",
                 "message.unknown",
+                "message.product",
                 "receipt",
                 "deletion",
                 "reaction",
+                "referral",
+                "handover",
                 "unknown",
             }
         ),

@@ -33,9 +33,13 @@ ADAPTER = Adapter(
                 "message.location",
                 "message.choice",
                 "message.unknown",
+                "message.product",
+                "message.order",
                 "receipt",
                 "edit",
                 "reaction",
+                "referral",
+                "handover",
                 "unknown",
             }
         ),

@@ -125,7 +125,7 @@ def _message(event: Json, common: Fields) -> Iterator[Inbound]:
         parts=wire.parts(event),
         reply_to=_message_id(common, event, "reply_to") if event.get("reply_to") is not None else None,
         forwarded=_forwarded(event),
-        referral=kept(dict_of(event.get("referral"))),
+        referral=wire.referral_of(dict_of(event.get("referral"))),
         automatic_reply=event.get("automatic_reply") is True,
     )
 

@@ -25,6 +25,7 @@ from adapters.envelope import (
 )
 from adapters.file_types import type_of
 from adapters.reading import Malformed, count, dict_of, kept, list_of, number, optional, text
+from adapters.referral import Referral, ReferralSource, ReferredProduct, referral
 
 Json: TypeAlias = Mapping[str, Any]
 Family: TypeAlias = Literal["image", "video", "audio", "voice", "file"]
@@ -163,6 +164,18 @@ _READERS: Final = {
     "sticker": _sticker,
     "other": _other,
 }
+
+
+_SOURCES: Final[tuple[ReferralSource, ...]] = ("ad", "post", "link", "product", "story", "optin", "page", "other")
+_WORDS: Final = ("id", "ref", "group", "headline", "body", "url", "media_url")
+
+
+def referral_of(given: Json) -> Referral | None:
+    """Where the customer came from, by the envelope's own names; `product` is an id of the shop's. Other members are kept as `extra`."""
+    source: ReferralSource = next((one for one in _SOURCES if one == given.get("source")), "other")
+    product = ReferredProduct(id=optional(given, "product")) if given.get("product") else None
+    known = {name: given.get(name) for name in _WORDS}
+    return referral(source, product=product, given=given, used=frozenset({"source", "product", *_WORDS}), **known)
 
 
 def _web_address(url: str | None) -> str | None:

@@ -26,6 +26,7 @@ from adapters.envelope import (
 )
 from adapters.errors import NotUnderstood
 from adapters.reading import Fields, Malformed, count, dict_of, each, json_object, list_of, moment, optional, text
+from adapters.referral import Referral, referral
 from adapters.webchat.account import WebchatAccount
 
 _RECEIPTS: Final[Mapping[Any, ReceiptStatus]] = {"read": ReceiptStatus.read, "delivered": ReceiptStatus.delivered}
@@ -80,8 +81,14 @@ def _message(event: dict[str, Any], common: Fields) -> InboundMessage:
         message_id=text(message, "id"),
         parts=(_part(message),),
         reply_to=optional(message, "reply_to"),
-        referral=dict_of(event.get("page")),
+        referral=_page(dict_of(event.get("page"))),
     )
+
+
+def _page(page: dict[str, Any]) -> Referral | None:
+    """The page of the site that the visitor writes from."""
+    used = frozenset({"url", "title"})
+    return referral("page", url=page.get("url"), headline=page.get("title"), given=page, used=used)
 
 
 def _part(message: dict[str, Any]) -> Part:

@@ -33,10 +33,13 @@ ADAPTER = Adapter(
                 "message.contact",
                 "message.choice",
                 "message.unknown",
+                "message.order",
+                "message.call",
                 "receipt",
                 "edit",
                 "deletion",
                 "reaction",
+                "handover",
                 "unknown",
             }
         ),

@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from adapters._meta import graph, webhook
-from adapters._meta.webhook import dict_of, digest_of, list_of, text_of
+from adapters._meta.webhook import dict_of, digest_of, list_of, number_of, text_of
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import (
     Address,
     Author,
+    CallPart,
     EndUser,
     Inbound,
     InboundDeletion,
     InboundEdit,
+    InboundHandover,
     InboundMessage,
     InboundReaction,
     InboundReceipt,
@@ -90,6 +92,10 @@ class _Reader:
         number = self.change.phone_number_id
         if number is not None and number != self.account.phone_number_id:
             yield self.unknown("other_number", self.change.value)
+        elif self.change.field == "standby":
+            yield from self._standby()
+        elif self.change.field == "messaging_handovers":
+            yield self._one(self.change.value, _Reader.handover)
         elif self.change.field not in _LISTS:
             yield self.unknown(self.change.field, self.change.value)
         else:
@@ -126,6 +132,17 @@ class _Reader:
         kept, reason = webhook.shallow(item), reason or "nameless"
         event_id = f"{reason}:{digest_of(kept, text_of(self.change.entry.get('time')))}"
         return InboundUnknown(**self.common(event_id, kept, end_user), reason=reason, **more)
+
+    def _standby(self) -> Iterator[Inbound]:
+        """Another responder (Meta's agent) answers the customer now; what both say stands one level deeper. What is said is kept aside,
+        receipts and changes mean what they always do. Source: "Webhooks > Reference > standby" (August 2026).
+        """
+        value = dict_of(self.change.value.get("standby")) or self.change.value  # some relays leave the level out
+        inner = Change("standby", {**self.change.value, **value}, self.change.entry)
+        reader = _Reader(self.request, self.account, inner, people.contacts_in(inner.value))
+        for found in reader._listed(_STANDBY):
+            aside = isinstance(found, InboundMessage) and found.author is not Author.provider
+            yield found.model_copy(update={"standby": True, "event_id": f"standby:{found.event_id}"}) if aside else found
 
     # ------------------------------------------------------------------------------------------------ messages
 
@@ -241,6 +258,46 @@ class _Reader:
         known = _also(end_user, ids.get("previous")) if end_user else None
         return self.unknown("user_id_update", item, known)
 
+    def responder(self, item: dict[str, Any]) -> Inbound:
+        """What the other responder wrote: the message stands inside its echo."""
+        return self.echo({**item, **dict_of(item.get("message")), "id": item.get("id") or dict_of(item.get("message")).get("id")})
+
+    def call(self, item: dict[str, Any]) -> Inbound:
+        """A call that is over. The customer's that nobody answered is a message: they wanted us, and wait to be called or written to.
+
+        It has no `duration` or is `FAILED`. Calls that were held, and ours, are kept for operators. Source: "Calling > User-initiated
+        calls" (read 2026); the status is written in small and in capital letters there.
+        """
+        call_id, event = _need(item.get("id"), "id"), text_of(item.get("event")) or "call"
+        theirs = (text_of(item.get("direction")) or "").upper() == "USER_INITIATED"
+        end_user = people.sender_of(item, self.contacts) if theirs else None
+        held = number_of(item.get("duration")) and (text_of(item.get("status")) or "").upper() != "FAILED"
+        if event != "terminate" or end_user is None or held:
+            return self.unknown(f"call_{event}", item, end_user)
+        return InboundMessage(
+            **self.common(f"call:{call_id}", item, end_user), message_id=call_id, parts=(CallPart(),), remember=_number(end_user)
+        )
+
+    def handover(self, value: dict[str, Any]) -> Inbound:
+        """Who answers the customer changed. `control_passed` is told to the new responder, `control_taken` to the one before; so the first
+        is ours now, and the second is no longer. Source: "Webhooks > Reference > messaging_handovers" (September 2026).
+        """
+        kind = _need(value.get("type"), "type")
+        told, sender = dict_of(value.get(kind)), dict_of(value.get("sender"))
+        number = (text_of(sender.get("phone_number")) or text_of(sender.get("wa_id")) or "").removeprefix("+")
+        end_user = people.person(number, sender.get("user_id"))
+        if end_user is None or kind not in _HANDOVERS:
+            return self.unknown(f"handover_{kind}", value, end_user)
+        change, side = _HANDOVERS[kind]
+        role = text_of(told.get(f"{side}_owner_app_role")) or text_of(told.get(f"{side}_owner_role"))
+        return InboundHandover(
+            **self.common(f"handover:{digest_of(webhook.shallow(value))}", value, end_user),
+            change=change,
+            app=_ROLES.get(role or "", role),
+            app_id=told.get(f"{side}_owner_app_id"),
+            metadata=told.get("metadata"),
+        )
+
     def fault(self, item: dict[str, Any]) -> Inbound:
         """An error of the account or the system, beside or instead of messages."""
         error = graph.error_in(item)
@@ -259,6 +316,26 @@ _LISTS: Final[dict[str, dict[str, Callable[[_Reader, dict[str, Any]], Inbound]]]
     "smb_message_echoes": {"message_echoes": _Reader.echo},
     "user_preferences": {"user_preferences": _Reader.preference},
     "user_id_update": {"user_id_update": _Reader.renamed},
+    "calls": {"calls": _Reader.call, "errors": _Reader.fault},
+}
+
+_STANDBY: Final[dict[str, Callable[[_Reader, dict[str, Any]], Inbound]]] = {
+    "messages": _Reader.message,
+    "message_echoes": _Reader.responder,
+    "statuses": _Reader.status,
+}
+
+# What became of the conversation, and which side's app is told of.
+_HANDOVERS: Final[dict[str, tuple[Literal["to_us", "away"], Literal["previous", "new"]]]] = {
+    "control_passed": ("to_us", "previous"),
+    "control_taken": ("away", "new"),
+}
+
+_ROLES: Final = {
+    "meta_business_agent": "Meta's business agent",
+    "ai_agent": "Meta's business agent",
+    "business_app": "the WhatsApp Business app",
+    "escalation": "the escalation partner's app",
 }
 
 _STATUSES: Final = {

@@ -129,6 +129,7 @@ class Api:
             **({"reply_to": pending.quoted} if pending.quoted else {}),
         )
         phone.typing_until = None
+        phone.agent = False  # who sends takes the conversation over
         phone.waiting.append(ours)
         return (self._world.statuses(phone, "sent", [ours], now), *self._world.deliver(phone, now))
 

@@ -1,8 +1,9 @@
 """What customers of the simulated WhatsApp do on their phones, and what Meta tells us of it.
 
 Beyond what every handset can, `details` may hold: `forwarded`, `referral` (an ad), `phone` `omit` or `empty` (a person with a username),
-`voice`, `form` of a choice (`button_reply`, `list_reply`, `button`, `flow`), `batch` (so many texts in one delivery), `staff` (our own side
-wrote in the phone app), `event` (`changed_number`, `unsupported`, `marketing_stop`, `marketing_resume`), and `mischief` (see `_meta`).
+`voice`, `form` of a choice (`button_reply`, `list_reply`, `button`, `flow`, `call_permission` with the id `accept` or `reject`), `product` (that is
+asked about), `order` (as Meta writes one), `owner` (`bot`: Meta's agent answers from now on; `us`: it hands over, with `metadata`), `batch` (so many texts in one delivery), `staff` (our own side
+wrote in the phone app; the agent, while it answers), `event` (`missed_call`, `changed_number`, `unsupported`, `marketing_stop`, `marketing_resume`), and `mischief` (see `_meta`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters._meta.mischief import asked_for
-from adapters.simulation import Action, CannotAct, Outcome, Shown, SimFile
+from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile
 from adapters.whatsapp.simulator_files import Files
 from adapters.whatsapp.simulator_rules import MOST_BYTES, kind_of
 from adapters.whatsapp.simulator_world import NUMBER, Phone, World
 
 _STICKER: Final = b"RIFF\x1a\0\0\0WEBPVP8L\r\0\0\0/\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07\0"
 _MOST_IN_ONE: Final = 1000
+_AGENT: Final = "99000000000001"
 
 
 class Customers:
@@ -46,7 +48,13 @@ class Customers:
     # ------------------------------------------------------------------------------------------------- writing
 
     def _say(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        if "owner" in action.details:
+            return self._hand_over(phone, action, now)
+        if "order" in action.details:
+            return self._order(phone, action, now)
         event = action.details.get("event")
+        if event == "missed_call":
+            return self._call(phone, action, now)
         if event is not None:
             return self._happen(phone, action, str(event), now)
         if action.details.get("staff"):
@@ -56,6 +64,62 @@ class Customers:
         if not action.text or len(action.text) > 65_536:
             raise CannotAct("say needs a text (65,536 characters at most) or a file")
         return self._write(phone, action, _text(action.text), now, text=action.text)
+
+    def _order(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        """A cart of the catalogue."""
+        order = action.details["order"]
+        items = order.get("product_items") if isinstance(order, dict) else None
+        if (
+            not isinstance(items, list)
+            or not items
+            or not all(isinstance(one, dict) and one.get("product_retailer_id") for one in items)
+        ):
+            raise CannotAct("order needs product_items, each with a product_retailer_id")
+        shown = ", ".join(f"{one.get('quantity', 1)} × {one['product_retailer_id']}" for one in items)
+        note = f"\n{order['text']}" if order.get("text") else ""
+        return self._write(phone, action, {"type": "order", "order": order}, now, text=f"[order: {shown}]{note}")
+
+    def _call(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        """The customer calls, and hangs up when nobody answers."""
+        call_id = f"wacid.{self._world.wamid().removeprefix('wamid.')}"
+        known = {"id": call_id, "from": phone.wa_id, "from_user_id": phone.user_id, "to": NUMBER, "direction": "USER_INITIATED"}
+        stamp = str(int(now.timestamp()))
+        phone.wrote_at = now
+        phone.lines[call_id] = Shown(id=call_id, sender="me", text="[called, nobody answered]", at=now, status="sent")
+        events: list[dict[str, Any]] = [
+            {"event": "connect", "session": {"sdp_type": "offer", "sdp": "v=0\r\n"}},
+            {"event": "terminate", "status": "FAILED"},
+        ]
+        values = [self._world.value(contacts=[phone.contact()], calls=[{**known, "timestamp": stamp, **one}]) for one in events]
+        calls = [call for value in values for call in self._world.post(phone, call_id, value, action.details, "calls")]
+        return Outcome(calls=tuple(calls), line_id=call_id)
+
+    def _hand_over(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        """Meta's agent takes the conversation, or passes it to us. Only who is concerned is told, without `metadata` about the number."""
+        owner = str(action.details["owner"])
+        if owner not in ("bot", "us"):
+            raise CannotAct("owner is bot or us")
+        kind = "control_passed" if owner == "us" else "control_taken"
+        phone.agent = owner == "bot"
+        told = {"metadata": str(action.details["metadata"])} if "metadata" in action.details else {}
+        roles = {
+            "previous_owner_app_id": _AGENT,
+            "previous_owner_app_role": "meta_business_agent",
+            "previous_owner_role": "ai_agent",
+        }
+        if owner == "us":
+            told |= {**roles, "new_owner_role": "escalation"}
+        else:
+            told |= {"previous_owner_role": "escalation", "new_owner_role": "ai_agent"}
+        value = self._world.value(
+            recipient=self._world.value()["metadata"],
+            sender={"phone_number": phone.wa_id},
+            timestamp=str(int(now.timestamp())),
+            type=kind,
+            **{kind: told},
+        )
+        del value["metadata"]
+        return Outcome(calls=self._world.post(phone, "", value, action.details, "messaging_handovers"))
 
     def _say_file(self, phone: Phone, action: Action, file: SimFile, now: datetime) -> Outcome:
         kind = kind_of(file.mime_type) or "document"
@@ -154,7 +218,14 @@ class Customers:
                 phone.lines[item["id"]] = Shown(id=item["id"], sender="me", text=shown, at=now, status="sending", media=media)
         value = self._world.value(contacts=[phone.contact()], messages=items)
         _hide_number(value, str(action.details.get("phone", "")), phone)
-        return Outcome(calls=(*before, *self._world.post(phone, line_id, value, action.details)), line_id=line_id)
+        return Outcome(calls=(*before, *self._tell(phone, line_id, value, action.details)), line_id=line_id)
+
+    def _tell(self, phone: Phone, line_id: str, value: dict[str, Any], details: Mapping[str, Any]) -> tuple[ProviderCall, ...]:
+        """As `messages`; while the agent answers, one level deeper, as `standby`."""
+        if not phone.agent:
+            return self._world.post(phone, line_id, value, details)
+        said = {key: value.pop(key) for key in ("contacts", "messages", "message_echoes") if key in value}
+        return self._world.post(phone, line_id, {**value, "standby": said}, details, "standby")
 
     def _item(self, phone: Phone, content: dict[str, Any], now: datetime) -> dict[str, Any]:
         stamp = str(int(now.timestamp()))
@@ -166,6 +237,10 @@ class Customers:
             raise CannotAct("staff needs a text")
         message_id, stamp = self._world.wamid(), str(int(now.timestamp()))
         phone.lines[message_id] = Shown(id=message_id, sender="them", text=action.text, at=now)
+        if phone.agent:
+            echo = {"id": message_id, "timestamp": stamp, "message": {"to": phone.wa_id, **_text(action.text)}}
+            value = self._world.value(message_echoes=[echo])
+            return Outcome(calls=self._tell(phone, message_id, value, action.details), line_id=message_id)
         known = {"from": NUMBER, "to": phone.wa_id, "to_user_id": phone.user_id, "id": message_id, "timestamp": stamp}
         value = self._world.value(contacts=[phone.contact()], message_echoes=[{**known, **_text(action.text)}])
         return Outcome(calls=self._world.post(phone, message_id, value, action.details, "smb_message_echoes"), line_id=message_id)
@@ -266,11 +341,24 @@ def _flow(choice_id: str, title: str, details: Mapping[str, Any]) -> dict[str, A
     }
 
 
+def _call_permission(choice_id: str, title: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a request for permission to call; `expires` (Unix seconds) ends it, else it lasts."""
+    reply = {"response": choice_id, "is_permanent": "expires" not in details, "response_source": "user_action"}
+    if choice_id not in ("accept", "reject"):
+        raise CannotAct("the id of a call_permission is accept or reject")
+    if choice_id == "reject":
+        del reply["is_permanent"]
+    elif "expires" in details:
+        reply["expiration_timestamp"] = str(details["expires"])
+    return {"type": "interactive", "interactive": {"type": "call_permission_reply", "call_permission_reply": reply}}
+
+
 _CHOICES: Final[dict[str, Callable[[str, str, Mapping[str, Any]], dict[str, Any]]]] = {
     "button_reply": _button_reply,
     "list_reply": _list_reply,
     "button": _template_button,
     "flow": _flow,
+    "call_permission": _call_permission,
 }
 
 
@@ -308,6 +396,8 @@ def _modifiers(action: Action) -> dict[str, Any]:
         context = {"from": NUMBER, "id": action.target}
     if action.details.get("forwarded"):
         context["forwarded"] = True
+    if "product" in action.details:
+        context["referred_product"] = action.details["product"]
     referral = action.details.get("referral")
     return {**({"context": context} if context else {}), **({"referral": referral} if referral else {})}
 

@@ -31,6 +31,7 @@ class Phone:
     wrote_at: datetime | None = None
     blocked: bool = False
     offline: bool = False
+    agent: bool = False  # Meta's agent answers, not we
     waiting: list[Ours] = field(default_factory=list)
     unread: list[Ours] = field(default_factory=list)
     typing_until: datetime | None = None

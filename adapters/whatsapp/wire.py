@@ -19,12 +19,15 @@ from adapters.envelope import (
     LocationPart,
     MediaPart,
     MediaState,
+    OrderItem,
+    OrderPart,
     Part,
     StickerPart,
     TextPart,
     UnknownPart,
     from_unix,
 )
+from adapters.referral import Referral, ReferralSource, ReferredProduct, referral
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,9 @@ class Change:
 
     @property
     def phone_number_id(self) -> str | None:
-        """The business number that it is about; account-wide changes have none."""
-        return text_of(dict_of(self.value.get("metadata")).get("phone_number_id"))
+        """The business number that it is about; account-wide changes have none, handovers name it as their recipient."""
+        named = (dict_of(self.value.get(where)).get("phone_number_id") for where in ("metadata", "recipient"))
+        return next(filter(None, map(text_of, named)), None)
 
 
 def changes(body: dict[str, Any]) -> Iterator[Change]:
@@ -163,6 +167,8 @@ def _interactive(content: dict[str, Any]) -> Part | None:
         fields = _form(answer.get("response_json"))
         words = text_of(answer.get("body")) or text_of(answer.get("name")) or "form"
         return ChoicePart(id=text_of(fields.get("flow_token")), title=words, fields=fields)
+    if kind == "call_permission_reply":
+        return _call_permission(answer)
     title = text_of(answer.get("title"))
     if title is None:
         return None
@@ -182,17 +188,37 @@ def _button(content: dict[str, Any]) -> Part | None:
     return ChoicePart(id=text_of(content.get("payload")), title=title) if title else None
 
 
+def _call_permission(answer: dict[str, Any]) -> ChoicePart | None:
+    """Whether we may call the customer: their answer to our request, or what WhatsApp grants by itself (`automatic`) after they called us.
+
+    Source: WhatsApp Cloud API, "Calling > User call permissions" (read 2026).
+    """
+    response = text_of(answer.get("response"))
+    if response not in ("accept", "reject"):
+        return None
+    until = from_unix(answer.get("expiration_timestamp"))
+    if response == "reject":
+        words = "Doesn't want to be called"
+    elif until is None or answer.get("is_permanent") is True:
+        words = "May be called on WhatsApp"
+    else:
+        words = f"May be called on WhatsApp until {until:%Y-%m-%d %H:%M} UTC"
+    automatic = text_of(answer.get("response_source")) == "automatic"
+    return ChoicePart(id=response, title=words, description="WhatsApp allowed it by itself, after a call." if automatic else None)
+
+
 def _order(content: dict[str, Any]) -> Part:
-    lines = [_item(one) for one in map(dict_of, list_of(content.get("product_items")))]
-    note = text_of(content.get("text"))
-    fallback = f"[order: {'; '.join(lines) or 'empty'}]"
-    return UnknownPart(provider_type="order", fallback=f"{fallback} {note}" if note else fallback)
+    items = tuple(_item(one) for one in map(dict_of, list_of(content.get("product_items"))))
+    return OrderPart(items=items, note=text_of(content.get("text")), catalog_id=text_of(content.get("catalog_id")))
 
 
-def _item(item: dict[str, Any]) -> str:
-    words = f"{text_of(item.get('quantity')) or '?'} × {text_of(item.get('product_retailer_id')) or '?'}"
-    price, currency = text_of(item.get("item_price")), text_of(item.get("currency")) or ""
-    return f"{words} at {price} {currency}".rstrip() if price else words
+def _item(item: dict[str, Any]) -> OrderItem:
+    return OrderItem(
+        retailer_id=text_of(item.get("product_retailer_id")),
+        quantity=text_of(item.get("quantity")),
+        price=text_of(item.get("item_price")),
+        currency=text_of(item.get("currency")),
+    )
 
 
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Part | None]]] = {
@@ -245,8 +271,26 @@ def forwarded(message: dict[str, Any]) -> Literal["once", "often"] | None:
     return "once" if context.get("forwarded") is True else None
 
 
-def referral_of(message: dict[str, Any]) -> dict[str, Any]:
+_USED: Final = frozenset(
+    {"source_type", "source_id", "source_url", "headline", "body", "image_url", "video_url", "thumbnail_url", "ctwa_clid"}
+)
+
+
+def referral_of(message: dict[str, Any]) -> Referral | None:
     """The ad or post that the customer came from, and the product asked about."""
-    referral = dict(dict_of(message.get("referral")))
-    product = dict_of(dict_of(message.get("context")).get("referred_product"))
-    return {**referral, "referred_product": product} if product else referral
+    given, asked = dict_of(message.get("referral")), dict_of(dict_of(message.get("context")).get("referred_product"))
+    kind = text_of(given.get("source_type")) or ""
+    product = ReferredProduct(id=asked.get("product_retailer_id"), catalog_id=asked.get("catalog_id")) if asked else None
+    source: ReferralSource = "ad" if kind == "ad" else "post" if kind == "post" else "product" if not given else "other"
+    return referral(
+        source,
+        id=given.get("source_id"),
+        headline=given.get("headline"),
+        body=given.get("body"),
+        url=given.get("source_url"),
+        media_url=given.get("image_url") or given.get("video_url") or given.get("thumbnail_url"),
+        product=product,
+        click_id=given.get("ctwa_clid"),
+        given=given,
+        used=_USED,
+    )

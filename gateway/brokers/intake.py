@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from datetime import datetime
+from typing import TypeAlias, TypeVar
 
 from adapters.envelope import (
     Author,
@@ -12,9 +13,12 @@ from adapters.envelope import (
     InboundDeletion,
     InboundEdit,
     InboundEnded,
+    InboundEvent,
+    InboundHandover,
     InboundMessage,
     InboundReaction,
     InboundReceipt,
+    InboundReferral,
     MediaPart,
     Part,
     ReceiptStatus,
@@ -23,11 +27,14 @@ from adapters.envelope import (
 from adapters.replies import SENTENCES
 from gateway.brokers.applying import apply
 from gateway.brokers.ground import Ground
-from gateway.session.commands import Command, CustomerChanged, CustomerEnded, CustomerSaid
-from gateway.session.decide import decide, open_session
+from gateway.session.commands import Command, CustomerCame, CustomerChanged, CustomerEnded, CustomerSaid, Earlier, ThreadChanged
+from gateway.session.decide import decide, open_handed_over, open_session
 from gateway.session.decision import Decision, Refusal
-from gateway.session.model import Session, SessionId, Status
-from gateway.store import conversations, events, media, outbox, sessions
+from gateway.session.model import EntryKind, Session, SessionId, Status
+from gateway.store import aside, conversations, events, media, outbox, sessions
+
+T = TypeVar("T", InboundMessage, InboundReferral, InboundHandover)
+Files: TypeAlias = dict[str, list[tuple[str, MediaPart]]]  # by message id: our id of each file, and how it is fetched
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +57,10 @@ def take_in(connection: sqlite3.Connection, ground: Ground, inbound: Inbound, no
         _change(connection, ground, inbound, now)
     elif isinstance(inbound, InboundEnded):
         _ended(connection, ground, inbound, address, now)
+    elif isinstance(inbound, InboundReferral):
+        _referral(connection, ground, inbound, address, now)
+    elif isinstance(inbound, InboundHandover):
+        _handover(connection, ground, inbound, address, now)
 
 
 def _remember(connection: sqlite3.Connection, inbound: Inbound, now: datetime) -> str:
@@ -68,41 +79,103 @@ def _remember(connection: sqlite3.Connection, inbound: Inbound, now: datetime) -
 def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMessage, address: str, now: datetime) -> None:
     if conversations.message(connection, inbound.channel_id, inbound.message_id):
         return  # the same message under another event id
-    message, files = _with_media(ground, inbound, address)
-    if message.end_user.name is None:
-        known = conversations.known_name(connection, inbound.channel_id, address)
-        message = message.model_copy(update={"end_user": message.end_user.model_copy(update={"name": known})})
-    session = sessions.newest_of_address(connection, inbound.channel_id, address)
-    facts = ground.facts(connection, inbound.channel_id, now)
-    before = session if session is not None and session.status is not Status.ended else None
-    if before is None and message.author is Author.provider:
+    if inbound.standby:
+        aside.keep(connection, inbound, address, now.timestamp())
+        return
+    before = _open_session(connection, inbound, address)
+    if before is None and inbound.author is Author.provider:
         return  # a changed number, say: nobody asks for anything
+    ours = inbound.author is Author.end_user
+    kept, _ = aside.take(connection, inbound.channel_id, address) if ours else ((), 0)
+    said = tuple(one for one in kept if not isinstance(one, InboundMessage) or one.message_id != inbound.message_id)
+    files: Files = {}
+    earlier = _earlier(connection, ground, said, address, files)
+    message = _with_media(ground, _known(connection, inbound, address), files)
+    facts = ground.facts(connection, inbound.channel_id, now)
     decided: Decision | Refusal
     if before is None:
-        decided = open_session(SessionId(ground.new_id("ses")), message, facts)
+        decided = open_session(SessionId(ground.new_id("ses")), message, facts, earlier=earlier)
     else:
         answers = _entry_named(connection, message, before)
-        decided = decide(before, CustomerSaid(message=message, answers=answers), facts)
+        decided = decide(before, CustomerSaid(message=message, earlier=earlier, answers=answers), facts)
+    _write(connection, ground, before, decided, files, now)
+
+
+def _referral(connection: sqlite3.Connection, ground: Ground, inbound: InboundReferral, address: str, now: datetime) -> None:
+    """A line in a session that is open; else it waits for the customer's words, and stands before them. Nobody is called for it alone."""
+    before = _open_session(connection, inbound, address)
+    if before is None or inbound.standby:
+        aside.keep(connection, inbound, address, now.timestamp())
+        return
+    came = _known(connection, inbound, address)
+    _write(
+        connection,
+        ground,
+        before,
+        decide(before, CustomerCame(came=came), ground.facts(connection, inbound.channel_id, now)),
+        {},
+        now,
+    )
+
+
+def _handover(connection: sqlite3.Connection, ground: Ground, inbound: InboundHandover, address: str, now: datetime) -> None:
+    """Given to us: a session opens, or is offered again, with all that was kept aside. Else it is told where a session is open."""
+    before = _open_session(connection, inbound, address)
+    ours = inbound.change == "to_us"
+    if before is None and not ours:
+        return
+    kept, left_out = aside.take(connection, inbound.channel_id, address) if ours else ((), 0)
+    files: Files = {}
+    earlier = _earlier(connection, ground, kept, address, files)
+    handover = _known(connection, inbound, address)
+    if handover.end_user.name is None and (names := [one.end_user.name for one in earlier if one.end_user.name]):
+        handover = handover.model_copy(update={"end_user": handover.end_user.model_copy(update={"name": names[-1]})})
+    command = ThreadChanged(handover=handover, earlier=earlier, left_out=left_out)
+    facts = ground.facts(connection, inbound.channel_id, now)
+    decided = (
+        open_handed_over(SessionId(ground.new_id("ses")), command, facts) if before is None else decide(before, command, facts)
+    )
+    _write(connection, ground, before, decided, files, now)
+
+
+def _open_session(connection: sqlite3.Connection, inbound: InboundEvent, address: str) -> Session | None:
+    """The conversation's session, if one hasn't ended."""
+    session = sessions.newest_of_address(connection, inbound.channel_id, address)
+    return session if session is not None and session.status is not Status.ended else None
+
+
+def _write(
+    connection: sqlite3.Connection,
+    ground: Ground,
+    before: Session | None,
+    decided: Decision | Refusal,
+    files: Files,
+    now: datetime,
+) -> None:
+    """Apply what was decided on something from the channel, and name its messages and files by their entries."""
     if isinstance(decided, Refusal):
-        raise RuntimeError(f"a customer's message was refused: {decided.code}")
+        raise RuntimeError(f"what came from a channel was refused: {decided.code}")
     apply(connection, ground, before, decided, now)
-    number = decided.entries[0].number if decided.entries else decided.session.entry_count
-    number = next((e.number for e in decided.entries if e.kind.value == "message"), number)
-    conversations.name_message(connection, inbound.channel_id, inbound.message_id, decided.session.id, number)
-    for media_id, part in files:
-        media.add(
-            connection,
-            media_id,
-            part,
-            org=decided.session.org,
-            channel_id=inbound.channel_id,
-            session_id=decided.session.id,
-            entry_number=number,
-            now=now.timestamp(),
-        )
-    for waiting in conversations.unpark(connection, inbound.channel_id, [inbound.message_id]):
-        if isinstance(waiting, InboundEdit | InboundDeletion | InboundReaction):
-            _change(connection, ground, waiting, now)
+    session = decided.session
+    for entry in decided.entries:
+        message_id = entry.details.get("message_id")
+        if entry.kind is not EntryKind.message or not isinstance(message_id, str):
+            continue
+        conversations.name_message(connection, session.channel_id, message_id, session.id, entry.number)
+        for media_id, part in files.get(message_id, ()):
+            media.add(
+                connection,
+                media_id,
+                part,
+                org=session.org,
+                channel_id=session.channel_id,
+                session_id=session.id,
+                entry_number=entry.number,
+                now=now.timestamp(),
+            )
+        for waiting in conversations.unpark(connection, session.channel_id, [message_id]):
+            if isinstance(waiting, InboundEdit | InboundDeletion | InboundReaction):
+                _change(connection, ground, waiting, now)
 
 
 def _entry_named(connection: sqlite3.Connection, message: InboundMessage, session: Session) -> int | None:
@@ -111,13 +184,20 @@ def _entry_named(connection: sqlite3.Connection, message: InboundMessage, sessio
     return ref.number if ref and ref.session_id == session.id else None
 
 
-def _with_media(ground: Ground, message: InboundMessage, address: str) -> tuple[InboundMessage, list[tuple[str, MediaPart]]]:
-    """The message as it goes on (files named by our ids, without what is needed to fetch them), and the files."""
-    files: list[tuple[str, MediaPart]] = []
+def _known(connection: sqlite3.Connection, inbound: T, address: str) -> T:
+    """The event as it goes on: under the conversation's own address, with the name that is known, and without the raw bytes."""
+    name = inbound.end_user.name or conversations.known_name(connection, inbound.channel_id, address)
+    end_user = inbound.end_user.model_copy(update={"address": address, "name": name})
+    return inbound.model_copy(update={"end_user": end_user, "raw": {}})
+
+
+def _with_media(ground: Ground, message: InboundMessage, files: Files) -> InboundMessage:
+    """Files named by our ids and without what is needed to fetch them, which is put into `files`."""
+    found: list[tuple[str, MediaPart]] = []
 
     def named(part: MediaPart) -> MediaPart:
         media_id = ground.new_id("med")
-        files.append((media_id, part))
+        found.append((media_id, part))
         return part.model_copy(update={"media_id": media_id, "source": {}})
 
     def each(part: Part) -> Part:
@@ -128,8 +208,18 @@ def _with_media(ground: Ground, message: InboundMessage, address: str) -> tuple[
         return part
 
     parts = tuple(each(part) for part in message.parts)
-    end_user = message.end_user.model_copy(update={"address": address})
-    return message.model_copy(update={"parts": parts, "end_user": end_user, "raw": {}}), files
+    files[message.message_id] = found
+    return message.model_copy(update={"parts": parts})
+
+
+def _earlier(connection: sqlite3.Connection, ground: Ground, kept: Earlier, address: str, files: Files) -> Earlier:
+    """What was kept aside, as it goes on."""
+    return tuple(
+        _with_media(ground, _known(connection, one, address), files)
+        if isinstance(one, InboundMessage)
+        else _known(connection, one, address)
+        for one in kept
+    )
 
 
 def _change(
@@ -138,6 +228,8 @@ def _change(
     inbound: InboundEdit | InboundDeletion | InboundReaction,
     now: datetime,
 ) -> None:
+    if isinstance(inbound, InboundDeletion):
+        aside.forget(connection, inbound.channel_id, known_address(connection, inbound), inbound.message_id)
     ref = conversations.message(connection, inbound.channel_id, inbound.message_id)
     session = sessions.load(connection, ref.session_id) if ref else None
     if ref is None or session is None:

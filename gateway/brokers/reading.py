@@ -101,7 +101,7 @@ def lines_of(
 def _line(entry: Entry, change: str | None, delivery: Any, files: dict[str, dict[str, JsonValue]]) -> Line:
     deleted = change == "deleted"
     if deleted:
-        entry, files = entry.model_copy(update={"text": None, "parts": ()}), {}
+        entry, files = entry.model_copy(update={"text": None, "parts": (), "referral": None}), {}
     return Line(entry=entry, delivery=delivery, media=files, edited=change == "edited", deleted=deleted)
 
 

@@ -10,18 +10,26 @@ from adapters.envelope import (
     InboundDeletion,
     InboundEdit,
     InboundEnded,
+    InboundHandover,
     InboundMessage,
     InboundReaction,
+    InboundReferral,
     MediaPart,
     Value,
 )
 from gateway.session.model import InvitationId, Login, Recipient
 
+Earlier: TypeAlias = tuple[InboundMessage | InboundReferral, ...]
+
 
 class CustomerSaid(Value):
-    """The customer (or our side by another tool, see `author`) said something."""
+    """The customer (or our side by another tool, see `author`) said something.
+
+    `earlier` was kept aside while another app answered: it stands before the message, in its order.
+    """
 
     message: InboundMessage
+    earlier: Earlier = ()
     answers: int | None = None  # the entry that `message.reply_to` names, when we have it
 
 
@@ -30,6 +38,21 @@ class CustomerChanged(Value):
 
     change: InboundEdit | InboundDeletion | InboundReaction
     number: int | None = None
+
+
+class CustomerCame(Value):
+    """The customer came by an ad or a link, and said nothing."""
+
+    came: InboundReferral
+
+
+class ThreadChanged(Value):
+    """Another app of the business gave us the conversation, took it, or asks for it. `earlier`: as of `CustomerSaid`; `left_out` are
+    messages before those that weren't kept."""
+
+    handover: InboundHandover
+    earlier: Earlier = ()
+    left_out: int = 0
 
 
 class CustomerEnded(Value):
@@ -163,6 +186,8 @@ class TimerFired(Value):
 Command: TypeAlias = (
     CustomerSaid
     | CustomerChanged
+    | CustomerCame
+    | ThreadChanged
     | CustomerEnded
     | AcceptWork
     | DeclineWork

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adapters.envelope import Author, InboundMessage
-from gateway.session import answering, flagging, inviting, leaving, routing, saying
+from adapters.envelope import Author, EndUser, InboundMessage
+from gateway.session import answering, flagging, handing, inviting, leaving, routing, saying
 from gateway.session import commands as c
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.door import e1_same_org, e4_whole
@@ -30,6 +30,8 @@ Rule = Callable[[Session, Any, Facts], Decision | Refusal]
 RULES: dict[type, Rule] = {
     c.CustomerSaid: saying.m1_customer_said,
     c.CustomerChanged: saying.m1_customer_changed,
+    c.CustomerCame: saying.m1_customer_came,
+    c.ThreadChanged: handing.l6_thread_changed,
     c.CustomerEnded: leaving.l4_customer_ended,
     c.AcceptWork: routing.accept_work,
     c.DeclineWork: routing.decline_work,
@@ -85,13 +87,32 @@ def decide(session: Session, command: c.Command, facts: Facts) -> Decision | Ref
     return outcome if isinstance(outcome, Refusal) else e4_whole(session, outcome)
 
 
-def open_session(id: SessionId, message: InboundMessage, facts: Facts) -> Decision:
-    """A new session for a message that belongs to none, offered to the channel's queue.
+def open_session(id: SessionId, message: InboundMessage, facts: Facts, *, earlier: c.Earlier = ()) -> Decision:
+    """A new session for a message that belongs to none, offered to the channel's queue. `earlier` was kept aside, and stands before it.
 
     Words of our own side by another tool open one too, so that they aren't lost, but nobody is asked to take it: it is inactive,
     and the customer's answer wakes and routes it.
     """
-    end_user = message.end_user
+    draft = _empty(id, message.end_user, facts)
+    saying.m1_take_in_earlier(draft, earlier)
+    saying.m1_take_in(draft, message)
+    if message.author is Author.end_user:
+        routing.offer_next(draft)
+    else:
+        draft.turn(Status.inactive, reason="opened_outside")
+    return e4_whole(None, draft.decision())
+
+
+def open_handed_over(id: SessionId, command: c.ThreadChanged, facts: Facts) -> Decision:
+    """A new session for a conversation that another app has given us, with what was said before, offered to the channel's queue."""
+    draft = _empty(id, command.handover.end_user, facts)
+    handing.l6_write_handover(draft, command)
+    routing.offer_next(draft)
+    return e4_whole(None, draft.decision())
+
+
+def _empty(id: SessionId, end_user: EndUser, facts: Facts) -> Draft:
+    """A session with the customer in it, and no line."""
     name = end_user.name or end_user.username or end_user.address
     customer = Participant(role=Role.end_user, id=end_user.address, name=name, joined_at=facts.now)
     empty = Session(
@@ -105,13 +126,7 @@ def open_session(id: SessionId, message: InboundMessage, facts: Facts) -> Decisi
         queue=facts.channel.queue,
         opened_at=facts.now,
     )
-    draft = Draft(empty, facts)
-    saying.m1_take_in(draft, message)
-    if message.author is Author.end_user:
-        routing.offer_next(draft)
-    else:
-        draft.turn(Status.inactive, reason="opened_outside")
-    return e4_whole(None, draft.decision())
+    return Draft(empty, facts)
 
 
 def _timer_fired(session: Session, command: c.TimerFired, facts: Facts) -> Decision:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from adapters.envelope import Part
+from adapters.referral import Referral
 from gateway.session.decision import CancelTimer, Decision, Facts, Outgoing, SetTimer, Signal
 from gateway.session.model import Actor, Entry, EntryKind, Invitation, Login, Session, Status, Visibility
 
@@ -45,6 +46,7 @@ class Draft:
         sender: Actor | None = None,
         text: str | None = None,
         parts: tuple[Part, ...] = (),
+        referral: Referral | None = None,
         details: dict[str, JsonValue] | None = None,
     ) -> Entry:
         """Add the next line of the transcript."""
@@ -56,6 +58,7 @@ class Draft:
             sender=sender,
             text=text,
             parts=parts,
+            referral=referral,
             details=details or {},
         )
         self.entries.append(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.session.decision import Facts
-from gateway.session.model import FlowCondition, FlowDefinition, Recipient, RecipientType, Session
+from gateway.session.model import FlowCondition, FlowDefinition, Recipient, RecipientType, ReferralCondition, Session
 from gateway.session.notices import m3_locales
 
 MATCHED_TEXT = 2_000  # code points of the customer's words that an expression sees: a flow routes by the gist, not by a novel
@@ -27,6 +27,7 @@ def holds(when: FlowCondition, session: Session, facts: Facts) -> bool:
         and _in_locale(when, session)
         and _says(when, facts.latest_text)
         and all(facts.attributes.get(key) == value for key, value in when.attributes.items())
+        and (when.referral is None or _came_by(when.referral, session))
         and _at_hour(when, f"{facts.now:%H:%M}")
         and (not when.weekdays or facts.now.weekday() in when.weekdays)
     )
@@ -50,6 +51,22 @@ def _says(when: FlowCondition, text: str) -> bool:
         return re.search(when.text_matches, text[:MATCHED_TEXT]) is not None
     except re.error:
         return False
+
+
+def _came_by(when: ReferralCondition, session: Session) -> bool:
+    """By what the customer came by last; each list that is given must hold it."""
+    found = session.referral
+    if found is None:
+        return False
+    product = found.product.id if found.product is not None else None
+    wanted = (
+        (when.sources, found.source),
+        (when.ids, found.id),
+        (when.refs, found.ref),
+        (when.groups, found.group),
+        (when.products, product),
+    )
+    return all(not one_of or value in one_of for one_of, value in wanted)
 
 
 def _at_hour(when: FlowCondition, clock: str) -> bool:

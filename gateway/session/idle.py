@@ -24,8 +24,14 @@ def l6_turn_inactive(draft: Draft) -> None:
     if session.idle_at is not None and draft.facts.now < session.idle_at:  # something was said since this timer was set
         draft.set_timer(TimerKind.idle, "", session.idle_at)
         return
+    l6_rest(draft, reason="idle")
+
+
+def l6_rest(draft: Draft, reason: str) -> None:
+    """The reps' capacity is free. They stay in the session; open requests are withdrawn."""
+    session = draft.session
     withdraw_all(draft, reason="inactive")
     for login in session.absent:  # who goes home while nothing happens hasn't left (L5 is for active sessions)
         draft.cancel_timer(TimerKind.grace, login)
     draft.change(last_reps=tuple(rep.id for rep in session.reps))
-    draft.turn(Status.inactive, reason="idle")
+    draft.turn(Status.inactive, reason=reason)

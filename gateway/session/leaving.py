@@ -147,15 +147,15 @@ def l5_wait_for_another(draft: Draft, reason: str, passed: tuple[Login, ...] = (
     offer_next(draft)
 
 
-def l6_wake(draft: Draft) -> None:
-    """L6: the customer writes to an inactive session: the same reps go on if they are online, the others leave; nobody: route it.
+def l6_wake(draft: Draft, reason: str = "customer_wrote") -> None:
+    """L6: the customer writes to an inactive session, or it is handed to us: the same reps go on if they are online, the others leave; nobody: route it.
 
     A rep's capacity doesn't count here: it is their own session that goes on.
     """
     gone = [rep for rep in draft.session.reps if not l6_still_there(rep, draft.facts)]
     draft.change(last_reps=())
     if len(gone) < len(draft.session.reps):
-        draft.turn(Status.active, reason="customer_wrote")
+        draft.turn(Status.active, reason=reason)
     for rep in gone:
         l1_go(draft, Login(rep.id), reason="away")
     if draft.session.reps:
@@ -163,7 +163,7 @@ def l6_wake(draft: Draft) -> None:
             l5_begin_grace(draft, login)
         l6_set_idle_timer(draft)
     else:
-        l5_wait_for_another(draft, reason="customer_wrote")
+        l5_wait_for_another(draft, reason=reason)
 
 
 def l6_still_there(rep: Participant, facts: Facts) -> bool:

@@ -12,6 +12,7 @@ from typing import Literal, NewType
 from pydantic import AwareDatetime, Field, JsonValue
 
 from adapters.envelope import ChannelId, Part, Value
+from adapters.referral import Referral, ReferralSource
 
 Login = NewType("Login", str)
 SessionId = NewType("SessionId", str)
@@ -63,6 +64,8 @@ class EntryKind(StrEnum):
     message_edited = "message_edited"  # details: {"number": …} of the message, when known
     message_deleted = "message_deleted"
     reaction = "reaction"
+    referral = "referral"  # the customer came by an ad or a link, without a word; with one it stands on the message
+    handover = "handover"  # another app of the business gave us the conversation, took it, or asks for it
 
 
 class Actor(Value):
@@ -76,8 +79,10 @@ class Actor(Value):
 class Entry(Value):
     """One line of the transcript. `number` counts from 1 without gaps; `details` hold what the kind has beyond the text.
 
-    `details` by kind: message `{"message_id", "reply_to", "reply_to_message_id", "said_at", "author", "outside"}` (`reply_to`
-    is an entry's number); participant_* `{"participant": {role, id, name}, "reason",
+    `referral`, on a message or alone: the ad, link or product that the customer came by.
+    `details` by kind: message `{"message_id", "reply_to", "reply_to_message_id", "said_at", "author", "outside", "standby"}` (`reply_to`
+    is an entry's number; `standby`: said while another app answered); handover `{"change", "app", "app_id", "end_user", "left_out"}` (the text
+    is what the other app told us; `left_out`: messages before it that weren't kept); participant_* `{"participant": {role, id, name}, "reason",
     "invitation_id", "warning"}`; invited, invitation_* `{"invitation_id", "purpose", "recipient", "warning"}`; flag_*, whisper `{"raised_by"}`; transferred `{"invitation_id", "from", "to", "recipient"}`;
     notice `{"code", "about", "skipped"}`; status_changed `{"from", "to", "reason"}`; reaction `{"emoji", "message_id", "number"}`.
     """
@@ -89,6 +94,7 @@ class Entry(Value):
     sender: Actor | None = None
     text: str | None = None
     parts: tuple[Part, ...] = ()
+    referral: Referral | None = None
     details: dict[str, JsonValue] = Field(default_factory=dict)
 
 
@@ -216,6 +222,7 @@ class Session(Value):
     invitations: tuple[Invitation, ...] = ()  # the open ones, oldest first
     flag: Flag | None = None
     queue: str | None = None  # where it is routed while it waits
+    referral: Referral | None = None  # what the customer came by last, for flows' conditions
     offer: Offer | None = None
     passed: tuple[Login, ...] = ()  # who declined or let the offer lapse in this round of routing
     absent: dict[Login, AwareDatetime] = Field(default_factory=dict)  # reps without a connection, since when (L5)
@@ -289,6 +296,20 @@ class Queue(Value):
     reps: tuple[Login, ...]
 
 
+class ReferralCondition(Value):
+    """What the customer came by last in this session; all that is given must hold. It never holds for who came by nothing."""
+
+    sources: tuple[ReferralSource, ...] = Field(
+        default=(), description="`ad`, `post`, `link`, `product`, `story`, `optin`, `page` or `other`."
+    )
+    ids: tuple[str, ...] = Field(default=(), description="The provider's ids of ads, posts or stories.")
+    refs: tuple[str, ...] = Field(
+        default=(), description="Words of your own in links and ads: Messenger's `ref`, Apple's `intent`."
+    )
+    groups: tuple[str, ...] = Field(default=(), description="Apple's `group` in links.")
+    products: tuple[str, ...] = Field(default=(), description="Ids of products that were asked about.")
+
+
 class FlowCondition(Value):
     """All that is given must hold."""
 
@@ -300,6 +321,7 @@ class FlowCondition(Value):
     attributes: dict[str, str] = Field(
         default_factory=dict, description="What is known of the customer, as the answers before a web chat, is just so."
     )
+    referral: ReferralCondition | None = Field(default=None, description="The ad, link or product that the customer came by.")
     hours: tuple[str, str] | None = Field(
         default=None,
         description="From the first time until before the second, `HH:MM` in UTC; over midnight where the first is later.",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from adapters.envelope import Author, InboundMessage, MediaPart, Part, Speaker, TextPart
-from gateway.session.commands import CustomerChanged, CustomerSaid, SayToCustomer
+from adapters.envelope import Author, InboundMessage, InboundReferral, MediaPart, Part, Speaker, TextPart
+from gateway.session.commands import CustomerCame, CustomerChanged, CustomerSaid, Earlier, SayToCustomer
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
 from gateway.session.idle import l6_set_idle_timer
@@ -24,6 +24,7 @@ from gateway.session.routing import start_round
 def m1_customer_said(session: Session, command: CustomerSaid, facts: Facts) -> Decision:
     """M1: the customer's message stands in the transcript for every rep; it sets the idle time anew, and wakes an inactive session."""
     draft = Draft(session, facts)
+    m1_take_in_earlier(draft, command.earlier)
     m1_take_in(draft, command.message, command.answers)
     if command.message.author is Author.end_user:
         if session.status is Status.inactive:
@@ -49,6 +50,8 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
         details["forwarded"] = message.forwarded
     if message.automatic_reply:
         details["automatic_reply"] = True
+    if message.standby:
+        details["standby"] = True
     if message.author is Author.end_user:
         earlier = draft.session.last_inbound_at
         draft.change(last_inbound_at=max(earlier, message.received_at) if earlier else message.received_at)
@@ -64,9 +67,10 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
         sender=sender,
         text=words_of(message.parts),
         parts=message.parts,
+        referral=message.referral,
         details=details,
     )
-    draft.change(last_message_at=draft.facts.now)
+    draft.change(last_message_at=draft.facts.now, referral=message.referral or draft.session.referral)
     l6_set_idle_timer(draft)
     return entry
 
@@ -74,6 +78,29 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
 def _outsider(author: Author) -> Actor:
     """Our side by another tool, or the provider: nobody of this transcript."""
     return Actor(role=Role.system, id=author.value, name=author.value)
+
+
+def m1_take_in_earlier(draft: Draft, earlier: Earlier) -> None:
+    """Write what was kept aside while another app answered. It calls nobody: what comes after it does."""
+    for one in earlier:
+        if isinstance(one, InboundMessage):
+            m1_take_in(draft, one)
+        else:
+            m1_came(draft, one)
+
+
+def m1_came(draft: Draft, came: InboundReferral) -> Entry:
+    """Write what the customer came by without a word. Reps see it; there is nothing to answer, so it wakes nothing."""
+    sender = end_user_of(draft.session)
+    draft.change(referral=came.referral)
+    return draft.write(EntryKind.referral, Visibility.reps, sender=sender, text=came.referral.plain, referral=came.referral)
+
+
+def m1_customer_came(session: Session, command: CustomerCame, facts: Facts) -> Decision:
+    """M1: an ad or a link that brought the customer back to a session that is open."""
+    draft = Draft(session, facts)
+    m1_came(draft, command.came)
+    return draft.decision()
 
 
 def m1_customer_changed(session: Session, command: CustomerChanged, facts: Facts) -> Decision:

@@ -72,6 +72,7 @@ _KEPT: Mapping[str, timedelta] = {
     "DELETE FROM seen_events WHERE at < ?": timedelta(days=9),
     "DELETE FROM signed_readings WHERE at < ?": timedelta(days=9),
     "DELETE FROM parked WHERE at < ?": timedelta(days=9),
+    "DELETE FROM aside WHERE at < ?": timedelta(days=9),
     "DELETE FROM answers WHERE at < ?": timedelta(days=2),
     "DELETE FROM events WHERE at < ?": timedelta(days=2),
 }

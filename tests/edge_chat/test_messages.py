@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.contract import Answer
+from adapters.referral import Referral
 from tests.edge_chat.world import DOWN, Browser, World, numbers
 
 
@@ -27,7 +28,7 @@ async def test_a_message_is_taken_shown_and_passed_on(world: World) -> None:
     (message,) = world.inbox.of("message")
     assert (message.end_user.address, message.end_user.name, message.end_user.locale) == (kim.visitor_id, "Kim", "de")
     assert (message.message_id, message.plain) == (reply.json["id"], "The hinge is broken")
-    assert message.referral == {"url": "https://shop.example/hinges"}
+    assert message.referral == Referral(source="page", url="https://shop.example/hinges")
 
 
 async def test_the_same_client_id_is_the_same_message(world: World) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from adapters._meta import webhook
 from adapters._meta.account import PlatformAccount
@@ -22,19 +22,24 @@ from adapters.envelope import (
     Inbound,
     InboundDeletion,
     InboundEdit,
+    InboundHandover,
     InboundMessage,
     InboundReaction,
     InboundReceipt,
+    InboundReferral,
     InboundUnknown,
     Part,
     ReceiptStatus,
     TextPart,
 )
 from adapters.errors import NotUnderstood
+from adapters.referral import Referral
 
 _MOST_EVENTS: Final = 3000
 _ABOUT: Final = {"sender", "recipient", "timestamp", "optin_ref", "prior_message"}
 _OUR_IDS: Final = ("msg_", "ntc_")
+# Apps of Meta's own that answer conversations. Source: Messenger Platform, "Conversation routing".
+_INBOXES: Final = {"263902037430900": "Meta's inbox", "1217981644879628": "Meta's inbox"}
 
 
 def parse(request: RawRequest, account: PlatformAccount, kind: str) -> list[Inbound]:
@@ -100,10 +105,11 @@ class _Reader:
         return self.unknown(reason, item, self._customer(item))
 
     def standby(self, item: dict[str, Any]) -> Inbound:
-        """Another app holds the thread, and answers."""
-        if self.account.read_standby:
-            return self.event(item)
-        return self.unknown("standby", item, self._customer(item))
+        """Another app holds the thread, and answers. What is said is kept aside; receipts and changes mean what they always do."""
+        found = self.event(item)
+        if self.account.read_standby or not isinstance(found, InboundMessage | InboundReferral):
+            return found
+        return found.model_copy(update={"standby": True, "event_id": f"standby:{found.event_id}"})
 
     def changed(self, item: dict[str, Any]) -> Inbound:
         """Some events come as `{"field", "value"}`, with the same in `value`."""
@@ -227,15 +233,67 @@ class _Reader:
 
     # ---------------------------------------------------------------------------------------------------- rest
 
-    def _handover(self, item: dict[str, Any], handover: dict[str, Any]) -> Inbound:
-        """The thread went to another app, or came to us."""
-        key = next(key for key in ("pass_thread_control", "take_thread_control") if item.get(key) is handover)
-        owner, customer = text_of(handover.get("new_owner_app_id")), self._customer(item)
-        return self.unknown(key, item, customer, remember={"thread_owner": owner} if owner and customer else {})
+    def _passed(self, item: dict[str, Any], handover: dict[str, Any]) -> Inbound:
+        """Told to the new owner, which is the app that holds the thread from now on."""
+        return self._handover(item, handover, "pass_thread_control", self.account.app_id)
+
+    def _taken(self, item: dict[str, Any], handover: dict[str, Any]) -> Inbound:
+        """Told to the app that held the thread until now."""
+        return self._handover(item, handover, "take_thread_control", None)
+
+    def _handover(self, item: dict[str, Any], handover: dict[str, Any], key: str, default: str | None) -> Inbound:
+        """The thread went to another app, or came to us. `previous_owner_app_id` is null where nobody held it."""
+        customer, ours = self._customer(item), self.account.app_id
+        before, owner = text_of(handover.get("previous_owner_app_id")), text_of(handover.get("new_owner_app_id"))
+        remember = {"thread_owner": owner} if owner and customer else {}
+        if customer is None or ((owner or default) != ours and before not in (None, ours)):
+            return self.unknown(key, item, customer, remember=remember)  # between two other apps
+        to_us = (owner or default) == ours
+        return self._change(item, customer, "to_us" if to_us else "away", before if to_us else owner, handover, remember=remember)
+
+    def _requested(self, item: dict[str, Any], request: dict[str, Any]) -> Inbound:
+        """Another app asks us, who hold the thread, to pass it."""
+        asking = text_of(request.get("requested_owner_app_id"))
+        return self._change(item, self._known_customer(item), "requested", asking, request)
+
+    def _change(
+        self,
+        item: dict[str, Any],
+        customer: EndUser,
+        change: Literal["to_us", "away", "requested"],
+        app_id: str | None,
+        told: dict[str, Any],
+        **more: Any,
+    ) -> Inbound:
+        return InboundHandover(
+            **self.common(f"{change}:{digest_of(webhook.shallow(item))}", item, customer),
+            change=change,
+            app=_INBOXES.get(app_id or ""),
+            app_id=app_id,
+            metadata=told.get("metadata"),
+            **more,
+        )
+
+    def _referral(self, item: dict[str, Any], given: dict[str, Any]) -> Inbound:
+        """The customer opened the thread by a link or an ad, and has said nothing yet."""
+        return self._came(item, "referral", wire.referral_in(given))
 
     def _optin(self, item: dict[str, Any], optin: dict[str, Any]) -> Inbound:
+        """An agreement to be written to; the end of one (`STOP NOTIFICATIONS`) is none, and is kept for operators."""
         kind = text_of(optin.get("type"))
-        return self.unknown(f"optin_{kind}" if kind else "optin", item, self._customer(item))
+        reason = f"optin_{kind}" if kind else "optin"
+        if (text_of(optin.get("notification_messages_status")) or "").upper().startswith("STOP"):
+            return self.unknown(reason, item, self._customer(item))
+        return self._came(item, reason, wire.optin_in(optin))
+
+    def _came(self, item: dict[str, Any], reason: str, referral: Referral | None) -> Inbound:
+        """A checkbox's event names nobody but a reference, and nothing can be answered to it before it is used."""
+        known = text_of(dict_of(item.get("sender")).get("id")) not in (None, self.account.own_id)
+        customer = self._customer(item)
+        if referral is None or customer is None or not known:
+            return self.unknown(reason, item, customer)
+        event_id = f"{reason}:{digest_of(webhook.shallow(item))}"
+        return InboundReferral(**self.common(event_id, item, customer), referral=referral)
 
     def _policy(self, item: dict[str, Any], policy: dict[str, Any]) -> Inbound:
         """Meta warns, blocks or unblocks the Page; no customer is concerned."""
@@ -253,6 +311,8 @@ _EVENTS: Final[dict[str, Callable[[_Reader, dict[str, Any], dict[str, Any]], Inb
     "order": _Reader._order,
     "optin": _Reader._optin,
     "policy_enforcement": _Reader._policy,
-    "pass_thread_control": _Reader._handover,
-    "take_thread_control": _Reader._handover,
+    "pass_thread_control": _Reader._passed,
+    "take_thread_control": _Reader._taken,
+    "request_thread_control": _Reader._requested,
+    "referral": _Reader._referral,
 }

@@ -1,8 +1,10 @@
 """What customers of the simulated Messenger Platform do in their chats, and what Meta tells us of it.
 
-Beyond what every handset can, `details` may hold: `referral` (an ad or link), `sticker_id` and `twice` (the form of summer 2026), `form` of a
+Beyond what every handset can, `details` may hold: `referral` (an ad or link; `say` without a text tells of it alone), `optin` (of a plug-in),
+`products` (of the shop's catalogue), `sticker_id` and `twice` (the form of summer 2026), `form` of a
 choice (`quick_reply`, `postback`), `story` (an answer to our story), `batch` (so many texts in one delivery), `staff` (our own side wrote in
-the inbox), `owner` (`inbox` takes the thread, `us` gets it back), and `mischief` (see `_meta`).
+the inbox, or the app that holds the thread), `owner` (`inbox` or `bot` takes the thread, `us` gets it back, with `metadata`), `asks` (`inbox` or
+`bot` asks us for the thread), and `mischief` (see `_meta`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from adapters._meta.platform.simulator_world import Chat, World
 from adapters.simulation import Action, CannotAct, Outcome, Shown, SimFile
 
 _THUMB: Final = 369239263222822
+_BOT: Final = "99000000000001"  # an app of somebody else's on the same Page
 _MOST_IN_ONE: Final = 1000
 
 
@@ -45,9 +48,15 @@ class Customers:
 
     def _say(self, chat: Chat, action: Action, now: datetime) -> Outcome:
         if "owner" in action.details:
-            return self._hand_over(chat, str(action.details["owner"]), now)
+            return self._hand_over(chat, action, now)
+        if "asks" in action.details:
+            return self._ask(chat, action, now)
         if action.details.get("staff"):
             return self._echo(chat, action, now)
+        if "products" in action.details:
+            return self._products(chat, action, now)
+        if action.file is None and not action.text and ("referral" in action.details or "optin" in action.details):
+            return self._come(chat, action, now)
         if action.file is None and not action.text:
             raise CannotAct("say needs a text or a file")
         if int(action.details.get("batch", 1)) > 1:
@@ -60,6 +69,34 @@ class Customers:
             kind = _family(action.file.mime_type)
             message["attachments"] = [{"type": kind, "payload": {"url": self._files.url(file_id, now)}}]
         return self._write(chat, action, message, now, text=action.text, media=media)
+
+    def _products(self, chat: Chat, action: Action, now: datetime) -> Outcome:
+        """Products of the shop's catalogue, as an app with `catalog_management` is told of them."""
+        given = action.details["products"]
+        if (
+            not isinstance(given, list)
+            or not 1 <= len(given) <= 10
+            or not all(isinstance(one, dict) and one.get("id") for one in given)
+        ):
+            raise CannotAct(
+                "products needs 1 to 10 products, each with an id; retailer_id, title, subtitle (the price) and image_url may be there"
+            )
+        known = ("id", "retailer_id", "image_url", "title", "subtitle")
+        elements = [{key: str(one[key]) for key in known if key in one} for one in given]
+        message: dict[str, Any] = {"text": action.text} if action.text else {}
+        message["attachments"] = [{"type": "template", "payload": {"product": {"elements": elements}}}]
+        shown = ", ".join(str(one.get("title") or one["id"]) for one in given)
+        return self._write(chat, action, message, now, text=f"{action.text}\n[{shown}]" if action.text else f"[{shown}]")
+
+    def _come(self, chat: Chat, action: Action, now: datetime) -> Outcome:
+        """A link or an ad opens a chat that was there before; a new one begins with the postback of *Get started*. A plug-in needs none."""
+        if "optin" in action.details:
+            event = {"optin": action.details["optin"]}
+        elif chat.lines:
+            event = {"referral": action.details["referral"]}
+        else:
+            raise CannotAct("a link opens an existing chat; a new one begins with choose, form postback, and the referral on it")
+        return self._tell(chat, action, event, now, "")
 
     def _say_many(self, chat: Chat, action: Action, count: int, now: datetime) -> Outcome:
         """Several events in one entry, as after an outage."""
@@ -165,16 +202,38 @@ class Customers:
             raise CannotAct("staff needs a text")
         mid = self._world.mid()
         chat.lines[mid] = Shown(id=mid, sender="them", text=action.text, at=now)
-        echo = {"mid": mid, "is_echo": True, "app_id": int(self._world.dialect.inbox_app), "text": action.text}
+        writer = chat.owner if chat.owner not in (None, self._world.account.app_id) else self._world.dialect.inbox_app
+        echo = {"mid": mid, "is_echo": True, "app_id": int(str(writer)), "text": action.text}
         return Outcome(calls=self._world.hook(chat, {"message": echo}, now, from_us=True), line_id=mid)
 
-    def _hand_over(self, chat: Chat, owner: str, now: datetime) -> Outcome:
-        """The inbox takes the thread when staff answer there; it comes back when they are done."""
-        before = chat.owner or self._world.account.app_id
-        chat.owner = self._world.dialect.inbox_app if owner == "inbox" else self._world.account.app_id
-        key = "take_thread_control" if owner == "inbox" else "pass_thread_control"
-        handover = {"previous_owner_app_id": before, "new_owner_app_id": chat.owner, "metadata": ""}
+    def _hand_over(self, chat: Chat, action: Action, now: datetime) -> Outcome:
+        """Another app takes the thread when it answers there; it passes it to us when it is done."""
+        ours, owner = self._world.account.app_id, str(action.details["owner"])
+        before = chat.owner or ours
+        chat.owner = ours if owner == "us" else self._app(owner)
+        key = "pass_thread_control" if owner == "us" else "take_thread_control"
+        handover = {
+            "previous_owner_app_id": before,
+            "new_owner_app_id": chat.owner,
+            "metadata": str(action.details.get("metadata", "")),
+        }
         return Outcome(calls=self._world.hook(chat, {key: handover}, now))
+
+    def _ask(self, chat: Chat, action: Action, now: datetime) -> Outcome:
+        """Another app asks for the thread; Meta tells the one that holds it."""
+        if chat.owner not in (None, self._world.account.app_id):
+            raise CannotAct("who holds the thread is asked, and that is another app")
+        request = {
+            "requested_owner_app_id": self._app(str(action.details["asks"])),
+            "metadata": str(action.details.get("metadata", "")),
+        }
+        return Outcome(calls=self._world.hook(chat, {"request_thread_control": request}, now))
+
+    def _app(self, name: str) -> str:
+        apps = {"inbox": self._world.dialect.inbox_app, "bot": _BOT}
+        if name not in apps:
+            raise CannotAct(f"no such app: {name}; there are {', '.join(apps)} (and us)")
+        return apps[name]
 
     # ------------------------------------------------------------------------------------------------- the rest
 

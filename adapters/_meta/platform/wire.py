@@ -12,7 +12,21 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from adapters._meta.webhook import dict_of, list_of, number_of, text_of
-from adapters.envelope import ChoicePart, LocationPart, MediaPart, MediaState, Part, StickerPart, TextPart, UnknownPart, from_unix
+from adapters.envelope import (
+    ChoicePart,
+    LocationPart,
+    MediaPart,
+    MediaState,
+    OrderItem,
+    OrderPart,
+    Part,
+    ProductPart,
+    StickerPart,
+    TextPart,
+    UnknownPart,
+    from_unix,
+)
+from adapters.referral import Referral, ReferralSource, ReferredProduct, referral
 
 _Media = Literal["image", "video", "audio", "voice", "file"]
 _MEDIA: Final[dict[str, _Media]] = {"image": "image", "video": "video", "audio": "audio", "file": "file"}
@@ -20,6 +34,7 @@ _MEDIA: Final[dict[str, _Media]] = {"image": "image", "video": "video", "audio":
 _THUMBS: Final = {"369239263222822", "369239343222814", "369239383222810"}
 # Shares of things that live at Meta: a reader gets title and address, we store nothing of them.
 _SHARES: Final = {"reel": "reel", "ig_reel": "reel", "post": "post", "ig_post": "post", "share": "post", "ig_story": "story"}
+_MOST_PRODUCTS: Final = 30  # a carousel has 10
 _EMOJI: Final = {"smile": "😆", "angry": "😠", "sad": "😢", "wow": "😮", "love": "❤", "like": "👍", "dislike": "👎"}
 
 
@@ -68,6 +83,9 @@ def _attached(message: dict[str, Any]) -> Iterator[Part]:
         if sticker or kind in ("sticker", "like_heart"):
             stickers.add(sticker)
             yield _sticker(kind, sticker, payload)
+            continue
+        if kind == "template" and (products := _products(payload)):
+            yield from products
             continue
         part = _part(kind, payload, attachment, text)
         if part is not None:
@@ -130,6 +148,22 @@ def _booking(payload: dict[str, Any]) -> Part:
     return UnknownPart(provider_type="appointment_booking", fallback=f"[booking: {', '.join(filter(None, words)) or 'changed'}]")
 
 
+def _products(payload: dict[str, Any]) -> list[ProductPart]:
+    """Products that somebody sent, each with its price as Meta writes it ("$40"). Meta gives their details only to apps with
+    `catalog_management`."""
+    elements = list_of(dict_of(payload.get("product")).get("elements"))
+    return [
+        ProductPart(
+            title=text_of(one.get("title")),
+            price=text_of(one.get("subtitle")),
+            retailer_id=text_of(one.get("retailer_id")),
+            product_id=text_of(one.get("id")),
+        )
+        for one in map(dict_of, elements[:_MOST_PRODUCTS])
+        if one
+    ]
+
+
 def _template(payload: dict[str, Any]) -> Part:
     """Our own buttons and cards, in an echo."""
     titles = [text_of(dict_of(one).get("title")) for one in list_of(payload.get("elements"))]
@@ -163,17 +197,19 @@ def postback_part(postback: dict[str, Any]) -> Part:
 
 def order_part(order: dict[str, Any]) -> Part:
     """A cart that the customer sent."""
-    lines = [_product(one) for one in map(dict_of, list_of(order.get("products")))]
-    note = text_of(order.get("note"))
-    fallback = f"[order: {'; '.join(lines) or 'empty'}]"
-    return UnknownPart(provider_type="order", fallback=f"{fallback} {note}" if note else fallback)
+    items = tuple(_item(one) for one in map(dict_of, list_of(order.get("products"))))
+    return OrderPart(items=items, note=text_of(order.get("note")))
 
 
-def _product(product: dict[str, Any]) -> str:
-    name = text_of(product.get("name")) or text_of(product.get("retailer_id")) or text_of(product.get("id")) or "?"
-    price, currency = text_of(product.get("unit_price")), text_of(product.get("currency")) or ""
-    words = f"{text_of(product.get('quantity')) or '?'} × {name}"
-    return f"{words} at {price} {currency}".rstrip() if price else words
+def _item(product: dict[str, Any]) -> OrderItem:
+    return OrderItem(
+        title=text_of(product.get("name")),
+        retailer_id=text_of(product.get("retailer_id")),
+        product_id=text_of(product.get("id")),
+        quantity=text_of(product.get("quantity")),
+        price=text_of(product.get("unit_price")),
+        currency=text_of(product.get("currency")),
+    )
 
 
 def emoji_of(reaction: dict[str, Any]) -> str | None:
@@ -189,8 +225,51 @@ def quoted(message: dict[str, Any]) -> str | None:
     return text_of(dict_of(message.get("reply_to")).get("mid"))
 
 
-def referral_of(holder: dict[str, Any]) -> dict[str, Any]:
-    """The ad, link or product that the customer came from, and the story that they answer."""
+_SOURCES: Final[dict[str, ReferralSource]] = {
+    "ADS": "ad",
+    "SHORTLINK": "link",
+    "MESSENGER_CODE": "link",
+    "CUSTOMER_CHAT_PLUGIN": "page",
+    "DISCOVER_TAB": "other",
+}
+_USED: Final = frozenset({"ref", "ad_id", "product", "referer_uri"})
+_USED_OF_AD: Final = frozenset({"ad_title", "photo_url", "video_url", "product_id"})
+
+
+def referral_of(holder: dict[str, Any]) -> Referral | None:
+    """The ad, link or product that the customer came from; else the story that they answer."""
+    given = dict_of(holder.get("referral"))
     story = text_of(dict_of(dict_of(holder.get("reply_to")).get("story")).get("id"))
-    referral = dict(dict_of(holder.get("referral")))
-    return {**referral, "story_id": story} if story else referral
+    found = referral_in(given) if given else None
+    return found or (referral("story", id=story) if story else None)
+
+
+def referral_in(given: dict[str, Any]) -> Referral | None:
+    """Meta's `referral` object: a link's `ref`, an ad with what it shows, a product of the shop."""
+    ad = dict_of(given.get("ads_context_data"))
+    product = text_of(dict_of(given.get("product")).get("id")) or text_of(ad.get("product_id"))
+    named = text_of(given.get("source")) or ""
+    fallback: ReferralSource = "ad" if given.get("ad_id") else "product" if product else "link" if given.get("ref") else "other"
+    rest = {key: value for key, value in ad.items() if key not in _USED_OF_AD}
+    return referral(
+        _SOURCES.get(named, fallback),
+        id=given.get("ad_id"),
+        ref=given.get("ref"),
+        headline=ad.get("ad_title"),
+        url=given.get("referer_uri"),
+        media_url=ad.get("photo_url") or ad.get("video_url"),
+        product=ReferredProduct(id=product) if product else None,
+        given={**given, "ads_context_data": rest},
+        used=_USED,
+    )
+
+
+def optin_in(optin: dict[str, Any]) -> Referral | None:
+    """The customer agreed to be written to: by the Send-to-Messenger plug-in, a checkbox, or to notifications. Tokens stay out."""
+    return referral(
+        "optin",
+        ref=optin.get("ref") or optin.get("payload"),
+        headline=optin.get("title"),
+        given=optin,
+        used=frozenset({"ref", "payload", "title", "notification_messages_token", "user_ref"}),
+    )

@@ -8,16 +8,20 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from adapters.envelope import (
+    CallPart,
     ChoicePart,
     ContactPart,
     LocationPart,
     MediaPart,
     MediaState,
+    OrderPart,
     Part,
+    ProductPart,
     StickerPart,
     TextPart,
     UnknownPart,
 )
+from adapters.referral import Referral
 from gateway.brokers.contract import DeliveryState, Line
 from gateway.edge.api.shapes import ActorShape, Json, Shape, Time, actor_of
 from gateway.session.model import Entry, EntryKind, Visibility
@@ -49,7 +53,16 @@ class StickerShape(Shape):
 
 
 PartShape = Annotated[
-    TextPart | MediaShape | LocationPart | ContactPart | ChoicePart | StickerShape | UnknownPart,
+    TextPart
+    | MediaShape
+    | LocationPart
+    | ContactPart
+    | ChoicePart
+    | StickerShape
+    | ProductPart
+    | OrderPart
+    | CallPart
+    | UnknownPart,
     Field(discriminator="type"),
 ]
 
@@ -98,7 +111,11 @@ def delivery_of(delivery: DeliveryState) -> DeliveryShape:
 
 
 class EntryShape(Shape):
-    """One line of the transcript, numbered from 1. `details` hold what its kind has beyond the text; a long message has several deliveries."""
+    """One line of the transcript, numbered from 1. `details` hold what its kind has beyond the text; a long message has several deliveries.
+
+    `referral` is the ad, link or product that the customer came by: on the message that came with it, or on a line of kind `referral`
+    when they said nothing. Its words and addresses are other people's: treat them as untrusted.
+    """
 
     number: int
     kind: EntryKind
@@ -107,6 +124,7 @@ class EntryShape(Shape):
     from_: ActorShape | None = Field(alias="from")
     text: str | None
     parts: list[PartShape]
+    referral: Referral | None
     details: Json
     delivery: list[DeliveryShape]
     edited: bool
@@ -125,6 +143,7 @@ def entry_of(line: Line | Entry) -> EntryShape:
         from_=actor_of(entry.sender) if entry.sender else None,
         text=None if line.deleted else entry.text,
         parts=[] if line.deleted else [part_of(part, line.media) for part in entry.parts],
+        referral=None if line.deleted else entry.referral,
         details=entry.details,
         delivery=[delivery_of(d) for d in line.delivery],
         edited=line.edited,

@@ -31,6 +31,7 @@ from adapters.envelope import (
     TextPart,
 )
 from adapters.errors import SendFailed, Verdict
+from adapters.referral import Referral
 from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile
 from tests.adapters.apple.account import ANA, NOW, PHOTO, notice, say, typing
 
@@ -117,11 +118,8 @@ def test_a_first_contact_types_before_it_writes(world: World) -> None:
     typed, message = events
     assert isinstance(typed, InboundTyping)
     assert isinstance(message, InboundMessage)
-    assert (message.plain, message.referral, message.end_user.locale) == (
-        "hello",
-        {"intent": "order_status", "group": "sales"},
-        "de-DE",
-    )
+    assert (message.plain, message.end_user.locale) == ("hello", "de-DE")
+    assert message.referral == Referral(source="link", ref="order_status", group="sales")
     assert message.end_user.address.startswith("urn:mbid:")
     assert [(line.id, line.sender, line.text, line.status) for line in world.shown()] == [
         (outcome.line_id, "me", "hello", "sent")

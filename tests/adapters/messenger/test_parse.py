@@ -67,13 +67,63 @@ def test_one_sticker_is_one_part() -> None:
 def test_standby_is_kept_aside_unless_it_is_wanted() -> None:
     """While another app holds the thread its events come as `standby`: not lost, and not shown as if we should answer."""
     item = event(message={"mid": "m_1", "text": "to the bot"})
-    assert only(item, "standby").reason == "standby"
-    assert only(item, "standby", read_standby=True).plain == "to the bot"
+    aside, shown = only(item, "standby"), only(item, "standby", read_standby=True)
+    assert (aside.plain, aside.standby, shown.plain, shown.standby) == ("to the bot", True, "to the bot", False)
 
 
-def test_who_holds_the_thread_is_remembered() -> None:
-    found = only(event(take_thread_control={"previous_owner_app_id": APP, "new_owner_app_id": "263902037430900"}))
-    assert found.remember == {"thread_owner": "263902037430900"}
+def test_a_message_that_comes_in_standby_and_then_to_us_is_two_events() -> None:
+    """The first is kept aside; were the second taken for a redelivery of it, nobody would answer."""
+    item = event(message={"mid": "m_1", "text": "to the bot"})
+    assert only(item, "standby").event_id != only(item).event_id
+    assert only(item, "standby").message_id == only(item).message_id
+
+
+BOT, INBOX = "99000000000001", "263902037430900"
+CONTROL: list[tuple[str, dict[str, Any], tuple[str, str | None] | None]] = [
+    ("pass_thread_control", {"previous_owner_app_id": BOT, "new_owner_app_id": APP}, ("to_us", BOT)),
+    ("pass_thread_control", {"previous_owner_app_id": None, "new_owner_app_id": int(APP)}, ("to_us", None)),
+    ("pass_thread_control", {}, ("to_us", None)),  # told to the new owner
+    ("pass_thread_control", {"previous_owner_app_id": APP, "new_owner_app_id": INBOX}, ("away", INBOX)),
+    ("pass_thread_control", {"previous_owner_app_id": BOT, "new_owner_app_id": INBOX}, None),  # between two others
+    ("take_thread_control", {"previous_owner_app_id": APP, "new_owner_app_id": INBOX}, ("away", INBOX)),
+    ("take_thread_control", {"previous_owner_app_id": None, "new_owner_app_id": INBOX}, ("away", INBOX)),
+    ("take_thread_control", {}, ("away", None)),  # told to the owner before
+    ("take_thread_control", {"previous_owner_app_id": BOT, "new_owner_app_id": APP}, ("to_us", BOT)),
+    ("take_thread_control", {"previous_owner_app_id": BOT, "new_owner_app_id": INBOX}, None),
+    ("request_thread_control", {"requested_owner_app_id": 99000000000001}, ("requested", BOT)),
+]
+
+
+@pytest.mark.parametrize(("key", "told", "expected"), CONTROL)
+def test_who_answers_from_now_on(key: str, told: dict[str, Any], expected: tuple[str, str | None] | None) -> None:
+    found = only(event(**{key: told}))
+    assert (found.kind == "handover") is (expected is not None)
+    if expected is not None:
+        assert (found.change, found.app_id) == expected
+    owner = told.get("new_owner_app_id")
+    assert found.remember == ({"thread_owner": str(owner)} if owner else {})
+
+
+def test_metadata_of_another_app_is_bounded() -> None:
+    found = only(event(pass_thread_control={"new_owner_app_id": APP, "metadata": "\x07" + "x" * 5000}))
+    assert found.metadata == "x" * 999 + "…"
+
+
+def test_the_end_of_an_agreement_is_no_agreement() -> None:
+    optin = {"type": "notification_messages", "title": "News", "notification_messages_token": "t"}
+    assert only(event(optin=optin)).kind == "referral"
+    assert only(event(optin={**optin, "notification_messages_status": "STOP NOTIFICATIONS"})).kind == "unknown"
+    assert only(event(optin={**optin, "notification_messages_status": "RESUME NOTIFICATIONS"})).kind == "referral"
+
+
+def test_tokens_of_an_optin_are_shown_to_nobody() -> None:
+    found = only(event(optin={"type": "notification_messages", "title": "News", "notification_messages_token": "secret-token"}))
+    assert "secret-token" not in found.referral.model_dump_json()
+
+
+def test_a_checkbox_that_names_a_reference_alone_is_nobodys() -> None:
+    item = {"recipient": {"id": PAGE}, "timestamp": 1789640000123, "optin": {"ref": "cart-7", "user_ref": "box-1"}}
+    assert only(item).kind == "unknown"
 
 
 def test_the_same_reaction_later_is_another_event() -> None:
@@ -106,6 +156,8 @@ KINDS = [
     "optin",
     "policy_enforcement",
     "pass_thread_control",
+    "take_thread_control",
+    "request_thread_control",
     "referral",
 ]
 

@@ -262,11 +262,11 @@ def test_typing_shows_under_the_persona(world: World) -> None:
 
 def test_the_inbox_takes_the_thread_and_gives_it_back(world: World) -> None:
     (taken,) = heard(world, world.act(Action(kind="say", customer="kim", details={"owner": "inbox"})))
-    assert (taken.reason, taken.remember) == ("take_thread_control", {"thread_owner": "263902037430900"})
+    assert (taken.change, taken.app, taken.remember) == ("away", "Meta's inbox", {"thread_owner": "263902037430900"})
     (echo,) = heard(world, world.act(Action(kind="say", customer="kim", text="We close at six", details={"staff": True})))
-    assert echo.reason == "standby"
-    (back,) = heard(world, world.act(Action(kind="say", customer="kim", details={"owner": "us"})))
-    assert (back.reason, back.remember) == ("pass_thread_control", {"thread_owner": APP})
+    assert (echo.author, echo.standby) == ("business", True)
+    (back,) = heard(world, world.act(Action(kind="say", customer="kim", details={"owner": "us", "metadata": "your turn"})))
+    assert (back.change, back.app, back.metadata, back.remember) == ("to_us", "Meta's inbox", "your turn", {"thread_owner": APP})
     world.says_text("hello again")
     (echo,) = heard(world, world.act(Action(kind="say", customer="kim", text="We close at six", details={"staff": True})))
     assert (echo.author, echo.plain, echo.end_user.address) == ("business", "We close at six", world.address)
@@ -317,7 +317,7 @@ def test_another_app_takes_the_thread_and_gives_it_back(world: World) -> None:
     control = {"recipient": {"id": KIM}}
     assert world.simulator.handle(post(control, f"/v25.0/{PAGE}/pass_thread_control"), NOW).answer.status == 200
     (aside,) = heard(world, world.act(Action(kind="say", customer="kim", text="to the inbox")))
-    assert (aside.kind, aside.reason) == ("unknown", "standby")
+    assert (aside.plain, aside.standby) == ("to the inbox", True)
     with pytest.raises(SendFailed) as failed:
         world.send(world.say(text="Hi"))
     assert "Another app" in failed.value.sentence
@@ -376,3 +376,51 @@ def test_what_is_not_taken_comes_again_at_growing_gaps() -> None:
     assert (call.attempt, call.delay_seconds, simulator.handset("kim")[0].status) == (3, 2, "sending")
     assert simulator.settled(call, Answer(200), NOW) == ()
     assert simulator.handset("kim")[0].status == "sent"
+
+
+# ---------------------------------------------------------------------------------- ads, links, products, routing
+
+
+def test_a_link_brings_somebody_back_without_a_word(world: World) -> None:
+    link = {"ref": "spring", "source": "SHORTLINK", "type": "OPEN_THREAD"}
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="say", customer="new", details={"referral": link}))
+    (came,) = heard(world, world.act(Action(kind="say", customer="kim", details={"referral": link})))[-1:]
+    assert (came.kind, came.referral.source, came.referral.ref) == ("referral", "link", "spring")
+
+
+def test_a_new_chat_begins_with_the_postback_of_the_ad(world: World) -> None:
+    ad = {"ad_id": "238400", "source": "ADS", "type": "OPEN_THREAD", "ads_context_data": {"ad_title": "20 % off"}}
+    chosen = Action(
+        kind="choose", customer="new", details={"form": "postback", "id": "START", "title": "Get started", "referral": ad}
+    )
+    (said,) = heard(world, world.act(chosen))
+    assert (said.plain, said.referral.source, said.referral.headline) == ("Get started", "ad", "20 % off")
+
+
+def test_a_plug_in_needs_no_chat(world: World) -> None:
+    (came,) = heard(world, world.act(Action(kind="say", customer="new", details={"optin": {"ref": "cart-7"}})))
+    assert (came.kind, came.referral.source, came.referral.ref) == ("referral", "optin", "cart-7")
+
+
+def test_products_of_the_catalogue(world: World) -> None:
+    lamp = {"id": "4711", "retailer_id": "LAMP-17", "title": "Desk lamp", "subtitle": "$40"}
+    said = heard(world, world.act(Action(kind="say", customer="kim", text="in red?", details={"products": [lamp]})))[-1]
+    assert said.plain == "in red?\n[product: Desk lamp, $40, LAMP-17]"
+    for none in ([], [{}], "lamp", [{"title": "no id"}], [lamp] * 11):
+        with pytest.raises(CannotAct):
+            world.act(Action(kind="say", customer="kim", details={"products": none}))
+
+
+def test_a_bot_answers_hands_over_and_asks_for_the_thread(world: World) -> None:
+    (taken,) = heard(world, world.act(Action(kind="say", customer="kim", details={"owner": "bot"})))
+    assert (taken.change, taken.app, taken.app_id) == ("away", None, "99000000000001")
+    (said,) = heard(world, world.act(Action(kind="say", customer="kim", text="a person, please")))[-1:]
+    (echo,) = heard(world, world.act(Action(kind="say", customer="kim", text="one moment", details={"staff": True})))
+    assert [(one.author, one.standby) for one in (said, echo)] == [("end_user", True), ("business", True)]
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="say", customer="kim", details={"asks": "inbox"}))
+    (given,) = heard(world, world.act(Action(kind="say", customer="kim", details={"owner": "us", "metadata": "refund"})))
+    assert (given.change, given.app_id, given.metadata) == ("to_us", "99000000000001", "refund")
+    (asked,) = heard(world, world.act(Action(kind="say", customer="kim", details={"asks": "bot", "metadata": "done?"})))
+    assert (asked.change, asked.app_id, asked.metadata) == ("requested", "99000000000001", "done?")

@@ -162,7 +162,8 @@ def test_a_reply_a_forward_and_an_ad(court: Court) -> None:
     action = Action(kind="say", customer="kim", text="this", target=target, details={"forwarded": True, "referral": referral})
     theirs, ours = court.hears(action)
     assert (theirs.reply_to_message.id, theirs.forwarded) == (ours.reply_to, True)
-    assert theirs.referral.source_id == ours.referral["source_id"]
+    assert theirs.referral.source_id == ours.referral.id
+    assert (theirs.referral.headline, theirs.referral.ctwa_clid) == (ours.referral.headline, ours.referral.click_id)
 
 
 def test_what_staff_write_and_marketing_choices(court: Court) -> None:

@@ -331,7 +331,7 @@ def test_replies_forwards_and_ads(world: World) -> None:
         kind="say", customer="kim", text="this", target=target, details={"forwarded": True, "referral": {"source_type": "ad"}}
     )
     event = sent_events(world, world.act(action))[-1]
-    assert (event.reply_to, event.referral) == (target, {"source_type": "ad"})
+    assert (event.reply_to, event.referral.source) == (target, "ad")
 
 
 def test_our_reply_quotes_on_the_handset(world: World) -> None:
@@ -499,3 +499,96 @@ def test_a_flow_is_answered(world: World) -> None:
     )
     (event,) = sent_events(world, world.act(action))
     assert (event.parts[0].id, event.parts[0].fields) == ("t-1", {"flow_token": "t-1", "size": "M"})
+
+
+# -------------------------------------------------------------------------- ads, orders, calls, and who answers
+
+
+AD = {
+    "source_url": "https://fb.me/3cr4Wq",
+    "source_id": "120208",
+    "source_type": "ad",
+    "headline": "20 % off",
+    "body": "Only this week",
+    "image_url": "https://shop.example/lamp.jpg",
+    "ctwa_clid": "ARAkL",
+}
+
+
+def test_who_clicked_on_an_ad_says_so_with_the_first_message(world: World) -> None:
+    said = Action(kind="say", customer="kim", text="still on?", details={"referral": AD})
+    event = sent_events(world, world.act(said))[-1]
+    found = event.referral
+    assert (found.source, found.id, found.headline, found.click_id) == ("ad", "120208", "20 % off", "ARAkL")
+
+
+def test_who_asks_about_a_product_names_it(world: World) -> None:
+    product = {"catalog_id": "35416", "product_retailer_id": "LAMP-17"}
+    said = Action(kind="say", customer="kim", text="in red?", details={"product": product})
+    event = sent_events(world, world.act(said))[-1]
+    assert (event.referral.source, event.referral.product.id, event.referral.product.catalog_id) == (
+        "product",
+        "LAMP-17",
+        "35416",
+    )
+
+
+def test_an_order_with_a_note(world: World) -> None:
+    items = [{"product_retailer_id": "LAMP-17", "quantity": 2, "item_price": 40, "currency": "USD"}]
+    said = Action(
+        kind="say", customer="kim", details={"order": {"catalog_id": "35416", "text": "a gift", "product_items": items}}
+    )
+    event = sent_events(world, world.act(said))[-1]
+    assert event.plain == "[order: 2 × LAMP-17 at 40 USD] a gift"
+
+
+@pytest.mark.parametrize("order", [None, {}, {"product_items": []}, {"product_items": [{}]}])
+def test_an_order_of_nothing_is_none(world: World, order: Any) -> None:
+    with pytest.raises(CannotAct):
+        world.act(Action(kind="say", customer="kim", details={"order": order}))
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        ({"id": "accept"}, "May be called on WhatsApp"),
+        ({"id": "accept", "expires": 1789640000}, "May be called on WhatsApp until 2026-09-17 10:13 UTC"),
+        ({"id": "reject"}, "Doesn't want to be called"),
+    ],
+)
+def test_the_answer_to_may_we_call_you(world: World, details: dict[str, Any], words: str) -> None:
+    chosen = Action(kind="choose", customer="kim", details={"form": "call_permission", "title": "Allow", **details})
+    event = sent_events(world, world.act(chosen))[-1]
+    assert (event.parts[0].id, event.plain) == (details["id"], words)
+
+
+def test_a_call_that_nobody_answers_is_a_message_and_opens_the_window() -> None:
+    world = World(SUITE)
+    rings, missed = sent_events(world, world.act(Action(kind="say", customer="kim", details={"event": "missed_call"})))
+    assert (rings.kind, rings.reason) == ("unknown", "call_connect")
+    assert (missed.kind, missed.author, missed.plain) == ("message", "end_user", "[missed call]")
+    world.address = missed.end_user.address
+    world.hears_text("You called?")
+
+
+def test_metas_agent_answers_and_hands_over(world: World) -> None:
+    (taken,) = sent_events(world, world.act(Action(kind="say", customer="kim", details={"owner": "bot"})))
+    assert (taken.kind, taken.change, taken.app) == ("handover", "away", "Meta's business agent")
+    (said,) = sent_events(world, world.act(Action(kind="say", customer="kim", text="my money back")))
+    (answered,) = sent_events(world, world.act(Action(kind="say", customer="kim", text="a person?", details={"staff": True})))
+    assert [(one.plain, one.author, one.standby) for one in (said, answered)] == [
+        ("my money back", "end_user", True),
+        ("a person?", "business", True),
+    ]
+    back = Action(kind="say", customer="kim", details={"owner": "us", "metadata": "wants a refund"})
+    (given,) = sent_events(world, world.act(back))
+    assert (given.change, given.app, given.metadata) == ("to_us", "Meta's business agent", "wants a refund")
+    (said,) = sent_events(world, world.act(Action(kind="say", customer="kim", text="hello?")))
+    assert not said.standby
+
+
+def test_who_sends_takes_the_conversation_over(world: World) -> None:
+    sent_events(world, world.act(Action(kind="say", customer="kim", details={"owner": "bot"})))
+    world.hears_text("I'm a person")
+    (said,) = sent_events(world, world.act(Action(kind="say", customer="kim", text="good")))[-1:]
+    assert not said.standby

@@ -68,12 +68,32 @@ export function lineOf(entry, name) {
     case "message_deleted":
     case "reaction":
       return d.number ? null : { message_edited: `${who} edited a message`, message_deleted: `${who} took a message back`, reaction: `${who} reacted ${d.emoji ?? ""}` }[entry.kind];
+    case "referral":
+      return `${who} came by ${cameBy(entry.referral)}`;
+    case "handover":
+      return handedOver(entry, d);
     case "message":
     case "whisper":
       return null;
     default:
       return entry.text || null;
   }
+}
+
+const SOURCES = { ad: "an ad", post: "a post", link: "a link", product: "a product", story: "your story", optin: "an opt-in", page: "the page", other: "elsewhere" };
+
+/** `an ad: 20 % off`: what the customer came by, in a few words. */
+export function cameBy(referral) {
+  const { source, headline, ref, group, product, url, id } = referral ?? {};
+  const about = [headline ?? ref ?? (product ? null : (url ?? id)), group, product?.id && source !== "product" ? `product ${product.id}` : product?.id].filter(Boolean).join(" · ");
+  return `${SOURCES[source] ?? SOURCES.other}${about ? `: ${about}` : ""}`;
+}
+
+function handedOver(entry, { change, app, app_id, left_out }) {
+  const other = app ?? (app_id ? `another app (${app_id})` : "another app");
+  const told = entry.text ? `: “${entry.text}”` : "";
+  const words = { to_us: `${other} handed the conversation to us${told}`, away: `${other} answers the customer now${told}`, requested: `${other} asks for this conversation${told}` }[change] ?? `${other}${told}`;
+  return `${words.charAt(0).toLocaleUpperCase()}${words.slice(1)}${left_out ? ` (${left_out} earlier messages weren't kept)` : ""}`;
 }
 
 function recipient(details, name) {
@@ -85,7 +105,7 @@ function changed({ from, to, reason }) {
   if (from === "waiting" && to === "active") return null; // "Ana joined" says it
   if (to === "ended") return ENDINGS[reason] ?? "Conversation ended";
   if (to === "waiting") return "Waiting for a rep";
-  if (to === "inactive") return "Nothing was said for long: inactive";
+  if (to === "inactive") return reason === "handed_over" ? "Inactive until the conversation is ours again" : "Nothing was said for long: inactive";
   return to === "active" ? "Active again" : `Now ${to}`;
 }
 

@@ -121,7 +121,7 @@ class Handset extends HTMLElement {
       if (this.twice) this.#say("The next message’s webhook comes twice.");
       return;
     }
-    busy(button, () => this.#do(() => (deed.kind === "stop" ? calls.say(this.channel.id, this.customer, { text: "STOP" }) : calls.act(this.channel.id, this.customer, { kind: deed.kind, ...deed.give?.() }))));
+    busy(button, () => this.#do(() => (deed.kind === "stop" ? calls.say(this.channel.id, this.customer, { text: "STOP" }) : calls.act(this.channel.id, this.customer, { kind: deed.kind, ...deed.give?.(this.channel) }))));
   };
 
   #marks() {

@@ -5,7 +5,7 @@ import { clock, hue, initials, moment, size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { linked } from "../../kit/text.js";
 import { called, fate } from "../reading.js";
-import { FATES, lineOf } from "../words.js";
+import { cameBy, FATES, lineOf } from "../words.js";
 
 /** A day's heading. */
 export const dayLine = (words) => h("li", { class: "line day" }, h("span", {}, words));
@@ -34,7 +34,7 @@ function troubled(entry) {
 }
 
 /** A message. `side`: "mine", "rep" or "customer"; `lead`: the first of a run by one speaker; `reactions`: emojis on it. */
-export function messageLine({ entry, side, lead, reactions, replyTo }, actions) {
+export function messageLine({ entry, side, lead, reactions, replyTo, cameBy: shown }, actions) {
   const { from } = entry;
   const bubble = h(
     "div",
@@ -47,13 +47,28 @@ export function messageLine({ entry, side, lead, reactions, replyTo }, actions) 
   return h(
     "li",
     { class: `line message ${side}${lead ? " lead" : ""}`, data: { number: entry.number } },
+    shown && came(entry.referral),
     lead && avatar(from),
-    h("p", { class: lead ? "speaker" : "speaker unseen" }, h("span", { dir: "auto" }, from ? called(from) : "Unknown"), side === "mine" && h("span", { class: "muted" }, " (you)"), from?.role === "bot" && h("span", { class: "tag" }, "Bot"), entry.details?.outside && h("span", { class: "tag" }, "Other tool")),
+    h("p", { class: lead ? "speaker" : "speaker unseen" }, h("span", { dir: "auto" }, from ? called(from) : "Unknown"), side === "mine" && h("span", { class: "muted" }, " (you)"), from?.role === "bot" && h("span", { class: "tag" }, "Bot"), entry.details?.outside && h("span", { class: "tag" }, "Other tool"), entry.details?.standby && side === "customer" && h("span", { class: "tag" }, "To another app")),
     bubble,
     h("p", { class: "meta" }, h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.details?.said_at ?? entry.at)), entry.edited && !entry.deleted && h("span", {}, "edited"), side !== "customer" && receipt(entry)),
     side !== "customer" && trouble(entry, actions),
   );
 }
+
+// What the customer came by: other people's words, so they are text, and an address is only followed by a click.
+function came(referral) {
+  const outside = { target: "_blank", rel: "noopener noreferrer nofollow" };
+  return h(
+    "div",
+    { class: "came" },
+    h("p", {}, icon("link", { size: 14 }), h("span", {}, "Came by "), h("bdi", {}, cameBy(referral))),
+    referral.body && h("p", { class: "came-body", dir: "auto" }, referral.body),
+    (referral.url || referral.media_url) && h("p", {}, referral.url && h("a", { href: referral.url, ...outside }, host(referral.url)), referral.url && referral.media_url && " · ", referral.media_url && h("a", { href: referral.media_url, ...outside }, "its picture or video")),
+  );
+}
+
+const host = (address) => (URL.canParse(address) ? new URL(address).host : address);
 
 function avatar(from) {
   const face = h("span", { class: "avatar small", "aria-hidden": "true" }, initials(from ? called(from) : "?"));
@@ -118,8 +133,17 @@ const PARTS = {
   choice: ({ title, description, fields }) =>
     h("div", { class: "choice" }, h("p", { class: "text", dir: "auto" }, h("span", { class: "tag" }, "Chose"), " ", title), description && h("p", { class: "muted", dir: "auto" }, description), Object.keys(fields ?? {}).length > 0 && h("dl", {}, Object.entries(fields).map(([key, value]) => [h("dt", {}, key), h("dd", { dir: "auto" }, typeof value === "string" ? value : JSON.stringify(value))]))),
   sticker: (part, actions, entry) => (part.media?.url ? media(part.media, actions, entry, part.text || "Sticker") : h("p", { class: "place" }, icon("sticker"), part.text ? `Sticker: ${part.text}` : "Sticker")),
+  product: ({ title, price, retailer_id, product_id }) => h("p", { class: "place" }, icon("tag"), h("span", { dir: "auto" }, ["Product: ", h("strong", {}, title ?? retailer_id ?? product_id ?? "?")], price && `, ${price}`, title && retailer_id && ` (${retailer_id})`)),
+  order: ({ items, note }) =>
+    h("div", { class: "order" }, h("p", { class: "place" }, icon("tag"), "Order"), items.length > 0 ? h("ul", {}, items.map((item) => h("li", { dir: "auto" }, orderLine(item)))) : h("p", { class: "muted" }, "Nothing in it"), note && h("p", { class: "text", dir: "auto" }, linked(note))),
+  call: () => h("p", { class: "place" }, icon("phone"), "Missed call: the customer called, and nobody answered"),
   unknown: ({ fallback }) => h("p", { class: "text gone", dir: "auto" }, fallback),
 };
+
+function orderLine({ title, retailer_id, product_id, quantity, price, currency }) {
+  const known = title && retailer_id ? ` (${retailer_id})` : "";
+  return `${quantity ?? "?"} × ${title ?? retailer_id ?? product_id ?? "?"}${known}${price ? ` at ${price} ${currency ?? ""}`.trimEnd() : ""}`;
+}
 
 function media(part, actions, entry, words) {
   const name = part.name || { image: "Picture", video: "Video", audio: "Sound", voice: "Voice message", file: "File" }[part.media];

@@ -65,6 +65,7 @@ class LogView extends HTMLElement {
     const rows = [];
     let before = null;
     let date = null;
+    let cameBy = null; // told where it is new: a web chat says with each message on which page it was written
     let newPlaced = this.readBefore === null;
     for (const entry of transcript.entries) {
       const facts = this.#facts(entry);
@@ -79,7 +80,9 @@ class LogView extends HTMLElement {
         before = null;
         rows.push({ key: "new", sign: "", guess: 30, make: newLine });
       }
-      rows.push(this.#row(entry, facts, before, transcript));
+      const by = entry.referral ? JSON.stringify(entry.referral) : cameBy;
+      rows.push(this.#row(entry, facts, before, transcript, by !== cameBy));
+      cameBy = by;
       before = facts;
     }
     for (const item of this.desk.outbox.of(this.desk.selected).filter(({ aside }) => !aside)) {
@@ -99,18 +102,18 @@ class LogView extends HTMLElement {
     return facts;
   }
 
-  #row(entry, facts, before, transcript) {
+  #row(entry, facts, before, transcript, cameBy) {
     const key = entry.number;
     if (entry.kind !== "message") return (facts.row ??= { key, sign: facts, guess: 30, make: () => quietLine(entry, this.#name) });
     const lead = !(before && before.speaker === facts.speaker && facts.time - before.time < RUN_MS);
     const reactions = [...(transcript.reactions.get(key)?.values() ?? [])];
     const replyTo = entry.details?.reply_to ? transcript.get(Number(entry.details.reply_to)) : null;
     const kept = facts.row;
-    if (kept && kept.lead === lead && kept.replyTo === replyTo && kept.reactions.join() === reactions.join()) return kept;
+    if (kept && kept.lead === lead && kept.cameBy === cameBy && kept.replyTo === replyTo && kept.reactions.join() === reactions.join()) return kept;
     const { me } = this.desk;
     const side = entry.from?.role === "end_user" ? "customer" : entry.from?.id === me.login ? "mine" : "rep";
     const guess = 64 + Math.floor((entry.text?.length ?? 0) / 60) * 20 + (entry.parts?.some((p) => p.type === "media") ? 160 : 0);
-    facts.row = { key, sign: {}, lead, replyTo, reactions, guess, make: () => messageLine({ entry, side, lead, reactions, replyTo }, this.actions) };
+    facts.row = { key, sign: {}, lead, cameBy, replyTo, reactions, guess, make: () => messageLine({ entry, side, lead, cameBy, reactions, replyTo }, this.actions) };
     return facts.row;
   }
 
