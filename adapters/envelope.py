@@ -18,7 +18,9 @@ from typing import Annotated, Any, Literal, NewType
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter
 from pydantic_core import to_json
 
-from adapters.referral import Referral, words
+from adapters.referral import Referral as Referral
+from adapters.referral import ReferralSource as ReferralSource
+from adapters.referral import words
 
 ChannelId = NewType("ChannelId", str)
 Address = NewType("Address", str)  # the end user's address on the channel: opaque, unique within the channel

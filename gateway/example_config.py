@@ -47,6 +47,13 @@ _RULES: Final[Sequence[Mapping[str, Any]]] = (
             "locales": ["en"],
             "text_matches": "(?i)refund|invoice",
             "attributes": {"customer": "gold"},
+            "referral": {
+                "sources": ["ad", "link"],
+                "ids": ["120208"],
+                "refs": ["spring"],
+                "groups": ["sales"],
+                "products": ["LAMP-17"],
+            },
             "hours": ["08:00", "18:00"],
             "weekdays": [0, 1, 2, 3, 4],
         },

@@ -1,6 +1,8 @@
 """Instagram's direct messages: one professional account is one channel.
 
 The Messenger Platform as on Messenger, with what differs: no personas, 1,000 bytes of text, deletions are told, deliveries are not.
+
+Webhook fields to subscribe to: messages, messaging_postbacks, message_reactions, messaging_seen, messaging_referral, messaging_optins, messaging_handover, standby.
 """
 
 from __future__ import annotations

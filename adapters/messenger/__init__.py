@@ -2,6 +2,9 @@
 
 Reps write under personas, so the customer sees who speaks; notices come from the Page itself. Within 24 hours of what the customer last
 did everything may be sent; up to 7 days what a person wrote, where the app has Meta's Human Agent feature.
+
+Webhook fields to subscribe to: messages, messaging_postbacks, message_echoes, message_edits, message_reactions, message_reads, message_deliveries, messaging_referrals,
+messaging_optins, messaging_handovers, standby.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The customer sees the business alone, never a rep, so a bold line names who speaks. Within 24 hours of the customer's last message
 everything may be sent; after that only templates, which this adapter doesn't send.
+
+Webhook fields to subscribe to: messages, calls (missed ones are shown), smb_message_echoes, user_preferences, standby and messaging_handovers.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from adapters.envelope import Part
-from adapters.referral import Referral
+from adapters.envelope import Part, Referral
 from gateway.session.decision import CancelTimer, Decision, Facts, Outgoing, SetTimer, Signal
 from gateway.session.model import Actor, Entry, EntryKind, Invitation, Login, Session, Status, Visibility
 

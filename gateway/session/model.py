@@ -11,8 +11,7 @@ from typing import Literal, NewType
 
 from pydantic import AwareDatetime, Field, JsonValue
 
-from adapters.envelope import ChannelId, Part, Value
-from adapters.referral import Referral, ReferralSource
+from adapters.envelope import ChannelId, Part, Referral, ReferralSource, Value
 
 Login = NewType("Login", str)
 SessionId = NewType("SessionId", str)
