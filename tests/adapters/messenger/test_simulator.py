@@ -407,9 +407,10 @@ def test_products_of_the_catalogue(world: World) -> None:
     lamp = {"id": "4711", "retailer_id": "LAMP-17", "title": "Desk lamp", "subtitle": "$40"}
     said = heard(world, world.act(Action(kind="say", customer="kim", text="in red?", details={"products": [lamp]})))[-1]
     assert said.plain == "in red?\n[product: Desk lamp, $40, LAMP-17]"
-    for none in ([], [{}], "lamp", [{"title": "no id"}], [lamp] * 11):
+    wrong: list[Any] = [[], [{}], "lamp", [{"title": "no id"}], [lamp] * 11]
+    for products in wrong:
         with pytest.raises(CannotAct):
-            world.act(Action(kind="say", customer="kim", details={"products": none}))
+            world.act(Action(kind="say", customer="kim", details={"products": products}))
 
 
 def test_a_bot_answers_hands_over_and_asks_for_the_thread(world: World) -> None:
