@@ -115,7 +115,7 @@ class _Reader:
         """Some events come as `{"field", "value"}`, with the same in `value`."""
         value = dict_of(item.get("value"))
         if "sender" in value:
-            return self.event(value)
+            return self.standby(value) if item.get("field") == "standby" else self.event(value)
         return self.unknown(text_of(item.get("field")) or "nothing", item)
 
     # ---------------------------------------------------------------------------------------------- what is shared

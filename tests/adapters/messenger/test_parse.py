@@ -71,6 +71,10 @@ def test_standby_is_kept_aside_unless_it_is_wanted() -> None:
     assert (aside.plain, aside.standby, shown.plain, shown.standby) == ("to the bot", True, "to the bot", False)
 
 
+def test_standby_as_field_and_value_is_kept_aside_too() -> None:
+    assert only({"field": "standby", "value": event(message={"mid": "m_1", "text": "to the bot"})}, "changes").standby is True
+
+
 def test_a_message_that_comes_in_standby_and_then_to_us_is_two_events() -> None:
     """The first is kept aside; were the second taken for a redelivery of it, nobody would answer."""
     item = event(message={"mid": "m_1", "text": "to the bot"})
