@@ -69,7 +69,7 @@ export function lineOf(entry, name) {
     case "reaction":
       return d.number ? null : { message_edited: `${who} edited a message`, message_deleted: `${who} took a message back`, reaction: `${who} reacted ${d.emoji ?? ""}` }[entry.kind];
     case "referral":
-      return `${who} came by ${cameBy(entry.referral)}`;
+      return entry.referral ? `${who} ${cameBy(entry.referral)}` : entry.text;
     case "handover":
       return handedOver(entry, d);
     case "message":
@@ -80,20 +80,21 @@ export function lineOf(entry, name) {
   }
 }
 
-const SOURCES = { ad: "an ad", post: "a post", link: "a link", product: "a product", story: "your story", optin: "an opt-in", page: "the page", other: "elsewhere" };
+const BY = { ad: "came by an ad", post: "came by a post", link: "came by a link", product: "asks about a product", story: "answers your story", optin: "agreed to be written to", page: "writes from the page", other: "came from elsewhere" };
 
-/** `an ad: 20 % off`: what the customer came by, in a few words. */
-export function cameBy(referral) {
-  const { source, headline, ref, group, product, url, id } = referral ?? {};
-  const about = [headline ?? ref ?? (product ? null : (url ?? id)), group, product?.id && source !== "product" ? `product ${product.id}` : product?.id].filter(Boolean).join(" · ");
-  return `${SOURCES[source] ?? SOURCES.other}${about ? `: ${about}` : ""}`;
+/** `came by an ad: 20 % off`: what brought the customer, after their name. */
+export function cameBy({ source, headline, ref, group, product, url, id }) {
+  const about = [headline ?? ref ?? (source === "story" || product ? null : (url ?? id)), group, product?.id].filter(Boolean).join(" · ");
+  return `${BY[source] ?? BY.other}${about ? `: ${about}` : ""}`;
 }
+
+export const capital = (words) => `${words.charAt(0).toLocaleUpperCase()}${words.slice(1)}`;
 
 function handedOver(entry, { change, app, app_id, left_out }) {
   const other = app ?? (app_id ? `another app (${app_id})` : "another app");
   const told = entry.text ? `: “${entry.text}”` : "";
   const words = { to_us: `${other} handed the conversation to us${told}`, away: `${other} answers the customer now${told}`, requested: `${other} asks for this conversation${told}` }[change] ?? `${other}${told}`;
-  return `${words.charAt(0).toLocaleUpperCase()}${words.slice(1)}${left_out ? ` (${left_out} earlier messages weren't kept)` : ""}`;
+  return `${capital(words)}${left_out ? ` (${left_out} earlier messages weren't kept)` : ""}`;
 }
 
 function recipient(details, name) {

@@ -5,7 +5,7 @@ import { clock, hue, initials, moment, size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { linked } from "../../kit/text.js";
 import { called, fate } from "../reading.js";
-import { cameBy, FATES, lineOf } from "../words.js";
+import { cameBy, capital, FATES, lineOf } from "../words.js";
 
 /** A day's heading. */
 export const dayLine = (words) => h("li", { class: "line day" }, h("span", {}, words));
@@ -47,7 +47,7 @@ export function messageLine({ entry, side, lead, reactions, replyTo, cameBy: sho
   return h(
     "li",
     { class: `line message ${side}${lead ? " lead" : ""}`, data: { number: entry.number } },
-    shown && came(entry.referral),
+    shown && entry.referral.source !== "story" && came(entry.referral), // of a story the message itself says so
     lead && avatar(from),
     h("p", { class: lead ? "speaker" : "speaker unseen" }, h("span", { dir: "auto" }, from ? called(from) : "Unknown"), side === "mine" && h("span", { class: "muted" }, " (you)"), from?.role === "bot" && h("span", { class: "tag" }, "Bot"), entry.details?.outside && h("span", { class: "tag" }, "Other tool"), entry.details?.standby && side === "customer" && h("span", { class: "tag" }, "To another app")),
     bubble,
@@ -62,7 +62,7 @@ function came(referral) {
   return h(
     "div",
     { class: "came" },
-    h("p", {}, icon("link", { size: 14 }), h("span", {}, "Came by "), h("bdi", {}, cameBy(referral))),
+    h("p", {}, icon("link", { size: 14 }), h("bdi", {}, capital(cameBy(referral)))),
     referral.body && h("p", { class: "came-body", dir: "auto" }, referral.body),
     (referral.url || referral.media_url) && h("p", {}, referral.url && h("a", { href: referral.url, ...outside }, host(referral.url)), referral.url && referral.media_url && " · ", referral.media_url && h("a", { href: referral.media_url, ...outside }, "its picture or video")),
   );
