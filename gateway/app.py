@@ -19,6 +19,7 @@ from gateway import clock as clocks
 from gateway.brokers.contract import Directory
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
+from gateway.brokers.reconciling import Judged
 from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.directory import ConfigDirectory
@@ -32,13 +33,14 @@ from gateway.edge.proxies import Proxies
 from gateway.edge.webhooks import Webhooks
 from gateway.journal.driver import Driver
 from gateway.journal.fetcher import Fetcher
-from gateway.journal.inbox import SqliteInbox
+from gateway.journal.inbox import SqliteInbox, of_another_org, waiting_webhooks
 from gateway.journal.profiler import Profiler
 from gateway.journal.receiver import Receiver
 from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.oidc import Issuer, OidcDirectory
+from gateway.orphans import of_waiting_webhooks
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
 from gateway.watching import Watching
@@ -141,7 +143,7 @@ class Gateway:
         if self.issuer:
             await self.issuer.start()
         await self.inbox.open()
-        await self.broker.open()
+        await self.broker.open(self._take_over)
         app, surface = self.application()
         # auto_decompress off: signatures are over the bytes that came, and an unpacked size must be bounded by who unpacks.
         runner = web.AppRunner(
@@ -171,6 +173,16 @@ class Gateway:
             await self.driver.close()
             await self.inbox.close()
             await self.broker.close()
+
+    async def _take_over(self, judged: Judged) -> None:
+        """What of a channel that changed hands is kept elsewhere than at the broker; made again when the start is."""
+        waiting = await self.inbox.read(waiting_webhooks)
+        for sentence in of_waiting_webhooks(waiting, judged.moved, self.loaded):
+            _log.warning("%s", sentence, extra={"action": "config.orphans"})
+        for channel_id, before, _ in judged.moved:
+            if before in self.loaded.orgs:
+                await self.inbox.keep_aside(channel_id, of_another_org(before))
+            await asyncio.to_thread(chat.forget_profiles, self.data_dir, channel_id)
 
     def _site(self, runner: web.AppRunner, sock: socket.socket | None) -> web.BaseSite:
         if sock is not None:

@@ -142,12 +142,28 @@ async def _serve(config_path: Path) -> None:
 
 @main.command()
 @_CONFIG
-def check(config_path: Path) -> None:
-    """Read the config and tell every fault at once, each with its place and its mend."""
-    from gateway import config
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The gateway's data_dir: report, too, what of the stored sessions this config orphans. Reads only; the gateway may be running.",
+)
+def check(config_path: Path, data_dir: Path | None) -> None:
+    """Read the config and report every fault at once, each with its place and its fix.
+
+    Exit 1 if there is a fault. With --data also what a start with this config would change: sessions of channels, orgs, queues and reps
+    that it no longer has.
+    """
+    from gateway import clock, config
+    from gateway.orphans import orphans
 
     loaded = config.load(config_path)
     click.echo(f"{config_path}: no fault; {len(loaded.channels)} channel(s), {len(loaded.orgs)} org(s)")
+    if data_dir is not None:
+        found = orphans(loaded, data_dir, clock.now())
+        click.echo(f"{data_dir}: a start with this config changes this:" if found else f"{data_dir}: all that is stored fits")
+        for sentence in found:
+            click.echo(f"  {sentence}")
 
 
 # -------------------------------------------------------------------------------------------------- channels

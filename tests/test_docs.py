@@ -19,12 +19,14 @@ from adapters.envelope import INBOUND, OUTBOUND, envelope_schema
 from adapters.replies import SENTENCES
 from gateway import config
 from gateway.app import Gateway
+from gateway.brokers.reconciling import UNSENT
 from gateway.cli import main
 from gateway.demo import cast
 from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from gateway.edge.chat.problems import CODES as CHAT_CODES
 from gateway.edge.problems import TABLE
+from gateway.journal.inbox import of_another_org
 from gateway.metrics import Metrics
 from gateway.session.model import InvitationStatus, Presence, Status
 from gateway.session.refusals import CODES as RULES
@@ -271,6 +273,7 @@ def test_every_delivery_code_has_its_row() -> None:
     sender = (ROOT / "gateway/journal/sender.py").read_text()
     own = set(re.findall(r'_over\(item, "\w+", "(\w+)"', sender))
     assert {"unsupported", "adapter_fault", "no_answer"} <= own
+    own |= {code for code, _, _ in UNSENT.values()}
     assert codes_told("Why it was not delivered") == set(SENTENCES) | own
 
 
@@ -359,6 +362,7 @@ def test_every_reason_of_a_stuck_webhook_has_its_row() -> None:
     reasons = re.findall(r'NotUnderstood\(\s*f?"((?:[^"\\]|\\.)*)"', texts) + re.findall(
         r'trouble\[\w+(?:\.id)?\] = f"([^"]+)"', texts
     )
+    reasons.append(of_another_org("x"))
     assert len(reasons) >= 8
     unplaced = [reason for reason in reasons if not any(p.fullmatch(re.sub(r"\{[^}]*\}", "x", reason)) for p in patterns)]
     assert unplaced == []

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from adapters.envelope import Address, ChannelId, MediaPart, Notice, OutboundFile, Say
 from adapters.text import prepare
-from gateway.brokers.ground import Ground
+from gateway.brokers.ground import Ground, org_of
 from gateway.session.audience import audiences_of_entry, audiences_of_session, audiences_of_signal
 from gateway.session.commands import Route
 from gateway.session.decide import decide
@@ -22,11 +22,20 @@ from gateway.store import conversations, events, media, outbox, people, sessions
 _MOST_LOOKED_AT = 200
 
 
-def apply(connection: sqlite3.Connection, ground: Ground, before: Session | None, decision: Decision, now: datetime) -> None:
-    """Write it all. `before` is the session that was decided on, None for a new one."""
+def apply(
+    connection: sqlite3.Connection,
+    ground: Ground,
+    before: Session | None,
+    decision: Decision,
+    now: datetime,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Write it all. `before` is the session that was decided on, None for a new one. `quiet`: nobody did anything, so the session
+    keeps its place in the lists of latest activity."""
     after = decision.session
     if after is not before:
-        sessions.save(connection, after, before=before, now=now)
+        sessions.save(connection, after, before=before, now=now, quiet=quiet)
         sessions.append(connection, after.id, decision.entries)
         ground.fault("entries_written")
         _note_work(connection, before, after, now)
@@ -62,7 +71,7 @@ def _busy(session: Session) -> set[str]:
 
 def _tell(connection: sqlite3.Connection, ground: Ground, before: Session | None, decision: Decision, now: datetime) -> None:
     after, at = decision.session, now.timestamp()
-    settings = ground.orgs[after.org].settings
+    settings = org_of(ground.orgs, after.org).settings
     for entry in decision.entries:
         audience = audiences_of_entry(entry, after, settings)
         data = {"number": entry.number}
@@ -145,7 +154,7 @@ def route_for(
 
     `anew`: they have come online or finished a session, so that sessions which all have passed on are worth asking about again.
     """
-    org = ground.orgs[org_id]
+    org = org_of(ground.orgs, org_id)
     rep = org.people.get(login)
     if rep is None:
         return
@@ -153,9 +162,9 @@ def route_for(
     for queue in sorted(org.queues_of(login)):
         for session_id in sessions.to_route(connection, org_id, queue, _MOST_LOOKED_AT):
             session = sessions.load(connection, session_id)
-            if session is None or session.channel_id not in ground.channels:
+            if session is None or not ground.serves(session):
                 continue
-            facts = ground.facts(connection, session.channel_id, now)
+            facts = ground.facts(connection, session, now)
             if facts.load[login] >= rep.capacity:
                 return
             decided = decide(session, command, facts)

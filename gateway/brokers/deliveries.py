@@ -13,11 +13,12 @@ from adapters.contract import Sent
 from adapters.envelope import InboundReceipt, MediaState, OutboundFile, TypingSignal
 from gateway.brokers.ground import Ground
 from gateway.brokers.intake import settle_receipt, tell_delivery
+from gateway.brokers.reconciling import UNSENT, Unsent
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import MediaItem, OutboxItem
 from gateway.session.audience import audiences_of_session
-from gateway.store import conversations, events, media, outbox, sessions
+from gateway.store import conversations, events, media, outbox, sessions, standing
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import OutboxRow
@@ -47,11 +48,33 @@ class StoredOutbox:
     async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
         """See the contract."""
 
-        def read(connection: sqlite3.Connection) -> list[OutboxItem]:
+        def read(connection: sqlite3.Connection) -> list[tuple[OutboxRow, OutboxItem]]:
             rows = outbox.ready(connection, channel_id, now=self._steady().timestamp(), limit=limit, busy=busy)
-            return [_item(row, conversations.of(connection, channel_id, row.address)) for row in rows]
+            return [(row, _item(row, conversations.of(connection, channel_id, row.address))) for row in rows]
 
-        return await self._readers.run(read)
+        found = await self._readers.run(read)
+        owner = self._ground.channels[channel_id].config.org
+        strangers = [row for row, _ in found if row.org != owner]
+        if strangers:
+            await self._writer.run(lambda c: self._refuse(c, strangers))
+            self._bell.ring("events")
+        return [item for row, item in found if row.org == owner]
+
+    def _refuse(self, connection: sqlite3.Connection, rows: Sequence[OutboxRow]) -> None:
+        """One org's words never go out by another's channel; a row that was replayed by hand may be such a one."""
+        now, (code, unsent, cut) = self._clock().timestamp(), UNSENT["moved"]
+        for row in rows:
+            state, reason = ("failed", unsent) if row.lost_at is None else ("unknown", cut)
+            outbox.give_up(connection, row.id, state, code=code, reason=reason, now=now)
+            tell_delivery(connection, row.org, row.session_id, row.entry_number, now)
+
+    def give_up(self, connection: sqlite3.Connection, one: Unsent, limit: int) -> int:
+        """Some of the messages that the config leaves no way to send, inside the caller's transaction; how many."""
+        now, (code, unsent, cut) = self._clock().timestamp(), UNSENT[one.gone]
+        rows = standing.give_up(connection, one.what, code=code, unsent=unsent, cut=cut, limit=limit, now=now)
+        for row in rows:
+            tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], now)
+        return len(rows)
 
     async def file(self, item: OutboxItem) -> OutboundFile | None:
         """See the contract."""

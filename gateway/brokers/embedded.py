@@ -7,8 +7,9 @@ change nothing. So find-or-open, first acceptance wins and last rep can't leave 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -24,27 +25,30 @@ from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
 from gateway.brokers.persons import StoredPeople
 from gateway.brokers.reading import command_session_for, entries_page, session_for, shown
+from gateway.brokers.reconciling import Judged, channels_are, judge
 from gateway.brokers.typing_signals import TypingRelay
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.session.commands import Command, Invite, RepConnected, RepDisconnected, TimerFired
+from gateway.session.commands import Command, Invite, Reconcile, RepConnected, RepDisconnected, TimerFired
 from gateway.session.decide import decide
 from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
 from gateway.session.door import e2_fingerprint, e2_same_command
 from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
-from gateway.store import events, media, people, records, sessions, timers
+from gateway.store import conversations, events, media, people, records, sessions, standing, timers
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.readers import Readers
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _ANSWER: TypeAdapter[Answer | Refusal] = TypeAdapter(Answer | Refusal)
 # A message follows its upload within the same call: after a day nothing can come to name the file any more.
 _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
+_RECONCILED_AT_A_TIME: Final = 200
 _NOT_FOUND = Refusal("session_not_found", "There is no such session, or it isn't yours to see. Take one from your list.")
 
 
@@ -65,13 +69,45 @@ class EmbeddedBroker:
         self.media = StoredMedia(self._writer, self._readers, bell, clock, folder)
         self.people = StoredPeople(self._writer, self._readers, bell, clock, ground)
 
-    async def open(self) -> None:
-        """Open the file. After a restart no event stream is open: those who had one get the grace time (L5)."""
+    async def open(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
+        """Open the file, and make what is stored fit the config (`gateway.brokers.reconciling`); `also` does what else is to be done of that
+        elsewhere, before the config counts as taken over. After a restart no event stream is open: those who had one get the
+        grace time (L5)."""
         await self._writer.open()
         await self._readers.open()
         await self.hub.start()
+        await self._reconcile(also)
         for org, login in await self._write(lambda c: people.forget_streams(c, self._clock())):
             await self._each_session_of(org, login, RepDisconnected(by=Login(login)))
+
+    async def _reconcile(self, also: Callable[[Judged], Awaitable[None]] | None) -> None:
+        ground = self._ground
+        judged = await self._readers.run(lambda c: judge(c, ground.channels, ground.orgs, self._clock()))
+        for sentence in judged.findings:
+            _log.warning("%s", sentence, extra={"action": "config.orphans"})
+        for start in range(0, len(judged.sessions), _RECONCILED_AT_A_TIME):
+            ids = judged.sessions[start : start + _RECONCILED_AT_A_TIME]
+            await asyncio.gather(*(self._write(lambda c, one=one: self._reconcile_one(c, one)) for one in ids))  # type: ignore[misc]
+        for one in judged.unsent:
+            while await self._write(lambda c, one=one: self.outbox.give_up(c, one, _RECONCILED_AT_A_TIME)):  # type: ignore[misc]
+                pass
+        for channel_id in judged.kind_changed:
+            await self._write(lambda c, key=channel_id: conversations.forget_all(c, key))  # type: ignore[misc]
+        for channel_id, _, _ in judged.moved:
+            await self._write(lambda c, key=channel_id: conversations.forget_words(c, key))  # type: ignore[misc]
+            while await self._write(lambda c, key=channel_id: conversations.forget_persons(c, key, _RECONCILED_AT_A_TIME)):  # type: ignore[misc]
+                pass
+        if also is not None:
+            await also(judged)
+        await self._write(lambda c: standing.record_channels(c, channels_are(ground.channels)))
+
+    def _reconcile_one(self, connection: sqlite3.Connection, session_id: str) -> None:
+        session, now = sessions.load(connection, session_id), self._clock()
+        if session is None:
+            return
+        decided = decide(session, Reconcile(), self._ground.facts(connection, session, now))
+        if not isinstance(decided, Refusal):
+            apply(connection, self._ground, session, decided, now, quiet=True)
 
     async def close(self) -> None:
         """Commit what is in hand and close."""
@@ -113,10 +149,11 @@ class EmbeddedBroker:
         return lambda connection: intake.take_in(connection, self._ground, one, self._clock())
 
     async def _customer_types(self, typing: InboundTyping) -> None:
+        org = self._ground.channels[typing.channel_id].config.org
         session = await self._readers.run(
-            lambda c: sessions.newest_of_address(c, typing.channel_id, intake.known_address(c, typing))
+            lambda c: sessions.newest_of_address(c, typing.channel_id, intake.known_address(c, typing), org)
         )
-        if session is not None:
+        if session is not None and session.status is not Status.ended:
             self.typing_relay.from_customer(session, typing.on)
 
     # -------------------------------------------------------------------------------------------- commands
@@ -184,8 +221,7 @@ class EmbeddedBroker:
     def _decided(
         self, connection: sqlite3.Connection, caller: Caller, session: Session, command: Command, now: datetime
     ) -> Answer | Refusal:
-        words_of = session.id if _asks_a_flow(command) else None
-        facts = self._ground.facts(connection, session.channel_id, now, words_of=words_of)
+        facts = self._ground.facts(connection, session, now, words=_asks_a_flow(command))
         decided = decide(session, command, facts)
         if isinstance(decided, Refusal):
             return decided
@@ -205,7 +241,7 @@ class EmbeddedBroker:
             session = session_for(connection, self._ground, caller, session_id)
             if session is None:
                 return _NOT_FOUND
-            typing = m5_rep_types(session, caller.login, self._ground.facts(connection, session.channel_id, self._clock()))
+            typing = m5_rep_types(session, caller.login, self._ground.facts(connection, session, self._clock()))
             return typing if isinstance(typing, Refusal) else (session, typing)
 
         found = await self._readers.run(read)
@@ -231,6 +267,11 @@ class EmbeddedBroker:
             return _NOT_FOUND
         if not session.has_rep(caller.login) and not caller.supervisor:
             return Refusal("not_a_participant", "Only a rep who is in the session sends again. Join it first.")
+        if not self._ground.serves(session):
+            sentence = (
+                "The channel no longer belongs to this session, so nothing can be sent by it. Reach the customer another way."
+            )
+            return Refusal("not_resendable", sentence)
         if not self.outbox.requeue(connection, outbox_id):
             return Refusal("not_resendable", "This message hasn't failed. Send a new one instead.")
         return Answer(session=shown(session, self._ground, caller))
@@ -307,7 +348,7 @@ class EmbeddedBroker:
             session = session_for(connection, self._ground, caller, session_id)
             if session is None:
                 return _NOT_FOUND
-            facts = self._ground.facts(connection, session.channel_id, self._clock())
+            facts = self._ground.facts(connection, session, self._clock())
             return t3_destinations(session, facts, caller.login, purpose=purpose, type=type, q=q, cursor=cursor, limit=limit)
 
         return await self._readers.run(read)
@@ -384,9 +425,9 @@ class EmbeddedBroker:
 
     def _apply_quietly(self, connection: sqlite3.Connection, session_id: str, command: Command, now: datetime) -> None:
         session = sessions.load(connection, session_id)
-        if session is None or session.channel_id not in self._ground.channels:
+        if session is None:
             return
-        decided = decide(session, command, self._ground.facts(connection, session.channel_id, now))
+        decided = decide(session, command, self._ground.facts(connection, session, now))
         if not isinstance(decided, Refusal):
             apply(connection, self._ground, session, decided, now)
 

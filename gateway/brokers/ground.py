@@ -5,12 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from datetime import datetime
+from typing import Literal
 
-from gateway.config import Channel, Org
+from adapters import registry
+from gateway.config import Channel, Org, OrgConfig
 from gateway.links import MediaLinks
 from gateway.session.decision import Facts
+from gateway.session.model import ChannelFacts, Session
 from gateway.store import conversations, people, sessions
+
+Gone = Literal["removed", "moved", "kind_changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +30,76 @@ class Ground:
     # Walks through every point between two steps in tests; does nothing otherwise.
     fault: Callable[[str], None] = lambda point: None
 
-    def facts(self, connection: sqlite3.Connection, channel_id: str, now: datetime, *, words_of: str | None = None) -> Facts:
-        """What the rules may know for a session of this channel; people's presence and load are read when asked for.
+    def serves(self, session: Session) -> bool:
+        """Whether the session's channel is still its own: what isn't so can't be sent, and nobody is asked to take it."""
+        return gone(self.channels, session) is None
 
-        `words_of`: the session whose customer's latest words a flow's conditions need.
+    def facts(self, connection: sqlite3.Connection, session: Session, now: datetime, *, words: bool = False) -> Facts:
+        """What the rules may know for this session: of its own org and of nothing else (E1), whatever the config has made of its
+        channel. People's presence and load are read when asked for.
+
+        `words`: the customer's latest words and attributes, for a flow's conditions.
         """
+        facts = self._facts(connection, org_of(self.orgs, session.org), channel_facts(self.channels, session), now)
+        if not words:
+            return facts
+        return replaced(
+            facts,
+            latest_text=sessions.latest_text(connection, session.id),
+            attributes=conversations.attributes(connection, session.id),
+        )
+
+    def facts_to_open(self, connection: sqlite3.Connection, channel_id: str, now: datetime) -> Facts:
+        """For a session that is to be opened on a channel of the config. Raises KeyError for another."""
         channel = self.channels[channel_id]
-        org = self.orgs[channel.config.org]
+        return self._facts(connection, self.orgs[channel.config.org], channel.facts, now)
+
+    def _facts(self, connection: sqlite3.Connection, org: Org, channel: ChannelFacts, now: datetime) -> Facts:
         return Facts(
             now=now,
             new_id=self.new_id,
             settings=org.settings,
-            channel=channel.facts,
+            channel=channel,
             people=org.people,
             queues=org.queues,
             flows=org.flows,
             presence=people.StoredPresence(connection, org.id, now, org.settings.disconnect_grace_seconds),
             load=people.StoredLoad(connection, org.id),
-            latest_text=sessions.latest_text(connection, words_of) if words_of else "",
-            attributes=conversations.attributes(connection, words_of) if words_of else {},
         )
+
+
+def org_of(orgs: Mapping[str, Org], org_id: str) -> Org:
+    """The org; one that the config no longer has is empty, so that its sessions can still be read and ended."""
+    return orgs.get(org_id) or Org(org_id, OrgConfig())
+
+
+def gone(channels: Mapping[str, Channel], session: Session) -> Gone | None:
+    """What has become of the session's channel; None: it is still its own."""
+    return gone_by(channels, session.channel_id, session.org, session.channel_type)
+
+
+def gone_by(channels: Mapping[str, Channel], channel_id: str, org: str, kind: str) -> Gone | None:
+    """As `gone`, by what a session's row says."""
+    channel = channels.get(channel_id)
+    if channel is None:
+        return "removed"
+    if channel.config.org != org:
+        return "moved"
+    return "kind_changed" if channel.config.kind != kind else None
+
+
+def channel_facts(channels: Mapping[str, Channel], session: Session) -> ChannelFacts:
+    """The channel's; of one that is gone, what the session itself tells of it."""
+    lost = gone(channels, session)
+    if lost is None:
+        return channels[session.channel_id].facts
+    adapter = registry.load().get(session.channel_type)
+    return ChannelFacts(
+        id=session.channel_id,
+        kind=session.channel_type,
+        org=session.org,
+        chat=adapter.capabilities.chat if adapter else False,
+        gone=lost,
+        can_notify=False,
+        cannot_notify_reason="The channel is no longer in the config.",
+    )

@@ -29,7 +29,7 @@ from gateway.brokers.applying import apply
 from gateway.brokers.ground import Ground
 from gateway.session.commands import Command, CustomerCame, CustomerChanged, CustomerEnded, CustomerSaid, Earlier, ThreadChanged
 from gateway.session.decide import decide, open_handed_over, open_session
-from gateway.session.decision import Decision, Refusal
+from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.model import EntryKind, Session, SessionId, Status
 from gateway.store import aside, conversations, events, media, outbox, sessions
 
@@ -82,7 +82,7 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
     if inbound.standby:
         aside.keep(connection, inbound, address, now.timestamp())
         return
-    before = _open_session(connection, inbound, address)
+    before = _open_session(connection, ground, inbound, address)
     if before is None and inbound.author is Author.provider:
         return  # a changed number, say: nobody asks for anything
     ours = inbound.author is Author.end_user
@@ -91,7 +91,7 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
     files: Files = {}
     earlier = _earlier(connection, ground, said, address, files)
     message = _with_media(ground, _known(connection, inbound, address), files)
-    facts = ground.facts(connection, inbound.channel_id, now)
+    facts = _facts(connection, ground, inbound, address, before, now)
     decided: Decision | Refusal
     if before is None:
         decided = open_session(SessionId(ground.new_id("ses")), message, facts, earlier=earlier)
@@ -103,7 +103,7 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
 
 def _referral(connection: sqlite3.Connection, ground: Ground, inbound: InboundReferral, address: str, now: datetime) -> None:
     """A line in a session that is open; else it waits for the customer's words, and stands before them. Nobody is called for it alone."""
-    before = _open_session(connection, inbound, address)
+    before = _open_session(connection, ground, inbound, address)
     if before is None or inbound.standby:
         aside.keep(connection, inbound, address, now.timestamp())
         return
@@ -112,7 +112,7 @@ def _referral(connection: sqlite3.Connection, ground: Ground, inbound: InboundRe
         connection,
         ground,
         before,
-        decide(before, CustomerCame(came=came), ground.facts(connection, inbound.channel_id, now)),
+        decide(before, CustomerCame(came=came), ground.facts(connection, before, now)),
         {},
         now,
     )
@@ -120,7 +120,7 @@ def _referral(connection: sqlite3.Connection, ground: Ground, inbound: InboundRe
 
 def _handover(connection: sqlite3.Connection, ground: Ground, inbound: InboundHandover, address: str, now: datetime) -> None:
     """Given to us: a session opens, or is offered again, with all that was kept aside. Else it is told where a session is open."""
-    before = _open_session(connection, inbound, address)
+    before = _open_session(connection, ground, inbound, address)
     ours = inbound.change == "to_us"
     if before is None and not ours:
         return
@@ -131,17 +131,27 @@ def _handover(connection: sqlite3.Connection, ground: Ground, inbound: InboundHa
     if handover.end_user.name is None and (names := [one.end_user.name for one in earlier if one.end_user.name]):
         handover = handover.model_copy(update={"end_user": handover.end_user.model_copy(update={"name": names[-1]})})
     command = ThreadChanged(handover=handover, earlier=earlier, left_out=left_out)
-    facts = ground.facts(connection, inbound.channel_id, now)
+    facts = _facts(connection, ground, inbound, address, before, now)
     decided = (
         open_handed_over(SessionId(ground.new_id("ses")), command, facts) if before is None else decide(before, command, facts)
     )
     _write(connection, ground, before, decided, files, now)
 
 
-def _open_session(connection: sqlite3.Connection, inbound: InboundEvent, address: str) -> Session | None:
+def _open_session(connection: sqlite3.Connection, ground: Ground, inbound: InboundEvent, address: str) -> Session | None:
     """The conversation's session, if one hasn't ended."""
-    session = sessions.newest_of_address(connection, inbound.channel_id, address)
+    session = sessions.newest_of_address(connection, inbound.channel_id, address, _org(ground, inbound))
     return session if session is not None and session.status is not Status.ended else None
+
+
+def _facts(
+    connection: sqlite3.Connection, ground: Ground, inbound: InboundEvent, address: str, before: Session | None, now: datetime
+) -> Facts:
+    """For the open session, or for one that is to be opened; whom another org knew is new to the one that has the channel now."""
+    if before is not None:
+        return ground.facts(connection, before, now)
+    conversations.ask_anew(connection, inbound.channel_id, address)
+    return ground.facts_to_open(connection, inbound.channel_id, now)
 
 
 def _write(
@@ -235,6 +245,8 @@ def _change(
     if ref is None or session is None:
         conversations.park(connection, inbound, [inbound.message_id], now.timestamp())
         return
+    if session.org != _org(ground, inbound) and not isinstance(inbound, InboundDeletion):
+        return  # the channel is another org's now: the old one hears no new words, but what is taken back is taken back
     change = inbound.model_copy(update={"raw": {}})
     _decide(connection, ground, session, CustomerChanged(change=change, number=ref.number), now)
     if isinstance(inbound, InboundEdit | InboundDeletion):
@@ -243,13 +255,18 @@ def _change(
 
 
 def _ended(connection: sqlite3.Connection, ground: Ground, inbound: InboundEnded, address: str, now: datetime) -> None:
-    session = sessions.newest_of_address(connection, inbound.channel_id, address)
+    session = sessions.newest_of_address(connection, inbound.channel_id, address, _org(ground, inbound))
     if session is not None and session.status is not Status.ended:
         _decide(connection, ground, session, CustomerEnded(ended=inbound.model_copy(update={"raw": {}})), now)
 
 
+def _org(ground: Ground, inbound: InboundEvent) -> str:
+    """Whose channel it is now."""
+    return ground.channels[inbound.channel_id].config.org
+
+
 def _decide(connection: sqlite3.Connection, ground: Ground, session: Session, command: Command, now: datetime) -> None:
-    decided = decide(session, command, ground.facts(connection, session.channel_id, now))
+    decided = decide(session, command, ground.facts(connection, session, now))
     if isinstance(decided, Refusal):
         return  # say, an edit in a session that has ended: the mark on the entry is all there is to do
     apply(connection, ground, session, decided, now)

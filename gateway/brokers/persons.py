@@ -32,7 +32,8 @@ class StoredPeople:
 
     async def end_user(self, channel_id: str, address: str) -> EndUser:
         """See the contract."""
-        session = await self._readers.run(lambda c: sessions.newest_of_address(c, channel_id, address))
+        org = self._ground.channels[channel_id].config.org
+        session = await self._readers.run(lambda c: sessions.newest_of_address(c, channel_id, address, org))
         name = session.end_user.name if session and session.end_user.name != address else None
         return EndUser(address=Address(address), name=name)
 
@@ -44,7 +45,7 @@ class StoredPeople:
                 "UPDATE conversations SET person = json_patch(person, ?) WHERE channel_id = ? AND address = ?",
                 (end_user.model_dump_json(exclude_none=True), channel_id, address),
             )
-            session = sessions.newest_of_address(connection, channel_id, address)
+            session = sessions.newest_of_address(connection, channel_id, address, self._ground.channels[channel_id].config.org)
             name = end_user.name or end_user.username
             if session is not None and session.status is not Status.ended and name and session.end_user.name != name:
                 self._rename(connection, session, name)

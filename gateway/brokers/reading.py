@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from gateway.brokers.contract import Caller, Line, Page
-from gateway.brokers.ground import Ground
+from gateway.brokers.ground import Ground, org_of
 from gateway.session.audience import as_seen_by, may_command, may_see, visible_to
 from gateway.session.model import Entry, Session
 from gateway.store import media, outbox, sessions
@@ -36,7 +36,7 @@ def command_session_for(connection: sqlite3.Connection, ground: Ground, caller: 
 
 def shown(session: Session, ground: Ground, caller: Caller) -> Session:
     """The session without what this caller may not know of it (the flag, M4)."""
-    settings = ground.orgs[session.org].settings
+    settings = org_of(ground.orgs, session.org).settings
     return as_seen_by(session, caller.login, caller.supervisor, settings)
 
 
@@ -57,7 +57,7 @@ def entries_page(
         walk = sessions.oldest_first(connection, session.id, after=after, chunk=limit + 1)
     else:
         walk = sessions.newest_first(connection, session.id, before=before, chunk=limit + 1)
-    settings = ground.orgs[session.org].settings
+    settings = org_of(ground.orgs, session.org).settings
     more = False
     for entry, change in walk:
         if not visible_to(entry, session, caller.login, caller.supervisor, settings):

@@ -134,6 +134,15 @@ class SqliteInbox:
 
         await self._writer.run(write)
 
+    async def keep_aside(self, channel_id: str, reason: str) -> None:
+        """What was received and not read yet waits for a person: it becomes stuck."""
+        await self._writer.run(
+            lambda c: (
+                c.execute("UPDATE inbox SET state = 2, reason = ? WHERE state = 0 AND channel_id = ?", (reason, channel_id))
+                and None
+            )
+        )
+
     async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """For operators and metrics."""
         return await self._readers.run(job)
@@ -179,6 +188,19 @@ def read_row(row: sqlite3.Row) -> InboxRow:
 # ------------------------------------------------------------------------------------------ for operators
 
 
+def waiting_webhooks(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many are not read yet, by channel."""
+    rows = connection.execute(
+        "SELECT channel_id, count(*) AS count FROM inbox INDEXED BY inbox_waiting WHERE state = 0 GROUP BY channel_id"
+    )
+    return {row["channel_id"]: row["count"] for row in rows}
+
+
+def of_another_org(before: str) -> str:
+    """Why a webhook is kept aside that came while its channel was another org's."""
+    return f"it came while the channel was org {before}'s: replay it to give it to the org that has the channel now"
+
+
 def stuck_rows(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
     """What waits for an operator, oldest first."""
     return connection.execute("SELECT * FROM inbox WHERE state = 2 ORDER BY id LIMIT ?", (limit,)).fetchall()
@@ -204,4 +226,4 @@ def replay(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:
     return count
 
 
-__all__ = ["SqliteInbox", "StoreUnavailable", "one_row", "read_row", "replay", "stuck_rows"]
+__all__ = ["SqliteInbox", "StoreUnavailable", "of_another_org", "one_row", "read_row", "replay", "stuck_rows", "waiting_webhooks"]

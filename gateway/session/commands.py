@@ -166,6 +166,10 @@ class Route(Value):
     became_free: Login | None = None
 
 
+class Reconcile(Value):
+    """The gateway starts, perhaps with another config than the one this session was stored under."""
+
+
 class TimerKind:
     """The kinds of timers, by name."""
 
@@ -204,5 +208,6 @@ Command: TypeAlias = (
     | RepDisconnected
     | RepConnected
     | Route
+    | Reconcile
     | TimerFired
 )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.envelope import Author, EndUser, InboundMessage
-from gateway.session import answering, flagging, handing, inviting, leaving, routing, saying
+from gateway.session import answering, flagging, handing, inviting, leaving, reconciling, routing, saying
 from gateway.session import commands as c
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.door import e1_same_org, e4_whole
@@ -48,6 +48,7 @@ RULES: dict[type, Rule] = {
     c.RepDisconnected: leaving.l5_disconnected,
     c.RepConnected: leaving.l5_connected,
     c.Route: routing.route_again,
+    c.Reconcile: reconciling.reconcile,
 }
 
 TIMERS: dict[str, Callable[[Draft, str], None]] = {
@@ -144,5 +145,5 @@ def _at_the_door(session: Session, command: c.Command, facts: Facts) -> Refusal 
         sentence = "This session has ended: the customer's next message opens a new one."
         return e3_refuse("session_not_active", sentence, status=session.status.value)
     if isinstance(command, ONLY_ACTIVE):
-        return saying.m5_is_active(session)
+        return saying.m5_is_active(session, facts.channel)
     return None

@@ -69,7 +69,12 @@ def t3_destinations(
 ) -> Page[Destination] | Refusal:
     """T3: one page, by name. What can't be asked at all is refused as the request would be; where a right or setting takes
     one type away (P3, P4), its list is empty."""
-    refusal = p1_enhanced_edition(facts.channel) or t2_not_others(type) or m5_is_active(session) or not_in_it(session, by)
+    refusal = (
+        p1_enhanced_edition(facts.channel)
+        or t2_not_others(type)
+        or m5_is_active(session, facts.channel)
+        or not_in_it(session, by)
+    )
     if refusal is not None:
         return refusal
     after = _read_cursor(cursor)

@@ -68,7 +68,7 @@ def l3_nobody_else_is_in(session: Session, by: Login) -> Refusal | None:
     return e3_refuse("other_reps_present", sentence, others=[rep.id for rep in session.reps if rep.id != by])
 
 
-def l3_close(draft: Draft, reason: str, sender: Actor, *, tell_customer: bool = True) -> None:
+def l3_close(draft: Draft, reason: str, sender: Actor | None, *, tell_customer: bool = True) -> None:
     """L3, L4: ending withdraws open requests and the offer, lowers the flag, and lets all timers go."""
     take_back_offer(draft, "ended")
     withdraw_all(draft, reason="ended")
@@ -81,7 +81,7 @@ def l3_close(draft: Draft, reason: str, sender: Actor, *, tell_customer: bool = 
         draft.cancel_timer(TimerKind.grace, login)
     draft.cancel_timer(TimerKind.idle, "")
     draft.cancel_timer(TimerKind.offer, PAUSE)
-    draft.change(absent={}, passed=(), last_reps=())
+    draft.change(absent={}, passed=(), last_reps=(), set_aside=None)
     draft.turn(Status.ended, reason=reason, sender=sender)
     if tell_customer:
         m3_state(draft, "ended")

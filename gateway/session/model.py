@@ -83,7 +83,7 @@ class Entry(Value):
     is an entry's number; `standby`: said while another app answered); handover `{"change", "app", "app_id", "end_user", "left_out"}` (the text
     is what the other app told us; `left_out`: messages before it that weren't kept); participant_* `{"participant": {role, id, name}, "reason",
     "invitation_id", "warning"}`; invited, invitation_* `{"invitation_id", "purpose", "recipient", "warning"}`; flag_*, whisper `{"raised_by"}`; transferred `{"invitation_id", "from", "to", "recipient"}`;
-    notice `{"code", "about", "skipped"}`; status_changed `{"from", "to", "reason"}`; reaction `{"emoji", "message_id", "number"}`.
+    notice `{"code", "about", "skipped"}`; status_changed `{"from", "to", "reason"}`, and `"from_queue", "to_queue"` where a new config gave the session another queue; reaction `{"emoji", "message_id", "number"}`.
     """
 
     number: int = Field(ge=1)
@@ -228,6 +228,7 @@ class Session(Value):
     held_notices: tuple[HeldNotice, ...] = ()
     idle_at: AwareDatetime | None = None  # when it turns inactive, unless something is said before (L6)
     last_reps: tuple[Login, ...] = ()  # who was in when it turned inactive (L6)
+    set_aside: Status | None = None  # what it was when its channel left the config; it is inactive until the channel is back
     closed_invitations: dict[InvitationId, ClosedInvitation] = Field(default_factory=dict)  # the newest ones, oldest first
     been_in: tuple[Login, ...] = ()  # every rep who is or was in, in the order they first came
     conferenced: bool = False  # two or more reps have been in at once: a conferencing session until it ends
@@ -381,5 +382,7 @@ class ChannelFacts(Value):
     name_speaker: Literal["always", "conference", "never"] = "conference"  # M2
     speaks_natively: bool = False  # the channel itself shows a name beside each message
     notices: dict[str, dict[str, str | None]] = Field(default_factory=dict)  # locale or "*" -> code -> template; None: off
+    # Why nothing can be sent by it any more for this session: the config has no such channel, gave it to another org, or made it another kind.
+    gone: Literal["removed", "moved", "kind_changed"] | None = None
     can_notify: bool = True
     cannot_notify_reason: str | None = None  # why not, in words for a rep; stands on the skipped notice

@@ -26,7 +26,7 @@ _LATE = datetime.max.replace(tzinfo=UTC)
 def in_turn(session: Session, facts: Facts) -> list[Rep]:
     """Who could be offered the session, the first in turn first; also those who have passed."""
     queue = facts.queues.get(session.queue) if session.queue is not None else None
-    if queue is None:
+    if queue is None or facts.channel.gone is not None:
         return []
     ready = [rep for rep in reps_of(queue, facts) if can_receive(rep, session, facts)]
     return sorted(ready, key=lambda rep: _turn(rep, facts))

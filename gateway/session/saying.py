@@ -189,7 +189,7 @@ class Typing:
 
 def m5_rep_types(session: Session, by: Login, facts: Facts) -> Typing | Refusal:
     """M5: the other reps and the customer are told; nothing is stored. Only a rep in an active session types."""
-    refusal = not_in_it(session, by) or m5_is_active(session)
+    refusal = not_in_it(session, by) or m5_is_active(session, facts.channel)
     if refusal is not None:
         return refusal
     return Typing(m5_customer_types(session, but=by), m2_speaker(session, facts.people[by], facts))
@@ -200,11 +200,13 @@ def m5_customer_types(session: Session, but: str = "") -> tuple[Login, ...]:
     return tuple(Login(rep.id) for rep in session.reps if rep.id != but)
 
 
-def m5_is_active(session: Session) -> Refusal | None:
+def m5_is_active(session: Session, channel: ChannelFacts) -> Refusal | None:
     """The session is one in which things are said."""
     if session.status is Status.active:
         return None
     sentence = "This session isn't active: take it when it is offered, or wait until the customer writes."
+    if channel.gone is not None:
+        sentence = "This session's channel is no longer in the config, so nothing can be sent: end the session, or have the channel added again."
     return e3_refuse("session_not_active", sentence, status=session.status.value)
 
 

@@ -117,6 +117,46 @@ def known_name(connection: sqlite3.Connection, channel_id: str, address: str) ->
     return row["name"] if row else None
 
 
+def forget_persons(connection: sqlite3.Connection, channel_id: str, limit: int) -> int:
+    """What is known of the people of a channel that another org has now: names, and what they answered to forms. How many were forgotten.
+
+    What the adapter remembers stays (say, that a customer has opted out). Providers aren't asked about everybody again, but about who
+    comes to write (`ask_anew`).
+    """
+    done = connection.execute(
+        """UPDATE conversations SET person = json_object('address', address, 'forgotten', 1)
+           WHERE channel_id = ? AND address IN (
+               SELECT address FROM conversations
+               WHERE channel_id = ? AND person != '{}' AND json_extract(person, '$.forgotten') IS NULL LIMIT ?)""",
+        (channel_id, channel_id, limit),
+    )
+    return done.rowcount
+
+
+def ask_anew(connection: sqlite3.Connection, channel_id: str, address: str) -> None:
+    """Whom another org knew is new to this one."""
+    connection.execute(
+        """UPDATE conversations SET person = json_remove(person, '$.address', '$.forgotten')
+           WHERE channel_id = ? AND address = ? AND json_extract(person, '$.forgotten') IS NOT NULL""",
+        (channel_id, address),
+    )
+
+
+def forget_all(connection: sqlite3.Connection, channel_id: str) -> None:
+    """The channel is of another kind now: its addresses and what its adapter remembered mean nothing to the new one."""
+    for table in ("conversations", "aliases", "parked", "aside"):
+        connection.execute(f"DELETE FROM {table} WHERE channel_id = ?", (channel_id,))  # noqa: S608
+
+
+def forget_words(connection: sqlite3.Connection, channel_id: str) -> None:
+    """What was kept aside, and edits that wait for their message, were meant for the org that had the channel; receipts are nobody's words."""
+    connection.execute("DELETE FROM aside WHERE channel_id = ?", (channel_id,))
+    connection.execute(
+        "DELETE FROM parked WHERE channel_id = ? AND json_extract(envelope, '$.kind') NOT IN ('receipt', 'deletion')",
+        (channel_id,),
+    )
+
+
 def name_message(connection: sqlite3.Connection, channel_id: str, message_id: str, session_id: str, number: int) -> None:
     """A provider's message id stands for this entry."""
     connection.execute(

@@ -163,6 +163,15 @@ def mark_over(
     log_attempt(connection, row, state, f"{code} {provider_code or ''}".strip(), now)
 
 
+def give_up(connection: sqlite3.Connection, outbox_id: str, state: str, *, code: str, reason: str, now: float) -> None:
+    """A row that no call will be made for: its channel is gone. Those who see it are to be told by the caller."""
+    connection.execute(
+        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = NULL, updated_at = ?
+           WHERE id = ? AND state IN ('queued', 'sending')""",
+        (state, code, reason, now, outbox_id),
+    )
+
+
 def log_attempt(connection: sqlite3.Connection, row: OutboxRow, outcome: str, detail: str, now: float) -> None:
     """Attempts stand apart from messages."""
     connection.execute(

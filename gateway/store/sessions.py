@@ -23,16 +23,18 @@ def load(connection: sqlite3.Connection, session_id: str) -> Session | None:
     return Session.model_validate_json(row["state"]) if row else None
 
 
-def newest_of_address(connection: sqlite3.Connection, channel_id: str, address: str) -> Session | None:
-    """The latest session with this end user, ended or not."""
+def newest_of_address(connection: sqlite3.Connection, channel_id: str, address: str, org: str) -> Session | None:
+    """The latest session of this end user with this org, ended or not. The channel may have been another org's before (E1)."""
     row = connection.execute(
-        "SELECT state FROM sessions WHERE channel_id = ? AND address = ? ORDER BY ordinal DESC LIMIT 1", (channel_id, address)
+        "SELECT state FROM sessions WHERE channel_id = ? AND address = ? AND org = ? ORDER BY ordinal DESC LIMIT 1",
+        (channel_id, address, org),
     ).fetchone()
     return Session.model_validate_json(row["state"]) if row else None
 
 
-def save(connection: sqlite3.Connection, session: Session, *, before: Session | None, now: datetime) -> None:
-    """Write the session as it now is. Raises StaleSession unless the stored version is that of `before` (None: it is new)."""
+def save(connection: sqlite3.Connection, session: Session, *, before: Session | None, now: datetime, quiet: bool = False) -> None:
+    """Write the session as it now is; `quiet` counts as no activity. Raises StaleSession unless the stored version is that of `before`
+    (None: it is new)."""
     values = {
         "id": session.id,
         "org": session.org,
@@ -46,6 +48,7 @@ def save(connection: sqlite3.Connection, session: Session, *, before: Session | 
         "last_activity": now.timestamp(),
         "state": session.model_dump_json(exclude_defaults=True),
         "before": before.version if before else None,
+        "quiet": quiet,
     }
     if before is None:
         connection.execute(
@@ -57,7 +60,7 @@ def save(connection: sqlite3.Connection, session: Session, *, before: Session | 
         return
     done = connection.execute(
         """UPDATE sessions SET status = :status, name = :name, queue = :queue, offered = :offered, version = :version,
-               last_activity = :last_activity, state = :state WHERE id = :id AND version = :before""",
+               last_activity = CASE WHEN :quiet THEN last_activity ELSE :last_activity END, state = :state WHERE id = :id AND version = :before""",
         values,
     )
     if done.rowcount != 1:

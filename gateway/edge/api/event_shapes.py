@@ -27,7 +27,7 @@ class EventShape(Shape):
     - `media`: `{number, media_id, state, url, mime_type, size_bytes, name, reason}`, a file of that entry
     - `typing`: `{who: {role, id, name}, on}`
     - `presence`: `{login, status}`
-    - `work_offered`: `{queue, expires_at}`; `work_withdrawn`: `{reason}`: `accepted`, `declined`, `lapsed`, `ended`, `handed_over` (another app answers now)
+    - `work_offered`: `{queue, expires_at}`; `work_withdrawn`: `{reason}`: `accepted`, `declined`, `lapsed`, `ended`, `unavailable`, `handed_over` (another app answers now)
     - `invitation_received`: `{invitation, from: {id, name}}`; `invitation_closed`: `{invitation_id, reason}`: `taken`, `withdrawn`, `expired`, `ended`, `declined`, `accepted`
     - `invitation_declined`: `{invitation_id, by: {id, name}, all}` and `invitation_expired`: `{invitation_id}`, to the inviter alone
     """

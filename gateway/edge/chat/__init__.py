@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from aiohttp import web
 
 from adapters.webchat import WebchatAccount
 from gateway import clock
-from gateway.edge.chat import deliveries, live
+from gateway.edge.chat import deliveries, live, store
 from gateway.edge.chat.calls import Calls
 from gateway.edge.chat.door import ClientAddress, Door
 from gateway.edge.chat.pages import Pages
 from gateway.edge.chat.relay import Intake
 from gateway.edge.chat.service import ChatService
+from gateway.store.group_commit import connect
 
 
 def install(
@@ -72,4 +74,12 @@ def install(
     return service
 
 
-__all__ = ["ChatService", "Intake", "install"]
+def forget_profiles(data_dir: Path, channel_id: str) -> None:
+    """Another org has the channel now: what its visitors answered to the old one's forms is forgotten. Before the service opens."""
+    path = data_dir / "chat.db"
+    if path.is_file():
+        with closing(connect(path)) as db:
+            store.forget_profiles(db, channel_id)
+
+
+__all__ = ["ChatService", "Intake", "forget_profiles", "install"]

@@ -34,6 +34,11 @@ def visitor_of_subject(db: sqlite3.Connection, channel_id: str, subject: str) ->
     return visitor(db, channel_id, row[0]) if row else None
 
 
+def forget_profiles(db: sqlite3.Connection, channel_id: str) -> None:
+    """What visitors answered to forms of the org that had the channel isn't told to the one that has it now."""
+    db.execute("UPDATE visitor SET profile = '{}' WHERE channel_id = ?", (channel_id,))
+
+
 def save_visitor(db: sqlite3.Connection, one: Visitor, at: datetime) -> None:
     """A new visitor, or what became of a known one."""
     db.execute(

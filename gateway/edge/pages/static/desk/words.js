@@ -37,7 +37,11 @@ const ENDINGS = {
   closed: "The customer closed the conversation",
   blocked: "The customer blocked us",
   opted_out: "The customer opted out",
+  channel_moved: "Ended: the channel belongs to another organisation now",
+  channel_kind_changed: "Ended: the channel is of another kind now",
 };
+
+const LEAVINGS = { disconnected: " (connection lost)", rep_removed: " (no longer in the organisation)" };
 
 /** A quiet line's text for an entry that is no message; null: it stands nowhere in the log. `name` gives names for ids. */
 export function lineOf(entry, name) {
@@ -47,7 +51,7 @@ export function lineOf(entry, name) {
     case "participant_joined":
       return `${d.participant?.name ?? who} joined`;
     case "participant_left":
-      return `${d.participant?.name ?? who} left${d.reason === "disconnected" ? " (connection lost)" : ""}`;
+      return `${d.participant?.name ?? who} left${LEAVINGS[d.reason] ?? ""}`;
     case "invited":
       return d.purpose === "transfer" ? `${who} asked ${recipient(d, name)} to take over` : `${who} invited ${recipient(d, name)}`;
     case "invitation_expired":
@@ -59,7 +63,7 @@ export function lineOf(entry, name) {
     case "notice":
       return `Told the customer: “${entry.text ?? ""}”`;
     case "status_changed":
-      return changed(d);
+      return changed(d, name);
     case "flag_raised":
       return `${who} raised a flag`;
     case "flag_lowered":
@@ -102,7 +106,11 @@ function recipient(details, name) {
   return type === "agent" ? name(id) : `the ${type ?? ""} ${name(id)}`;
 }
 
-function changed({ from, to, reason }) {
+function changed({ from, to, reason, from_queue: fromQueue, to_queue: toQueue }, name) {
+  if (reason === "queue_removed") return `The queue ${name(fromQueue)} is gone: ${toQueue ? `now in ${name(toQueue)}` : "in no queue"}`;
+  if (reason === "queue_given") return `Now in the queue ${name(toQueue)}`;
+  if (reason === "channel_removed") return "The channel was removed: nothing can be sent until it is back";
+  if (reason === "channel_back") return to === "active" ? "The channel is back" : "The channel is back: waiting for a rep";
   if (from === "waiting" && to === "active") return null; // "Ana joined" says it
   if (to === "ended") return ENDINGS[reason] ?? "Conversation ended";
   if (to === "waiting") return "Waiting for a rep";

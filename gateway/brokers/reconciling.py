@@ -1,0 +1,223 @@
+"""What the config orphans of all that is stored, and what becomes of it: judged here once, for `byoc check --data`, the report at the start, and the
+deed (`EmbeddedBroker.open`).
+
+`judge` only reads, and may look at the file of a running gateway, or of an older one. Doing what it says is one transaction for each
+session and a few for the rest; the channels' owners are recorded last. So a start that dies in between is made again, and finds what is left.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.brokers.ground import Gone, channel_facts, gone_by, org_of
+from gateway.config import Channel, Org
+from gateway.session.decision import Facts
+from gateway.session.model import Session
+from gateway.session.people import p6_limit
+from gateway.session.reconciling import Loss, Lost, losses
+from gateway.store import standing
+from gateway.store.standing import ChannelWas, Place, Waiting
+
+# Why a message was not sent: code, the rep's sentence, and the one for a call that was cut off. docs/codes.md has the codes.
+UNSENT: Mapping[Gone, tuple[str, str, str]] = {
+    "removed": (
+        "channel_removed",
+        "The channel was removed from the gateway before this message went out. Reach the customer another way, or send it again when the channel is back.",
+        "The channel was removed while this message was being sent, so the customer may have it or not. Ask them before you send it again.",
+    ),
+    "moved": (
+        "channel_moved",
+        "The channel belongs to another organisation now, so this message was not sent. Reach the customer another way.",
+        "The channel was given to another organisation while this message was being sent, so the customer may have it or not.",
+    ),
+    "kind_changed": (
+        "channel_kind_changed",
+        "The channel is of another kind now, so this message was not sent. Reach the customer another way.",
+        "The channel became one of another kind while this message was being sent, so the customer may have it or not.",
+    ),
+}
+
+
+class Moved(NamedTuple):
+    """A channel that another org has now."""
+
+    channel_id: str
+    before: str
+    now: str
+
+
+class Unsent(NamedTuple):
+    """Messages that will not go out."""
+
+    what: Waiting
+    gone: Gone
+
+
+class Judged(NamedTuple):
+    """All of it. `findings` are sentences for operators, the gravest first; the rest is what there is to do."""
+
+    findings: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    unsent: tuple[Unsent, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    kind_changed: tuple[str, ...] = ()
+
+
+class _Group(NamedTuple):
+    lost: Lost
+    channel_id: str
+    org: str
+    about: str
+
+
+def judge(connection: sqlite3.Connection, channels: Mapping[str, Channel], orgs: Mapping[str, Org], now: datetime) -> Judged:
+    """What the config makes of the stored sessions and messages. Reads only."""
+    were = standing.channels_were(connection)
+    moved = tuple(
+        Moved(key, were[key].org, channel.config.org)
+        for key, channel in channels.items()
+        if key in were and were[key].org != channel.config.org
+    )
+    kind_changed = tuple(key for key, channel in channels.items() if key in were and were[key].kind != channel.config.kind)
+    counts: defaultdict[_Group, int] = defaultdict(int)
+    to_do: list[str] = []
+    for session in standing.loaded(connection, _suspects(connection, channels, orgs)):
+        found = losses(session, _facts(session, channels, orgs, now))
+        if any(loss.lost is not Lost.room for loss in found):
+            to_do.append(session.id)
+        for group in {_group(session, loss) for loss in found}:
+            counts[group] += 1
+    unsent = tuple(
+        Unsent(what, lost) for what in standing.waiting(connection) if (lost := _row_gone(what, channels, kind_changed))
+    )
+    told = [
+        *_of_channels(moved, kind_changed, were, channels, counts),
+        *(_sentence(group, count, channels, orgs) for group, count in sorted(counts.items(), key=_gravity)),
+        *(_unsent_sentence(one) for one in unsent),
+    ]
+    return Judged(tuple(told), tuple(to_do), unsent, moved, kind_changed)
+
+
+def channels_are(channels: Mapping[str, Channel]) -> Mapping[str, ChannelWas]:
+    """To be recorded when all is done."""
+    return {key: ChannelWas(channel.config.org, channel.config.kind) for key, channel in channels.items()}
+
+
+def _suspects(connection: sqlite3.Connection, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> Iterator[str]:
+    """Every session that may have lost something; `losses` judges each."""
+    for place in standing.places(connection):
+        if _is_suspect(place, channels, orgs):
+            yield from standing.sessions_in(connection, place)
+    for org_id, login in standing.reps(connection):
+        if login not in org_of(orgs, org_id).people:
+            yield from standing.sessions_with(connection, org_id, login)
+    yield from standing.sessions_that_ask(connection)
+    limits = [p6_limit(orgs[channel.config.org].settings, channel.facts) for channel in channels.values()]
+    if limits:
+        yield from standing.conferences(connection, min(limits))
+
+
+def _is_suspect(place: Place, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> bool:
+    lost = gone_by(channels, place.channel_id, place.org, place.kind)
+    if lost is not None:
+        return lost != "removed" or not place.set_aside
+    queue_gone = place.queue is not None and place.queue not in org_of(orgs, place.org).queues
+    queue_given = place.queue is None and channels[place.channel_id].config.queue is not None
+    return place.set_aside or queue_gone or queue_given
+
+
+def _facts(session: Session, channels: Mapping[str, Channel], orgs: Mapping[str, Org], now: datetime) -> Facts:
+    org = org_of(orgs, session.org)
+    return Facts(
+        now=now,
+        new_id=lambda prefix: prefix,
+        settings=org.settings,
+        channel=channel_facts(channels, session),
+        people=org.people,
+        queues=org.queues,
+        flows=org.flows,
+        presence={},
+        load={},
+    )
+
+
+def _row_gone(what: Waiting, channels: Mapping[str, Channel], kind_changed: tuple[str, ...]) -> Gone | None:
+    channel = channels.get(what.channel_id)
+    if channel is None:
+        return "removed"
+    if channel.config.org != what.org:
+        return "moved"
+    return "kind_changed" if what.channel_id in kind_changed else None
+
+
+# ---------------------------------------------------------------------------------------------------- in words
+
+
+def _group(session: Session, loss: Loss) -> _Group:
+    about = loss.about if loss.lost in (Lost.queue_removed, Lost.queue_given, Lost.rep_removed) else ""
+    return _Group(loss.lost, session.channel_id, session.org, about)
+
+
+def _gravity(one: tuple[_Group, int]) -> tuple[int, str, str, str]:
+    group = one[0]
+    return (list(Lost).index(group.lost), group.channel_id, group.org, group.about)
+
+
+def _of_channels(
+    moved: tuple[Moved, ...],
+    kind_changed: tuple[str, ...],
+    were: Mapping[str, ChannelWas],
+    channels: Mapping[str, Channel],
+    counts: Mapping[_Group, int],
+) -> Iterator[str]:
+    """Channels that changed hands or kind without an open session: what is known of their people goes all the same."""
+    with_sessions = {group.channel_id for group in counts if group.lost in (Lost.channel_moved, Lost.channel_kind_changed)}
+    for key, before, now in moved:
+        if key not in with_sessions:
+            yield f"Channel {key} was org {before}'s and is org {now}'s: no session is open. What org {before} learned of its customers is forgotten."
+    for key in kind_changed:
+        if key not in with_sessions:
+            kind = channels[key].config.kind
+            yield f"Channel {key} was of kind {were[key].kind} and is of kind {kind}: no session is open. What was remembered of its customers is forgotten."
+
+
+def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> str:
+    lost, key, org, about = group
+    n = f"{count} open session{'' if count == 1 else 's'}"
+    channel = channels.get(key)
+    queue = channel.config.queue if channel else None
+    if lost is Lost.channel_moved:
+        to = channel.config.org if channel else ""
+        history = "keeps the history" if org in orgs else "is not in the config, so nobody can read the history until it is"
+        return f"Channel {key} belongs to org {to}: {n} of org {org} will end. Org {org} {history}. A customer's next message opens a session in org {to}."
+    if lost is Lost.channel_kind_changed:
+        return f"Channel {key} is of another kind: {n} will end. A customer's next message opens a new session."
+    if lost is Lost.channel_removed:
+        return (
+            f"Channel {key} is not in the config: {n} of org {org} will be inactive and free their reps. "
+            "They can be read and ended; when the channel is back, they go on."
+        )
+    if lost is Lost.channel_back:
+        return f"Channel {key} is back in the config: {n} of org {org} will go on as they were."
+    if lost is Lost.queue_removed:
+        becomes = f"will belong to queue {queue}" if queue else "will have no queue, so nobody is asked to take them"
+        return f"Org {org} has no queue {about}: {n} on channel {key} {becomes}."
+    if lost is Lost.queue_given:
+        return f"Channel {key} has a queue now: {n} without one will belong to queue {about}."
+    if lost is Lost.offer:
+        return f"{n} on channel {key} offered to a rep who can't take it any more: the offer will go to the next rep."
+    if lost is Lost.invitation:
+        return f"{n} on channel {key} with an invitation that can't be answered as it was sent: it will be withdrawn from whoever can't."
+    if lost is Lost.rep_removed:
+        return f"Rep {about} is not in org {org}: they will leave {n} on channel {key}. A session without another rep waits in its queue."
+    return f"{n} on channel {key} with more reps than may be in one: all stay, and nobody more can be invited."
+
+
+def _unsent_sentence(one: Unsent) -> str:
+    what, code = one.what, UNSENT[one.gone][0]
+    n = f"{what.messages} message{'' if what.messages == 1 else 's'}"
+    return f"{n} of org {what.org} waiting to go out on channel {what.channel_id} will not be sent, and get the code {code}."

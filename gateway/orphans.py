@@ -1,0 +1,52 @@
+"""What a config orphans of the data in a folder, in words: `byoc check --config F --data DIR`. It only reads, beside a running gateway too."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.brokers.reconciling import Judged, Moved, judge
+from gateway.config import Loaded
+from gateway.errors import GatewayError
+from gateway.journal.inbox import waiting_webhooks
+from gateway.store.group_commit import connect_to_read
+
+T = TypeVar("T")
+
+
+def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
+    """A sentence for each thing that a start with this config would change. Raises GatewayError for a folder that isn't one of ours."""
+    if not data_dir.is_dir():
+        raise GatewayError(f"{data_dir} isn't a folder: give the gateway's data_dir with --data")
+    judged = _read(data_dir / "sessions.db", lambda c: judge(c, loaded.channels, loaded.orgs, now), Judged())
+    waiting: dict[str, int] = _read(data_dir / "inbox.db", waiting_webhooks, {})
+    return [*judged.findings, *of_waiting_webhooks(waiting, judged.moved, loaded)]
+
+
+def of_waiting_webhooks(waiting: Mapping[str, int], moved: Sequence[Moved], loaded: Loaded) -> Iterator[str]:
+    """Webhooks that were answered and not read yet, of channels that the config takes away or gives to another org."""
+    before = {one.channel_id: one for one in moved}
+    for channel_id, count in sorted(waiting.items()):
+        n = f"{count} webhook{'' if count == 1 else 's'} of channel {channel_id} not read yet"
+        if channel_id not in loaded.channels:
+            yield f"{n}: stuck, because the channel is not in the config. Add it again and replay (`byoc inbox list`), or leave it."
+        elif channel_id in before:
+            one = before[channel_id]
+            if one.before in loaded.orgs:
+                yield f"{n}, received for org {one.before}: stuck, so that org {one.now} reads nothing of them unless you replay them (`byoc inbox list`)."
+            else:
+                yield f"{n}, received for org {one.before}, which is not in the config: they go to org {one.now}."
+
+
+def _read(path: Path, job: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+    if not path.is_file():
+        return nothing
+    with closing(connect_to_read(path)) as connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            return nothing  # made, and never opened to the end
+        connection.execute("BEGIN")
+        return job(connection)
