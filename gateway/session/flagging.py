@@ -11,6 +11,7 @@ from gateway.session.membership import lower_flag
 from gateway.session.model import EntryKind, Flag, Login, Session, Visibility
 from gateway.session.people import actor_of, not_in_it
 from gateway.session.refusals import e3_refuse
+from gateway.session.wording import says_something
 
 
 def m4_raise_flag(session: Session, command: RaiseFlag, facts: Facts) -> Decision | Refusal:
@@ -67,9 +68,9 @@ def m4_between(session: Session, by: Login, facts: Facts) -> Refusal | None:
 
 def m4_has_words(text: str) -> Refusal | None:
     """An empty message helps nobody."""
-    if text.strip():
+    if says_something(text):
         return None
-    return e3_refuse("nothing_to_say", "The message is empty: write what it is about.")
+    return e3_refuse("nothing_to_say", "The message holds nothing that can be seen: write what it is about.")
 
 
 def _write(draft: Draft, kind: EntryKind, by: Login, raised_by: Login, text: str) -> None:

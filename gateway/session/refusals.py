@@ -26,7 +26,7 @@ CODES: dict[str, str] = {
     "not_a_participant": "The caller isn't in the session: be invited or take it first.",
     "not_a_supervisor": "Only the rep who raised the flag and supervisors may do this.",
     "not_resendable": "The message hasn't failed: send a new one instead.",
-    "nothing_to_say": "The message is empty: write a text or attach a file.",
+    "nothing_to_say": "The message holds nothing that can be seen: write a text or attach a file.",
     "other_reps_present": "Other reps are in the session: leave instead of ending it.",
     "participant_limit_reached": "The session is full, open requests included: wait until one is answered or a rep leaves.",
     "permission_denied": "A licence, permission or role is missing: have the named one granted.",

@@ -19,6 +19,7 @@ from gateway.session.outward import outgoing_for as outgoing_for
 from gateway.session.people import actor_of, end_user_of, not_in_it
 from gateway.session.refusals import e3_refuse
 from gateway.session.routing import start_round
+from gateway.session.wording import says_something
 
 
 def m1_customer_said(session: Session, command: CustomerSaid, facts: Facts) -> Decision:
@@ -144,9 +145,9 @@ def m1_say_to_customer(session: Session, command: SayToCustomer, facts: Facts) -
 
 
 def m1_something_said(session: Session, command: SayToCustomer) -> Refusal | None:
-    """M1: there is a text or a file, and what it answers is in the transcript."""
-    if command.file is None and not (command.text or "").strip():
-        return e3_refuse("nothing_to_say", "The message is empty: write a text, or attach a file.")
+    """M1: there is a text that can be seen, or a file, and what it answers is in the transcript."""
+    if command.file is None and not says_something(command.text or ""):
+        return e3_refuse("nothing_to_say", "The message holds nothing that can be seen: write a text, or attach a file.")
     if command.reply_to is not None and not 1 <= command.reply_to <= session.entry_count:
         sentence = f"There is no entry {command.reply_to} to answer: send the message without reply_to."
         return e3_refuse("entry_not_found", sentence)
@@ -154,8 +155,8 @@ def m1_something_said(session: Session, command: SayToCustomer) -> Refusal | Non
 
 
 def m1_parts(command: SayToCustomer) -> tuple[Part, ...]:
-    """Text first, then the file; a blank text beside a file is none."""
-    text: tuple[Part, ...] = (TextPart(text=command.text),) if command.text and command.text.strip() else ()
+    """Text first, then the file; a text that can't be seen, beside a file, is none."""
+    text: tuple[Part, ...] = (TextPart(text=command.text),) if command.text and says_something(command.text) else ()
     file: tuple[Part, ...] = (command.file,) if command.file is not None else ()
     return text + file
 

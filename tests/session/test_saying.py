@@ -26,6 +26,7 @@ from gateway.session.model import Entry, EntryKind, Login, Status, Visibility
 from gateway.session.outward import PublicEntry, outgoing_for
 from gateway.session.saying import m5_customer_types, m5_rep_types
 from tests.session.world import PICTURE, START, Play, World, active, agent, conference, customer_sees
+from tests.unseen import SEEN, UNSEEN
 
 
 def say(by: str, text: str | None = "hi", **more: object) -> c.SayToCustomer:
@@ -88,9 +89,23 @@ def test_M1_a_file_with_and_without_words() -> None:
     assert play.entry("message").details == {"reply_to": 1}
 
 
-@pytest.mark.parametrize("text", [None, "", "   ", "\n\t "])
+@pytest.mark.parametrize("text", [None, "", "   ", "\n\t ", *UNSEEN.values()])
 def test_M1_nothing_is_not_said(text: str | None) -> None:
     active().refused(say("ana", text), "nothing_to_say")
+
+
+@pytest.mark.parametrize("text", SEEN.values(), ids=SEEN)
+def test_M1_what_can_be_seen_is_a_text(text: str) -> None:
+    play = active()
+    play.ok(say("ana", text))
+    assert play.outgoing[-1].text == text
+
+
+@pytest.mark.parametrize("text", UNSEEN.values(), ids=UNSEEN)
+def test_M1_a_text_that_cannot_be_seen_beside_a_file_is_none(text: str) -> None:
+    play = active()
+    play.ok(say("ana", text, file=PICTURE))
+    assert play.entry("message").parts == (PICTURE,)
 
 
 @pytest.mark.parametrize("number", [0, -1, 999])
@@ -367,7 +382,8 @@ def test_M4_one_flag_at_a_time_by_a_rep_who_is_in() -> None:
     play.refused(raise_flag("cleo"), "not_a_participant")
     play.refused(whisper("ana"), "no_flag")
     play.refused(lower("sam"), "no_flag")
-    play.refused(raise_flag("ana", "  "), "nothing_to_say")
+    for text in ("  ", *UNSEEN.values()):
+        play.refused(raise_flag("ana", text), "nothing_to_say")
     play.ok(raise_flag("ana"))
     play.refused(raise_flag("ben"), "flag_already_raised")
     play.refused(whisper("ana", " "), "nothing_to_say")

@@ -18,6 +18,7 @@ from gateway.brokers.contract import Broker, Caller, Directory
 from gateway.edge.api.shapes import Shape
 from gateway.session.decision import Refusal
 from gateway.session.model import OrgSettings
+from gateway.session.wording import says_something
 
 B = TypeVar("B", bound="Asked")
 Q = TypeVar("Q", bound="Asked")
@@ -41,13 +42,15 @@ def _no_nul(text: str) -> str:
     return text
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must hold more than blanks")
+def _seen(text: str) -> str:
+    if not says_something(text):
+        raise ValueError(
+            "holds nothing that can be seen: blanks and invisible characters alone are no text, write letters, digits or an emoji"
+        )
     return text
 
 
-Words = Annotated[str, AfterValidator(_no_nul), AfterValidator(_not_blank)]
+Words = Annotated[str, AfterValidator(_no_nul), AfterValidator(_seen)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
 Cursor = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,500}$")]
 Limit = Annotated[int, Field(ge=1, le=1_000)]

@@ -5,6 +5,7 @@ import { clock, moment } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { linked } from "../../kit/text.js";
 import { isAside, isIn } from "../reading.js";
+import { UNSEEN, saysSomething } from "../wording.js";
 
 class AsidePanel extends HTMLElement {
   connectedCallback() {
@@ -84,6 +85,10 @@ class AsidePanel extends HTMLElement {
     const text = this.text.value.trim();
     const { desk, shown: id } = this;
     if (!text) return;
+    if (!saysSomething(text)) {
+      desk.notice(id, UNSEEN, "bad");
+      return;
+    }
     if (desk.current.flag) {
       desk.outbox.say(id, { text, aside: true });
       this.text.value = "";

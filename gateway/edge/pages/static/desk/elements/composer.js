@@ -4,6 +4,7 @@ import { busy, fill, h } from "../../kit/dom.js";
 import { size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { called, isIn, reps } from "../reading.js";
+import { UNSEEN, saysSomething } from "../wording.js";
 import { confirm } from "./confirm.js";
 import { askRecipient } from "./conference-dialog.js";
 
@@ -82,6 +83,10 @@ class Composer extends HTMLElement {
     event.preventDefault();
     const text = this.text.value.trim();
     if (!text && !this.file) return;
+    if (text && !saysSomething(text)) {
+      this.desk.notice(this.shown, UNSEEN, "bad");
+      return;
+    }
     this.desk.outbox.say(this.shown, { text, file: this.file });
     this.text.value = "";
     this.desk.marks.write(this.shown, "");
