@@ -17,11 +17,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.pages.demo_process import Demo  # noqa: E402 - the tests' way to start a demo and to use its pages
+from tests.browsers import CHROMIUM, QUIET  # noqa: E402 - the tests' way to start a demo and to use its pages
+from tests.pages.demo_process import Demo  # noqa: E402
 from tests.pages.driving import DeskPage, Handset  # noqa: E402
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 
 # Drawn by the browser itself, so that no picture file has to be kept.
 HINGE = """() => {
@@ -47,7 +45,7 @@ def main(folder: Path, *, every: bool) -> None:
     """All pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         demo = Demo(Path(made))
         demo.start()
         try:

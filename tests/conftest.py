@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
+from tests.browsers import missing
+
 # Tests never judge by time: a machine that is busy with something else would fail them.
 hypothesis.settings.register_profile("whatever the machine does", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("whatever the machine does")
 
-ROOT = Path(__file__).resolve().parent.parent
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+_LONG_FORMS = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,23 +29,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if "slow" in item.keywords]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if "slow" not in item.keywords]
-    missing = _missing_for_browsers()
-    if missing and not os.environ.get("CI"):
+        config.stash[_LONG_FORMS] = len(long)
+    if missing() and not os.environ.get("CI"):
         for item in items:
             if "browser" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason=f"{missing}; in CI this fails"))
+                item.add_marker(pytest.mark.skip(reason=f"the tests in a browser need {missing()}"))
 
 
-def _missing_for_browsers() -> str:
-    if shutil.which("chromium") is None:
-        return "Chromium is missing: install your system's chromium package"
-    return "" if AXE.exists() else "axe-core is missing: npm install --no-save axe-core@4"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was not run, why, and what to do about it: a line each."""
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"skipped {count}: {reason}", yellow=True)
+    if count := config.stash.get(_LONG_FORMS, 0):
+        terminalreporter.write_line(f"left out {count}: long forms, which --slow runs too")
 
 
 @pytest.fixture(autouse=True)
 def _needs_met(request: pytest.FixtureRequest) -> None:
-    if "browser" in request.keywords and (missing := _missing_for_browsers()):
-        pytest.fail(missing)
+    if "browser" in request.keywords and missing():
+        pytest.fail(f"the tests in a browser need {missing()}", pytrace=False)
 
 
 @pytest.fixture(autouse=True, scope="session")

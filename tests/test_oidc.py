@@ -30,6 +30,7 @@ from gateway.app import Gateway
 from gateway.config import OidcConfig
 from gateway.errors import ConfigFaults
 from gateway.oidc import Issuer, Key, NotAccepted, Pace, claims_of, keys_of
+from tests.browsers import CHROMIUM, QUIET
 from tests.company import AUDIENCE, CLIENT, Company, SigningKey, base64url, by_hand, company, ec_key, ed_key, rsa_key
 from tests.world import Outside, outside, wait_until
 
@@ -447,7 +448,7 @@ def in_a_thread(data_dir: Path) -> Iterator[tuple[str, str]]:
 @pytest.mark.browser
 def test_a_rep_signs_in_by_the_company_s_page(tmp_path: Path) -> None:
     with in_a_thread(tmp_path) as (address, issuer), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         page = browser.new_page()
         gone_to: list[str] = []
         page.on("framenavigated", lambda frame: gone_to.append(frame.url))

@@ -5,27 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, async_playwright
 
+from tests.browsers import AXE, AXE_TAGS, CHROMIUM, QUIET
 from tests.edge_chat.world import PNG, World
-
-CHROMIUM: Final = "/usr/bin/chromium"
-QUIET: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-AXE: Final = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 class Shop:
@@ -128,7 +115,7 @@ class Visitor:
             if not await self.page.evaluate("typeof window.axe === 'object'"):
                 await self.page.evaluate(AXE.read_text("utf-8") + "\n;undefined")
             run = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})"
-            found = await self.page.evaluate(run, RULES)
+            found = await self.page.evaluate(run, list(AXE_TAGS))
             told = [{"rule": one["id"], "at": [node["html"][:200] for node in one["nodes"]]} for one in found["violations"]]
             assert told == [], f"{state}, {scheme}: {json.dumps(told, indent=1)}"
         await self.page.emulate_media(color_scheme="light")

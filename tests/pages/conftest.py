@@ -10,21 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.browsers import AXE, AXE_TAGS, CHROMIUM, QUIET
 from tests.pages.demo_process import Demo
 from tests.pages.driving import DeskPage, Handset
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
-AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 Opens = Callable[..., Page]
 
@@ -91,12 +79,11 @@ def handset(demo: Demo, opens: Opens) -> Callable[..., Handset]:
 
 def assert_accessible(page: Page, state: str) -> None:
     """axe-core finds nothing against WCAG 2.2 A and AA, in light and in dark."""
-    assert AXE.is_file(), f"{AXE} is missing: `npm install --no-save axe-core` brings it (.ci/run does)"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         if not page.evaluate("typeof window.axe === 'object'"):
             page.evaluate(AXE.read_text(encoding="utf-8") + "\n;undefined")
-        found = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", AXE_TAGS)
+        found = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", list(AXE_TAGS))
         told = [
             {"rule": v["id"], "help": v["help"], "at": [node["html"][:200] for node in v["nodes"]]} for v in found["violations"]
         ]
