@@ -360,9 +360,14 @@ class InboundReceipt(InboundEvent):
     message_ids: tuple[str, ...] = ()
     outbox_id: str | None = None  # ours, where the provider carries it back
     up_to: AwareDatetime | None = None  # a watermark: everything sent to this end user until then
-    code: str | None = None  # of `replies.py`, when failed
+    # When failed. `code` is one of `replies.py`, and `sentence` the adapter's own words for a rep where they say more than the code's;
+    # `provider_code` and `detail` are the provider's, for operators. `again_after_seconds`: nothing was delivered and trying later helps, so
+    # that the message is sent once more, not sooner than this; None: it is over.
+    code: str | None = None
+    sentence: str | None = None
     provider_code: str | None = None
-    sentence: str | None = None  # for a rep, when failed
+    detail: str | None = Field(default=None, repr=False)
+    again_after_seconds: float | None = None
 
 
 class InboundTyping(InboundEvent):

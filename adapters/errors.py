@@ -51,8 +51,10 @@ class Verdict(StrEnum):
 class SendFailed(AdapterError):
     """The provider did not (surely) take the message.
 
-    `code` is one of the codes in `replies.py`, the same for all channels; `sentence` is what a rep reads; `provider_code`
-    is the provider's own; `again_at` is when to try next (None: the sender's own backoff); `throttles_account`
+    `code` is one of the codes in `replies.py`, the same for all channels. What a rep reads is that code's sentence for what then becomes of
+    the message; `sentence` are the adapter's own words in its place, where the verdict is `dead` or `unknown` and they say more.
+    `provider_code` is the provider's own, `status` that of its HTTP answer, and `detail` its own words: they may quote the message, so operators
+    see them beside it, and no log holds them. `again_at` is when to try next (None: the sender's own backoff); `throttles_account`
     says that every message of this account must wait, not this one alone. `remember` is merged into the conversation's memory, as
     `Sent.remember` is: what the refusal taught (the conversation is closed), so that the next message needn't learn it again.
     """
@@ -61,18 +63,22 @@ class SendFailed(AdapterError):
         self,
         verdict: Verdict,
         code: str,
-        sentence: str,
+        sentence: str | None = None,
         *,
         provider_code: str | None = None,
+        status: int | None = None,
+        detail: str | None = None,
         again_at: datetime | None = None,
         throttles_account: bool = False,
         remember: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(f"{code}: {sentence}")
+        super().__init__(f"{code}: {sentence}" if sentence else code)
         self.verdict = verdict
         self.code = code
         self.sentence = sentence
         self.provider_code = provider_code
+        self.status = status
+        self.detail = detail
         self.again_at = again_at
         self.throttles_account = throttles_account
         self.remember: Mapping[str, Any] = remember or {}

@@ -1,7 +1,8 @@
 """What a provider's HTTP answer means for the outbox, where the channel's own table doesn't say better.
 
 A channel keeps exceptions as a table `{provider_code: Meaning}` and asks `failure` for the rest. The codes below are the only
-ones that reps, operators and metrics ever see; docs/codes.md explains each.
+ones that reps, operators and metrics ever see; docs/codes.md explains each. An adapter gives the code; which of its sentences is true
+depends on what the gateway does with the message, so the gateway picks it.
 """
 
 from __future__ import annotations
@@ -10,43 +11,118 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
 from adapters.contract import Fetched, HttpReply
 from adapters.envelope import MediaPart
 from adapters.errors import SendFailed, Verdict
 from adapters.file_types import type_of
 
-SENTENCES: Final[Mapping[str, str]] = {
-    "provider_unavailable": "The channel's provider is in trouble; we try again by ourselves.",
-    "no_answer": "The provider gave no answer, so we can't know whether the customer has it. Check with the customer before sending again.",
-    "rate_limited": "The provider asks us to slow down; the message waits and goes out by itself.",
-    "quota_exhausted": "The account's quota at the provider is used up. Ask an operator to raise it, or answer when the customer writes again.",
-    "not_authorised": "The provider refuses our credentials. An operator must renew them; then send again.",
-    "account_fault": "The account at the provider is not set up for this. An operator must mend it; then send again.",
-    "recipient_unreachable": "The customer can't be reached at this address.",
-    "opted_out": "The customer has opted out. Nothing can be sent until they opt in again.",
-    "blocked": "The customer has blocked us or left. Nothing can be sent until they write again.",
-    "outside_window": "The channel's time for free answers is over. Send a template, or wait until the customer writes again.",
-    "conversation_closed": "The customer has closed the conversation. Nothing can be sent until they write again.",
-    "content_refused": "The provider refuses this content. Change it and send again.",
-    "too_long": "The text is too long for this channel. Shorten it and send again.",
-    "media_refused": "The provider refuses this file: its type or size doesn't fit. Send a link or another file.",
-    "media_gone": "The file is no longer at the provider. Ask the customer to send it again.",
-    "media_not_ready": "The provider is still preparing the file; we try again by ourselves.",
-    "filtered": "The provider or carrier filtered the message out. Word it differently, or use another channel.",
-    "refused": "The provider refused the message.",
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """What a rep reads of a code, by what becomes of the message.
+
+    `over`: nothing more is tried; it says what the rep can do. `waits`: the message is queued and tried again by itself; None where no
+    provider's answer leads there.
+    """
+
+    over: str
+    waits: str | None = None
+
+
+CODES: Final[Mapping[str, Sentences]] = {
+    "provider_unavailable": Sentences(
+        "The channel's provider had a fault of its own and did not deliver the message. Send it again.",
+        waits="The channel's provider is in trouble; we try again by ourselves.",
+    ),
+    "no_answer": Sentences(
+        "The provider gave no answer, so we can't know whether the customer has it. Check with the customer before sending again."
+    ),
+    "rate_limited": Sentences(
+        "The provider limits how much we may send and did not deliver this message. Wait a little, then send it again.",
+        waits="The provider asks us to slow down; the message waits and goes out by itself.",
+    ),
+    "quota_exhausted": Sentences(
+        "The account's quota at the provider is used up. Ask an operator to raise it, then send again; or answer when the customer writes again.",
+        waits="The account's quota at the provider is used up; the message waits and goes out by itself. An operator can raise the quota.",
+    ),
+    "not_authorised": Sentences("The provider refuses our credentials. An operator must renew them; then send again."),
+    "account_fault": Sentences("The account at the provider is not set up for this. An operator must fix it; then send again."),
+    "recipient_unreachable": Sentences(
+        "The message could not reach the customer: this address takes no messages, or the phone is off. "
+        "Use another channel, or send it again later.",
+        waits="The customer's phone is off or out of reach; we try again by ourselves.",
+    ),
+    "opted_out": Sentences("The customer has opted out. Nothing can be sent until they opt in again."),
+    "blocked": Sentences("The customer has blocked us or left. Nothing can be sent until they write again."),
+    "outside_window": Sentences(
+        "The channel's time for free answers is over. Send a template, or wait until the customer writes again."
+    ),
+    "conversation_closed": Sentences("The customer has closed the conversation. Nothing can be sent until they write again."),
+    "content_refused": Sentences("The provider refuses this content. Change it and send again."),
+    "too_long": Sentences("The text is too long for this channel. Shorten it and send again."),
+    "media_refused": Sentences("The provider refuses this file: its type or size doesn't fit. Send a link or another file."),
+    "media_gone": Sentences("The file is no longer at the provider. Ask the customer to send it again."),
+    "media_not_ready": Sentences(
+        "The provider could not prepare the file, so the message was not delivered. Send it again, or send a link.",
+        waits="The provider is still preparing the file; we try again by ourselves.",
+    ),
+    "filtered": Sentences("The provider or carrier filtered the message out. Word it differently, or use another channel."),
+    "refused": Sentences(
+        "The provider refused the message. Ask an operator to look at the provider's code, or use another channel.",
+        waits="The provider has not taken the message yet; we try again by ourselves.",
+    ),
 }
+
+# A customer's file that we fetch: what is over there is nothing that the rep could send again.
+_FILE_SENTENCES: Final[Mapping[str, Sentences]] = {
+    "media_gone": CODES["media_gone"],
+    "media_not_ready": Sentences(
+        "The provider never had the file ready. Ask the customer to send it again.",
+        waits="The provider is still preparing the file; we try again by ourselves.",
+    ),
+    "not_authorised": Sentences(
+        "The provider refuses our credentials, so the file can't be fetched. "
+        "An operator must renew them; then ask the customer to send it again."
+    ),
+    "account_fault": Sentences(
+        "The account at the provider is not set up to fetch files. An operator must fix it; then ask the customer to send it again."
+    ),
+}
+_ANY_FILE: Final = Sentences(
+    "The file could not be fetched. Ask the customer to send it again.",
+    waits="The file can't be fetched yet; we try again by ourselves.",
+)
+
+
+def sentence_of(code: str, *, waits: bool = False) -> str:
+    """What a rep reads of a message to the customer; a code that isn't ours (a plug-in's own) reads as `refused`."""
+    said = CODES.get(code, CODES["refused"])
+    return (said.waits or CODES["refused"].waits or said.over) if waits else said.over
+
+
+def file_sentence_of(code: str, *, waits: bool = False) -> str:
+    """What a rep reads of a customer's file."""
+    said = _FILE_SENTENCES.get(code, _ANY_FILE)
+    return (said.waits or _ANY_FILE.waits or said.over) if waits else said.over
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What one provider code means. `wait`: how long at least before the next try."""
+    """What one provider code means. `wait`: how long at least before the next try.
+
+    The same codes may come late, in a status for a message that the provider had taken. Then nothing is tried again, whatever the verdict;
+    unless the code says that nothing was delivered and that trying later helps: `late_wait` is how long to wait before the one more
+    try. `late_code` is what the code means then, where that differs.
+    """
 
     verdict: Verdict
     code: str
     wait: timedelta | None = None
     throttles_account: bool = False
+    late_code: str | None = None
+    late_wait: timedelta | None = None
 
 
 def dead(code: str) -> Meaning:
@@ -54,9 +130,22 @@ def dead(code: str) -> Meaning:
     return Meaning(Verdict.dead, code)
 
 
+def late_failure(meaning: Meaning | None, provider_code: str | None, detail: str | None = None) -> dict[str, Any]:
+    """The members of an `InboundReceipt` that reports a failure; `meaning` is None for a code that the channel's table doesn't have."""
+    meaning = meaning or REFUSED
+    wait = meaning.late_wait
+    return {
+        "code": meaning.late_code or meaning.code,
+        "provider_code": provider_code,
+        "detail": detail[:MOST_DETAIL] if detail else None,
+        "again_after_seconds": wait.total_seconds() if wait is not None else None,
+    }
+
+
 AGAIN: Final = Meaning(Verdict.again, "provider_unavailable")
 REFUSED: Final = Meaning(Verdict.dead, "refused")
 THROTTLED: Final = Meaning(Verdict.again, "rate_limited", throttles_account=True)
+MOST_DETAIL: Final = 1_000  # characters of a provider's own words that are kept
 
 
 def meaning_of_status(status: int) -> Meaning:
@@ -66,12 +155,10 @@ def meaning_of_status(status: int) -> Meaning:
     if status == 429:
         return THROTTLED
     if status in (401, 403):
-        return Meaning(Verdict.dead, "not_authorised")
-    if status in (404, 410):
-        return Meaning(Verdict.dead, "recipient_unreachable")
+        return dead("not_authorised")
     if status == 413:
-        return Meaning(Verdict.dead, "content_refused")
-    return REFUSED
+        return dead("content_refused")
+    return REFUSED  # a bare 404, too: it says that the address we called is wrong as often as that the customer's is
 
 
 def retry_after(reply: HttpReply, now: datetime) -> datetime | None:
@@ -109,8 +196,10 @@ def failure(
     table: Mapping[str, Meaning] | None = None,
     provider_code: str | None = None,
     sentence: str | None = None,
+    detail: str | None = None,
 ) -> SendFailed:
-    """The error to raise for an answer that is no success: by the channel's `table` first, else by status."""
+    """The error to raise for an answer that is no success: by the channel's `table` first, else by status. `sentence` and `detail` as in
+    `SendFailed`; without a `detail` it is the answer's own text."""
     meaning = (table or {}).get(provider_code or "") or meaning_of_status(reply.status)
     again_at = retry_after(reply, now)
     if again_at is None and meaning.wait is not None:
@@ -118,8 +207,10 @@ def failure(
     return SendFailed(
         meaning.verdict,
         meaning.code,
-        sentence or SENTENCES[meaning.code],
+        sentence,
         provider_code=provider_code or f"http_{reply.status}",
+        status=reply.status,
+        detail=(detail or reply.body[: 4 * MOST_DETAIL].decode("utf-8", "replace").strip())[:MOST_DETAIL] or None,
         again_at=again_at,
         throttles_account=meaning.throttles_account,
     )

@@ -74,7 +74,7 @@ class Gateway:
         self.metrics = Metrics()
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self.folder = MediaFolder(self.data_dir / "media")
-        ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, fault or (lambda point: None))
+        ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None))
         self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder, self.steady)
         self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
         self.driver = driver(private_hosts=config.allow_private_media_hosts)

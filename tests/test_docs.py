@@ -16,7 +16,7 @@ import yaml
 from aiohttp import web
 
 from adapters.envelope import INBOUND, OUTBOUND, envelope_schema
-from adapters.replies import SENTENCES
+from adapters.replies import CODES
 from gateway import config
 from gateway.app import Gateway
 from gateway.brokers.reconciling import UNSENT
@@ -271,10 +271,10 @@ def test_every_refusal_has_its_row_with_its_status() -> None:
 def test_every_delivery_code_has_its_row() -> None:
     """Those that all channels share, and those that the sender itself gives."""
     sender = (ROOT / "gateway/journal/sender.py").read_text()
-    own = set(re.findall(r'_over\(item, "\w+", "(\w+)"', sender))
+    own = set(re.findall(r'Why\(\s*code="(\w+)"', sender))
     assert {"unsupported", "adapter_fault", "no_answer"} <= own
     own |= {code for code, _, _ in UNSENT.values()}
-    assert codes_told("Why it was not delivered") == set(SENTENCES) | own
+    assert codes_told("Why it was not delivered") == set(CODES) | own
 
 
 def test_every_delivery_state_has_its_row() -> None:

@@ -17,7 +17,7 @@ from adapters._meta.account import MetaAccount
 from adapters._meta.webhook import dict_of, text_of
 from adapters.contract import FormFile, HttpCall, HttpReply
 from adapters.errors import SendFailed, Verdict
-from adapters.replies import SENTENCES, Meaning, failure
+from adapters.replies import Meaning, failure
 from adapters.signing import hmac_hex
 
 # A gateway between us and Meta gave up waiting: Meta may well have taken the message. Neither API has a retry key.
@@ -115,9 +115,10 @@ def refused(reply: HttpReply, now: datetime, table: Mapping[str, Meaning]) -> Se
     if error is None:
         return unclear(reply) if reply.status < 300 or reply.status in _LOST_ON_THE_WAY else failure(reply, now)
     meaning = error.meaning(table)
-    return failure(reply, now, table={error.code: meaning} if meaning else None, provider_code=error.code)
+    known = {error.code: meaning} if meaning else None
+    return failure(reply, now, table=known, provider_code=error.code, detail=error.message)
 
 
 def unclear(reply: HttpReply) -> SendFailed:
     """The answer tells neither success nor failure, so the message may have gone out."""
-    return SendFailed(Verdict.unknown, "no_answer", SENTENCES["no_answer"], provider_code=f"http_{reply.status}")
+    return SendFailed(Verdict.unknown, "no_answer", provider_code=f"http_{reply.status}", status=reply.status)

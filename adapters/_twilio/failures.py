@@ -12,12 +12,16 @@ from typing import Final
 from adapters._twilio import wire
 from adapters.contract import HttpReply
 from adapters.errors import SendFailed, Verdict
-from adapters.replies import SENTENCES, THROTTLED, Meaning, failure
+from adapters.replies import THROTTLED, Meaning, failure
 
 OPTED_OUT: Final = "opted_out"  # memory: they said STOP, and not START since
 
 _dead = Verdict.dead
 _again = Verdict.again
+
+
+def _slower(late_wait: timedelta | None = None) -> Meaning:
+    return Meaning(_again, "rate_limited", timedelta(minutes=1), throttles_account=True, late_wait=late_wait)
 
 
 def _all(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
@@ -26,7 +30,7 @@ def _all(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
 
 # Nothing tells whether Twilio took the message before it stumbled, and it has no idempotency key: a second try could be a second
 # message. The status callback carries our id and clears the doubt.
-PERHAPS_TAKEN: Final = Meaning(Verdict.unknown, "no_answer")
+PERHAPS_TAKEN: Final = Meaning(Verdict.unknown, "no_answer", late_code="provider_unavailable")
 _BY_STATUS: Final = {500: PERHAPS_TAKEN, 502: PERHAPS_TAKEN, 504: PERHAPS_TAKEN}
 
 MEANINGS: Final[Mapping[str, Meaning]] = {
@@ -36,8 +40,11 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **_all(Meaning(_dead, "account_fault"), 30002, 30018, 30024, 30032, 30034, 63007, 63015, 63040, 63041),
     **_all(Meaning(_dead, "account_fault"), 11200, 11205, 11210, 11220, 12100, 12300),  # our own webhook failed Twilio
     # throttling and trouble
-    **_all(THROTTLED, 20429, 63017, 63018),
-    **_all(Meaning(_again, "rate_limited", timedelta(minutes=1), throttles_account=True), 21611, 30001, 30022),
+    **_all(THROTTLED, 63017, 63018),
+    # Too many requests; the account's queue is full. Late, too, they say that nothing was delivered, and pass by themselves.
+    **_all(Meaning(_again, "rate_limited", throttles_account=True, late_wait=timedelta(minutes=1)), 20429),
+    **_all(_slower(late_wait=timedelta(minutes=1)), 30001),
+    **_all(_slower(), 21611, 30022),
     **_all(Meaning(_again, "quota_exhausted", timedelta(hours=12), throttles_account=True), 30023, 30027, 63038),
     **_all(PERHAPS_TAKEN, 20500),
     **_all(Meaning(_again, "provider_unavailable", timedelta(minutes=1)), 30008, 30017, 30410, 63009, 63010, 63012),
@@ -77,13 +84,7 @@ def failed(reply: HttpReply, now: datetime) -> SendFailed:
     table = MEANINGS
     if provider_code not in MEANINGS and reply.status in _BY_STATUS:
         table = {provider_code or "": _BY_STATUS[reply.status]}
-    error = failure(reply, now, table=table, provider_code=provider_code)
+    detail = wire.members(reply).get("message")
+    error = failure(reply, now, table=table, provider_code=provider_code, detail=detail if isinstance(detail, str) else None)
     error.remember = {OPTED_OUT: True} if error.code == "opted_out" else {}
     return error
-
-
-def meaning(provider_code: str | None) -> tuple[str, str]:
-    """Code and sentence for a failure that a status callback tells."""
-    known = MEANINGS.get(provider_code or "")
-    code = known.code if known else "refused"
-    return code, SENTENCES[code]

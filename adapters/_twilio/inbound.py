@@ -37,6 +37,7 @@ from adapters.envelope import (
     UnknownPart,
 )
 from adapters.referral import Referral, referral
+from adapters.replies import late_failure
 from adapters.signing import sha256_hex
 
 LAST_SID: Final = "last_sid"  # memory: their last message, to show typing under
@@ -286,20 +287,19 @@ def _receipt(status: str, fields: Fields, request: RawRequest, account: TwilioAc
         return _unknown(f"status_{status}", request, account, fields)
     failed = known is ReceiptStatus.failed
     provider_code = (fields.get("ErrorCode") or None) if failed else None
-    code, sentence = failures.meaning(provider_code) if failed else (None, None)
+    detail = fields.get("ErrorMessage") or None
+    why = late_failure(failures.MEANINGS.get(provider_code or ""), provider_code, detail) if failed else {}
     return InboundReceipt(
         channel_id=account.channel_id,
         event_id=f"{sid}:{status}",
         end_user=EndUser(address=Address(fields["To"])) if fields.get("To") else None,
         received_at=request.received_at,
-        remember={OPTED_OUT: True} if code == "opted_out" else {},
+        remember={OPTED_OUT: True} if why.get("code") == "opted_out" else {},
         raw=dict(fields),
         status=known,
         message_ids=(sid,),
         outbox_id=request.param("m") or None,
-        code=code,
-        provider_code=provider_code,
-        sentence=sentence,
+        **why,
     )
 
 

@@ -14,7 +14,7 @@ from adapters._twilio.failures import OPTED_OUT
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply, Sent
 from adapters.envelope import MediaPart, Notice, OutboundFile, Say
 from adapters.errors import SendFailed, Verdict
-from adapters.replies import SENTENCES, failure
+from adapters.replies import failure
 
 MAX_FILE_BYTES: Final = 26_214_400  # more than any of Twilio's channels lets a customer send
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -48,7 +48,7 @@ Form = list[tuple[str, str]]
 
 def dead(code: str, provider_code: str | None = None) -> NoReturn:
     """Refuse for good, before any call, with the sentence of that code."""
-    raise SendFailed(Verdict.dead, code, SENTENCES[code], provider_code=provider_code)
+    raise SendFailed(Verdict.dead, code, provider_code=provider_code)
 
 
 def refuse_opted_out(message: Say | Notice) -> None:
@@ -152,9 +152,9 @@ def _sent(reply: HttpReply) -> Sent:
 
 def _not_fetched(reply: HttpReply, part: MediaPart, now: datetime) -> SendFailed:
     if reply.status == 404 and now - _since(part, now) < _SETTLES_IN:
-        return SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], provider_code="http_404")
+        return SendFailed(Verdict.again, "media_not_ready", provider_code="http_404")
     if reply.status in (400, 404, 410):
-        return SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code=f"http_{reply.status}")
+        return SendFailed(Verdict.dead, "media_gone", provider_code=f"http_{reply.status}")
     return failure(reply, now)
 
 

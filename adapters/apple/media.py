@@ -19,7 +19,7 @@ from adapters.apple.wire import BALLOON, MAX_FILE_BYTES, section, words
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply
 from adapters.envelope import MediaPart
 from adapters.errors import SendFailed, Verdict
-from adapters.replies import SENTENCES, Meaning, failure
+from adapters.replies import Meaning, failure
 
 _GONE: Final = Meaning(Verdict.dead, "media_gone")
 _FETCH_SECONDS: Final = 120.0
@@ -33,7 +33,7 @@ def media(part: MediaPart, account: AppleAccount, now: datetime) -> Flow[Fetched
     """The file in the clear; for a large answer, its JSON."""
     source = {name: value for name, value in part.source.items() if isinstance(value, str)}
     if not all(source.get(name) for name in ("url", "owner", "signature")):
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code="incomplete")
+        raise SendFailed(Verdict.dead, "media_gone", provider_code="incomplete")
     locked = yield from _fetch(part, source, account, now)
     content = _unlocked(locked, source.get("key"))
     if "bid" in source:
@@ -50,7 +50,7 @@ def _fetch(part: MediaPart, source: Mapping[str, str], account: AppleAccount, no
     if not taken(reply):
         raise failure(reply, now, table=SPENT_ERRORS, provider_code=status_code(reply))
     if part.size_bytes is not None and len(reply.body) != part.size_bytes:
-        raise SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], provider_code="length_differs")
+        raise SendFailed(Verdict.again, "media_not_ready", provider_code="length_differs")
     return reply.body
 
 
@@ -67,7 +67,7 @@ def _address(source: Mapping[str, str], account: AppleAccount, now: datetime) ->
     if not taken(reply):
         raise failure(reply, now, table=FETCH_ERRORS, provider_code=status_code(reply))
     if address is None:
-        raise SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], provider_code="no_download_url")
+        raise SendFailed(Verdict.again, "media_not_ready", provider_code="no_download_url")
     return address
 
 
@@ -84,7 +84,7 @@ def _unlocked(locked: bytes, key: str | None) -> bytes:
     try:
         return mmcs.lock(locked, mmcs.key_from(key))
     except mmcs.NotUnlocked as fault:
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code="bad_key") from fault
+        raise SendFailed(Verdict.dead, "media_gone", provider_code="bad_key") from fault
 
 
 def _decode(content: bytes, bid: str, account: AppleAccount, now: datetime) -> Flow[Fetched]:
@@ -92,7 +92,7 @@ def _decode(content: bytes, bid: str, account: AppleAccount, now: datetime) -> F
     try:
         packed = mmcs.unpack(content, _MAX_ANSWER_BYTES)
     except mmcs.NotUnlocked as fault:
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code="broken_answer") from fault
+        raise SendFailed(Verdict.dead, "media_gone", provider_code="broken_answer") from fault
     headers = {
         "source-id": account.business_id,
         "bid": bid if bid.isascii() and bid.isprintable() else BALLOON,

@@ -21,7 +21,7 @@ from adapters.apple.wire import OBJECT_MARK, section, words
 from adapters.contract import Flow, HttpCall, HttpReply, Sent
 from adapters.envelope import Notice, Outbound, OutboundFile, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
-from adapters.replies import AGAIN, SENTENCES, THROTTLED, Meaning, failure
+from adapters.replies import AGAIN, REFUSED, THROTTLED, Meaning, failure
 from adapters.text import cut
 
 _OUR_MESSAGES: Final = uuid.UUID("d3a1a0a6-54fb-5c0e-8d57-0f6f2d1c7b11")
@@ -33,7 +33,7 @@ MESSAGE_ERRORS: Final[Mapping[str, Meaning]] = {
     "http_400": Meaning(Verdict.dead, "content_refused"),
     "http_401": Meaning(Verdict.dead, "not_authorised"),
     "http_403": Meaning(Verdict.dead, "not_authorised"),
-    "http_404": Meaning(Verdict.dead, "recipient_unreachable"),
+    "http_404": REFUSED,  # the customer, our business or the address that we call isn't known: nothing tells which
     "http_410": Meaning(Verdict.dead, "conversation_closed"),
     "http_413": Meaning(Verdict.dead, "too_long"),
     "http_429": THROTTLED,
@@ -82,7 +82,7 @@ def authorised(call: HttpCall, account: AppleAccount, now: datetime) -> Flow[Htt
         if reply.status not in (401, 403):
             break
     if reply is None:
-        raise SendFailed(Verdict.dead, "not_authorised", SENTENCES["not_authorised"])
+        raise SendFailed(Verdict.dead, "not_authorised")
     return reply
 
 
@@ -106,7 +106,7 @@ def answer_of(reply: HttpReply) -> dict[str, Any]:
 
 
 def _closed() -> SendFailed:
-    return SendFailed(Verdict.dead, "conversation_closed", SENTENCES["conversation_closed"])
+    return SendFailed(Verdict.dead, "conversation_closed")
 
 
 def _say(message: Say, account: AppleAccount, now: datetime) -> Flow[Sent]:
@@ -173,7 +173,7 @@ def _refused(reply: HttpReply, now: datetime) -> SendFailed:
 def _upload(file: OutboundFile, message: Say, account: AppleAccount, now: datetime) -> Flow[dict[str, str]]:
     """Lock the file, ask for a place, put it there; what comes out is the attachment that the message names."""
     if not file.content:
-        raise SendFailed(Verdict.dead, "media_refused", SENTENCES["media_refused"])
+        raise SendFailed(Verdict.dead, "media_refused")
     secret = tokens.key_of(account.secrets[0].get_secret_value())
     key = mmcs.file_key(secret, message.retry_key, file.content)
     locked, size = mmcs.lock(file.content, key), str(len(file.content))
@@ -198,9 +198,7 @@ def _place(size: str, account: AppleAccount, now: datetime) -> Flow[dict[str, st
     answer = answer_of(reply)
     found = {name: words(answer, name) or "" for name in ("upload-url", "mmcs-url", "mmcs-owner")}
     if not all(found.values()):
-        raise SendFailed(
-            Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"], provider_code="pre_upload_incomplete"
-        )
+        raise SendFailed(Verdict.again, "provider_unavailable", provider_code="pre_upload_incomplete")
     return found
 
 
@@ -212,7 +210,5 @@ def _put(url: str, locked: bytes, account: AppleAccount, now: datetime) -> Flow[
         raise failure(reply, now, table=SPENT_ADDRESS, provider_code=status_code(reply))
     checksum = words(section(answer_of(reply), "singleFile"), "fileChecksum")
     if checksum is None:
-        raise SendFailed(
-            Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"], provider_code="upload_incomplete"
-        )
+        raise SendFailed(Verdict.again, "provider_unavailable", provider_code="upload_incomplete")
     return checksum

@@ -12,7 +12,7 @@ from adapters.errors import SendFailed, Verdict
 from adapters.line import tokens, wire
 from adapters.line.account import LineAccount
 from adapters.line.outbound import MEANINGS
-from adapters.replies import SENTENCES, failure
+from adapters.replies import failure
 
 
 def media(part: MediaPart, account: LineAccount, now: datetime) -> Flow[Fetched]:
@@ -28,7 +28,7 @@ def media(part: MediaPart, account: LineAccount, now: datetime) -> Flow[Fetched]
         message_id = quote(str(source.get("message_id", "")), safe="")
         reply = yield from _content(f"{account.data_base}/v2/bot/message/{message_id}/content", account, now)
     if reply.status in (404, 410):
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code=f"http_{reply.status}")
+        raise SendFailed(Verdict.dead, "media_gone", provider_code=f"http_{reply.status}")
     if reply.status != 200:
         raise failure(reply, now, table=MEANINGS, provider_code=wire.error_code(reply))
     mime_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -43,12 +43,12 @@ def _content(url: str, account: LineAccount, now: datetime) -> Flow[HttpReply]:
         return reply
     state = wire.read_json((yield from tokens.call(account, now, _getter(f"{url}/transcoding"))))
     if state.get("status") == "failed":
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code="transcoding_failed")
+        raise SendFailed(Verdict.dead, "media_gone", provider_code="transcoding_failed")
     if state.get("status") == "succeeded":
         reply = yield from tokens.call(account, now, get)
     if reply.status == 202:
         again_at = now + timedelta(seconds=5)
-        raise SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], again_at=again_at)
+        raise SendFailed(Verdict.again, "media_not_ready", again_at=again_at)
     return reply
 
 

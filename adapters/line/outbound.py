@@ -20,7 +20,7 @@ from adapters.line import memory, tokens, wire
 from adapters.line.account import LineAccount
 from adapters.line.duration import duration_ms
 from adapters.line.inbound import tracking_id
-from adapters.replies import REFUSED, SENTENCES, THROTTLED, Meaning, failure
+from adapters.replies import REFUSED, THROTTLED, Meaning, failure
 from adapters.text import cut, measure
 
 MAX_TEXT: Final = 5000  # UTF-16 code units. Source: LINE Developers, "Character counting in a text"
@@ -59,7 +59,7 @@ def send(message: Outbound, account: LineAccount, now: datetime) -> Flow[Sent]:
     if isinstance(message, TypingSignal):
         return (yield from _loading(message, account, now))
     if memory.blocked(message.memory):
-        raise SendFailed(Verdict.dead, "blocked", SENTENCES["blocked"])
+        raise SendFailed(Verdict.dead, "blocked")
     objects = _objects(message, account)
     yield from _marking_read(message, account, now)
     reply = yield from _delivering(message, objects, account, now)
@@ -122,7 +122,7 @@ def _replying(body: dict[str, Any], account: LineAccount, now: datetime) -> Flow
         if reply.status < 500 and not (doubtful and reply.status != 200):
             return None if wire.error_code(reply) == "invalid_reply_token" else reply
         doubtful = True
-    raise SendFailed(Verdict.unknown, "no_answer", SENTENCES["no_answer"], remember=memory.no_reply_token())
+    raise SendFailed(Verdict.unknown, "no_answer", remember=memory.no_reply_token())
 
 
 def _pushing(message: Say | Notice, body: dict[str, Any], account: LineAccount, now: datetime) -> Flow[HttpReply]:
@@ -137,8 +137,8 @@ def _pushing(message: Say | Notice, body: dict[str, Any], account: LineAccount, 
         if not lost.sent:
             raise
         if now - message.created_at >= RETRY_KEY_LIFE:
-            raise SendFailed(Verdict.unknown, "no_answer", SENTENCES["no_answer"]) from lost
-        raise SendFailed(Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"]) from lost
+            raise SendFailed(Verdict.unknown, "no_answer") from lost
+        raise SendFailed(Verdict.again, "provider_unavailable") from lost
 
 
 def _post(

@@ -19,7 +19,7 @@ from adapters.contract import Flow, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
 from adapters.line import wire
 from adapters.line.account import LineAccount
-from adapters.replies import SENTENCES, Meaning, failure
+from adapters.replies import Meaning, failure
 
 _JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _SPAN_SECONDS: Final = 900  # an assertion is good for at most 30 minutes; made for a span of 15, it never has less than 15 left
@@ -65,15 +65,13 @@ def _issued(account: LineAccount, now: datetime, *, refresh: bool) -> Flow[str]:
     try:
         reply = yield request
     except NoReply as lost:
-        raise SendFailed(Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"]) from lost
+        raise SendFailed(Verdict.again, "provider_unavailable") from lost
     body = wire.read_json(reply)
     if reply.status != 200:
         raise failure(reply, now, table=_REFUSED, provider_code=wire.optional(body, "error"))
     token = wire.optional(body, "access_token")
     if token is None:
-        raise SendFailed(
-            Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"], provider_code="no_access_token"
-        )
+        raise SendFailed(Verdict.again, "provider_unavailable", provider_code="no_access_token")
     return token
 
 

@@ -33,7 +33,7 @@ from adapters.open import wire
 from adapters.open.account import OpenAccount
 from adapters.open.wire import Json
 from adapters.reading import Malformed, dict_of, digest_of, json_object, kept, list_of, moment, optional, text
-from adapters.replies import SENTENCES
+from adapters.replies import dead, late_failure
 
 Ended = Literal["ended", "closed", "blocked", "opted_out"]
 Fields = dict[str, Any]
@@ -156,8 +156,7 @@ def _receipts(event: Json, common: Fields) -> Iterator[Inbound]:
 
 def _failure(event: Json) -> Fields:
     given = optional(event, "code")
-    code = given if given and given in SENTENCES else "refused"
-    return {"code": code, "provider_code": given, "sentence": SENTENCES[code]}
+    return late_failure(dead(given) if given in wire.CODES else None, given and given[:64], optional(event, "detail"))
 
 
 def _typing(event: Json, common: Fields) -> Iterator[Inbound]:

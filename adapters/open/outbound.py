@@ -14,16 +14,17 @@ from adapters import standard_webhooks
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply, Sent, json_call
 from adapters.envelope import MediaPart, Notice, Outbound, Say, Speaker, TypingSignal
 from adapters.errors import SendFailed, Verdict
+from adapters.open import wire
 from adapters.open.account import OpenAccount
 from adapters.reading import answer_of, optional
-from adapters.replies import AGAIN, SENTENCES, THROTTLED, Meaning, dead, failure, fetched
+from adapters.replies import AGAIN, THROTTLED, Meaning, dead, failure, fetched
 
 MAX_TEXT: Final = 10_000
 MAX_FILE_BYTES: Final = 100 * 1024 * 1024
 
 # The codes that your server may answer with: ours, as docs/codes.md explains them.
 _FAILURES: Final = {
-    **{code: dead(code) for code in SENTENCES if code not in ("no_answer", "media_gone", "media_not_ready")},
+    **{code: dead(code) for code in wire.CODES},
     "provider_unavailable": AGAIN,
     "rate_limited": THROTTLED,
     "quota_exhausted": Meaning(Verdict.again, "quota_exhausted", timedelta(hours=1), throttles_account=True),
@@ -71,6 +72,6 @@ def media(part: MediaPart, account: OpenAccount, now: datetime) -> Flow[Fetched]
     """The file at the address that you named. Raises SendFailed."""
     url = part.source.get("url")
     if not isinstance(url, str):
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"])
+        raise SendFailed(Verdict.dead, "media_gone")
     reply = yield HttpCall("GET", url, foreign=True, timeout_seconds=60, max_reply_bytes=MAX_FILE_BYTES)
     return fetched(reply, part, now)

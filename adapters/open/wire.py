@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from adapters import replies
 from adapters.envelope import (
     Address,
     ChoicePart,
@@ -31,6 +32,8 @@ Json: TypeAlias = Mapping[str, Any]
 Family: TypeAlias = Literal["image", "video", "audio", "voice", "file"]
 
 MOST_ID: Final = 255
+# What your server may say of a message of ours that the customer didn't get; the other codes are about calls of ours.
+CODES: Final = frozenset(replies.CODES) - {"no_answer", "media_gone", "media_not_ready"}
 _FAMILIES: Final[tuple[Family, ...]] = ("image", "video", "audio", "voice", "file")
 
 

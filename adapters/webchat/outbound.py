@@ -15,7 +15,7 @@ from adapters.contract import Fetched, Flow, HttpCall, HttpReply, Sent
 from adapters.envelope import MediaPart, Notice, Outbound, OutboundFile, Say, Speaker, TypingSignal
 from adapters.errors import SendFailed, Verdict
 from adapters.reading import answer_of
-from adapters.replies import SENTENCES, THROTTLED, Meaning, failure
+from adapters.replies import THROTTLED, Meaning, failure
 from adapters.webchat import wire
 from adapters.webchat.account import WebchatAccount
 
@@ -55,7 +55,7 @@ def media(part: MediaPart, account: WebchatAccount, now: datetime) -> Flow[Fetch
         "GET", f"{account.chat_base}/files/{quote(file_id, safe='')}?{query}", timeout_seconds=60, max_reply_bytes=_LARGEST_FILE
     )
     if reply.status in (404, 410):
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code=f"http_{reply.status}")
+        raise SendFailed(Verdict.dead, "media_gone", provider_code=f"http_{reply.status}")
     if reply.status != 200:
         raise _failed(reply, now)
     return Fetched(reply.body, mime_type=part.mime_type or reply.headers.get("content-type"), name=part.name)

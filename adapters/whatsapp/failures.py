@@ -1,4 +1,4 @@
-"""What WhatsApp's error codes mean. The same codes come in answers to a send, and later in statuses.
+"""What WhatsApp's error codes mean. The same codes come in answers to a send, and later in statuses; late ones are mostly final.
 
 Source: Meta for Developers, WhatsApp Cloud API, "Error codes" (read 2026).
 """
@@ -10,12 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from adapters.errors import Verdict
-from adapters.replies import AGAIN, REFUSED, THROTTLED, Meaning
-
-
-def dead(code: str) -> Meaning:
-    return Meaning(Verdict.dead, code)
-
+from adapters.replies import AGAIN, REFUSED, Meaning, dead
 
 _ACCOUNT: Final = dead("account_fault")
 _CONTENT: Final = dead("content_refused")
@@ -44,8 +39,9 @@ ERRORS: Final[Mapping[str, Meaning]] = {
     # slower, please
     "4": _SLOWER,  # calls of the app
     "80007": _SLOWER,  # of the business account
-    "130429": THROTTLED,  # of the number
-    "131056": Meaning(Verdict.again, "rate_limited", wait=timedelta(seconds=6)),  # too many to this one customer
+    # Of the number; and too many to this one customer. Late, too, they say that nothing was delivered, and pass by themselves.
+    "130429": Meaning(Verdict.again, "rate_limited", throttles_account=True, late_wait=timedelta(minutes=1)),
+    "131056": Meaning(Verdict.again, "rate_limited", wait=timedelta(seconds=6), late_wait=timedelta(seconds=30)),
     "131048": _MUCH_SLOWER,  # too many were reported as spam
     "131064": _MUCH_SLOWER,
     "133016": _MUCH_SLOWER,  # registration calls
@@ -57,7 +53,8 @@ ERRORS: Final[Mapping[str, Meaning]] = {
     "131016": AGAIN,
     "133000": AGAIN,
     "133004": AGAIN,
-    "131053": Meaning(Verdict.again, "media_not_ready", wait=timedelta(seconds=30)),  # the upload failed on their side
+    # The upload failed on their side; late, they had it and can't show it.
+    "131053": Meaning(Verdict.again, "media_not_ready", wait=timedelta(seconds=30), late_code="media_refused"),
     # window and consent
     "131047": dead("outside_window"),
     "131049": dead("filtered"),  # held back for the ecosystem's health

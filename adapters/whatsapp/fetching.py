@@ -16,9 +16,9 @@ from adapters._meta.webhook import text_of
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply
 from adapters.envelope import MediaPart
 from adapters.errors import SendFailed, Verdict
-from adapters.replies import SENTENCES
+from adapters.replies import dead
 from adapters.whatsapp.account import WhatsAppAccount
-from adapters.whatsapp.failures import ERRORS, dead
+from adapters.whatsapp.failures import ERRORS
 
 _MOST_BYTES: Final = 101_000_000  # a document may have 100 MB
 
@@ -30,7 +30,7 @@ def media(part: MediaPart, account: WhatsAppAccount, now: datetime) -> Flow[Fetc
     """
     media_id = text_of(part.source.get("id"))
     if media_id is None:
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"])
+        raise SendFailed(Verdict.dead, "media_gone")
     reply = HttpReply(404)
     for _ in range(2):
         found = yield graph.get(account, media_id)
@@ -48,13 +48,13 @@ _LOOKING: Final = {**ERRORS, "100": dead("media_gone"), "131052": dead("media_go
 
 
 def _gone() -> SendFailed:
-    return SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code="http_404")
+    return SendFailed(Verdict.dead, "media_gone", provider_code="http_404")
 
 
 def _download(found: HttpReply, account: WhatsAppAccount) -> HttpCall:
     address = text_of(graph.content(found).get("url"))
     if address is None:
-        raise SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], provider_code="no_url")
+        raise SendFailed(Verdict.again, "media_not_ready", provider_code="no_url")
     ours = address.startswith(account.api_base + "/")
     headers = graph.bearer(account)
     if not ours and not _trusted(address, account):
@@ -74,7 +74,7 @@ def _trusted(address: str, account: WhatsAppAccount) -> bool:
 def _fetched(reply: HttpReply, found: dict[str, Any], part: MediaPart) -> Fetched:
     expected = text_of(found.get("sha256")) or text_of(part.source.get("sha256"))
     if expected and not _fits(reply.body, expected):
-        raise SendFailed(Verdict.again, "media_not_ready", SENTENCES["media_not_ready"], provider_code="sha256")
+        raise SendFailed(Verdict.again, "media_not_ready", provider_code="sha256")
     mime_type = text_of(found.get("mime_type")) or part.mime_type or reply.headers.get("content-type")
     return Fetched(reply.body, mime_type=mime_type, name=part.name)
 

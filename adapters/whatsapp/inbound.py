@@ -32,7 +32,7 @@ from adapters.envelope import (
     TextPart,
 )
 from adapters.errors import NotUnderstood
-from adapters.replies import SENTENCES
+from adapters.replies import late_failure
 from adapters.whatsapp import people, wire
 from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.failures import ERRORS
@@ -348,11 +348,11 @@ _STATUSES: Final = {
 
 
 def _why(item: dict[str, Any]) -> dict[str, Any]:
-    """Code and sentence of a failure; the codes are those of the send call."""
+    """What a failure says; the codes are those of the send call."""
     error = next((one for one in map(graph.error_in, list_of(item.get("errors"))) if one), None)
-    meaning = error.meaning(ERRORS) if error else None
-    code = meaning.code if meaning else "refused"
-    return {"code": code, "provider_code": error.code if error else None, "sentence": SENTENCES[code]}
+    if error is None:
+        return late_failure(None, None)
+    return late_failure(error.meaning(ERRORS), error.code, error.message)
 
 
 def _memory(end_user: EndUser, message_id: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from adapters._meta.webhook import dict_of, list_of, text_of
 from adapters.contract import FileRule, Flow, FormFile, HttpReply, Sent
 from adapters.envelope import Notice, Outbound, OutboundFile, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
-from adapters.replies import SENTENCES
 from adapters.text import as_link, rule_among
 from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.failures import ERRORS
@@ -61,7 +60,7 @@ def send(message: Outbound, account: WhatsAppAccount, now: datetime) -> Flow[Sen
 def check_window(message: Say | Notice, now: datetime) -> None:
     """Raise SendFailed when the 24 hours since the customer's last message are over: only templates may go then."""
     if message.last_inbound_at is not None and now - message.last_inbound_at > WINDOW:
-        raise SendFailed(Verdict.dead, "outside_window", SENTENCES["outside_window"])
+        raise SendFailed(Verdict.dead, "outside_window")
 
 
 def _envelope(message: Say | Notice) -> dict[str, Any]:
@@ -103,7 +102,7 @@ def _as_notice(text: str, account: WhatsAppAccount) -> str:
 def _file(message: Say, file: OutboundFile, account: WhatsAppAccount, now: datetime) -> Flow[dict[str, Any]]:
     rule = rule_among(file, FILES)
     if rule is None:
-        raise SendFailed(Verdict.dead, "media_refused", SENTENCES["media_refused"])
+        raise SendFailed(Verdict.dead, "media_refused")
     kind = _TYPES[rule.media]
     try:
         content = yield from _reference(file, account, now)
@@ -142,9 +141,7 @@ def _upload_failed(reply: HttpReply, now: datetime) -> SendFailed | _TypeRefused
         return _TypeRefused(error.message)
     failed = graph.refused(reply, now, ERRORS)
     if failed.verdict is Verdict.unknown:
-        return SendFailed(
-            Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"], provider_code=failed.provider_code
-        )
+        return SendFailed(Verdict.again, "provider_unavailable", provider_code=failed.provider_code)
     return failed
 
 
@@ -168,7 +165,7 @@ def _number(answer: dict[str, Any]) -> dict[str, Any]:
 def _failed(reply: HttpReply, message: Say | Notice, now: datetime) -> SendFailed:
     error = graph.error_of(reply)
     if error is not None and error.code == "131047" and _wrote_just_now(message, now):
-        return _once_more(now)
+        return _once_more(now, reply.status)
     return graph.refused(reply, now, ERRORS)
 
 
@@ -178,11 +175,9 @@ def _wrote_just_now(message: Say | Notice, now: datetime) -> bool:
     return inside and now - message.created_at < timedelta(minutes=3)
 
 
-def _once_more(now: datetime) -> SendFailed:
+def _once_more(now: datetime, status: int) -> SendFailed:
     again_at = now + timedelta(minutes=1)
-    return SendFailed(
-        Verdict.again, "outside_window", SENTENCES["provider_unavailable"], provider_code="131047", again_at=again_at
-    )
+    return SendFailed(Verdict.again, "provider_unavailable", provider_code="131047", status=status, again_at=again_at)
 
 
 def _typing(message: TypingSignal, account: WhatsAppAccount, now: datetime) -> Flow[Sent]:

@@ -57,7 +57,7 @@ class Answer(Value):
 class DeliveryState(Value):
     """How one message to the customer fares: `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `skipped`, `unknown`.
 
-    `code` and `reason` (a sentence for the rep, with what can be done) stand with the last three.
+    `code` and `reason` (a sentence for the rep, with what can be done) stand with the last three, and with one that is `queued` for another try.
     """
 
     outbox_id: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from adapters.contract import Sent
 from adapters.envelope import InboundReceipt, MediaState, OutboundFile, TypingSignal
@@ -16,7 +16,7 @@ from gateway.brokers.intake import settle_receipt, tell_delivery
 from gateway.brokers.reconciling import UNSENT, Unsent
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
-from gateway.journal.contract import MediaItem, OutboxItem
+from gateway.journal.contract import MediaItem, OutboxItem, Why
 from gateway.session.audience import audiences_of_session
 from gateway.store import conversations, events, media, outbox, sessions, standing
 from gateway.store.group_commit import GroupCommit
@@ -112,41 +112,30 @@ class StoredOutbox:
             conversations.remember(connection, row.channel_id, row.address, sent.remember)
             for waiting in conversations.unpark(connection, row.channel_id, [*sent.message_ids, row.id]):
                 if isinstance(waiting, InboundReceipt):
-                    settle_receipt(connection, row.id, waiting, now)
+                    settle_receipt(connection, self._ground, row.id, waiting, now)
 
         await self._settle(item, write)
 
-    async def again(
-        self, item: OutboxItem, *, seconds: float, code: str, detail: str, remember: Mapping[str, Any] | None = None
-    ) -> None:
+    async def again(self, item: OutboxItem, why: Why, *, seconds: float) -> None:
         """See the contract."""
         when = self._steady().timestamp() + seconds
 
         def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
-            outbox.mark_again(connection, row, at=when, code=code, detail=detail, now=self._clock().timestamp())
-            conversations.remember(connection, row.channel_id, row.address, remember or {})
+            outbox.mark_again(connection, row, _told(why), at=when, now=self._clock().timestamp())
+            conversations.remember(connection, row.channel_id, row.address, why.remember)
 
         await self._settle(item, write)
 
-    async def over(
-        self,
-        item: OutboxItem,
-        state: str,
-        *,
-        code: str,
-        reason: str,
-        provider_code: str | None,
-        remember: Mapping[str, Any] | None = None,
-    ) -> None:
+    async def over(self, item: OutboxItem, state: str, why: Why) -> None:
         """See the contract."""
 
         def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
             now = self._clock()
-            outbox.mark_over(connection, row, state, code=code, reason=reason, provider_code=provider_code, now=now.timestamp())
-            conversations.remember(connection, row.channel_id, row.address, remember or {})
+            outbox.mark_over(connection, row, state, _told(why), now=now.timestamp())
+            conversations.remember(connection, row.channel_id, row.address, why.remember)
             for waiting in conversations.unpark(connection, row.channel_id, [row.id]):
                 if isinstance(waiting, InboundReceipt):  # it tells what our call could not
-                    settle_receipt(connection, row.id, waiting, now)
+                    settle_receipt(connection, self._ground, row.id, waiting, now)
 
         await self._settle(item, write)
 
@@ -177,6 +166,10 @@ class StoredOutbox:
         if row is not None:
             tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], now)
         return row is not None
+
+
+def _told(why: Why) -> outbox.Why:
+    return outbox.Why(why.code, why.reason, why.provider_code, why.detail)
 
 
 def _item(row: OutboxRow, about: conversations.Conversation) -> OutboxItem:

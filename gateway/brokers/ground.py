@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Literal
 
 from adapters import registry
+from gateway import clock as clocks
+from gateway.clock import Clock
 from gateway.config import Channel, Org, OrgConfig
 from gateway.links import MediaLinks
 from gateway.session.decision import Facts
@@ -27,6 +29,7 @@ class Ground:
     orgs: Mapping[str, Org]
     links: MediaLinks
     new_id: Callable[[str], str]
+    steady: Clock = clocks.steady  # due times of the outbox are set by it
     # Walks through every point between two steps in tests; does nothing otherwise.
     fault: Callable[[str], None] = lambda point: None
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
+from zlib import crc32
 
 from adapters.envelope import (
     Author,
@@ -24,9 +27,10 @@ from adapters.envelope import (
     ReceiptStatus,
     StickerPart,
 )
-from adapters.replies import SENTENCES
+from adapters.replies import sentence_of
 from gateway.brokers.applying import apply
 from gateway.brokers.ground import Ground
+from gateway.journal.contract import TRIED_FOR
 from gateway.session.commands import Command, CustomerCame, CustomerChanged, CustomerEnded, CustomerSaid, Earlier, ThreadChanged
 from gateway.session.decide import decide, open_handed_over, open_session
 from gateway.session.decision import Decision, Facts, Refusal
@@ -283,7 +287,7 @@ def _receipt(connection: sqlite3.Connection, ground: Ground, receipt: InboundRec
         # It may have overtaken the answer to our own call: it waits until the ids are known.
         conversations.park(connection, receipt, [*receipt.message_ids, *filter(None, [receipt.outbox_id])], now.timestamp())
     for outbox_id in dict.fromkeys(named):
-        settle_receipt(connection, outbox_id, receipt, now)
+        settle_receipt(connection, ground, outbox_id, receipt, now)
 
 
 def _named_rows(connection: sqlite3.Connection, receipt: InboundReceipt) -> list[str]:
@@ -300,25 +304,48 @@ def _row(connection: sqlite3.Connection, outbox_id: str) -> sqlite3.Row | None:
     return row
 
 
-def settle_receipt(connection: sqlite3.Connection, outbox_id: str, receipt: InboundReceipt, now: datetime) -> None:
+def settle_receipt(
+    connection: sqlite3.Connection, ground: Ground, outbox_id: str, receipt: InboundReceipt, now: datetime
+) -> None:
     """Raise (or fail) one row by a receipt, and tell those who see its entry."""
     row = _row(connection, outbox_id)
     if row is None or row["channel_id"] != receipt.channel_id:
         return
-    at = now.timestamp()
-    for message_id in receipt.message_ids:  # an id that only the receipt brought, after our call was cut off
-        connection.execute(
-            "INSERT OR IGNORE INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)",
-            (row["channel_id"], message_id, row["session_id"], row["entry_number"], outbox_id),
-        )
-    if receipt.status is ReceiptStatus.failed:
-        code = receipt.code or "refused"
-        reason = receipt.sentence or SENTENCES.get(code) or SENTENCES["refused"]  # a plug-in's code may be its own
-        changed = outbox.fail_late(connection, outbox_id, code=code, reason=reason, provider_code=receipt.provider_code, now=at)
+    at, failed = now.timestamp(), receipt.status is ReceiptStatus.failed
+    written_off = outbox.all_written_off(connection, row, receipt.message_ids)
+    if row["state"] == "sending" and failed != written_off:
+        # A failure, of this try or of an earlier one; or good news under an id that failed once, where ids are the same on each try. Which
+        # try is meant shows when the call that is under way has ended.
+        conversations.park(connection, receipt, [*receipt.message_ids, outbox_id], at)
+        return
+    if written_off:
+        return
+    others = failed and outbox.knows_others_only(connection, row, receipt.message_ids)
+    outbox.know(connection, row, receipt.message_ids)  # an id that only the receipt brought, after our call was cut off
+    if failed:
+        changed = not others and _failed(connection, ground, row, receipt, at)
+        outbox.write_off(connection, row, receipt.message_ids)
     else:
         changed = outbox.raise_state(connection, outbox_id, receipt.status.value, at)
     if changed:
         tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], at)
+
+
+def _failed(connection: sqlite3.Connection, ground: Ground, row: sqlite3.Row, receipt: InboundReceipt, at: float) -> bool:
+    """A late failure is final, unless nothing was delivered and trying later helps: then it is sent once more by ourselves."""
+    code, wait = receipt.code or "refused", receipt.again_after_seconds
+    over = outbox.Why(code, receipt.sentence or sentence_of(code), receipt.provider_code, receipt.detail)
+    # A notice that comes later than what it announces tells the customer nothing (M3), nor does what was said a day ago.
+    young = at - row["created_at"] < TRIED_FOR.total_seconds()
+    channel = ground.channels.get(row["channel_id"])
+    ours = channel is not None and channel.config.org == row["org"]  # another org's account sends nothing of this one's
+    if wait is not None and young and ours and row["kind"] != "notice":
+        spread = crc32(row["id"].encode()) / 2**32  # what failed together, for being too much, doesn't come back together
+        waits, then = replace(over, reason=sentence_of(code, waits=True)), ground.steady().timestamp() + wait * (1 + spread)
+        if outbox.resend_late(connection, row, waits, at=then, retry_key=str(uuid.uuid4()), now=at):
+            return True
+    state = "skipped" if row["kind"] == "notice" else "failed"
+    return outbox.fail_late(connection, row, state, over, now=at)
 
 
 def tell_delivery(connection: sqlite3.Connection, org: str, session_id: str, number: int, at: float) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from adapters.contract import Sent
 from adapters.envelope import EndUser, MediaPart, Outbound, OutboundFile, TypingSignal, Value
+
+# How long a message is tried; after that it has failed, because what was said a day ago may no longer be wanted.
+TRIED_FOR: Final = timedelta(hours=24)
 
 
 class OutboxItem(Value):
@@ -21,6 +24,17 @@ class OutboxItem(Value):
     message: Outbound
     attempts: int
     lost_at: AwareDatetime | None = None
+
+
+class Why(Value):
+    """Why a message was not (surely) taken: our code, the sentence that a rep reads, and what the provider said (`SendFailed`)."""
+
+    code: str
+    reason: str
+    provider_code: str | None = None
+    status: int | None = None
+    detail: str | None = Field(default=None, repr=False)
+    remember: Mapping[str, Any] = Field(default_factory=dict, repr=False)
 
 
 class Outbox(Protocol):
@@ -48,23 +62,12 @@ class Outbox(Protocol):
         """The provider has it."""
         ...
 
-    async def again(
-        self, item: OutboxItem, *, seconds: float, code: str, detail: str, remember: Mapping[str, Any] | None = None
-    ) -> None:
+    async def again(self, item: OutboxItem, why: Why, *, seconds: float) -> None:
         """Not taken; try again after so long."""
         ...
 
-    async def over(
-        self,
-        item: OutboxItem,
-        state: str,
-        *,
-        code: str,
-        reason: str,
-        provider_code: str | None,
-        remember: Mapping[str, Any] | None = None,
-    ) -> None:
-        """`failed`, `unknown` or `skipped`; `remember` as in `SendFailed`."""
+    async def over(self, item: OutboxItem, state: str, why: Why) -> None:
+        """`failed`, `unknown` or `skipped`."""
         ...
 
     async def typing(self) -> list[TypingSignal]:

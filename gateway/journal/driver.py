@@ -23,7 +23,6 @@ from httpx_aiohttp import AiohttpTransport
 
 from adapters.contract import Flow, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
-from adapters.replies import SENTENCES
 from gateway.clock import Elapsed, elapsed
 
 T = TypeVar("T")
@@ -137,8 +136,8 @@ class Driver:
             return flow.throw(lost)
         except NoReply as uncaught:
             if uncaught.sent and call.visible:
-                raise SendFailed(Verdict.unknown, "no_answer", SENTENCES["no_answer"]) from uncaught
-            raise SendFailed(Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"]) from uncaught
+                raise SendFailed(Verdict.unknown, "no_answer") from uncaught
+            raise SendFailed(Verdict.again, "provider_unavailable") from uncaught
 
     async def call(self, call: HttpCall) -> HttpReply:
         """One call. Raises NoReply."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from adapters.errors import SendFailed, Unsupported, Verdict
+from adapters.replies import file_sentence_of
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
@@ -63,7 +64,10 @@ class Fetcher:
     async def _try(self, item: MediaItem) -> None:
         channel = self._channels.get(item.channel_id)
         if channel is None:
-            await self._shelf.failed(item, reason="its channel is no longer configured")
+            await self._shelf.failed(
+                item,
+                reason="The channel that it came by is no longer configured. An operator must add it again; then ask the customer to send it again.",
+            )
             return
         try:
             async with asyncio.timeout(120):
@@ -76,17 +80,23 @@ class Fetcher:
             raise
         except Exception as error:
             _log.warning("file not fetched", extra={"action": "media.later", "media": item.id, "reason": type(error).__name__})
-            await self._not_now(item, SendFailed(Verdict.again, "provider_unavailable", "The file can't be fetched."))
+            await self._not_now(item, SendFailed(Verdict.again, "provider_unavailable"))
         else:
             if len(fetched.content) > self._max_bytes:
-                await self._shelf.failed(item, reason=f"the file is larger than {self._max_bytes} bytes")
+                await self._shelf.failed(item, reason=_too_large(self._max_bytes))
             else:
                 mime_type = fetched.mime_type or item.part.mime_type
                 await self._shelf.ready(item, fetched.content, mime_type, fetched.name or item.part.name)
 
     async def _not_now(self, item: MediaItem, failed: SendFailed) -> None:
-        if failed.verdict is Verdict.dead or item.attempts + 1 >= _MOST_ATTEMPTS:
-            await self._shelf.failed(item, reason=failed.sentence)
+        refused = failed.verdict is Verdict.dead
+        if refused or item.attempts + 1 >= _MOST_ATTEMPTS:
+            own = failed.sentence if refused else None
+            await self._shelf.failed(item, reason=own or file_sentence_of(failed.code))
             return
         at = self._clock() + timedelta(seconds=backoff(item.attempts + 1, most_seconds=300))
-        await self._shelf.later(item, at=max(at, failed.again_at or at), reason=failed.sentence)
+        await self._shelf.later(item, at=max(at, failed.again_at or at), reason=file_sentence_of(failed.code, waits=True))
+
+
+def _too_large(most: int) -> str:
+    return f"The file is larger than {most} bytes. Ask the customer for a smaller one."

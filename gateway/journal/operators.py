@@ -98,9 +98,9 @@ def message(data_dir: Path, outbox_id: str) -> dict[str, Any] | None:
     }
 
 
-def replay_messages(data_dir: Path, ids: list[str] | None) -> int:
+def replay_messages(data_dir: Path, ids: list[str] | None, *, now: datetime | None = None) -> int:
     """How many are sent again."""
-    now = datetime.now(UTC).timestamp()
+    at = (now or datetime.now(UTC)).timestamp()
     with _open(data_dir / "sessions.db") as connection:
         wanted = ids if ids is not None else [row["id"] for row in outbox.troubled(connection, 1_000_000)]
-        return sum(outbox.requeue(connection, one, str(uuid.uuid4()), now) is not None for one in wanted)
+        return sum(outbox.requeue(connection, one, str(uuid.uuid4()), at) is not None for one in wanted)

@@ -11,18 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from typing import Final, TypeVar
 
 from adapters.contract import Sent
 from adapters.envelope import Outbound, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
-from adapters.replies import SENTENCES
+from adapters.replies import sentence_of
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
-from gateway.journal.contract import Outbox, OutboxItem
+from gateway.journal.contract import TRIED_FOR, Outbox, OutboxItem, Why
 from gateway.journal.driver import Driver
 from gateway.journal.pacing import Pace
 from gateway.journal.retries import backoff
@@ -32,7 +32,6 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _FLOW_SECONDS: Final = 90.0
 _AT_ONCE_PER_CHANNEL: Final = 32
-_GIVE_UP_AFTER: Final = timedelta(hours=24)
 _GATHER_SECONDS: Final = 0.02  # turns that fall due within so long are used together
 _STORE_SECONDS: Final = 1.0  # between tries of a store that is unavailable
 _FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a fault of our own, so that it can't repeat itself in a loop
@@ -150,7 +149,7 @@ class Sender:
     async def _try(self, item: OutboxItem) -> None:
         channel = self._channels[item.channel_id]
         if item.lost_at is not None and not _may_repeat(channel, item, item.lost_at, self._clock()):
-            await self._over(item, "unknown", "no_answer", SENTENCES["no_answer"], None)
+            await self._over(item, "unknown", Why(code="no_answer", reason=sentence_of("no_answer")))
             return
         begun = False
 
@@ -168,18 +167,18 @@ class Sender:
         except SendFailed as failed:
             await self._failed(item, failed)
         except Unsupported as error:
-            await self._over(item, "skipped", "unsupported", str(error), None)
+            await self._over(item, "skipped", Why(code="unsupported", reason=str(error)))
         except TimeoutError:
             verdict, code = (Verdict.unknown, "no_answer") if begun else (Verdict.again, "provider_unavailable")
-            await self._failed(item, SendFailed(verdict, code, SENTENCES[code]))
+            await self._failed(item, SendFailed(verdict, code))
         except (StoreUnavailable, _Withdrawn):
             raise
         except FileNotFoundError:
             _log.exception("file missing", extra={"action": "outbox.failed", "row": item.id, "channel": item.channel_id})
-            await self._over(item, "failed", "adapter_fault", "The file is no longer here. Attach it to a new message.", None)
+            await self._over(item, "failed", _FILE_GONE)
         except Exception:
             _log.exception("adapter failed", extra={"action": "outbox.failed", "row": item.id, "channel": item.channel_id})
-            await self._over(item, *_FAULTY[begun], None)
+            await self._over(item, "unknown" if begun else _refused(item), _FAULTY[begun])
         else:
             self._fault("called")
             await self._keep(item, lambda: self._outbox.sent(item, sent if isinstance(sent, Sent) else Sent()))
@@ -203,14 +202,11 @@ class Sender:
         self._fault("begun")
 
     async def _failed(self, item: OutboxItem, failed: SendFailed) -> None:
+        too_old = self._clock() - item.message.created_at > TRIED_FOR
         if failed.verdict is Verdict.unknown:
-            await self._over(item, "unknown", failed.code, failed.sentence, failed.provider_code, failed.remember)
-        elif failed.verdict is Verdict.dead:
-            # M3: a notice that can't be delivered now is skipped, with the reason, and stops nothing.
-            state = "skipped" if item.message.kind == "notice" else "failed"
-            await self._over(item, state, failed.code, failed.sentence, failed.provider_code, failed.remember)
-        elif self._clock() - item.message.created_at > _GIVE_UP_AFTER:
-            await self._over(item, "failed", failed.code, failed.sentence, failed.provider_code)
+            await self._over(item, "unknown", _why(failed))
+        elif failed.verdict is Verdict.dead or too_old:
+            await self._over(item, _refused(item), _why(failed))
         else:
             await self._again(item, failed)
 
@@ -220,29 +216,15 @@ class Sender:
         if failed.throttles_account:
             self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
         self._metrics.sends.labels(item.channel_id, "again").inc()
-        detail = f"{failed.code} {failed.provider_code or ''}".strip()
-        await self._keep(
-            item,
-            lambda: self._outbox.again(item, seconds=seconds, code=failed.code, detail=detail, remember=failed.remember),
-        )
+        why = _why(failed, waits=True)
+        await self._keep(item, lambda: self._outbox.again(item, why, seconds=seconds))
 
-    async def _over(
-        self,
-        item: OutboxItem,
-        state: str,
-        code: str,
-        reason: str,
-        provider_code: str | None,
-        remember: Mapping[str, Any] | None = None,
-    ) -> None:
-        _log.warning(
-            "message %s", state, extra={"action": f"outbox.{state}", "row": item.id, "channel": item.channel_id, "code": code}
-        )
+    async def _over(self, item: OutboxItem, state: str, why: Why) -> None:
+        about = {"row": item.id, "channel": item.channel_id, "code": why.code}
+        theirs = {"status": why.status, "provider_code": why.provider_code}
+        _log.warning("message %s", state, extra={"action": f"outbox.{state}", **about, **theirs})
         self._metrics.sends.labels(item.channel_id, state).inc()
-        await self._keep(
-            item,
-            lambda: self._outbox.over(item, state, code=code, reason=reason, provider_code=provider_code, remember=remember),
-        )
+        await self._keep(item, lambda: self._outbox.over(item, state, why))
 
     @staticmethod
     async def _keep(item: OutboxItem, write: Callable[[], Awaitable[None]]) -> None:
@@ -272,13 +254,33 @@ class Sender:
 
 # What an adapter's fault means for its message: whether the call that the customer may see had begun.
 _FAULTY: Final = {
-    False: ("failed", "adapter_fault", "The channel's adapter failed on this message. An operator must look; then send again."),
-    True: (
-        "unknown",
-        "adapter_fault",
-        "The channel's adapter failed on the provider's answer, so we can't know whether the customer has it. An operator must look.",
+    False: Why(
+        code="adapter_fault", reason="The channel's adapter failed on this message. An operator must look; then send again."
+    ),
+    True: Why(
+        code="adapter_fault",
+        reason="The channel's adapter failed on the provider's answer, so we can't know whether the customer has it. An operator must look.",
     ),
 }
+_FILE_GONE: Final = Why(code="adapter_fault", reason="The file is no longer here. Attach it to a new message.")
+
+
+def _refused(item: OutboxItem) -> str:
+    """M3: a notice that can't be delivered now is skipped, with the reason, and stops nothing."""
+    return "skipped" if item.message.kind == "notice" else "failed"
+
+
+def _why(failed: SendFailed, *, waits: bool = False) -> Why:
+    """In the sentence that is true of what becomes of the message: an adapter's own words are for what is over."""
+    final = failed.sentence if failed.verdict is not Verdict.again else None
+    return Why(
+        code=failed.code,
+        reason=final or sentence_of(failed.code, waits=waits),
+        provider_code=failed.provider_code,
+        status=failed.status,
+        detail=failed.detail,
+        remember=failed.remember,
+    )
 
 
 def _may_repeat(channel: Channel, item: OutboxItem, lost_at: datetime, now: datetime) -> bool:

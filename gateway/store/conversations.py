@@ -176,7 +176,8 @@ def message(connection: sqlite3.Connection, channel_id: str, message_id: str) ->
 def message_id_of(connection: sqlite3.Connection, session_id: str, number: int) -> str | None:
     """The provider's id of an entry (its first, when it became several messages)."""
     row = connection.execute(
-        "SELECT message_id FROM message_ids WHERE session_id = ? AND number = ? LIMIT 1", (session_id, number)
+        "SELECT message_id FROM message_ids WHERE session_id = ? AND number = ? ORDER BY written_off LIMIT 1",
+        (session_id, number),
     ).fetchone()
     return row["message_id"] if row else None
 

@@ -1,7 +1,7 @@
 """The outbox in SQL: one row per message that a customer will see, in order per conversation.
 
 States: `queued` (waits for `next_at`, and until the call that the customer may see), `sending` (that call has begun; at a start: the process
-died in it), `sent`, `delivered`, `read` (only upwards), `failed` (the provider refused it for good), `unknown` (it may or may not have
+died in it), `sent`, `delivered`, `read` (only upwards), `failed` (the provider refused it for good, or called it failed later), `unknown` (it may or may not have
 been shown: a receipt or a person tells), `skipped` (it can't be delivered now; stops nothing).
 
 `next_at` is on the steady clock (`gateway.clock`), all other times are the wall clock's.
@@ -19,7 +19,23 @@ from typing import Final
 from adapters.envelope import OUTBOUND, Notice, Outbound, Say
 from gateway.brokers.contract import DeliveryState
 
+_MOST_DETAIL: Final = 1_200
 RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a message was not (surely) taken: our code, the sentence that a rep reads, the provider's code and its own words."""
+
+    code: str
+    reason: str
+    provider_code: str | None = None
+    detail: str | None = None
+
+    @property
+    def told(self) -> str:
+        """For operators: `rate_limited 130429: (#130429) Rate limit hit`."""
+        return " ".join(filter(None, (self.code, self.provider_code))) + (f": {self.detail}" if self.detail else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,38 +145,38 @@ def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Seque
     """The provider has taken it; a receipt that came earlier has its rank already."""
     connection.execute(
         """UPDATE outbox SET state = CASE WHEN state IN ('sending', 'queued', 'unknown', 'failed') THEN 'sent' ELSE state END,
-               rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, attempts = attempts + 1, code = NULL, reason = NULL
+               rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, attempts = attempts + 1,
+               code = NULL, reason = NULL, provider_code = NULL
            WHERE id = ?""",
         (now, now, row.id),
     )
     connection.executemany(
+        # Where a channel's ids are the same on each try, one that was written off counts again.
         """INSERT INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT DO NOTHING""",
+           ON CONFLICT DO UPDATE SET written_off = 0 WHERE outbox_id = excluded.outbox_id""",
         [(row.channel_id, message_id, row.session_id, row.entry_number, row.id) for message_id in message_ids],
     )
-    log_attempt(connection, row, "sent", ",".join(message_ids), now)
+    log_attempt(connection, row.id, "sent", ",".join(message_ids), now)
 
 
-def mark_again(connection: sqlite3.Connection, row: OutboxRow, *, at: float, code: str, detail: str, now: float) -> None:
+def mark_again(connection: sqlite3.Connection, row: OutboxRow, why: Why, *, at: float, now: float) -> None:
     """Not taken; it waits for its next try and holds its place in the conversation."""
     connection.execute(
-        """UPDATE outbox SET state = 'queued', next_at = ?, code = ?, updated_at = ?, attempts = attempts + 1
+        """UPDATE outbox SET state = 'queued', next_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
            WHERE id = ? AND state IN ('queued', 'sending')""",
-        (at, code, now, row.id),
+        (at, why.code, why.reason, why.provider_code, now, row.id),
     )
-    log_attempt(connection, row, "again", detail, now)
+    log_attempt(connection, row.id, "again", why.told, now)
 
 
-def mark_over(
-    connection: sqlite3.Connection, row: OutboxRow, state: str, *, code: str, reason: str, provider_code: str | None, now: float
-) -> None:
+def mark_over(connection: sqlite3.Connection, row: OutboxRow, state: str, why: Why, *, now: float) -> None:
     """`failed`, `unknown` or `skipped`: it waits for an operator, a receipt or the rep; later messages go on."""
     connection.execute(
         """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
            WHERE id = ? AND state IN ('queued', 'sending')""",
-        (state, code, reason, provider_code, now, row.id),
+        (state, why.code, why.reason, why.provider_code, now, row.id),
     )
-    log_attempt(connection, row, state, f"{code} {provider_code or ''}".strip(), now)
+    log_attempt(connection, row.id, state, why.told, now)
 
 
 def give_up(connection: sqlite3.Connection, outbox_id: str, state: str, *, code: str, reason: str, now: float) -> None:
@@ -172,12 +188,12 @@ def give_up(connection: sqlite3.Connection, outbox_id: str, state: str, *, code:
     )
 
 
-def log_attempt(connection: sqlite3.Connection, row: OutboxRow, outcome: str, detail: str, now: float) -> None:
+def log_attempt(connection: sqlite3.Connection, outbox_id: str, outcome: str, detail: str, now: float) -> None:
     """Attempts stand apart from messages."""
     connection.execute(
         """INSERT INTO outbox_attempts (outbox_id, attempt, at, outcome, detail)
            SELECT ?, coalesce(max(attempt), 0) + 1, ?, ?, ? FROM outbox_attempts WHERE outbox_id = ?""",
-        (row.id, now, outcome, detail[:500], row.id),
+        (outbox_id, now, outcome, detail[:_MOST_DETAIL], outbox_id),
     )
 
 
@@ -192,16 +208,53 @@ def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now:
     ).fetchone()
     if row is None:
         return None
-    payload, key = json.loads(row["payload"]), row["retry_key"]
     if row["state"] != "unknown":
-        key = retry_key
-        payload |= {"retry_key": key, "created_at": datetime.fromtimestamp(now, UTC).isoformat()}
+        write_off(connection, row)
+        renewed = {"retry_key": retry_key, "created_at": datetime.fromtimestamp(now, UTC).isoformat()}
+        connection.execute(
+            "UPDATE outbox SET retry_key = ?, payload = json_patch(payload, ?), created_at = ? WHERE id = ?",
+            (retry_key, json.dumps(renewed), now, outbox_id),
+        )
     connection.execute(
-        """UPDATE outbox SET state = 'queued', next_at = 0, attempts = 0, code = NULL, reason = NULL, provider_code = NULL,
-               sent_at = NULL, retry_key = ?, payload = ?, updated_at = ? WHERE id = ?""",
-        (key, json.dumps(payload), now, outbox_id),
+        """UPDATE outbox SET state = 'queued', next_at = 0, attempts = 0, resent = 0, rank = 0, sent_at = NULL,
+               code = NULL, reason = NULL, provider_code = NULL, updated_at = ? WHERE id = ?""",
+        (now, outbox_id),
     )
     return row
+
+
+def know(connection: sqlite3.Connection, row: sqlite3.Row, message_ids: Sequence[str]) -> None:
+    """These ids of the provider's name the row."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)",
+        [(row["channel_id"], one, row["session_id"], row["entry_number"], row["id"]) for one in message_ids],
+    )
+
+
+def write_off(connection: sqlite3.Connection, row: sqlite3.Row, message_ids: Sequence[str] | None = None) -> None:
+    """The tries with these ids (None: all so far) have failed: what is said of them from now on says nothing of the row."""
+    known = [one["message_id"] for one in _ids(connection, row)]
+    connection.executemany(
+        "UPDATE message_ids SET written_off = 1 WHERE channel_id = ? AND message_id = ?",
+        [(row["channel_id"], one) for one in known if message_ids is None or one in message_ids],
+    )
+
+
+def all_written_off(connection: sqlite3.Connection, row: sqlite3.Row, message_ids: Sequence[str]) -> bool:
+    """Whether these ids, one at least, are all of tries that have failed."""
+    gone = {one["message_id"] for one in _ids(connection, row) if one["written_off"]}
+    return bool(message_ids) and gone.issuperset(message_ids)
+
+
+def knows_others_only(connection: sqlite3.Connection, row: sqlite3.Row, message_ids: Sequence[str]) -> bool:
+    """Whether the row has ids that count, and none of these (one at least) is among them."""
+    counting = {one["message_id"] for one in _ids(connection, row) if not one["written_off"]}
+    return bool(counting and message_ids) and counting.isdisjoint(message_ids)
+
+
+def _ids(connection: sqlite3.Connection, row: sqlite3.Row) -> list[sqlite3.Row]:
+    query = "SELECT message_id, written_off FROM message_ids WHERE session_id = ? AND number = ? AND outbox_id = ?"
+    return connection.execute(query, (row["session_id"], row["entry_number"], row["id"])).fetchall()
 
 
 def troubled(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
@@ -213,23 +266,42 @@ def troubled(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
 def raise_state(connection: sqlite3.Connection, outbox_id: str, status: str, now: float) -> bool:
     """A receipt: only upwards, and out of `unknown` too. Whether anything changed."""
     done = connection.execute(
-        """UPDATE outbox SET state = :status, rank = :rank, sent_at = coalesce(sent_at, :now), updated_at = :now, code = NULL, reason = NULL
-           WHERE id = :id AND rank < :rank AND state != 'failed'""",
+        """UPDATE outbox SET state = :status, rank = :rank, sent_at = coalesce(sent_at, :now), updated_at = :now,
+               code = NULL, reason = NULL, provider_code = NULL
+           WHERE id = :id AND rank < :rank AND state NOT IN ('failed', 'skipped')""",
         {"id": outbox_id, "status": status, "rank": RANKS[status], "now": now},
     )
     return done.rowcount == 1
 
 
-def fail_late(
-    connection: sqlite3.Connection, outbox_id: str, *, code: str, reason: str, provider_code: str | None, now: float
-) -> bool:
-    """A receipt says that what was taken has failed after all; what was delivered stays so."""
+def fail_late(connection: sqlite3.Connection, row: sqlite3.Row, state: str, why: Why, *, now: float) -> bool:
+    """A receipt says that what was taken has failed after all: `failed` or `skipped`. What was delivered stays so, and what waits for another
+    try has been refused before. Whether anything changed."""
     done = connection.execute(
-        """UPDATE outbox SET state = 'failed', code = ?, reason = ?, provider_code = ?, updated_at = ?
-           WHERE id = ? AND rank < 2 AND state != 'failed'""",
-        (code, reason, provider_code, now, outbox_id),
+        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?
+           WHERE id = ? AND rank < 2 AND state IN ('sent', 'unknown')""",
+        (state, why.code, why.reason, why.provider_code, now, row["id"]),
     )
-    return done.rowcount == 1
+    return _failed_later(connection, row, done, why.told, now)
+
+
+def resend_late(connection: sqlite3.Connection, row: sqlite3.Row, why: Why, *, at: float, retry_key: str, now: float) -> bool:
+    """As `fail_late`, but it is sent once more, from `at` on: queued in its old place, and a new message to the provider."""
+    done = connection.execute(
+        """UPDATE outbox SET state = 'queued', next_at = ?, attempts = 0, resent = 1, rank = 0, sent_at = NULL,
+               retry_key = ?, payload = json_patch(payload, ?), code = ?, reason = ?, provider_code = ?, updated_at = ?
+           WHERE id = ? AND rank < 2 AND state IN ('sent', 'unknown') AND NOT resent""",
+        (at, retry_key, json.dumps({"retry_key": retry_key}), why.code, why.reason, why.provider_code, now, row["id"]),
+    )
+    return _failed_later(connection, row, done, why.told, now)
+
+
+def _failed_later(connection: sqlite3.Connection, row: sqlite3.Row, done: sqlite3.Cursor, why: str, now: float) -> bool:
+    if done.rowcount != 1:
+        return False
+    write_off(connection, row)
+    log_attempt(connection, row["id"], "failed_later", why, now)
+    return True
 
 
 def of_entries(connection: sqlite3.Connection, session_id: str, numbers: Sequence[int]) -> dict[int, tuple[DeliveryState, ...]]:

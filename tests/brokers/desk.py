@@ -33,6 +33,7 @@ from gateway.brokers.embedded import EmbeddedBroker
 from gateway.config import Channel
 from gateway.demo import cast
 from gateway.directory import caller_for
+from gateway.journal import operators
 from gateway.journal.contract import OutboxItem
 from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, SayToCustomer
 from gateway.session.decision import Refusal
@@ -187,9 +188,13 @@ class Desk:
 
     # ---------------------------------------------------------------------------------------------- outbox
 
+    async def ready(self, *, limit: int = 10) -> list[OutboxItem]:
+        """What may be sent now."""
+        return await self.broker.outbox.ready(self.channel_id, limit=limit, busy=[])
+
     async def begun(self, *, limit: int = 10) -> list[OutboxItem]:
         """What may be sent now, each with its call begun."""
-        items = await self.broker.outbox.ready(self.channel_id, limit=limit, busy=[])
+        items = await self.ready(limit=limit)
         for item in items:
             assert await self.broker.outbox.begin(item)
         return items
@@ -199,6 +204,10 @@ class Desk:
         while items := await self.begun():
             for item in items:
                 await self.broker.outbox.sent(item, Sent((f"their-{item.id}",)))
+
+    async def replay(self, outbox_id: str) -> None:
+        """An operator sends it again."""
+        operators.replay_messages(self.data_dir, [outbox_id], now=self.now)
 
     async def states(self, session_id: str) -> list[str]:
         """Of all messages to the customer, in order."""

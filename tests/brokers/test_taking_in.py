@@ -9,6 +9,7 @@ import pytest
 
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, EndUser
+from gateway.journal.contract import Why
 from tests.brokers.desk import desk
 
 
@@ -126,10 +127,12 @@ async def test_a_message_that_failed_after_it_was_taken_says_so(code: str, tmp_p
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
         await one.deliver()
-        ((theirs,),) = await one.rows("SELECT message_id FROM message_ids WHERE outbox_id IS NOT NULL")
+        await one.say(session_id)
+        await one.deliver()
+        _, (theirs,) = await one.rows("SELECT message_id FROM message_ids WHERE outbox_id IS NOT NULL ORDER BY number")
         failed = one.receipt("failed", message_ids=(theirs,), code=code, provider_code="131026")
         assert await one.take_in(failed) == [None]
-        (delivery,) = (line.delivery[0] for line in await one.lines(session_id) if line.delivery)
+        _, delivery = (line.delivery[0] for line in await one.lines(session_id) if line.delivery)
         assert (delivery.status, delivery.code) == ("failed", code)
         assert delivery.reason
 
@@ -151,7 +154,7 @@ async def test_a_watermark_says_nothing_of_a_message_whose_fate_isnt_known(tmp_p
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
         (item,) = await one.begun()
-        await one.broker.outbox.over(item, "unknown", code="no_answer", reason="No answer came.", provider_code=None)
+        await one.broker.outbox.over(item, "unknown", Why(code="no_answer", reason="No answer came."))
         one.later(10)
         await one.say(session_id, "are you there?")
         await one.deliver()
@@ -167,7 +170,7 @@ async def test_a_receipt_by_our_own_id_settles_what_wasnt_known(tmp_path: Path) 
         await one.restart()
         (again,) = await one.begun()
         assert again.lost_at is not None
-        await one.broker.outbox.over(again, "unknown", code="no_answer", reason="No answer came.", provider_code=None)
+        await one.broker.outbox.over(again, "unknown", Why(code="no_answer", reason="No answer came."))
         await one.take_in(one.receipt("delivered", outbox_id=item.id, message_ids=("their-1",)))
         assert await one.states(session_id) == ["delivered"]
 

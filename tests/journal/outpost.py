@@ -55,7 +55,7 @@ class Outpost:
         fault: Callable[[str], None] | None = None,
         **settings: Any,
     ) -> None:
-        people = {"ana": {"name": "Ana", "capacity": 100}, "sam": {"name": "Sam", "supervisor": True}}
+        people = {"ana": {"name": "Ana", "capacity": 1000}, "sam": {"name": "Sam", "supervisor": True}}
         org = {"reps": people, "queues": {"support": {"name": "Support", "reps": ["ana"]}}}
         loaded = config.build({"data_dir": str(data_dir), "orgs": {"acme": org}, "channels": channels, **settings})
         self.gateway = Gateway(loaded, clock=clock, steady=steady, fault=fault)

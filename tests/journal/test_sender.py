@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import pytest
 from aiohttp import web
 
+from adapters.replies import CODES
 from gateway.clock import now, steady
 from gateway.journal.sender import Sender
 from tests.journal.outpost import Outpost, at_work, line, outpost, sms, whatsapp
@@ -393,3 +394,25 @@ async def test_a_step_of_the_wall_clock_stops_no_sending(step: int, provider: Od
             for session_id in sessions:
                 await one.say(session_id, "after the step")
             assert [await all_over(one, session_id) for session_id in sessions] == [["sent", "sent"]] * 3
+
+
+@pytest.mark.parametrize("page", ["", "<html>404 Not Found</html>"])
+async def test_a_bare_404_is_a_refusal_and_the_log_says_with_what(
+    page: str, provider: OddProvider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says that our address of the provider is wrong as often as that the customer's is; so nobody is told that it is the customer's."""
+    provider.will(text(page, status=404))
+    async with outpost(tmp_path, {"sms": sms(provider.address), "line": line(provider.address)}) as one:
+        for channel in ("sms", "line"):
+            session_id = await one.conversation(channel)
+            await one.say(session_id, "first")
+            async with at_work(sending(one).run()):
+                assert await all_over(one, session_id) == ["failed"]
+            (state,) = await one.deliveries(session_id)
+            assert (state.code, state.reason) == ("refused", CODES["refused"].over)
+    logged = [vars(record) for record in caplog.records if getattr(record, "action", "") == "outbox.failed"]
+    assert [(one["channel"], one["code"], one["status"], one["provider_code"]) for one in logged] == [
+        ("sms", "refused", 404, "http_404"),
+        ("line", "refused", 404, "http_404"),
+    ]
+    assert page == "" or all(page not in str(one) for one in logged), "the provider's words may quote the customer's"

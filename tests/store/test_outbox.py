@@ -13,7 +13,7 @@ import pytest
 from adapters.envelope import Address, ChannelId, Notice, Say
 from gateway.store import outbox
 from gateway.store.group_commit import connect, migrate
-from gateway.store.outbox import OutboxRow
+from gateway.store.outbox import OutboxRow, Why
 
 CREATED = datetime(2026, 11, 2, 8, tzinfo=UTC)
 CHANNEL = "line"
@@ -79,7 +79,7 @@ def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Con
     add(file, "k1")
     add(file, "k2")
     (row,) = ready(file)
-    outbox.mark_again(file, row, at=100, code="rate_limited", detail="429", now=1)
+    outbox.mark_again(file, row, Why("rate_limited", "It waits.", "429"), at=100, now=1)
     assert ready(file, 99) == []
     assert outbox.heads(file) == [(CHANNEL, 100.0)]
     (again,) = ready(file, 100)
@@ -91,7 +91,7 @@ def test_one_that_is_over_lets_the_next_go(state: str, file: sqlite3.Connection)
     add(file, "k1")
     add(file, "k2")
     (row,) = ready(file)
-    outbox.mark_over(file, row, state, code="refused", reason="No.", provider_code="99", now=1)
+    outbox.mark_over(file, row, state, Why("refused", "No.", "99"), now=1)
     assert texts(ready(file, 1)) == ["k2"]
     (troubled,) = outbox.troubled(file, 10)
     assert (troubled["state"], troubled["reason"]) == (state, "No.")
@@ -111,7 +111,7 @@ def test_what_was_in_hand_is_as_it_was_until_its_call_begins(file: sqlite3.Conne
 def test_what_is_over_is_not_begun(state: str, file: sqlite3.Connection) -> None:
     message_id = add(file, "k1")
     (row,) = ready(file)
-    outbox.mark_over(file, row, state, code="refused", reason="No.", provider_code=None, now=1)
+    outbox.mark_over(file, row, state, Why("refused", "No."), now=1)
     assert not outbox.begin(file, message_id, 2)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == state
 
@@ -121,8 +121,8 @@ def test_a_late_outcome_changes_nothing_that_is_settled(file: sqlite3.Connection
     add(file, "k1")
     (row,) = ready(file, 0)
     outbox.mark_sent(file, row, ["m1"], 61)
-    outbox.mark_over(file, row, "failed", code="refused", reason="No.", provider_code=None, now=62)
-    outbox.mark_again(file, row, at=63, code="rate_limited", detail="", now=62)
+    outbox.mark_over(file, row, "failed", Why("refused", "No."), now=62)
+    outbox.mark_again(file, row, Why("rate_limited", "It waits."), at=63, now=62)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "sent"
 
 
@@ -130,7 +130,7 @@ def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_ref
     for state in ("unknown", "failed"):
         message_id = add(file, state)
         (row,) = ready(file)
-        outbox.mark_over(file, row, state, code="x", reason="x", provider_code=None, now=1)
+        outbox.mark_over(file, row, state, Why("x", "x"), now=1)
         assert outbox.requeue(file, message_id, "a new key", 2) is not None
         assert outbox.requeue(file, message_id, "a third key", 2) is None, "it is on its way"
         (again,) = ready(file, 3)
@@ -145,15 +145,17 @@ def test_a_read_message_is_never_less_again(file: sqlite3.Connection) -> None:
     assert outbox.raise_state(file, message_id, "read", 1), "the receipt came before the answer"
     outbox.mark_sent(file, row, ["m1"], 2)
     assert not outbox.raise_state(file, message_id, "delivered", 3)
-    assert not outbox.fail_late(file, message_id, code="x", reason="x", provider_code=None, now=4)
+    whole = file.execute("SELECT * FROM outbox").fetchone()
+    assert not outbox.fail_late(file, whole, "failed", Why("x", "x"), now=4)
+    assert not outbox.resend_late(file, whole, Why("x", "x"), at=4, retry_key="another", now=4)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "read"
 
 
 def test_every_attempt_is_written_down(file: sqlite3.Connection) -> None:
     add(file, "k1")
     (row,) = ready(file)
-    outbox.mark_again(file, row, at=0, code="rate_limited", detail="429", now=1)
+    outbox.mark_again(file, row, Why("rate_limited", "It waits.", "429", "Slow down"), at=0, now=1)
     (row,) = ready(file, 2)
     outbox.mark_sent(file, row, ["m1"], 3)
     tries = file.execute("SELECT attempt, outcome, detail FROM outbox_attempts ORDER BY attempt").fetchall()
-    assert [tuple(t) for t in tries] == [(1, "again", "429"), (2, "sent", "m1")]
+    assert [tuple(t) for t in tries] == [(1, "again", "rate_limited 429: Slow down"), (2, "sent", "m1")]

@@ -10,12 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from adapters.errors import Verdict
-from adapters.replies import AGAIN, REFUSED, THROTTLED, Meaning
-
-
-def dead(code: str) -> Meaning:
-    return Meaning(Verdict.dead, code)
-
+from adapters.replies import AGAIN, REFUSED, THROTTLED, Meaning, dead
 
 _ACCOUNT: Final = dead("account_fault")
 _CONTENT: Final = dead("content_refused")

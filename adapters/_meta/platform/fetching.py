@@ -16,7 +16,6 @@ from adapters._meta.webhook import text_of
 from adapters.contract import Fetched, Flow, HttpCall
 from adapters.envelope import EndUser, MediaPart
 from adapters.errors import SendFailed, Verdict
-from adapters.replies import SENTENCES
 
 _PROFILE_SECONDS: Final = 86_400.0
 _MOST_BYTES: Final = 100_000_000
@@ -26,12 +25,12 @@ def media(part: MediaPart, account: PlatformAccount, now: datetime) -> Flow[Fetc
     """Fetch a customer's file. The address is signed, needs no token, and soon dies for good."""
     address = text_of(part.source.get("url"))
     if address is None:
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"])
+        raise SendFailed(Verdict.dead, "media_gone")
     foreign = not address.startswith(account.api_base + "/")
     headers = {"user-agent": "byoc-gateway"}
     reply = yield HttpCall("GET", address, headers, foreign=foreign, timeout_seconds=120.0, max_reply_bytes=_MOST_BYTES)
     if 400 <= reply.status < 500 and reply.status not in (408, 425, 429):
-        raise SendFailed(Verdict.dead, "media_gone", SENTENCES["media_gone"], provider_code=f"http_{reply.status}")
+        raise SendFailed(Verdict.dead, "media_gone", provider_code=f"http_{reply.status}")
     if reply.status != 200:
         raise graph.refused(reply, now, ERRORS)
     return Fetched(reply.body, mime_type=part.mime_type or reply.headers.get("content-type"), name=part.name)

@@ -19,7 +19,6 @@ from adapters._meta.webhook import text_of
 from adapters.contract import FileRule, Flow, FormFile, HttpCall, HttpReply, Sent
 from adapters.envelope import Notice, OutboundFile, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
-from adapters.replies import SENTENCES
 from adapters.text import rule_among
 
 WINDOW: Final = timedelta(hours=24)
@@ -40,7 +39,7 @@ def window(message: Say | Notice, account: PlatformAccount, now: datetime) -> di
         return {"messaging_type": "RESPONSE"}
     if isinstance(message, Say) and message.human and account.human_agent and age <= AGENT_WINDOW:
         return {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
-    raise SendFailed(Verdict.dead, "outside_window", SENTENCES["outside_window"])
+    raise SendFailed(Verdict.dead, "outside_window")
 
 
 def body_of(message: Say | Notice, content: Mapping[str, Any], how: Mapping[str, str]) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def _attachment(
 ) -> Flow[dict[str, Any]]:
     rule = rule_among(file, files)
     if rule is None:
-        raise SendFailed(Verdict.dead, "media_refused", SENTENCES["media_refused"])
+        raise SendFailed(Verdict.dead, "media_refused")
     if not file.content:
         return {"attachment": {"type": rule.media, "payload": {"url": file.url, "is_reusable": False}}}
     described = {"attachment": {"type": rule.media, "payload": {"is_reusable": True}}}
@@ -84,9 +83,7 @@ def _upload_failed(reply: HttpReply, now: datetime) -> SendFailed:
     """Nothing was sent yet, so an unclear answer means again; a bad parameter can only be the file."""
     failed = graph.refused(reply, now, {**ERRORS, "100": MEDIA})
     if failed.verdict is Verdict.unknown:
-        return SendFailed(
-            Verdict.again, "provider_unavailable", SENTENCES["provider_unavailable"], provider_code=failed.provider_code
-        )
+        return SendFailed(Verdict.again, "provider_unavailable", provider_code=failed.provider_code)
     return failed
 
 
@@ -136,7 +133,7 @@ def failed(reply: HttpReply, message: Say | Notice, now: datetime) -> SendFailed
     if held_elsewhere(reply):
         return SendFailed(Verdict.dead, "refused", _ELSEWHERE, provider_code=_code(reply))
     if _FETCHES & set(_code(reply).split("/")) and now - message.created_at > timedelta(minutes=2):
-        return SendFailed(Verdict.dead, "media_refused", SENTENCES["media_refused"], provider_code=_code(reply))
+        return SendFailed(Verdict.dead, "media_refused", provider_code=_code(reply))
     return graph.refused(reply, now, ERRORS)
 
 

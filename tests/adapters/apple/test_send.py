@@ -15,7 +15,7 @@ from adapters.apple.outbound import MESSAGE_ERRORS, message_id, send
 from adapters.contract import HttpCall, HttpReply
 from adapters.envelope import Outbound
 from adapters.errors import SendFailed, Unsupported, Verdict
-from adapters.replies import SENTENCES
+from adapters.replies import CODES
 from adapters.text import prepare
 from tests.adapters.apple.account import (
     ANA,
@@ -241,7 +241,7 @@ def test_a_410_is_remembered_so_that_sending_ends() -> None:
         (400, Verdict.dead, "content_refused", False),
         (401, Verdict.dead, "not_authorised", False),
         (403, Verdict.dead, "not_authorised", False),
-        (404, Verdict.dead, "recipient_unreachable", False),
+        (404, Verdict.dead, "refused", False),
         (410, Verdict.dead, "conversation_closed", False),
         (413, Verdict.dead, "too_long", False),
         (429, Verdict.again, "rate_limited", True),
@@ -256,11 +256,11 @@ def test_a_410_is_remembered_so_that_sending_ends() -> None:
 def test_what_a_status_means(status: int, verdict: Verdict, code: str, throttles: bool) -> None:
     fault = refused(say("Hi"), HttpReply(status))
     assert (fault.verdict, fault.code, fault.throttles_account) == (verdict, code, throttles)
-    assert (fault.provider_code, fault.sentence) == (f"http_{status}", SENTENCES[code])
+    assert (fault.provider_code, fault.sentence) == (f"http_{status}", None)
 
 
 def test_the_table_has_a_sentence_for_every_code() -> None:
-    assert all(meaning.code in SENTENCES for meaning in MESSAGE_ERRORS.values())
+    assert all(meaning.code in CODES for meaning in MESSAGE_ERRORS.values())
 
 
 def test_retry_after_is_obeyed() -> None:

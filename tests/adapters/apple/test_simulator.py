@@ -272,7 +272,7 @@ def test_a_business_cannot_begin(world: World) -> None:
     world.act("typing")
     with pytest.raises(SendFailed) as fault:
         world.send(say("hello?"))
-    assert fault.value.code == "recipient_unreachable"
+    assert fault.value.code == "refused"
 
 
 def test_not_delivered_and_what_comes_again(talking: World) -> None:

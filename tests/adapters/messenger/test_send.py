@@ -280,7 +280,7 @@ def test_another_app_holds_the_thread() -> None:
     with pytest.raises(SendFailed) as failed:
         play(send(say("Hi"), account(), NOW), refusal(10, 2018300))
     assert failed.value.verdict is Verdict.dead
-    assert "Another app" in failed.value.sentence
+    assert "Another app" in str(failed.value)
     assert failed.value.provider_code == "10/2018300"
 
 

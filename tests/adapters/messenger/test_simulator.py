@@ -320,7 +320,7 @@ def test_another_app_takes_the_thread_and_gives_it_back(world: World) -> None:
     assert (aside.plain, aside.standby) == ("to the inbox", True)
     with pytest.raises(SendFailed) as failed:
         world.send(world.say(text="Hi"))
-    assert "Another app" in failed.value.sentence
+    assert "Another app" in str(failed.value)
     world.account = account(take_thread=True)
     world.send(world.say(text="taken over"))
     assert world.handset()[-1].text == "taken over"

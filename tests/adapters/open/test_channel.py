@@ -200,7 +200,7 @@ def test_409_means_that_an_earlier_try_was_taken() -> None:
         (reply(400), Verdict.dead, "refused"),
         (reply(302, location="https://elsewhere.example.test/"), Verdict.dead, "refused"),
         (reply(401), Verdict.dead, "not_authorised"),
-        (reply(404), Verdict.dead, "recipient_unreachable"),
+        (reply(404), Verdict.dead, "refused"),
         (reply(429), Verdict.again, "rate_limited"),
         (reply(400, {"code": "rate_limited"}), Verdict.again, "rate_limited"),
         (reply(503), Verdict.again, "provider_unavailable"),

@@ -83,17 +83,19 @@ function receipt(entry) {
   return h("span", { class: `receipt ${worst.status}`, title: moment(worst.at) }, icon(sign, { size: 14 }), words);
 }
 
-// Each part that did not arrive, with the reason and what can be done.
+// Each part that did not arrive, with the reason and what can be done; or that waits for another try, with why.
 function trouble(entry, actions) {
   const bad = (entry.delivery ?? []).filter(({ status }) => ["failed", "unknown", "skipped"].includes(status));
-  return bad.map((part) =>
+  const waiting = (entry.delivery ?? []).filter(({ status, reason }) => status === "queued" && reason);
+  const patience = waiting.map((part) => h("div", { class: "trouble waiting" }, h("p", { dir: "auto" }, part.reason)));
+  return patience.concat(bad.map((part) =>
     h(
       "div",
       { class: `trouble ${part.status}` },
       h("p", { dir: "auto" }, h("strong", {}, FATES[part.status][0], ". "), part.reason ?? (part.status === "unknown" ? "The connection broke while it was sent. Sending it again may show it to the customer twice." : "")),
       actions.again && h("button", { class: "button small", type: "button", data: { focus: `again ${part.outbox_id}` }, on: { click: (event) => actions.again(part, event.currentTarget) } }, icon("redo", { size: 14 }), "Send again"),
     ),
-  );
+  ));
 }
 
 /** What the rep sent and the server hasn't confirmed. */
