@@ -148,6 +148,11 @@ class Walk:
         (state,) = await self.one.deliveries(self.sessions[code])
         return state
 
+    async def tried(self, code: str) -> bool:
+        """Whether an outcome of its first try is kept."""
+        query = "SELECT count(*) AS n FROM outbox_attempts a JOIN outbox o ON o.id = a.outbox_id WHERE o.session_id = ?"
+        return bool(await self.one.broker.read(lambda c: c.execute(query, (self.sessions[code],)).fetchone()["n"]))
+
     async def last_detail(self, outbox_id: str) -> str:
         """What operators see of the last try."""
         query = "SELECT detail FROM outbox_attempts WHERE outbox_id = ? ORDER BY attempt"
