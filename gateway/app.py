@@ -27,10 +27,12 @@ from gateway.doorbell.local import LocalDoorbell
 from gateway.edge import chat, pages
 from gateway.edge.api.install import Surface
 from gateway.edge.api.install import install as install_api
+from gateway.edge.health import Check
 from gateway.edge.limits import Limits, Rate
 from gateway.edge.media import MediaDoor, StoredFile
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhooks import Webhooks
+from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.journal.driver import Driver
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.inbox import SqliteInbox, of_another_org, waiting_webhooks
@@ -80,7 +82,7 @@ class Gateway:
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
         _find_chat_at_home(loaded)
-        self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, clock, self.metrics)
+        self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, self.metrics)
         self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock, self.metrics, fault)
         self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.people, self.driver, channels, self.bell, clock)
@@ -102,6 +104,7 @@ class Gateway:
     def application(self) -> tuple[web.Application, Surface]:
         """All doors on one application."""
         limits, proxies = self.config.limits, Proxies(self.config.trusted_proxies)
+        checks: dict[str, Check] = {"inbox": self.inbox.ready, **({"oidc": self.issuer.ready} if self.issuer else {})}
         app = web.Application(client_max_size=limits.webhook_max_bytes)
         self.webhooks.install(app)
         surface = install_api(
@@ -116,14 +119,17 @@ class Gateway:
             origins=self.config.api_origins,
             public_url=self.config.public_url,
             metrics=self.metrics,
-            checks={"inbox": self.inbox.ready, **({"oidc": self.issuer.ready} if self.issuer else {})},
+            checks=checks,
             now=self.clock,
             address_of=proxies.address_of,
         )
         MediaDoor(self.links, self.folder, self._file_of, self.clock).install(app)
         chat_accounts = {str(c.id): c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
         if chat_accounts:
-            chat.install(app, chat_accounts, self.accept_here, self.data_dir, client_address=proxies.address_of, now=self.clock)
+            visitors = chat.install(
+                app, chat_accounts, self.accept_here, self.data_dir, client_address=proxies.address_of, now=self.clock
+            )
+            surface.health.checks["chat"] = visitors.ready
         pages.install(app, demo=self._demo, oidc=self._oidc_login())
         Watching(self.inbox, self.broker, self.metrics, self.clock).install()
         if self._extend:
@@ -246,6 +252,8 @@ class _Workers:
         while True:
             try:
                 return await work()
+            except (StoreUnavailable, BrokerUnavailable):  # reported where it fails; the worker waits for its return
+                await asyncio.sleep(1)
             except Exception:
                 _log.exception("worker %s failed; it starts again", name, extra={"action": "worker.failed", "worker": name})
                 await asyncio.sleep(1)

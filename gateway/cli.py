@@ -372,7 +372,8 @@ def _print_json(found: dict[str, Any] | None, missing: str) -> None:
     if found is None:
         click.echo(f"byoc: {missing}", err=True)
         sys.exit(1)
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    # Bytes that are no text are escaped, as JSON has it: a terminal can't show them.
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
 
 
 def _replayed(count: int, what: str) -> None:

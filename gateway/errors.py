@@ -4,6 +4,7 @@
       ConfigFaults        the config is wrong: all faults at once, exit 1
       StoreUnavailable    the disk or database fails: 503, and /readyz says so
       BrokerUnavailable   the session broker can't be reached: the row waits
+Whoever raises these two has reported it (`gateway.outage`), once; who catches them answers or waits, and logs nothing.
 A rule that says no is no error but a value: `gateway.session.decision.Refusal`.
 """
 

@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.errors import BrokerUnavailable, StoreUnavailable
+
 log: Final = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -93,5 +95,7 @@ class Metrics:
         try:
             async with asyncio.timeout(_REFRESH_SECONDS):
                 await refresher()
+        except (StoreUnavailable, BrokerUnavailable):  # reported by whoever failed; the gauges stay as they were
+            return
         except Exception:  # whatever it is: the other series must still be told
             log.exception("gauges not refreshed", extra={"action": "metrics.refresh_failed"})

@@ -350,6 +350,8 @@ def test_every_log_action_has_its_row() -> None:
     sources = [path.read_text() for path in (ROOT / "gateway").rglob("*.py")]
     used = {action for text in sources for action in re.findall(r'"action": "([\w.]+)"', text)}
     used |= {f"outbox.{state}" for state in ("failed", "unknown", "skipped")}
+    outages = {subject for text in sources for subject in re.findall(r'Outage\(_log, f?"[^"]+", "(\w+)"\)', text)}
+    used |= {f"{subject}.{word}" for subject in outages for word in ("failing", "works")}
     assert used - told == set()
     assert told - used == set()
 

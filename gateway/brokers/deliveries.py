@@ -145,7 +145,7 @@ class StoredOutbox:
             write(connection, row)
             tell_delivery(connection, row.org, row.session_id, row.entry_number, self._clock().timestamp())
 
-        await self._writer.run(job)
+        await self._writer.insist(job)  # the provider has answered: given up, the row would stand as if nobody knew
         self._bell.ring("events")
 
     async def typing(self) -> list[TypingSignal]:
@@ -206,7 +206,7 @@ class StoredMedia:
 
     async def later(self, item: MediaItem, *, at: datetime, reason: str) -> None:
         """See the contract."""
-        await self._writer.run(lambda c: media.try_later(c, item.id, at.timestamp(), reason))
+        await self._writer.insist(lambda c: media.try_later(c, item.id, at.timestamp(), reason))
 
     async def failed(self, item: MediaItem, *, reason: str) -> None:
         """See the contract."""
@@ -235,5 +235,5 @@ class StoredMedia:
                     now=self._clock().timestamp(),
                 )
 
-        await self._writer.run(job)
+        await self._writer.insist(job)
         self._bell.ring("events")

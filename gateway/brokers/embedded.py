@@ -38,7 +38,7 @@ from gateway.session.door import e2_fingerprint, e2_same_command
 from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
 from gateway.store import conversations, events, media, people, records, sessions, standing, timers
-from gateway.store.group_commit import GroupCommit
+from gateway.store.group_commit import GroupCommit, together
 from gateway.store.media import MediaFolder
 from gateway.store.readers import Readers
 
@@ -116,7 +116,10 @@ class EmbeddedBroker:
 
     async def ready(self) -> None:
         """See the contract."""
-        await self._write(lambda c: c.execute("SELECT 1").fetchone())
+        try:
+            await self._writer.ready()
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(str(error)) from error
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -128,33 +131,29 @@ class EmbeddedBroker:
 
     async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
         """See the contract."""
-        results: list[Exception | None] = [None] * len(inbound)
-        waiting: list[tuple[int, asyncio.Future[None]]] = []
-        for index, one in enumerate(inbound):
-            if isinstance(one, InboundTyping):
-                await self._customer_types(one)
-            else:
-                waiting.append((index, self._writer.submit(self._intake_job(one))))
-        for index, future in waiting:
-            try:
-                await asyncio.shield(future)
-            except StoreUnavailable as error:
-                raise BrokerUnavailable(str(error)) from error
-            except Exception as error:
-                results[index] = error
-        self._ring()
-        return results
+        kept = [one for one in inbound if not isinstance(one, InboundTyping)]
+        # In one commit: were it two, the first could fail and the second succeed, and what was said later would stand first.
+        applied = iter(await self._write(together([self._intake_job(one) for one in kept])) if kept else ())
+        if kept:
+            self._ring()
+        return [await self._customer_types(one) if isinstance(one, InboundTyping) else next(applied) for one in inbound]
 
     def _intake_job(self, one: Inbound) -> Callable[[sqlite3.Connection], None]:
         return lambda connection: intake.take_in(connection, self._ground, one, self._clock())
 
-    async def _customer_types(self, typing: InboundTyping) -> None:
+    async def _customer_types(self, typing: InboundTyping) -> Exception | None:
         org = self._ground.channels[typing.channel_id].config.org
-        session = await self._readers.run(
-            lambda c: sessions.newest_of_address(c, typing.channel_id, intake.known_address(c, typing), org)
-        )
+        try:
+            session = await self._readers.run(
+                lambda c: sessions.newest_of_address(c, typing.channel_id, intake.known_address(c, typing), org)
+            )
+        except StoreUnavailable:
+            return None  # its loss is nothing
+        except Exception as error:
+            return error
         if session is not None and session.status is not Status.ended:
             self.typing_relay.from_customer(session, typing.on)
+        return None
 
     # -------------------------------------------------------------------------------------------- commands
 

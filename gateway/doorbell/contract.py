@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 
+def inbox_topic(channel_id: str) -> str:
+    """Rung when a webhook of this channel was kept."""
+    return f"inbox {channel_id}"
+
+
 class Doorbell(Protocol):
-    """Rings by topic: `inbox`, `outbox`, `events`, `timers`, `media`."""
+    """Rings by topic: `inbox_topic(…)`, `outbox`, `events`, `timers`, `media`."""
 
     def ring(self, topic: str) -> None:
         """Wake whoever waits for the topic, or spare the next one its wait. Never blocks, may be lost."""

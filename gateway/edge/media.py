@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.edge.problems import Problem
+from gateway.errors import StoreUnavailable
 from gateway.links import MediaLinks
 from gateway.store.media import MediaFolder
 
@@ -42,7 +43,12 @@ class MediaDoor:
         expires, signature = request.query.get("e", ""), request.query.get("s", "")
         if not self._links.valid(media_id, expires, signature, self._clock()):
             return _gone()
-        stored = await self._file_of(media_id)
+        try:
+            stored = await self._file_of(media_id)
+        except StoreUnavailable:
+            return Problem(
+                "unavailable", "The file can't be read now; try again shortly.", headers={"Retry-After": "2"}
+            ).response()
         if stored is None or not self._folder.path(media_id).is_file():
             return _gone()
         shown = stored.mime_type.startswith(_SHOWN)

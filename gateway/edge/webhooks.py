@@ -20,7 +20,7 @@ from adapters.contract import Answer, RawRequest
 from adapters.errors import NotAuthentic
 from gateway.clock import Clock
 from gateway.config import Channel
-from gateway.doorbell.contract import Doorbell
+from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.edge.problems import Problem
 from gateway.errors import StoreUnavailable
 from gateway.metrics import Metrics
@@ -79,10 +79,17 @@ class Webhooks:
             answer = await self._accept(channel, raw)
         except NotAuthentic as refused:
             return self._refused(channel, refused)
-        except StoreUnavailable as error:
+        except StoreUnavailable:  # reported once by the store, not here for each request
             self._metrics.webhook(channel.id, "failed")
-            _log.error("webhook not stored", extra={"action": "webhook.unavailable", "channel": channel.id, "reason": str(error)})
-            return Problem("unavailable", "Nothing can be stored now; send it again.", headers={"Retry-After": "5"}).response()
+            return _unavailable().response()
+        except Exception as error:  # this request alone: the others of its commit are kept
+            self._metrics.webhook(channel.id, "failed")
+            _log.exception(
+                "webhook failed", extra={"action": "webhook.failed", "channel": channel.id, "reason": type(error).__name__}
+            )
+            return Problem(
+                "internal_error", "The gateway failed on this request; an operator finds the reason in its log."
+            ).response()
         self._metrics.webhook_seconds.note(channel.id, perf_counter() - begun)
         return self._answers[channel.id]() if answer is None else _response(answer)()
 
@@ -101,7 +108,7 @@ class Webhooks:
             raise NotAuthentic(f"{raw.method} is not how this provider sends events", status=403)
         adapter.verify(raw, channel.account, raw.received_at)
         await self._store.put(channel.id, raw)
-        self._bell.ring("inbox")
+        self._bell.ring(inbox_topic(channel.id))
         self._accepted[channel.id].inc()
         return None
 
@@ -152,6 +159,11 @@ class Webhooks:
             body=body,
             received_at=now,
         )
+
+
+def _unavailable() -> Problem:
+    detail = "Nothing can be stored now, and this was not. Send it again; an operator finds the reason at /readyz and in the log."
+    return Problem("unavailable", detail, headers={"Retry-After": "5"})
 
 
 class _response:

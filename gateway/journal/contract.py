@@ -121,19 +121,20 @@ class InboxRow(Value):
 
 
 class Inbox(Protocol):
-    """Raw webhooks, durable before they are answered."""
+    """Raw webhooks, durable before they are answered. One receiver works on it: what it has in hand it knows by itself, so nothing of
+    that has to be written down, and a crash leaves every row waiting."""
 
-    async def lease(self, *, seconds: float, limit: int) -> list[InboxRow]:
-        """The oldest waiting rows, the caller's until the lease runs out. A row whose time hasn't come, or that is leased still, holds up those
-        behind it: nothing overtakes."""
+    async def channels(self) -> list[str]:
+        """The channels that have waiting rows, configured or not."""
+        ...
+
+    async def waiting(self, channel_id: str, *, limit: int) -> list[InboxRow]:
+        """The channel's oldest waiting rows, in order. They wait until `settle`."""
         ...
 
     async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
-        """`done` rows have had their effect (with a remark, say `unknown: follow`), `stuck` ones wait for an operator with their reason."""
-        ...
-
-    async def put_back(self, ids: Sequence[int], *, at: datetime, reason: str) -> None:
-        """Not now: the broker can't be reached."""
+        """`done` rows have had their effect (with a remark, say `unknown: follow`), `stuck` ones wait for an operator with their reason.
+        While the store is unavailable, this waits for it."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The inbox on SQLite: a raw webhook is on disk before it is answered.
 
 The hot road of the whole gateway: what gathers while a commit runs is written by one statement and made durable by one fsync.
+Names, values and addresses may hold any bytes: they come out of it as the adapter verified them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -29,6 +29,17 @@ _INSERT: Final = (
     """INSERT INTO inbox (channel_id, received_at, method, url, path, query, headers, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 )
 WAITING, DONE, STUCK = 0, 1, 2
+# Which channels have waiting rows: by steps along the index, so that it costs a few look-ups however many rows wait.
+_CHANNELS: Final = """
+    WITH RECURSIVE waiting (channel_id) AS (
+        SELECT min(channel_id) FROM inbox INDEXED BY inbox_waiting WHERE state = 0
+        UNION ALL
+        SELECT (SELECT min(channel_id) FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id > waiting.channel_id)
+        FROM waiting WHERE waiting.channel_id IS NOT NULL
+    )
+    SELECT channel_id FROM waiting WHERE channel_id IS NOT NULL
+"""
+_OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id = ? ORDER BY id LIMIT ?"
 
 
 def _apply(connection: sqlite3.Connection, jobs: Sequence[Any]) -> list[Any]:
@@ -53,10 +64,9 @@ class SqliteInbox:
         self._readers = Readers(path, size=2)
 
     async def open(self) -> None:
-        """Open the file; rows that were leased when the process died are free at once: there is no other process."""
+        """Open the file."""
         await self._writer.open()
         await self._readers.open()
-        await self._writer.run(lambda c: c.execute("UPDATE inbox SET lease_until = 0 WHERE state = 0") and None)
 
     async def close(self) -> None:
         """Commit what is in hand and close."""
@@ -65,7 +75,7 @@ class SqliteInbox:
 
     async def ready(self) -> None:
         """Raises StoreUnavailable when nothing can be made durable."""
-        await self._writer.run(lambda c: c.execute("SELECT 1").fetchone())
+        await self._writer.ready()
 
     def put(self, channel_id: str, request: RawRequest) -> asyncio.Future[None]:
         """Keep a request; it is on disk when the future is done. The future raises StoreUnavailable."""
@@ -73,55 +83,34 @@ class SqliteInbox:
             (
                 channel_id,
                 request.received_at.timestamp(),
-                request.method,
-                request.url,
-                request.path,
+                _storable(request.method),
+                _storable(request.url),
+                _storable(request.path),
                 json.dumps(request.query) if request.query else "[]",
-                _kept(request.headers),
+                _storable(_lines(request.headers)),
                 request.body,
             )
         )
 
     # ----------------------------------------------------------------------------------------- for the receiver
 
-    async def lease(self, *, seconds: float, limit: int) -> list[InboxRow]:
+    async def channels(self) -> list[str]:
         """See the contract."""
-        now = self._clock().timestamp()
-        if not await self._readers.run(lambda c: _first_is_ready(c, now)):
-            return []
+        return await self._readers.run(lambda c: [row["channel_id"] for row in c.execute(_CHANNELS)])
 
-        def write(connection: sqlite3.Connection) -> list[InboxRow]:
-            waiting = connection.execute("SELECT * FROM inbox WHERE state = 0 ORDER BY id LIMIT ?", (limit,)).fetchall()
-            rows = list(takewhile(lambda row: _is_ready(row, now), waiting))
-            connection.executemany(
-                "UPDATE inbox SET lease_until = ?, attempts = attempts + 1 WHERE id = ?",
-                [(now + seconds, row["id"]) for row in rows],
-            )
-            return [read_row(row) for row in rows]
-
-        return await self._writer.run(write)
+    async def waiting(self, channel_id: str, *, limit: int) -> list[InboxRow]:
+        """See the contract."""
+        return await self._readers.run(lambda c: [read_row(row) for row in c.execute(_OLDEST, (channel_id, limit))])
 
     async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
         """See the contract."""
         now = self._clock().timestamp()
-
-        def write(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "UPDATE inbox SET state = 1, done_at = ?, reason = ? WHERE id = ?",
-                [(now, remark, row_id) for row_id, remark in done],
-            )
-            connection.executemany(
-                "UPDATE inbox SET state = 2, reason = ? WHERE id = ?", [(why, row_id) for row_id, why in stuck]
-            )
-
-        await self._writer.run(write)
-
-    async def put_back(self, ids: Sequence[int], *, at: datetime, reason: str) -> None:
-        """See the contract."""
-        values = [(at.timestamp(), reason, row_id) for row_id in ids]
-        await self._writer.run(
-            lambda c: c.executemany("UPDATE inbox SET lease_until = 0, next_at = ?, reason = ? WHERE id = ?", values) and None
-        )
+        values: list[tuple[int, float | None, str | None, int]] = [
+            (DONE, now, remark and _plain(remark), row_id) for row_id, remark in done
+        ]
+        values += [(STUCK, None, _plain(why), row_id) for row_id, why in stuck]
+        statement = "UPDATE inbox SET state = ?, done_at = ?, reason = ?, attempts = attempts + 1 WHERE id = ?"
+        await self._writer.insist(lambda c: c.executemany(statement, values) and None)
 
     async def purge(self, done_days: float, stuck_days: float) -> None:
         """Throw away what was dealt with long ago."""
@@ -148,24 +137,29 @@ class SqliteInbox:
         return await self._readers.run(job)
 
 
-def _kept(headers: Mapping[str, str]) -> str:
-    """As lines `name: value`, as they came: on the hot road JSON would cost three times as much, and no header holds a line end."""
+def _storable(text: str) -> str | bytes:
+    """As SQLite can keep it. Bytes that are no UTF-8 reach us as lone surrogates, which it refuses in a text."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass")
+
+
+def _text(stored: str | bytes) -> str:
+    """Back again."""
+    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
+
+
+def _plain(reason: str) -> str:
+    """For reading alone: it may quote the provider, whose words may be no text at all."""
+    return reason.encode("utf-8", "backslashreplace").decode()
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    """As lines `name: value`, as they came: on the hot road JSON would cost three times as much, and no header from the wire holds a line end."""
     return "\n".join([f"{name}: {value}" for name, value in headers.items() if name not in _NOT_KEPT])
 
 
-def headers_of(text: str) -> dict[str, str]:
+def headers_of(stored: str | bytes) -> dict[str, str]:
     """Back again."""
-    return dict(line.split(": ", 1) for line in text.split("\n") if ": " in line)
-
-
-def _first_is_ready(connection: sqlite3.Connection, now: float) -> bool:
-    query = "SELECT lease_until, next_at FROM inbox WHERE state = 0 ORDER BY id LIMIT 1"
-    row = connection.execute(query).fetchone()
-    return row is not None and _is_ready(row, now)
-
-
-def _is_ready(row: sqlite3.Row, now: float) -> bool:
-    return bool(row["lease_until"] <= now and row["next_at"] <= now)
+    return dict(line.split(": ", 1) for line in _text(stored).split("\n") if ": " in line)
 
 
 def read_row(row: sqlite3.Row) -> InboxRow:
@@ -174,9 +168,9 @@ def read_row(row: sqlite3.Row) -> InboxRow:
         id=row["id"],
         channel_id=row["channel_id"],
         received_at=datetime.fromtimestamp(row["received_at"], UTC),
-        method=row["method"],
-        url=row["url"],
-        path=row["path"],
+        method=_text(row["method"]),
+        url=_text(row["url"]),
+        path=_text(row["path"]),
         query=tuple(cast("tuple[str, str]", tuple(pair)) for pair in json.loads(row["query"])),
         headers=headers_of(row["headers"]),
         body=row["body"],
@@ -215,13 +209,11 @@ def one_row(connection: sqlite3.Connection, row_id: int) -> sqlite3.Row | None:
 def replay(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:
     """Let stuck rows (None: all of them) be read again; how many. Runs in the caller's transaction."""
     if ids is None:
-        done = connection.execute("UPDATE inbox SET state = 0, lease_until = 0, next_at = 0, reason = NULL WHERE state = 2")
+        done = connection.execute("UPDATE inbox SET state = 0, reason = NULL WHERE state = 2")
         return done.rowcount
     count = 0
     for row_id in ids:
-        done = connection.execute(
-            "UPDATE inbox SET state = 0, lease_until = 0, next_at = 0, reason = NULL WHERE id = ? AND state != 0", (row_id,)
-        )
+        done = connection.execute("UPDATE inbox SET state = 0, reason = NULL WHERE id = ? AND state != 0", (row_id,))
         count += done.rowcount
     return count
 

@@ -47,6 +47,7 @@ def webhook(data_dir: Path, row_id: int) -> dict[str, Any] | None:
         row = inbox.one_row(connection, row_id)
     if row is None:
         return None
+    request = inbox.read_row(row)
     states = {inbox.WAITING: "waiting", inbox.DONE: "done", inbox.STUCK: "stuck"}
     return {
         "id": row["id"],
@@ -55,10 +56,10 @@ def webhook(data_dir: Path, row_id: int) -> dict[str, Any] | None:
         "state": states[row["state"]],
         "reason": row["reason"],
         "attempts": row["attempts"],
-        "method": row["method"],
-        "url": row["url"],
-        "headers": inbox.headers_of(row["headers"]),
-        "body": row["body"].decode("utf-8", "backslashreplace"),
+        "method": request.method,
+        "url": request.url,
+        "headers": request.headers,
+        "body": request.body.decode("utf-8", "backslashreplace"),
     }
 
 

@@ -1,7 +1,9 @@
-"""From the inbox to the broker: leases a batch, parses, gives it on in order, settles the rows.
+"""From the inbox to the broker: reads a batch, parses, gives it on in order, settles the rows.
 
-Events of one batch go to the broker together, so that their effects share a commit. What can't be parsed is stuck with its reason;
-what the broker can't take now is put back, and waits with everything behind it, so that order holds.
+Each channel has a lane of its own, one batch at a time: a conversation never crosses channels, so order within a channel is all that order
+demands, and what holds up one channel (a broker that can't take its events, a fault in a batch) holds up no other. A batch stays in hand until it is
+settled: while the broker or the store is unavailable it is given again, whole and before anything that came later, which is harmless since each
+event takes effect once. What can't be parsed is stuck with its reason, and later rows go on.
 """
 
 from __future__ import annotations
@@ -9,60 +11,74 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Final
 
 from adapters.contract import RawRequest
 from adapters.envelope import Inbound, InboundUnknown
 from adapters.errors import NotUnderstood
 from gateway.brokers.contract import Broker
-from gateway.clock import Clock
 from gateway.config import Channel
-from gateway.doorbell.contract import Doorbell
+from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.journal.contract import Inbox, InboxRow
 from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
+from gateway.outage import Outage
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 200
 _AT_A_STRETCH: Final = 8  # rows parsed before others have a turn: under 2 ms
-_LEASE_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 1.0  # for what no bell told of: rows of before the start, replayed ones, lost rings
+_SILENCE_SECONDS: Final = 60.0
 
 
 class Receiver:
     """See the module. One per inbox."""
 
     def __init__(
-        self,
-        inbox: Inbox,
-        broker: Broker,
-        channels: Mapping[str, Channel],
-        bell: Doorbell,
-        clock: Clock,
-        metrics: Metrics | None = None,
+        self, inbox: Inbox, broker: Broker, channels: Mapping[str, Channel], bell: Doorbell, metrics: Metrics | None = None
     ) -> None:
         self._metrics = metrics or Metrics()
-        self._inbox, self._broker, self._channels, self._bell, self._clock = inbox, broker, channels, bell, clock
+        self._inbox, self._broker, self._channels, self._bell = inbox, broker, channels, bell
+        self._outage = Outage(_log, "the broker", "inbox")
 
     async def run(self) -> None:
         """Work until cancelled."""
-        failures = 0
+        lanes: set[str] = set()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                waiting = await self._waiting()
+                for channel_id in {*self._channels, *waiting} - lanes:  # also of channels that aren't configured any more
+                    tasks.create_task(self._lane(channel_id), name=f"receive {channel_id}")
+                    lanes.add(channel_id)
+                for channel_id in waiting:
+                    self._bell.ring(inbox_topic(channel_id))
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _waiting(self) -> list[str]:
+        try:
+            return await self._inbox.channels()
+        except StoreUnavailable:  # the store has reported it; the next look may find it well
+            return []
+
+    async def _lane(self, channel_id: str) -> None:
         while True:
             try:
-                worked = await self.work_once()
-                failures = 0
-            except (BrokerUnavailable, StoreUnavailable) as error:
-                failures += 1
-                _log.warning("broker unavailable", extra={"action": "inbox.wait", "reason": str(error)})
-                await self._bell.wait("inbox_retry", backoff(failures, most_seconds=30))
-                continue
-            if not worked:
-                await self._bell.wait("inbox", 1.0)
+                worked = await self.work(channel_id)
+            except StoreUnavailable:
+                await asyncio.sleep(_LOOK_SECONDS)
+            except Exception:  # the rows wait still; the other lanes go on
+                _log.exception(
+                    "the receiver failed", extra={"action": "worker.failed", "worker": "receiver", "channel": channel_id}
+                )
+                await asyncio.sleep(_LOOK_SECONDS)
+            else:
+                if not worked:
+                    await self._bell.wait(inbox_topic(channel_id), _SILENCE_SECONDS)
 
-    async def work_once(self) -> int:
-        """One batch; how many rows it held."""
-        rows = await self._inbox.lease(seconds=_LEASE_SECONDS, limit=_BATCH)
+    async def work(self, channel_id: str) -> int:
+        """One batch of one channel; how many rows it held."""
+        rows = await self._inbox.waiting(channel_id, limit=_BATCH)
         if not rows:
             return 0
         events: list[Inbound] = []
@@ -85,25 +101,32 @@ class Receiver:
             owners += [row.id] * len(found)
             if unknown := [e.reason for e in found if isinstance(e, InboundUnknown)]:
                 remarks[row.id] = "unknown: " + ", ".join(unknown[:5])
-        await self._give(rows, events, owners, trouble)
+        await self._give(channel_id, events, owners, trouble)
         done = [(row.id, remarks.get(row.id)) for row in rows if row.id not in trouble]
         await self._inbox.settle(done, list(trouble.items()))
         return len(rows)
 
-    async def _give(
-        self, rows: Sequence[InboxRow], events: Sequence[Inbound], owners: Sequence[int], trouble: dict[int, str]
-    ) -> None:
-        try:
-            results = await self._taken_in(events)
-        except BrokerUnavailable as error:
-            at = self._clock() + timedelta(milliseconds=50)
-            await self._inbox.put_back([row.id for row in rows], at=at, reason=str(error))
-            raise
+    async def _give(self, channel_id: str, events: Sequence[Inbound], owners: Sequence[int], trouble: dict[int, str]) -> None:
+        results = await self._taken_at_last(channel_id, events)
         for owner, event, result in zip(owners, events, results, strict=True):
             self._metrics.inbound.labels(event.channel_id, event.kind if result is None else "failed").inc()
             if result is not None:
                 _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", "row": owner})
                 trouble[owner] = f"could not be applied: {type(result).__name__}"
+
+    async def _taken_at_last(self, channel_id: str, events: Sequence[Inbound]) -> Sequence[Exception | None]:
+        """While the broker can't take the batch, it stays in hand."""
+        failures = 0
+        while True:
+            try:
+                results = await self._taken_in(events)
+            except BrokerUnavailable as error:
+                failures += 1
+                self._outage.failed(str(error), channel=channel_id)
+                await asyncio.sleep(backoff(failures, first_seconds=0.05, most_seconds=5))
+            else:
+                self._outage.worked()
+                return results
 
     async def _taken_in(self, events: Sequence[Inbound]) -> Sequence[Exception | None]:
         """As the broker's own. When it fails as a whole, its fault is looked for event by event, so that none stands in the others' way."""

@@ -2,16 +2,18 @@
 
 A thread owns the connection. It takes all jobs that have gathered while the last commit ran, runs each in a savepoint of one
 transaction, commits once (WAL, `synchronous=FULL`: one fsync for all), and only then wakes the callers. A job that raises is rolled back alone
-and its caller gets the exception; a commit that fails gives StoreUnavailable to all. There is no linger: below a hundred callers
-at a time waiting for more gains nothing.
+and its caller gets the exception; when the disk fails, all callers of the commit get StoreUnavailable and nothing of it is in the file. There is
+no linger: below a hundred callers at a time waiting for more gains nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -20,9 +22,15 @@ from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
 from gateway.errors import StoreUnavailable
+from gateway.outage import Outage
+from gateway.store.trouble import HANGING, of_the_disk, unavailable
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _MOST_JOBS_PER_COMMIT = 512
+_FRESH_SECONDS: Final = 2.0  # for so long the last commit says how the next will end
+_HANGING_SECONDS: Final = 2.0  # a commit takes milliseconds
+_LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -65,41 +73,28 @@ class Savepoints:
         try:
             result = job(connection)
         except Exception as error:
+            if of_the_disk(error) or not connection.in_transaction:  # SQLite may have rolled back everything by itself
+                raise
             connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
-            if _of_the_disk(error):
-                raise
             return _Raised(error)
         connection.execute("RELEASE job")
         return result
 
 
-# What fails for every job, as https://www.sqlite.org/rescode.html names it. The rest (a fault in one statement, a value that is too big) is one
-# job's own: held against all, an event that brings it about would stand in everybody's way for ever.
-_DISK: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-
-
-def _of_the_disk(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK
-
-
 class _Raised:
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, error: Exception) -> None:
         self.error = error
+
+
+def together(jobs: Sequence[Callable[[sqlite3.Connection], T]]) -> Callable[[sqlite3.Connection], list[T | Exception]]:
+    """One job of many, whose effects are in the same commit, in their order: all are on disk, or none. A job that raises is rolled back
+    alone; its place in the result has the exception."""
+
+    def run(connection: sqlite3.Connection) -> list[T | Exception]:
+        return [one.error if isinstance(one, _Raised) else one for one in Savepoints()(connection, jobs)]
+
+    return run
 
 
 class GroupCommit:
@@ -127,6 +122,9 @@ class GroupCommit:
         self._asleep = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._outage = Outage(_log, f"writing to {path.name}", "store")
+        self._began: float | None = None  # the commit that is under way
+        self._ended = float("-inf")  # the last one
         self.commits = 0
 
     async def open(self) -> None:
@@ -138,7 +136,7 @@ class GroupCommit:
             if self._migrations:
                 migrate(self._connection, self._migrations)
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"{self._path} can't be opened: {error}") from error
+            raise StoreUnavailable(unavailable(f"{self._path} can't be opened", error)) from error
         self._thread = threading.Thread(target=self._run, name=f"writer {self._path.name}", daemon=True)
         self._thread.start()
 
@@ -170,6 +168,31 @@ class GroupCommit:
         """Run a job in the writer's next transaction; durable on return. A cancelled caller doesn't tear the job."""
         return cast(T, await asyncio.shield(self.submit(job)))
 
+    async def insist(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """As `run`, again and again while the store is unavailable: for writing down what has happened elsewhere already.
+        Raises StoreUnavailable only once the writer closes."""
+        pause = 0.02
+        while True:
+            try:
+                return await self.run(job)
+            except StoreUnavailable:
+                if self._closing:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable unless the last commit was good. When there was none of late, one is made that really writes."""
+        if self._closing:
+            raise StoreUnavailable("the store is closing")
+        now = time.monotonic()
+        if self._began is not None and now - self._began > _HANGING_SECONDS:
+            raise StoreUnavailable(f"{self._path.name}: a commit has been waiting for {now - self._began:.0f} s. {HANGING}")
+        if now - self._ended > _FRESH_SECONDS:
+            await self.run(_rewrite_the_header)
+        elif self._outage.reason is not None:
+            raise StoreUnavailable(self._outage.reason)
+
     def _run(self) -> None:
         while batch := self._next_batch():
             results = self._commit([job for job, _ in batch])
@@ -186,20 +209,54 @@ class GroupCommit:
             return [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST_JOBS_PER_COMMIT))]
 
     def _commit(self, jobs: list[Any]) -> Sequence[Any]:
+        self._began = time.monotonic()
+        try:
+            return self._committed(jobs)
+        finally:
+            self._began, self._ended = None, time.monotonic()
+
+    def _committed(self, jobs: list[Any]) -> Sequence[Any]:
+        begun = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            begun = True
             results = self._apply(self._connection, jobs)
             self._fault("before_commit")
             self._connection.execute("COMMIT")
+            begun = False
             self._fault("after_commit")
         except Exception as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-            lost = StoreUnavailable(f"{self._path.name}: {error}")
-            lost.__cause__ = error
-            return [_Raised(lost)] * len(jobs)
+            if begun and not of_the_disk(error):
+                return self._apart(jobs, error)
+            return self._lost(jobs, error)
+        self._outage.worked()
         self.commits += 1
         return results
+
+    def _apart(self, jobs: list[Any], error: Exception) -> Sequence[Any]:
+        """One of the jobs brought down the others without the disk's fault: halved until it stands alone, so that it alone fails."""
+        if len(jobs) == 1:
+            return [_Raised(error)]
+        half = len(jobs) // 2
+        return [*self._committed(jobs[:half]), *self._committed(jobs[half:])]
+
+    def _lost(self, jobs: list[Any], error: Exception) -> Sequence[Any]:
+        reason = unavailable(self._path.name, error)
+        self._outage.failed(reason)
+        return [_Raised(_caused(StoreUnavailable(reason), error)) for _ in jobs]
+
+
+def _caused(made: StoreUnavailable, by: Exception) -> StoreUnavailable:
+    made.__cause__ = by
+    return made
+
+
+def _rewrite_the_header(connection: sqlite3.Connection) -> None:
+    """A change of nothing that goes all the way to the disk: SQLite writes the first page whatever the number was."""
+    number = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version = {number}")
 
 
 def _settle(futures: list[asyncio.Future[Any]], results: Sequence[Any]) -> None:

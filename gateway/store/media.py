@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -9,6 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters.envelope import MediaPart, MediaState
+from gateway.errors import StoreUnavailable
+from gateway.outage import Outage
+from gateway.store.trouble import unavailable
+
+_log = logging.getLogger(__name__)
 
 
 class PendingMedia(NamedTuple):
@@ -140,6 +146,7 @@ class MediaFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._outage = Outage(_log, "writing of files", "store")
 
     def path(self, media_id: str) -> Path:
         """Where the bytes are; ids are our own, letters, digits and `_` only."""
@@ -148,8 +155,17 @@ class MediaFolder:
         return self._folder / media_id[-2:] / media_id
 
     def write(self, media_id: str, content: bytes) -> None:
-        """Blocking: call it in a thread."""
+        """Blocking: call it in a thread. Raises StoreUnavailable."""
         path = self.path(media_id)
+        try:
+            self._write(path, content)
+        except OSError as error:
+            reason = unavailable("media", error)
+            self._outage.failed(reason)
+            raise StoreUnavailable(reason) from error
+        self._outage.worked()
+
+    def _write(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")
         with partial.open("wb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 from adapters.contract import RawRequest
 from adapters.envelope import InboundTyping
 from gateway.errors import BrokerUnavailable
-from gateway.journal.receiver import Receiver
 from tests.journal.outpost import Outpost, at_work, line, outpost
 from tests.world import wait_until
 
@@ -56,9 +56,9 @@ async def test_a_batch_of_webhooks_becomes_a_conversation(tmp_path: Path) -> Non
         await put(one, webhook(event("one"), event("two")))
         await put(one, webhook(event("three")))
         await put(one, webhook(event("two")))  # once more
-        assert await one.gateway.receiver.work_once() == 3
+        assert await one.gateway.receiver.work("line") == 3
         assert await heard(one) == ["one", "two", "three"]
-        assert await one.gateway.receiver.work_once() == 0
+        assert await one.gateway.receiver.work("line") == 0
 
 
 async def test_what_cant_be_read_waits_apart_and_holds_up_nothing(tmp_path: Path) -> None:
@@ -67,7 +67,12 @@ async def test_what_cant_be_read_waits_apart_and_holds_up_nothing(tmp_path: Path
         await put(one, b"{no json")
         await put(one, b'{"events": []}', "gone")
         await put(one, webhook(event("two")))
-        await one.gateway.receiver.work_once()
+
+        async def all_read() -> bool:
+            return await one.gateway.inbox.channels() == []
+
+        async with at_work(one.gateway.receiver.run()):
+            await wait_until(all_read)
         assert await heard(one) == ["one", "two"]
         broken, gone = await stuck(one)
         assert broken
@@ -77,7 +82,7 @@ async def test_what_cant_be_read_waits_apart_and_holds_up_nothing(tmp_path: Path
 async def test_an_event_of_no_kind_we_know_is_no_error(tmp_path: Path) -> None:
     async with outpost(tmp_path, CHANNELS) as one:
         await put(one, webhook(event("x", type="somethingNew"), event("one")))
-        await one.gateway.receiver.work_once()
+        await one.gateway.receiver.work("line")
         assert await heard(one) == ["one"]
         assert await stuck(one) == []
         ((reason,),) = await one.gateway.inbox.read(lambda c: [tuple(row) for row in c.execute("SELECT reason FROM inbox")])
@@ -86,27 +91,74 @@ async def test_an_event_of_no_kind_we_know_is_no_error(tmp_path: Path) -> None:
 
 async def test_while_the_broker_is_away_everything_waits_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with outpost(tmp_path, CHANNELS) as one:
-        receiver: Receiver = one.gateway.receiver
-        there = one.broker.take_in
+        there, asked = one.broker.take_in, asyncio.Event()
 
         async def away(events: Any) -> Any:
+            asked.set()
             raise BrokerUnavailable("out for lunch")
 
         monkeypatch.setattr(one.broker, "take_in", away)
         for text in ("one", "two"):
             await put(one, webhook(event(text)))
-        with pytest.raises(BrokerUnavailable):
-            await receiver.work_once()
-        assert await receiver.work_once() == 0, "not at once again"
-        await put(one, webhook(event("three")))
-        monkeypatch.setattr(one.broker, "take_in", there)
 
-        async def all_heard() -> bool:
-            return len(await heard(one)) == 3
+        async def all_read() -> bool:
+            return await one.gateway.inbox.channels() == []
 
-        async with at_work(receiver.run()):
-            await wait_until(all_heard)
+        async with at_work(one.gateway.receiver.run()):
+            await asked.wait()
+            await put(one, webhook(event("three")))
+            assert await heard(one) == []
+            monkeypatch.setattr(one.broker, "take_in", there)
+            await wait_until(all_read)
         assert await heard(one) == ["one", "two", "three"]
+
+
+async def test_a_batch_that_cant_be_given_on_holds_up_its_own_channel_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with outpost(tmp_path, {**CHANNELS, "other": line("http://127.0.0.1:9")}) as one:
+        there, asked = one.broker.take_in, asyncio.Event()
+
+        async def away_for_one(events: Any) -> Any:
+            if any(e.channel_id == "line" for e in events):
+                asked.set()
+                raise BrokerUnavailable("not this channel's")
+            return await there(events)
+
+        monkeypatch.setattr(one.broker, "take_in", away_for_one)
+
+        async def only_one_waits() -> bool:
+            return await one.gateway.inbox.channels() == ["line"]
+
+        async with at_work(one.gateway.receiver.run()):
+            await put(one, webhook(event("held up")))
+            await asked.wait()
+            for text in ("one", "two"):
+                await put(one, webhook(event(text)), "other")
+                await wait_until(only_one_waits)
+        assert await heard(one) == ["one", "two"]
+
+
+async def test_a_lane_that_fails_is_taken_up_again_and_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with outpost(tmp_path, {**CHANNELS, "other": line("http://127.0.0.1:9")}) as one:
+        there, failed = one.gateway.inbox.waiting, asyncio.Event()
+
+        async def fragile(channel_id: str, *, limit: int) -> Any:
+            if channel_id == "line" and not failed.is_set():
+                failed.set()
+                raise ZeroDivisionError
+            return await there(channel_id, limit=limit)
+
+        monkeypatch.setattr(one.gateway.inbox, "waiting", fragile)
+        await put(one, webhook(event("one")), "other")
+        await put(one, webhook(event("two")))
+
+        async def all_read() -> bool:
+            return failed.is_set() and await one.gateway.inbox.channels() == []
+
+        async with at_work(one.gateway.receiver.run()):
+            await wait_until(all_read)
+        assert sorted(await heard(one)) == ["one", "two"]
 
 
 async def test_work_that_was_cut_off_after_its_effect_has_no_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,9 +170,9 @@ async def test_work_that_was_cut_off_after_its_effect_has_no_second(tmp_path: Pa
 
         monkeypatch.setattr(one.gateway.inbox, "settle", cut)
         with pytest.raises(KeyboardInterrupt):
-            await one.gateway.receiver.work_once()
+            await one.gateway.receiver.work("line")
     async with outpost(tmp_path, CHANNELS) as one:
-        assert await one.gateway.receiver.work_once() == 1, "it comes once more"
+        assert await one.gateway.receiver.work("line") == 1, "it comes once more"
         assert await heard(one) == ["one"]
 
 
@@ -142,7 +194,7 @@ async def test_an_event_that_fails_the_whole_batch_is_found_and_put_aside(
         monkeypatch.setattr(one.broker, "take_in", with_typing)
         for text in ("one", "typing", "two"):
             await put(one, webhook(event(text)))
-        await one.gateway.receiver.work_once()
+        await one.gateway.receiver.work("line")
         assert await heard(one) == ["one", "two"]
         (reason,) = await stuck(one)
         assert "ZeroDivisionError" in reason

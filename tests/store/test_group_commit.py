@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.store.group_commit import GroupCommit, connect, migrate
+from gateway.store import group_commit
+from gateway.store.group_commit import GroupCommit, connect, migrate, together
+from tests.world import wait_until
 
 Job = Callable[[sqlite3.Connection], object]
 
@@ -104,6 +106,147 @@ async def test_a_commit_that_fails_says_so_to_all(point: str, tmp_path: Path) ->
         failing = False
         await one.run(note("c"))
         assert notes(tmp_path / "x.db") == (["c"] if point == "before_commit" else ["a", "b", "c"])
+
+
+async def test_what_cant_be_committed_with_others_fails_alone(tmp_path: Path) -> None:
+    """A fault that shows only in the commit itself: here, a foreign key that is looked at in the end."""
+    async with writer(tmp_path / "x.db") as one:
+        await one.run(lambda c: c.execute("CREATE TABLE a (id INTEGER PRIMARY KEY)") and None)
+        await one.run(lambda c: c.execute("CREATE TABLE b (a INTEGER REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)") and None)
+        jobs: list[Job] = [note(str(n)) for n in range(9)]
+        jobs.insert(5, lambda c: c.execute("INSERT INTO b VALUES (7)") and None)
+        results = await asyncio.gather(*(one.submit(job) for job in jobs), return_exceptions=True)
+        assert [type(result) for result in results] == [type(None)] * 5 + [sqlite3.IntegrityError] + [type(None)] * 4
+        assert notes(tmp_path / "x.db") == [str(n) for n in range(9)]
+
+
+async def test_a_job_that_ends_the_transaction_fails_alone(tmp_path: Path) -> None:
+    def ends_it(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT OR ROLLBACK INTO notes (text) VALUES ('a')")
+
+    async with writer(tmp_path / "x.db") as one:
+        jobs: list[Job] = [note("a"), ends_it, note("b")]
+        results = await asyncio.gather(*(one.submit(job) for job in jobs), return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), sqlite3.IntegrityError, type(None)]
+        assert notes(tmp_path / "x.db") == ["a", "b"]
+
+
+async def test_jobs_that_go_together_are_all_in_the_file_or_none(tmp_path: Path) -> None:
+    """However many; the first commit fails."""
+    failing, many = 0, [note(str(n)) for n in range(1_000)]
+
+    def fault(at: str) -> None:
+        nonlocal failing
+        if at == "before_commit" and failing:
+            failing -= 1
+            raise OSError("the disk is gone")
+
+    async with writer(tmp_path / "x.db", fault) as one:
+        failing = 1
+        results = await asyncio.gather(one.run(together(many)), one.run(note("late")), return_exceptions=True)
+        assert isinstance(results[0], StoreUnavailable)
+        assert [text for text in notes(tmp_path / "x.db") if text != "late"] == []
+        done = await one.run(together([*many[:500], many[0], *many[500:]]))
+        assert [type(result) for result in done] == [type(None)] * 500 + [sqlite3.IntegrityError] + [type(None)] * 500
+        assert [text for text in notes(tmp_path / "x.db") if text != "late"] == [str(n) for n in range(1_000)]
+
+
+async def test_what_has_happened_already_is_written_down_at_last(tmp_path: Path) -> None:
+    failing = 0
+
+    def fault(at: str) -> None:
+        nonlocal failing
+        if at == "before_commit" and failing:
+            failing -= 1
+            raise OSError("the disk is gone")
+
+    async with writer(tmp_path / "x.db", fault) as one:
+        failing = 3
+        await one.insist(note("a"))
+        assert notes(tmp_path / "x.db") == ["a"]
+        failing = 1_000_000
+        insisting = asyncio.create_task(one.insist(note("b")))
+        await one.close()
+        with pytest.raises(StoreUnavailable):
+            await insisting
+
+
+class FullDisk:
+    """A fault by which every commit fails as on a full disk, while `full`."""
+
+    full = False
+
+    def __call__(self, at: str) -> None:
+        if self.full and at == "before_commit":
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+
+async def test_it_is_ready_as_the_last_commit_ended(tmp_path: Path) -> None:
+    disk = FullDisk()
+    async with writer(tmp_path / "x.db", disk) as one:
+        await one.ready()
+        disk.full = True
+        with pytest.raises(StoreUnavailable):
+            await one.run(note("a"))
+        with pytest.raises(StoreUnavailable, match=r"x\.db: database or disk is full\. Free space"):
+            await one.ready()
+        disk.full = False
+        await one.run(note("b"))
+        await one.ready()
+
+
+async def test_an_idle_writer_proves_itself_by_a_real_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "_FRESH_SECONDS", 0.0)
+    disk, log = FullDisk(), tmp_path / "x.db-wal"
+    async with writer(tmp_path / "x.db", disk) as one:
+        before, commits = log.stat().st_size, one.commits
+        await one.ready()
+        assert one.commits == commits + 1
+        assert log.stat().st_size > before, "pages went to the disk"
+        disk.full = True
+        with pytest.raises(StoreUnavailable):
+            await one.ready()
+        disk.full = False
+        await one.ready()
+
+
+async def test_a_writer_that_waits_for_anothers_lock_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "_HANGING_SECONDS", 0.0)
+    async with writer(tmp_path / "x.db") as one:
+        other = connect(tmp_path / "x.db")
+        other.execute("BEGIN IMMEDIATE")
+        waiting = one.submit(note("a"))
+
+        async def hangs() -> bool:
+            try:
+                await one.ready()
+            except StoreUnavailable as error:
+                return "write lock" in str(error)
+            return False
+
+        await wait_until(hangs)
+        other.execute("ROLLBACK")
+        other.close()
+        await waiting
+        assert notes(tmp_path / "x.db") == ["a"]
+
+
+async def test_a_full_disk_is_reported_once_with_what_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    disk = FullDisk()
+    async with writer(tmp_path / "x.db", disk) as one:
+        disk.full = True
+        for number in range(20):
+            await asyncio.gather(*(one.submit(note(f"{number} {n}")) for n in range(20)), return_exceptions=True)
+        disk.full = False
+        await one.run(note("a"))
+    failing, works = caplog.records
+    assert (failing.action, works.action) == ("store.failing", "store.works")  # type: ignore[attr-defined]
+    assert failing.reason == (  # type: ignore[attr-defined]
+        "x.db: database or disk is full. Free space on the disk of `data_dir`; the gateway goes on by itself."
+    )
+    assert failing.exc_info is None
 
 
 async def test_a_caller_who_goes_away_tears_nothing(tmp_path: Path) -> None:

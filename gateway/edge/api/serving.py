@@ -122,8 +122,7 @@ def middleware_of(desk: Desk) -> Any:
             response = problem.response()
         except web.HTTPException as outcome:
             response = _problem_of(outcome).response()
-        except (StoreUnavailable, BrokerUnavailable):
-            log.exception("unavailable", extra={"action": "api.unavailable", "route": _route(request)})
+        except (StoreUnavailable, BrokerUnavailable):  # reported once by whoever failed, not here for each call
             response = _unavailable().response()
         except Exception:  # the rim: what it is stands in the log, the caller gets a number to name
             response = _failed(request).response()
@@ -150,7 +149,10 @@ def _problem_of(outcome: web.HTTPException) -> Problem:
 
 
 def _unavailable() -> Problem:
-    detail = "Nothing can be stored now, and nothing was; try again shortly."
+    detail = (
+        "Nothing can be stored now. Try again shortly, with the same Idempotency-Key if you gave one. If it goes on, tell an operator: "
+        "/readyz and the log say why."
+    )
     return Problem("unavailable", detail, headers={"Retry-After": _RETRY_SECONDS})
 
 

@@ -6,6 +6,7 @@ a page that calls itself a picture is refused at the door; and files are given o
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -14,6 +15,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from gateway.errors import StoreUnavailable
+from gateway.outage import Outage
+from gateway.store.trouble import unavailable
+
+_log = logging.getLogger(__name__)
 _ID: Final = re.compile(r"f_[0-9a-f]{32}")
 # The first bytes of what browsers show inline, and of what they run: only these are worth telling apart.
 _SIGNATURES: Final = (
@@ -83,6 +89,7 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._outage = Outage(_log, "writing of visitors' files", "store")
 
     def path(self, file_id: str) -> Path:
         """Where the bytes stand. Raises ValueError for what is no id of ours."""
@@ -91,8 +98,18 @@ class Files:
         return self._folder / file_id[2:4] / file_id
 
     def write(self, file_id: str, content: bytes) -> None:
-        """Whole and on disk on return, or not there at all. The same id again is the same file."""
+        """Whole and on disk on return, or not there at all. The same id again is the same file. Raises StoreUnavailable."""
         path = self.path(file_id)
+        try:
+            self._write(path, content)
+        except OSError as error:
+            reason = unavailable("chat-files", error)
+            self._outage.failed(reason)
+            raise StoreUnavailable(reason) from error
+        self._outage.worked()
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:

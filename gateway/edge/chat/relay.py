@@ -77,6 +77,8 @@ class Relay:
             try:
                 for visitor in await self._readers.run(store.waiting_visitors):
                     await self._sweep_one(visitor)
+            except GatewayError:  # reported by the store
+                pass
             except Exception:  # whatever it was, the next round may go better, and without rounds nothing would heal
                 _log.exception("the sweep failed", extra={"action": "chat.sweep"})
             await asyncio.sleep(_SWEEP_SECONDS)

@@ -28,7 +28,7 @@ from gateway.edge.chat.model import Event, Pending, StoredFile, Visitor
 from gateway.edge.chat.relay import Intake, Relay
 from gateway.edge.chat.streams import Streams
 from gateway.edge.problems import Problem
-from gateway.errors import GatewayError, StoreUnavailable
+from gateway.errors import GatewayError
 from gateway.store.group_commit import GroupCommit
 from gateway.store.readers import Readers
 
@@ -68,6 +68,10 @@ class ChatService:
             await asyncio.gather(*chores, return_exceptions=True)
             await self._writer.close()
             await self._readers.close()
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable when nothing of visitors' can be made durable."""
+        await self._writer.ready()
 
     # ------------------------------------------------------------------------------------------- who it is
 
@@ -211,10 +215,7 @@ class ChatService:
 
     async def keep(self, file_id: str, content: bytes) -> None:
         """A file's bytes on disk; its description goes with the line that names it. Raises StoreUnavailable."""
-        try:
-            await asyncio.to_thread(self.files.write, file_id, content)
-        except OSError as error:
-            raise StoreUnavailable(f"a file can't be kept: {error.strerror}") from error
+        await asyncio.to_thread(self.files.write, file_id, content)
 
     async def file(self, account: WebchatAccount, file_id: str) -> StoredFile | None:
         """A file's description."""
