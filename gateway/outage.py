@@ -12,7 +12,7 @@ _QUIET_SECONDS: Final = 10.0
 
 
 class Outage:
-    """One thing's trouble. `failed` and `worked` are told of every try, from one thread at a time."""
+    """One thing's trouble. `failed` and `worked` are told of every try; two threads at once may cost a line of log, no more."""
 
     def __init__(self, log: logging.Logger, what: str, action: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log, self._what, self._action, self._monotonic = log, what, action, monotonic

@@ -145,7 +145,7 @@ class StoredOutbox:
             write(connection, row)
             tell_delivery(connection, row.org, row.session_id, row.entry_number, self._clock().timestamp())
 
-        await self._writer.insist(job)  # the provider has answered: given up, the row would stand as if nobody knew
+        await self._writer.run(job)
         self._bell.ring("events")
 
     async def typing(self) -> list[TypingSignal]:

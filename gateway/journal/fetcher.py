@@ -54,8 +54,7 @@ class Fetcher:
     async def _fetch(self, item: MediaItem) -> None:
         try:
             await self._try(item)
-        except StoreUnavailable as error:
-            _log.warning("store unavailable", extra={"action": "media.wait", "media": item.id, "reason": str(error)})
+        except StoreUnavailable:  # reported by the store
             await asyncio.sleep(1)
         finally:
             self._in_hand.discard(item.id)

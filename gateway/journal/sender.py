@@ -101,12 +101,12 @@ class Sender:
     async def _due(self) -> tuple[list[str], float | None]:
         try:
             return await self._outbox.due()
-        except StoreUnavailable as error:
-            return await self._wait_for_store(error, ([], None))
+        except StoreUnavailable:
+            return await self._wait_for_store(([], None))
 
     @staticmethod
-    async def _wait_for_store(error: StoreUnavailable, nothing: T) -> T:
-        _log.warning("store unavailable", extra={"action": "outbox.wait", "reason": str(error)})
+    async def _wait_for_store(nothing: T) -> T:
+        """The store has reported its trouble."""
         await asyncio.sleep(_STORE_SECONDS)
         return nothing
 
@@ -125,8 +125,8 @@ class Sender:
             return []
         try:
             items = await self._outbox.ready(channel_id, limit=room, busy=sorted(busy))
-        except StoreUnavailable as error:  # here, so that what is ready on other channels goes on
-            return await self._wait_for_store(error, [])
+        except StoreUnavailable:  # here, so that what is ready on other channels goes on
+            return await self._wait_for_store([])
         pace.take(len(items))
         return items
 
@@ -135,8 +135,8 @@ class Sender:
             await self._try(item)
         except _Withdrawn:
             pass
-        except StoreUnavailable as error:  # before the call: it waits for its next turn
-            await self._wait_for_store(error, None)
+        except StoreUnavailable:  # before the call: it waits for its next turn
+            await self._wait_for_store(None)
         except Exception:
             _log.exception("sending failed", extra={"action": "outbox.fault", "row": item.id, "channel": item.channel_id})
             if not self._draining:

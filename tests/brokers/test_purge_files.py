@@ -17,6 +17,7 @@ from gateway.brokers.contract import Answer, Caller
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.demo import cast
 from gateway.directory import caller_for
+from gateway.errors import StoreUnavailable
 from gateway.session.commands import AcceptWork, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Presence
@@ -146,7 +147,7 @@ async def test_what_a_full_disk_left_behind_goes_too(tmp_path: Path, monkeypatch
 
         with monkeypatch.context() as patch:
             patch.setattr("gateway.store.media.os.fsync", full)
-            with pytest.raises(OSError, match="no space left"):
+            with pytest.raises(StoreUnavailable, match="no space left"):
                 await one.upload()
         assert one.files() == 1  # in part
         one.now += 2 * DAY
