@@ -478,7 +478,7 @@ async def _but_for_order(one: Shop) -> dict[str, list[tuple[Any, ...]]]:
     return found | {"events": sorted((row[1:] for row in found["events"]), key=repr)}
 
 
-class Cut(Exception):
+class Cut(OSError):
     """The process dies here."""
 
 
