@@ -264,6 +264,7 @@ class Channel:
         self.facts = ChannelFacts(
             id=self.id,
             kind=config.kind,
+            title=self.title,
             org=config.org,
             chat=adapter.capabilities.chat,
             edition=config.edition,

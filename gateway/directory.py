@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.brokers.contract import Caller
-from gateway.config import GatewayConfig, Org
-from gateway.session.model import OrgSettings, Rep
+from gateway.config import Channel, GatewayConfig, Org
+from gateway.session.model import ChannelFacts, OrgSettings, Queue, Rep
 
 
 def caller_for(org: Org, login: str) -> Caller:
@@ -23,8 +23,8 @@ def caller_for(org: Org, login: str) -> Caller:
 class ConfigDirectory:
     """See `gateway.brokers.contract.Directory`. Tokens are kept as digests only: looking one up tells nothing by its time."""
 
-    def __init__(self, config: GatewayConfig, orgs: Mapping[str, Org]) -> None:
-        self._orgs = orgs
+    def __init__(self, config: GatewayConfig, orgs: Mapping[str, Org], channels: Mapping[str, Channel]) -> None:
+        self._orgs, self._channels = orgs, channels
         self._callers: dict[bytes, Caller] = {}
         for org_id, org in config.orgs.items():
             for login, rep in org.reps.items():
@@ -39,6 +39,16 @@ class ConfigDirectory:
         """See the contract."""
         found = self._orgs.get(org)
         return found.people.get(login) if found else None
+
+    def queue(self, org: str, id: str) -> Queue | None:
+        """See the contract."""
+        found = self._orgs.get(org)
+        return found.queues.get(id) if found else None
+
+    def channel(self, org: str, id: str) -> ChannelFacts | None:
+        """See the contract."""
+        found = self._channels.get(id)
+        return found.facts if found and found.config.org == org else None
 
     def settings(self, org: str) -> OrgSettings:
         """See the contract."""

@@ -29,7 +29,7 @@ from gateway.config import OidcConfig, Org, secure_url
 from gateway.directory import ConfigDirectory, caller_for
 from gateway.errors import GatewayError
 from gateway.journal.retries import backoff
-from gateway.session.model import OrgSettings, Rep
+from gateway.session.model import ChannelFacts, OrgSettings, Queue, Rep
 
 _log = logging.getLogger(__name__)
 _LEEWAY_SECONDS: Final = 30.0  # clocks that are kept by NTP differ by far less; more would lengthen a stolen token's life
@@ -339,6 +339,14 @@ class OidcDirectory:
     def rep(self, org: str, login: str) -> Rep | None:
         """See the contract."""
         return self._static.rep(org, login)
+
+    def queue(self, org: str, id: str) -> Queue | None:
+        """See the contract."""
+        return self._static.queue(org, id)
+
+    def channel(self, org: str, id: str) -> ChannelFacts | None:
+        """See the contract."""
+        return self._static.channel(org, id)
 
     def settings(self, org: str) -> OrgSettings:
         """See the contract."""

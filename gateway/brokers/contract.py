@@ -1,7 +1,7 @@
 """What the edge and the journal ask of a session broker: our embedded one, or Salesforce's.
 
 Every method that changes something is durable when it returns (E4). A refusal is a value, `Refusal`. The caller's org bounds all that is seen and
-touched: what belongs to another org answers as if it weren't there (E1). A cursor that none of a list's pages gave raises ValueError.
+touched: what belongs to another org answers as if it weren't there (E1). A cursor that none of a list's pages gave raises BadCursor.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination as Destination
 from gateway.session.destinations import Page as Page
 from gateway.session.model import (
+    ChannelFacts,
     Entry,
     Invitation,
     Login,
     OrgSettings,
     Presence,
     Purpose,
+    Queue,
     RecipientType,
     Rep,
     RepPresence,
@@ -43,6 +45,11 @@ class Caller(Value):
     name: str
     supervisor: bool = False
     audiences: frozenset[str] = frozenset()
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The queues that they serve."""
+        return frozenset(name.removeprefix("queue:") for name in self.audiences if name.startswith("queue:"))
 
 
 class Answer(Value):
@@ -84,7 +91,7 @@ class Line(Value):
 class Event(Value):
     """Something that happened, as one caller may see it. `number` counts within the broker; None: it isn't stored (typing) and can't be resumed from.
 
-    Types: `entry` {entry: a Line}, `session` {session}, `delivery` {number, delivery: […]}, `media` {number, media_id, …}, `typing` {who, on}, `presence` {login, status},
+    Types: `entry` {entry: a Line}, `session` {session}, `session_gone` {} (it has changed so that the caller sees nothing of it any more), `delivery` {number, delivery: […]}, `media` {number, media_id, …}, `typing` {who, on}, `presence` {login, status},
     and the signals of `gateway.session.decision.Signal` by their own names.
     """
 
@@ -103,6 +110,10 @@ class AuditRecord(Value):
     command: str
     outcome: str  # "done", or the refusal's code
     details: dict[str, JsonValue]
+
+
+class BadCursor(Exception):
+    """The cursor is none that this list gave."""
 
 
 class EventsGone(Exception):
@@ -204,6 +215,14 @@ class Directory(Protocol):
 
     def rep(self, org: str, login: str) -> Rep | None:
         """A rep of the org."""
+        ...
+
+    def queue(self, org: str, id: str) -> Queue | None:
+        """A queue of the org."""
+        ...
+
+    def channel(self, org: str, id: str) -> ChannelFacts | None:
+        """A channel of the org; None also when it is no longer configured."""
         ...
 
     def settings(self, org: str) -> OrgSettings:

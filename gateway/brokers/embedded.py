@@ -30,7 +30,7 @@ from gateway.brokers.typing_signals import TypingRelay
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.session.commands import Command, Invite, Reconcile, RepConnected, RepDisconnected, TimerFired
+from gateway.session.commands import Command, Invite, Reconcile, RepConnected, RepDisconnected, RepUnavailable, TimerFired
 from gateway.session.decide import decide
 from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
@@ -347,7 +347,7 @@ class EmbeddedBroker:
             session = session_for(connection, self._ground, caller, session_id)
             if session is None:
                 return _NOT_FOUND
-            facts = self._ground.facts(connection, session, self._clock())
+            facts = self._ground.facts(connection, session, self._clock(), words=type is RecipientType.flow)
             return t3_destinations(session, facts, caller.login, purpose=purpose, type=type, q=q, cursor=cursor, limit=limit)
 
         return await self._readers.run(read)
@@ -389,6 +389,9 @@ class EmbeddedBroker:
             )
             if status is Presence.online:
                 route_for(connection, self._ground, caller.org, caller.login, now)
+            else:
+                for session_id in sessions.sessions_of_rep(connection, caller.org, caller.login, "offered", "asked"):
+                    self._apply_quietly(connection, session_id, RepUnavailable(by=caller.login), now)
 
         await self._write(write)
         self._ring()

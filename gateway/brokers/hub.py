@@ -1,4 +1,4 @@
-"""Giving events out: one reader of the stored events, many listeners, each seeing what it may.
+"""Giving events out: one reader of the stored events, many listeners, each seeing what it may at that moment (`telling.py`).
 
 A listener first gets what it missed, then what comes, by number without a hole; typing comes between and has no number.
 One that reads too slowly is let go and resumes by number.
@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 from gateway.brokers.contract import Caller, Event, EventsGone, SlowListener
 from gateway.brokers.ground import Ground
-from gateway.brokers.reading import entries_of, file_shape, lines_of, shown
+from gateway.brokers.telling import Happening, concerns, read, told
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
-from gateway.session.model import Session, SessionId
-from gateway.store import events, media, sessions
-from gateway.store.events import StoredEvent
+from gateway.session.model import Session
+from gateway.store import events
 from gateway.store.readers import Readers
 
 _MOST_WAITING = 2_000
@@ -62,14 +59,14 @@ class Hub:
         while True:
             known = set(self._listeners)
             callers = [listener.caller for listener in known]
-            rows = await self._readers.run(lambda c, who=callers: self._hydrated(c, self._last, who))  # type: ignore[misc]
+            rows = await self._readers.run(lambda c, who=callers: self._happened(c, self._last, who))  # type: ignore[misc]
             if self._listeners - known:
                 continue  # somebody came while we read: once more, for them too
-            for row, data in rows:
-                self._last = row.number
+            for one in rows:
+                self._last = one.row.number
                 for listener in self._listeners:
-                    if row.number > listener.after and _may(listener.caller, row):
-                        listener.give(self._event(listener.caller, row, data))
+                    if one.row.number > listener.after and (event := self._event(listener.caller, one)):
+                        listener.give(event)
             if len(rows) < _CHUNK:
                 await self._bell.wait("events", 1.0)
 
@@ -102,46 +99,22 @@ class Hub:
             raise EventsGone
         at = start
         while at < until:
-            rows = await self._readers.run(lambda c, at=at: self._hydrated(c, at, [caller]))  # type: ignore[misc]
-            for row, data in rows:
-                if row.number <= until and _may(caller, row):
-                    yield self._event(caller, row, data)
+            rows = await self._readers.run(lambda c, at=at: self._happened(c, at, [caller]))  # type: ignore[misc]
+            for one in rows:
+                if one.row.number <= until and (event := self._event(caller, one)):
+                    yield event
             if not rows:
                 return
-            at = rows[-1][0].number
+            at = rows[-1].row.number
 
-    def _hydrated(
-        self, connection: sqlite3.Connection, after: int, callers: Sequence[Caller]
-    ) -> Sequence[tuple[StoredEvent, Any]]:
-        """The next events; what they are about is read only for those that one of the callers may see."""
+    def _happened(self, connection: sqlite3.Connection, after: int, callers: Sequence[Caller]) -> Sequence[Happening]:
+        """The next events; what they are about is read only for those that concern one of the callers."""
         rows = events.after(connection, after, _CHUNK)
-        now = self._clock()
-        return [(row, self._read(connection, row, now) if any(_may(c, row) for c in callers) else None) for row in rows]
+        now, known = self._clock(), dict[str, Session | None]()
+        return [
+            read(connection, self._ground, row, now, known) if any(concerns(c, row) for c in callers) else Happening(row)
+            for row in rows
+        ]
 
-    def _read(self, connection: sqlite3.Connection, row: StoredEvent, now: datetime) -> Any:
-        session_id = row.session_id or ""
-        if row.type == "session":
-            return sessions.load(connection, session_id)
-        if row.type in ("entry", "delivery"):
-            found = entries_of(connection, session_id, [row.data["number"]])
-            return next(iter(lines_of(connection, self._ground, session_id, found, now)), None)
-        if row.type == "media":
-            stored = media.get(connection, row.data["media_id"])
-            return {**row.data, **file_shape(self._ground, stored, now)} if stored else dict(row.data)
-        return dict(row.data)
-
-    def _event(self, caller: Caller, row: StoredEvent, data: Any) -> Event:
-        if isinstance(data, Session):
-            shape: dict[str, Any] = {"session": shown(data, self._ground, caller)}
-        elif row.type == "entry":
-            shape = {"entry": data}
-        elif row.type == "delivery":
-            shape = {"number": row.data["number"], "delivery": data.delivery if data else ()}
-        else:
-            shape = data or {}
-        session_id = SessionId(row.session_id) if row.session_id else None
-        return Event(number=row.number, type=row.type, session_id=session_id, at=datetime.fromtimestamp(row.at, UTC), data=shape)
-
-
-def _may(caller: Caller, row: StoredEvent) -> bool:
-    return row.org == caller.org and bool(row.audience & caller.audiences)
+    def _event(self, caller: Caller, happening: Happening) -> Event | None:
+        return told(happening, self._ground, caller) if concerns(caller, happening.row) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from gateway.brokers.contract import Caller, Line, Page
 from gateway.brokers.ground import Ground, org_of
-from gateway.session.audience import as_seen_by, may_command, may_see, visible_to
-from gateway.session.model import Entry, Session
+from gateway.session.audience import Sight, as_seen_by, c10_reads, c10_shown, e1_sight, may_command, visible_to
+from gateway.session.model import Entry, Role, Session
 from gateway.store import media, outbox, sessions
 
 
@@ -21,8 +21,15 @@ def session_for(connection: sqlite3.Connection, ground: Ground, caller: Caller, 
     session = sessions.load(connection, session_id)
     if session is None or session.org != caller.org:
         return None
+    return session if sight_of(session, ground, caller) else None
+
+
+def sight_of(session: Session, ground: Ground, caller: Caller) -> Sight:
+    """What of it the caller may see now (E1)."""
+    if session.org != caller.org:
+        return Sight()
     queues = ground.orgs[caller.org].queues_of(caller.login)
-    return session if may_see(session, caller.login, caller.supervisor, queues) else None
+    return e1_sight(session, caller.login, caller.supervisor, queues)
 
 
 def command_session_for(connection: sqlite3.Connection, ground: Ground, caller: Caller, session_id: str) -> Session | None:
@@ -35,9 +42,15 @@ def command_session_for(connection: sqlite3.Connection, ground: Ground, caller: 
 
 
 def shown(session: Session, ground: Ground, caller: Caller) -> Session:
-    """The session without what this caller may not know of it (the flag, M4)."""
+    """The session without what this caller may not know of it."""
     settings = org_of(ground.orgs, session.org).settings
-    return as_seen_by(session, caller.login, caller.supervisor, settings)
+    return as_seen_by(session, sight_of(session, ground, caller), caller.login, caller.supervisor, settings)
+
+
+def may_read(entry: Entry, session: Session, ground: Ground, caller: Caller) -> bool:
+    """Whether the caller may read this entry now (C10, M4)."""
+    settings = org_of(ground.orgs, session.org).settings
+    return c10_reads(entry, sight_of(session, ground, caller), session, caller.login, caller.supervisor, settings)
 
 
 def entries_page(
@@ -52,50 +65,87 @@ def entries_page(
     now: datetime,
 ) -> Page[Line]:
     """A page of the transcript, oldest first; C10."""
-    found: list[tuple[Entry, str | None]] = []
-    if after is not None:
-        walk = sessions.oldest_first(connection, session.id, after=after, chunk=limit + 1)
-    else:
-        walk = sessions.newest_first(connection, session.id, before=before, chunk=limit + 1)
+    sight = sight_of(session, ground, caller)
     settings = org_of(ground.orgs, session.org).settings
+    onwards = after is not None
+    walk = (
+        _onwards(connection, session, sight, after or 0, limit)
+        if onwards
+        else _backwards(connection, session, sight, before, limit)
+    )
+    found: list[tuple[Entry, str | None]] = []
     more = False
     for entry, change in walk:
         if not visible_to(entry, session, caller.login, caller.supervisor, settings):
             continue
-        if after is not None and before is not None and entry.number >= before:
+        if onwards and before is not None and entry.number >= before:
             break
         if len(found) == limit:
             more = True
             break
-        found.append((entry, change))
-    if after is None:
+        found.append((c10_shown(entry, sight), change))
+    if not onwards:
         found.reverse()
-    lines = lines_of(connection, ground, session.id, found, now)
+    lines = lines_of(connection, ground, session, found, now)
     if not lines:
         return Page((), None, 0)
-    if after is not None:
+    if onwards:
         return Page(lines, str(lines[-1].entry.number) if more else None)
     oldest = lines[0].entry.number
-    apart = sessions.for_supervisors(connection, session.id, oldest)
+    below = oldest - 1 if sight.whole else min(oldest - 1, sight.until)
+    apart = sessions.for_supervisors(connection, session.id, below + 1)
     hidden = sum(not visible_to(one, session, caller.login, caller.supervisor, settings) for one in apart)
-    remaining = oldest - 1 - hidden
-    return Page(lines, str(oldest) if more else None, remaining)
+    return Page(lines, str(oldest) if more else None, below - hidden)
+
+
+def _backwards(
+    connection: sqlite3.Connection, session: Session, sight: Sight, before: int | None, limit: int
+) -> Iterator[tuple[Entry, str | None]]:
+    """What this sight reads below `before`, newest first."""
+    if not sight.whole:
+        if sight.message > sight.until and (before is None or sight.message < before):
+            yield from entries_of(connection, session.id, [sight.message])
+        before = min(before or sight.until + 1, sight.until + 1)
+    yield from sessions.newest_first(connection, session.id, before=before, chunk=limit + 1)
+
+
+def _onwards(
+    connection: sqlite3.Connection, session: Session, sight: Sight, after: int, limit: int
+) -> Iterator[tuple[Entry, str | None]]:
+    """What this sight reads above `after`, oldest first."""
+    for found in sessions.oldest_first(connection, session.id, after=after, chunk=limit + 1):
+        if not sight.whole and found[0].number > sight.until:
+            break
+        yield found
+    if not sight.whole and sight.message > max(after, sight.until):
+        yield from entries_of(connection, session.id, [sight.message])
 
 
 def lines_of(
     connection: sqlite3.Connection,
     ground: Ground,
-    session_id: str,
+    session: Session,
     entries: Sequence[tuple[Entry, str | None]],
     now: datetime,
 ) -> tuple[Line, ...]:
-    """Entries with how their deliveries and files stand now."""
+    """Entries with how their deliveries and files stand now, and the customer's name as it is known now."""
     if not entries:
         return ()
     numbers = [entry.number for entry, _ in entries]
-    deliveries = outbox.of_entries(connection, session_id, numbers)
-    files = _files(connection, ground, session_id, min(numbers), max(numbers), now)
-    return tuple(_line(entry, change, deliveries.get(entry.number, ()), files.get(entry.number, {})) for entry, change in entries)
+    deliveries = outbox.of_entries(connection, session.id, numbers)
+    files = _files(connection, ground, session.id, min(numbers), max(numbers), now)
+    return tuple(
+        _line(_named(entry, session), change, deliveries.get(entry.number, ()), files.get(entry.number, {}))
+        for entry, change in entries
+    )
+
+
+def _named(entry: Entry, session: Session) -> Entry:
+    """A line that was written before the channel told the customer's name had only an address to show."""
+    sender = entry.sender
+    if sender is None or sender.role is not Role.end_user or sender.name != sender.id or not session.end_user.name:
+        return entry
+    return entry.model_copy(update={"sender": sender.model_copy(update={"name": session.end_user.name})})
 
 
 def _line(entry: Entry, change: str | None, delivery: Any, files: dict[str, dict[str, JsonValue]]) -> Line:

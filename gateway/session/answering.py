@@ -1,7 +1,7 @@
 """Answering a request, and what ends one unanswered: rules C2 (who wins), C7, C8, C9.
 
-A request is judged on the session as it is when the answer comes: rights, room and bots once more (P2, P6, C5), since others may have
-come in meanwhile. Presence and capacity aren't: who accepts is there, and knows how much they have to do.
+A request is judged on the session as it is when the answer comes: rights, room, bots and capacity once more (P2, P6, C5, R8), since others may
+have come in meanwhile, and the one who accepts may have got other work. Presence isn't: who goes away is asked no longer (R7).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from gateway.session.commands import AcceptInvitation, DeclineInvitation, TimerK
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
 from gateway.session.inviting import c5_bots, c6_not_in_yet
-from gateway.session.membership import close, come_in, describe, withdraw
+from gateway.session.membership import close, come_in, describe, tell_closed, withdraw
 from gateway.session.model import EntryKind, Invitation, InvitationId, InvitationStatus, Login, Purpose, Session, Visibility
 from gateway.session.notices import m3_joined
-from gateway.session.people import actor_of, p2_rights, p6_room_for_one
+from gateway.session.people import actor_of, p2_rights, p6_room_for_one, r8_room_to_accept
 from gateway.session.refusals import e3_refuse
 from gateway.session.transferring import t1_swap
 
@@ -30,6 +30,7 @@ def c7_accept(session: Session, command: AcceptInvitation, facts: Facts) -> Deci
         c6_not_in_yet(session, rep)
         or p2_rights(rep, facts.channel)
         or p6_room_for_one(session, facts, leaving=leaving)
+        or r8_room_to_accept(rep, facts)
         or (warning if isinstance(warning, Refusal) else None)
     )
     if refusal is not None:
@@ -37,8 +38,8 @@ def c7_accept(session: Session, command: AcceptInvitation, facts: Facts) -> Deci
     draft = Draft(session, facts)
     accepted = close(draft, invitation, InvitationStatus.accepted, accepted_by=command.by)
     others = [login for login in invitation.waits_for if login != command.by]
-    draft.tell(others, "invitation_closed", invitation_id=invitation.id, reason="taken")
-    draft.tell([command.by], "invitation_closed", invitation_id=invitation.id, reason="accepted")
+    tell_closed(draft, invitation, others, "taken")
+    tell_closed(draft, invitation, [command.by], "accepted")
     draft.warning = warning if isinstance(warning, str) else None
     if invitation.purpose is Purpose.transfer:
         t1_swap(draft, accepted, rep)
@@ -55,6 +56,8 @@ def c2_first_acceptance_wins(session: Session, invitation_id: str, by: Login, fa
         return c2_too_late(session, invitation_id, by)
     if by not in invitation.asked:
         return _no_such_request()
+    if by in invitation.unavailable:
+        return _closed("you had gone away")
     if by in invitation.declined or facts.now >= invitation.expires_at:
         return _closed("you have declined it" if by in invitation.declined else "its time has run out")
     return invitation
@@ -78,7 +81,7 @@ def c8_decline(session: Session, command: DeclineInvitation, facts: Facts) -> De
     if isinstance(invitation, Refusal):
         return invitation
     draft = Draft(session, facts)
-    draft.tell([command.by], "invitation_closed", invitation_id=invitation.id, reason="declined")
+    tell_closed(draft, invitation, [command.by], "declined")
     answered = invitation.model_copy(update={"declined": (*invitation.declined, command.by)})
     if answered.waits_for:
         others = session.invitations
@@ -121,7 +124,7 @@ def c9_expired(draft: Draft, ref: str) -> None:
     close(draft, invitation, InvitationStatus.expired)
     draft.write(EntryKind.invitation_expired, Visibility.reps, details=describe(invitation))
     draft.tell([invitation.inviter], "invitation_expired", invitation_id=invitation.id)
-    draft.tell(invitation.waits_for, "invitation_closed", invitation_id=invitation.id, reason="expired")
+    tell_closed(draft, invitation, invitation.waits_for, "expired")
 
 
 def _no_such_request() -> Refusal:

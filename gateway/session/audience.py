@@ -1,15 +1,17 @@
-"""Who may see what: sessions, entries, and the events of both. And C10: the pages of history.
+"""Who may see what: sessions, entries, and the events of both.
 
-Events go to audiences by name: `rep:LOGIN`, `queue:ID`, `supervisors`. They are names within the session's org (E1).
+Rights are judged when something is read, from the session as it is then: an answer, a page of the transcript, an event, live or replayed. The audiences
+of an event only say whom it may concern: `rep:LOGIN`, `queue:ID`, `supervisors`, names within the session's org (E1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 from gateway.session.decision import Signal
-from gateway.session.model import Entry, Invitation, Login, OrgSettings, Session, Status, Visibility
+from gateway.session.model import Entry, Invitation, Login, OrgSettings, Role, Session, Status, Visibility
 
 SUPERVISORS = "supervisors"
 
@@ -24,11 +26,62 @@ def queue_audience(queue: str) -> str:
     return f"queue:{queue}"
 
 
-def may_see(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> bool:
-    """Whether a rep of the org may see the session at all: supervisors any; others one they are or were in, are offered or
-    invited to, or that waits in a queue of theirs."""
+class Access(StrEnum):
+    """How much of a session a rep sees, in one word."""
+
+    full = "full"
+    preview = "preview"  # asked in, and hasn't answered: the card of the request
+    past = "past"  # was in it: the transcript until they left
+    none = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What of a session one rep may see, as it is now.
+
+    `whole`: all of it, as far as M4 lets them. Else `until` is the last entry that they may read since they were in, and `message` the latest
+    message, which whoever is asked in reads on the card; 0: none.
+    """
+
+    whole: bool = False
+    until: int = 0
+    message: int = 0
+    asked: bool = False
+
+    @property
+    def access(self) -> Access:
+        """The same in one word."""
+        if self.whole:
+            return Access.full
+        if self.asked:
+            return Access.preview
+        return Access.past if self.until else Access.none
+
+    def __bool__(self) -> bool:
+        return self.access is not Access.none
+
+    def reads(self, number: int) -> bool:
+        """Whether the entry of this number is among what they may read."""
+        return self.whole or number <= self.until or (number == self.message != 0)
+
+
+def e1_sight(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> Sight:
+    """E1: supervisors of the org see all; a rep sees a session that they are in, that is offered to them, or that waits in a queue of theirs.
+
+    Who is asked in sees the request, the customer's name and the latest message; who was in, what was said until they left.
+    """
     waits_for_them = session.status is Status.waiting and session.queue in queues
-    return supervisor or waits_for_them or login in _known_to(session)
+    offered = session.offer is not None and session.offer.rep == login
+    if supervisor or waits_for_them or offered or session.has_rep(login):
+        return Sight(whole=True)
+    asked = any(login in invitation.waits_for for invitation in session.invitations)
+    until = session.left.get(Login(login), 0)
+    return Sight(until=until, asked=asked, message=session.last_message if asked else 0)
+
+
+def may_see(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> bool:
+    """Whether a rep of the org may see anything of the session."""
+    return bool(e1_sight(session, login, supervisor, queues))
 
 
 def may_command(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> bool:
@@ -36,15 +89,30 @@ def may_command(session: Session, login: str, supervisor: bool, queues: Collecti
 
     Also one who was asked to come in and is too late may ask, to hear that (C2), though the session is none of theirs any more.
     """
-    too_late = any(login in closed.asked for closed in session.closed_invitations.values())
+    asked = [request.asked for request in session.closed_invitations.values()] + [
+        request.asked for request in session.invitations
+    ]
+    too_late = any(login in logins for logins in asked)
     return too_late or may_see(session, login, supervisor, queues)
 
 
 def visible_to(entry: Entry, session: Session, login: str, supervisor: bool, settings: OrgSettings) -> bool:
-    """Whether one who may see the session may see this entry of it (M4: flags and whispers are for supervisors and who raised it)."""
+    """Whether an entry that a rep may read as far as its number goes (`Sight.reads`) is for their eyes at all (M4)."""
     if entry.visibility is not Visibility.supervisors or supervisor:
         return True
     return m4_may_hear(entry.details.get("raised_by"), session, login, settings)
+
+
+def c10_reads(entry: Entry, sight: Sight, session: Session, login: str, supervisor: bool, settings: OrgSettings) -> bool:
+    """C10: who is in reads all that was said before; who is only asked in, the latest message; who has left, what was said until then."""
+    return sight.reads(entry.number) and visible_to(entry, session, login, supervisor, settings)
+
+
+def c10_shown(entry: Entry, sight: Sight) -> Entry:
+    """C10: to who is only asked in, the customer has a name and no address."""
+    if sight.access is not Access.preview or entry.sender is None or entry.sender.role is not Role.end_user:
+        return entry
+    return entry.model_copy(update={"sender": entry.sender.model_copy(update={"id": ""})})
 
 
 def m4_may_hear(raised_by: object, session: Session, login: str, settings: OrgSettings) -> bool:
@@ -52,15 +120,46 @@ def m4_may_hear(raised_by: object, session: Session, login: str, settings: OrgSe
     return raised_by == login or (settings.flags_visible_to_reps and login in session.been_in)
 
 
-def as_seen_by(session: Session, login: str, supervisor: bool, settings: OrgSettings) -> Session:
-    """The session without what this rep may not know: a flag of another (M4), and who declined another's request (C8)."""
+def as_seen_by(session: Session, sight: Sight, login: str, supervisor: bool, settings: OrgSettings) -> Session:
+    """The session without what this rep may not know of it. Seen twice it is the same: `e1_sight` of the result is `sight`."""
     if supervisor:
         return session
+    if not sight.whole:
+        return _less(session, sight, login)
     flag = session.flag
     if flag is not None and not m4_may_hear(flag.raised_by, session, login, settings):
         flag = None
     invitations = tuple(c8_shown(invitation, login) for invitation in session.invitations)
     return session.model_copy(update={"flag": flag, "invitations": invitations, "closed_invitations": {}})
+
+
+def _less(session: Session, sight: Sight, login: str) -> Session:
+    """What is left for who is asked in, was in, or has lost sight of it: no people, no counts, no requests but their own."""
+    customer = session.end_user if sight.until else session.end_user.model_copy(update={"id": ""})
+    return Session(
+        id=session.id,
+        org=session.org,
+        channel_id=session.channel_id,
+        channel_type=session.channel_type,
+        end_user=customer if sight else customer.model_copy(update={"name": ""}),
+        locale=session.locale,
+        status=session.status,
+        participants=tuple(
+            p.model_copy(update={"id": customer.id}) for p in session.participants if p.role is Role.end_user and sight
+        ),
+        invitations=tuple(_for_one(i, login) for i in session.invitations if login in i.waits_for),
+        left={Login(login): sight.until} if sight.until else {},
+        entry_count=max(sight.until, sight.message),
+        last_message=sight.message,
+        last_message_at=session.last_message_at if sight.message else None,
+        version=session.version,
+        opened_at=session.opened_at,
+    )
+
+
+def _for_one(invitation: Invitation, login: str) -> Invitation:
+    """A request as one of those asked sees it before they answer: who else was asked isn't theirs to know."""
+    return invitation.model_copy(update={"asked": (Login(login),), "declined": (), "unavailable": ()})
 
 
 def c8_shown(invitation: Invitation, login: str) -> Invitation:
@@ -71,7 +170,7 @@ def c8_shown(invitation: Invitation, login: str) -> Invitation:
 
 
 def audiences_of_session(session: Session, before: Session | None = None) -> frozenset[str]:
-    """Whom a change of the session is told: all who may see it now, and all who could `before`, so that their lists forget it."""
+    """Whom a change of the session concerns: all who may see it as it is, and all who could `before`, so that their lists forget it."""
     names = {SUPERVISORS}
     for state in (session, before):
         if state is None:
@@ -88,7 +187,7 @@ def audiences_of_entry(entry: Entry, session: Session, settings: OrgSettings) ->
         return audiences_of_session(session)
     names = {SUPERVISORS, rep_audience(str(entry.details.get("raised_by")))}
     if settings.flags_visible_to_reps:
-        names.update(rep_audience(login) for login in session.been_in)
+        names.update(rep_audience(rep.id) for rep in session.reps)
     return frozenset(names)
 
 
@@ -97,28 +196,11 @@ def audiences_of_signal(signal: Signal) -> frozenset[str]:
     return frozenset(rep_audience(login) for login in signal.to)
 
 
-def _known_to(session: Session) -> set[Login]:
-    """Reps who are or were in it, are offered it, or are asked to it."""
-    known = set(session.been_in)
+def _known_to(session: Session) -> set[str]:
+    """Reps who are in it, are offered it, or are asked to it."""
+    known = {rep.id for rep in session.reps}
     if session.offer is not None:
         known.add(session.offer.rep)
     for invitation in session.invitations:
         known.update(invitation.waits_for)
     return known
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """C10: lines oldest first; `remaining` counts the older ones that are still to load: a page draws as many grey lines."""
-
-    entries: tuple[Entry, ...]
-    remaining: int
-    before: int | None  # give it as `before` to load the next older page; None: this is the beginning
-
-
-def c10_page(visible: Sequence[Entry], limit: int, before: int | None = None) -> HistoryPage:
-    """C10: the newest `limit` of the entries that the joiner may see (in order), below the number `before`."""
-    older = [entry for entry in visible if before is None or entry.number < before]
-    page = older[-limit:]
-    remaining = len(older) - len(page)
-    return HistoryPage(tuple(page), remaining, page[0].number if remaining else None)

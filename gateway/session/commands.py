@@ -156,6 +156,12 @@ class RepConnected(Value):
     by: Login
 
 
+class RepUnavailable(Value):
+    """The rep no longer takes messaging work: went away, offline or to voice only (R7)."""
+
+    by: Login
+
+
 class Route(Value):
     """Look for a rep for a waiting session: someone became available. Changes nothing when there is none, or an offer is open.
 
@@ -207,6 +213,7 @@ Command: TypeAlias = (
     | Whisper
     | RepDisconnected
     | RepConnected
+    | RepUnavailable
     | Route
     | Reconcile
     | TimerFired

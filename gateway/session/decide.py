@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.envelope import Author, EndUser, InboundMessage
-from gateway.session import answering, flagging, handing, inviting, leaving, reconciling, routing, saying
+from gateway.session import answering, flagging, handing, inviting, leaving, presence, reconciling, routing, saying
 from gateway.session import commands as c
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.door import e1_same_org, e4_whole
@@ -47,6 +47,7 @@ RULES: dict[type, Rule] = {
     c.Whisper: flagging.m4_whisper,
     c.RepDisconnected: leaving.l5_disconnected,
     c.RepConnected: leaving.l5_connected,
+    c.RepUnavailable: presence.r7_unavailable,
     c.Route: routing.route_again,
     c.Reconcile: reconciling.reconcile,
 }
@@ -59,7 +60,7 @@ TIMERS: dict[str, Callable[[Draft, str], None]] = {
     c.TimerKind.leave_notice: m3_hold_over,
 }
 
-# What people ask for; RepConnected and RepDisconnected carry a login too, but nobody asks for them.
+# What people ask for; RepConnected, RepDisconnected and RepUnavailable carry a login too, but nobody asks for them.
 BY_PEOPLE = (
     c.AcceptWork,
     c.DeclineWork,

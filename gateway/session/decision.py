@@ -83,10 +83,11 @@ class CancelTimer:
 class Signal:
     """Something that these reps are told at once, and that is no entry.
 
-    Types: `work_offered` {queue, expires_at}; `work_withdrawn` {reason: accepted|declined|lapsed|ended|unavailable|handed_over}, to the rep who had the offer, whose other
-    screens close it; `invitation_received` {invitation, from: {id, name}}; `invitation_closed` {invitation_id, reason:
-    taken|withdrawn|expired|ended|declined|accepted}, to those asked (accepted, declined: to who did, for their other screens);
-    `invitation_declined` {invitation_id, by: {id, name}, all} and `invitation_expired` {invitation_id}, to the inviter alone.
+    Types: `work_offered` {queue, queue_name, expires_at}; `work_withdrawn` {reason: accepted|declined|lapsed|ended|unavailable|handed_over}, to the rep who had the
+    offer, whose other screens close it; `invitation_received` {invitation, from: {id, name}}; `invitation_closed` {invitation_id, reason:
+    taken|withdrawn|expired|ended|declined|accepted|unavailable, from: {id, name}, customer: {name}}, to those asked (accepted, declined: to who did,
+    for their other screens); `invitation_declined` {invitation_id, by: {id, name}, all}, `invitation_expired` {invitation_id} and
+    `invitation_unavailable` {invitation_id, by: {id, name}} (R7), to the inviter alone.
     """
 
     to: tuple[Login, ...]

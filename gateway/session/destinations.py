@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from adapters.envelope import Value
+from gateway.session.commands import Invite
 from gateway.session.decision import Facts, Refusal
-from gateway.session.inviting import c5_bots
-from gateway.session.model import Login, Purpose, Queue, RecipientType, Rep, Session
+from gateway.session.inviting import c5_bots, judged
+from gateway.session.model import Login, Purpose, Queue, Recipient, RecipientType, Rep, Session
 from gateway.session.people import (
     can_receive,
     not_in_it,
@@ -45,7 +46,10 @@ class Page(Generic[T]):
 
 
 class Destination(Value):
-    """Whom a rep may ask (T3). Agents carry `load` and `capacity`, queues `available` (how many of their reps are)."""
+    """Whom a rep may ask (T3). Agents carry `load` and `capacity`, queues `available` (how many of their reps are).
+
+    `code` and `reason` say why a request would be refused now; without them it would be granted.
+    """
 
     type: RecipientType
     id: str
@@ -54,6 +58,8 @@ class Destination(Value):
     capacity: int | None = None
     available: int | None = None
     bot: bool = False
+    code: str | None = None
+    reason: str | None = None
 
 
 def t3_destinations(
@@ -67,10 +73,10 @@ def t3_destinations(
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[Destination] | Refusal:
-    """T3: one page, by name. What can't be asked at all is refused as the request would be; where a right or setting takes
-    one type away (P3, P4), its list is empty."""
+    """T3: one page, by name, each with what a request would be refused for now. What can't be asked at all is refused as the request
+    would be; where a right or setting takes one type away (P3, P4), its list is empty."""
     refusal = (
-        p1_enhanced_edition(facts.channel)
+        p1_enhanced_edition(session, by, purpose, facts.channel)
         or t2_not_others(type)
         or m5_is_active(session, facts.channel)
         or not_in_it(session, by)
@@ -81,7 +87,18 @@ def t3_destinations(
     if isinstance(after, Refusal):
         return after
     found = [d for d in _LISTS[type](session, facts, by, purpose) if t3_matches(d, q)]
-    return t3_page(found, after, max(1, limit))
+    page = t3_page(found, after, max(1, limit))
+    items = tuple(t3_judged(one, session, facts, by, purpose) for one in page.items)
+    return Page(items, page.next, page.remaining)
+
+
+def t3_judged(destination: Destination, session: Session, facts: Facts, by: Login, purpose: Purpose) -> Destination:
+    """T3: with the refusal that a request to it would hear, by the very judgement of the request."""
+    recipient = Recipient(type=destination.type, id=destination.id)
+    outcome = judged(session, Invite(by=by, recipient=recipient, purpose=purpose.value), facts)
+    if not isinstance(outcome, Refusal):
+        return destination
+    return destination.model_copy(update={"code": outcome.code, "reason": outcome.sentence})
 
 
 def t3_agents(session: Session, facts: Facts, by: Login, purpose: Purpose) -> Iterable[Destination]:

@@ -1,14 +1,14 @@
 """Asking: rules C1 to C6, for transfers too (T1), which are asked for alike. Answers stand in answering.py, C10 in audience.py.
 
 A request is judged in the order of `c6_may_ask`, then its recipient is resolved to the reps who are asked; each of them is
-checked by P2, P5 and capacity once more for a queue, and one by one, with the reason, for an agent.
+checked by P2, P5 and capacity once more for a queue, and one by one, with the reason, for an agent. The destination list (T3) asks `judged`, too:
+what it offers is what a request would be granted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from pydantic import ValidationError
 
 from gateway.session.commands import Invite, TimerKind
 from gateway.session.decision import Decision, Facts, Refusal
@@ -16,11 +16,15 @@ from gateway.session.draft import Draft
 from gateway.session.flows import c3_flow_yields
 from gateway.session.membership import describe
 from gateway.session.model import (
+    ChannelFacts,
     EntryKind,
+    FlowDefinition,
     Invitation,
     InvitationId,
     Login,
+    OrgSettings,
     Purpose,
+    Queue,
     Recipient,
     RecipientType,
     Rep,
@@ -43,6 +47,7 @@ from gateway.session.people import (
     reps_of,
 )
 from gateway.session.refusals import e3_refuse
+from gateway.session.saying import m5_is_active
 from gateway.session.transferring import t2_not_others
 
 BOT_WARNING = "A bot can't tell the people of a conference apart: it may answer the wrong one."
@@ -57,34 +62,47 @@ class Asked:
     warning: str | None = None
 
 
-def c1_one_recipient(raw: object) -> Recipient | Refusal:
-    """C1: a request names exactly one recipient; a list of them, or anything else, is invalid input."""
-    try:
-        return Recipient.model_validate(raw)
-    except ValidationError:
-        sentence = 'Name one recipient, as {"type": "agent", "id": "ben"}: invite several reps by several requests.'
-        return e3_refuse("invalid_input", sentence)
+def c1_one_recipient(raw: object) -> object:
+    """C1: a request names exactly one recipient. Raises ValueError, with what to do instead, for a list or anything else that isn't one."""
+    if isinstance(raw, Recipient | Mapping):
+        return raw
+    raise ValueError('must be one recipient, as {"type": "agent", "id": "ben"}: invite several reps by several requests')
 
 
 def invite(session: Session, command: Invite, facts: Facts) -> Decision | Refusal:
     """Ask: the request stands open in the session until it is answered, withdrawn or expired."""
+    asked = judged(session, command, facts)
+    if isinstance(asked, Refusal):
+        return asked
+    draft = Draft(session, facts)
+    return draft.decision(_ask(draft, command, asked))
+
+
+def judged(session: Session, command: Invite, facts: Facts) -> Asked | Refusal:
+    """Whom the request would ask, in an active session, or why it would be refused. Nothing is written."""
     refusal = c6_may_ask(session, command, facts)
     if refusal is not None:
         return refusal
     asked = resolve(session, command, facts)
     if isinstance(asked, Refusal):
         return asked
-    refusal = p6_room_for_a_request(session, facts)
-    if refusal is not None:
-        return refusal
-    draft = Draft(session, facts)
-    return draft.decision(_ask(draft, command, asked))
+    return p6_room_for_a_request(session, command.by, command.purpose, facts.settings, facts.channel) or asked
+
+
+def c6_could_ask(session: Session, by: Login, purpose: Purpose, settings: OrgSettings, channel: ChannelFacts) -> Refusal | None:
+    """C6: what speaks against every request of this rep, whomever it names: pages show it at the button."""
+    return (
+        m5_is_active(session, channel)
+        or not_in_it(session, by)
+        or p1_enhanced_edition(session, by, purpose, channel)
+        or p6_room_for_a_request(session, by, purpose, settings, channel)
+    )
 
 
 def c6_may_ask(session: Session, command: Invite, facts: Facts) -> Refusal | None:
     """C6 and what goes before it: the channel, the recipient's type, and the one who asks. The session is active (see decide.py)."""
     return (
-        p1_enhanced_edition(facts.channel)
+        p1_enhanced_edition(session, command.by, command.purpose, facts.channel)
         or (t2_not_others if command.purpose == Purpose.transfer else c4_not_others)(command.recipient.type)
         or not_in_it(session, command.by)
         or (p3_run_flows(facts.people[command.by]) if command.recipient.type is RecipientType.flow else None)
@@ -141,11 +159,20 @@ def c2_ask_queue(session: Session, command: Invite, recipient: Recipient, facts:
         return e3_refuse("invitation_pending", sentence)
     free = [rep for rep in reps_of(queue, facts) if not _is_asked(session, rep.login)]
     eligible = [rep for rep in free if can_receive(rep, session, facts)]
+    if not eligible and (asked := [r for r in reps_of(queue, facts) if _is_asked(session, r.login)]):
+        return c6_queue_is_asked(queue.name, asked)
     welcome = [rep for rep in eligible if not isinstance(c5_bots(session, [rep], command.by, command.purpose, facts), Refusal)]
     if not welcome:
         return c2_nobody_in_queue(session, queue.name, free, facts)
     warning = c5_bots(session, welcome, command.by, command.purpose, facts)
     return Asked(tuple(welcome), recipient, warning if isinstance(warning, str) else None)
+
+
+def c6_queue_is_asked(name: str, asked: list[Rep]) -> Refusal:
+    """C6: whoever of the queue could come has an open request already, by name or by another queue."""
+    names = ", ".join(rep.name for rep in asked)
+    sentence = f"Nobody else of {name} is free, and {names} {'has' if len(asked) == 1 else 'have'} an open request to this session: wait for the answer, or withdraw it."
+    return e3_refuse("invitation_pending", sentence)
 
 
 def c2_nobody_in_queue(session: Session, name: str, reps: list[Rep], facts: Facts) -> Refusal:
@@ -221,8 +248,10 @@ def _ask(draft: Draft, command: Invite, asked: Asked) -> Invitation:
         id=InvitationId(facts.new_id("inv")),
         purpose=Purpose(command.purpose),
         recipient=command.recipient,
+        recipient_name=name_of(command.recipient, facts),
         resolved=asked.by_way_of if asked.by_way_of != command.recipient else None,
         inviter=command.by,
+        inviter_name=actor_of(draft.session, facts, command.by).name,
         created_at=facts.now,
         expires_at=draft.after(facts.settings.invitation_seconds),
         asked=tuple(rep.login for rep in asked.reps),
@@ -237,3 +266,14 @@ def _ask(draft: Draft, command: Invite, asked: Asked) -> Invitation:
     shown = invitation.model_dump(mode="json")
     draft.tell(invitation.asked, "invitation_received", invitation=shown, **{"from": {"id": sender.id, "name": sender.name}})
     return invitation
+
+
+def name_of(recipient: Recipient, facts: Facts) -> str:
+    """What people call it; the id where nobody of that id is known."""
+    known: dict[RecipientType, Mapping[str, Rep | Queue | FlowDefinition]] = {
+        RecipientType.agent: facts.people,
+        RecipientType.queue: facts.queues,
+        RecipientType.flow: facts.flows,
+    }
+    found = known.get(recipient.type, {}).get(recipient.id)
+    return found.name if found is not None else recipient.id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import JsonValue
 
 from gateway.session.commands import TimerKind
@@ -62,7 +64,13 @@ def go_out(draft: Draft, login: Login, reason: str) -> Actor:
     flag = draft.session.flag
     if flag is not None and flag.raised_by == login:
         lower_flag(draft, reason="left")
+    reads_up_to_here(draft, login)
     return actor
+
+
+def reads_up_to_here(draft: Draft, login: Login) -> None:
+    """A rep who is out keeps the transcript as it is now (E1)."""
+    draft.change(left={**draft.session.left, login: draft.session.entry_count})
 
 
 def describe(invitation: Invitation, **more: JsonValue) -> dict[str, JsonValue]:
@@ -70,7 +78,11 @@ def describe(invitation: Invitation, **more: JsonValue) -> dict[str, JsonValue]:
     details: dict[str, JsonValue] = {
         "invitation_id": invitation.id,
         "purpose": invitation.purpose.value,
-        "recipient": invitation.recipient.model_dump(mode="json"),
+        "recipient": {
+            "type": invitation.recipient.type.value,
+            "id": invitation.recipient.id,
+            "name": invitation.recipient_name or invitation.recipient.id,
+        },
     }
     if invitation.warning is not None:
         details["warning"] = invitation.warning
@@ -106,9 +118,15 @@ def withdraw(draft: Draft, invitation: Invitation, *, reason: str, sender: Actor
     closed = close(draft, invitation, InvitationStatus.withdrawn)
     details = describe(invitation, reason=reason)
     draft.write(EntryKind.invitation_withdrawn, Visibility.reps, sender=sender, details=details)
-    told = "ended" if reason == "ended" else "withdrawn"
-    draft.tell(invitation.waits_for, "invitation_closed", invitation_id=invitation.id, reason=told)
+    tell_closed(draft, invitation, invitation.waits_for, "ended" if reason == "ended" else "withdrawn")
     return closed
+
+
+def tell_closed(draft: Draft, invitation: Invitation, to: Iterable[Login], reason: str) -> None:
+    """Those asked hear that there is nothing left to answer, and whose request about whom it was: they may no longer look it up."""
+    about = {"from": {"id": invitation.inviter, "name": invitation.inviter_name or invitation.inviter}}
+    customer = {"name": draft.session.end_user.name}
+    draft.tell(to, "invitation_closed", invitation_id=invitation.id, reason=reason, customer=customer, **about)
 
 
 def withdraw_all(draft: Draft, reason: str) -> None:

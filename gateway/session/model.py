@@ -140,25 +140,29 @@ class InvitationStatus(StrEnum):
 
 
 class Invitation(Value):
-    """A request to a rep to come in. `asked` are the reps who were notified, `declined` those of them who said no (C2, C8)."""
+    """A request to a rep to come in. `asked` are the reps who were notified, `declined` those of them who said no (C2, C8), `unavailable` those who
+    went away (R7). Names are as they were when it was made; empty in a request that was kept without."""
 
     id: InvitationId
     purpose: Purpose
     recipient: Recipient
+    recipient_name: str = ""
     inviter: Login
+    inviter_name: str = ""
     status: InvitationStatus = InvitationStatus.open
     created_at: AwareDatetime
     expires_at: AwareDatetime
     asked: tuple[Login, ...]
     declined: tuple[Login, ...] = ()
+    unavailable: tuple[Login, ...] = ()
     warning: str | None = None  # C5: the recipient is a bot
     note: str | None = None  # what the inviter tells those asked
     resolved: Recipient | None = None  # what a flow yielded (C3); None: the recipient itself
 
     @property
     def waits_for(self) -> tuple[Login, ...]:
-        """Who was asked and hasn't said no."""
-        return tuple(login for login in self.asked if login not in self.declined)
+        """Who was asked, hasn't said no and is still there."""
+        return tuple(login for login in self.asked if login not in self.declined and login not in self.unavailable)
 
     @property
     def to_queue(self) -> bool:
@@ -231,6 +235,8 @@ class Session(Value):
     set_aside: Status | None = None  # what it was when its channel left the config; it is inactive until the channel is back
     closed_invitations: dict[InvitationId, ClosedInvitation] = Field(default_factory=dict)  # the newest ones, oldest first
     been_in: tuple[Login, ...] = ()  # every rep who is or was in, in the order they first came
+    left: dict[Login, int] = Field(default_factory=dict)  # how far the transcript was when each rep last left
+    last_message: int = 0  # the entry of the latest message; 0: none yet
     conferenced: bool = False  # two or more reps have been in at once: a conferencing session until it ends
     entry_count: int = 0
     version: int = 0
@@ -373,6 +379,7 @@ class ChannelFacts(Value):
 
     id: ChannelId
     kind: str
+    title: str = ""  # as reps see it
     org: str
     chat: bool  # P2: web and in-app
     edition: Literal["enhanced", "standard"] = "enhanced"

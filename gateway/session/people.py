@@ -1,4 +1,4 @@
-"""Who may be here: rules P1 to P6. Checks give a refusal, or None when all is well."""
+"""Who may be here: rules P1 to P6, T6 and R8. Checks give a refusal, or None when all is well."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.session.model import (
     Login,
     OrgSettings,
     Presence,
+    Purpose,
     Queue,
     Rep,
     RepPresence,
@@ -23,13 +24,16 @@ MESSAGING_RIGHTS = ("messaging_user", "messaging_agent")
 RUN_FLOWS = "run_flows"  # P3
 
 
-def p1_enhanced_edition(channel: ChannelFacts) -> Refusal | None:
+def t6_swaps(session: Session, by: str, purpose: str) -> bool:
+    """T6: a transfer by the session's only rep makes no conference: one goes as the other comes."""
+    return purpose == Purpose.transfer and [rep.id for rep in session.reps] == [by]
+
+
+def p1_enhanced_edition(session: Session, by: str, purpose: str, channel: ChannelFacts) -> Refusal | None:
     """P1: a channel of the standard edition relays messages, and refuses every conference request."""
-    if channel.edition == "enhanced":
+    if channel.edition == "enhanced" or t6_swaps(session, by, purpose):
         return None
-    sentence = (
-        f"The channel {channel.id} has the standard edition, which can't conference: use an enhanced channel, or answer alone."
-    )
+    sentence = "This channel has the standard edition, which can't conference: use an enhanced channel, or answer alone."
     return e3_refuse("conferencing_not_supported", sentence, channel_id=channel.id)
 
 
@@ -91,12 +95,24 @@ def p6_limit(settings: OrgSettings, channel: ChannelFacts) -> int:
     return max(1, min(settings.conference_limit, channel.max_conference_participants))
 
 
-def p6_room_for_a_request(session: Session, facts: Facts) -> Refusal | None:
-    """P6: reps and open requests together stay within the limit, transfers included, so that no acceptances can overfill it."""
-    limit = p6_limit(facts.settings, facts.channel)
-    if len(session.reps) + len(session.invitations) < limit:
+def p6_seats_taken(session: Session) -> int:
+    """P6: reps, and open requests by which one more may come in. A transfer by the only rep isn't one (T6)."""
+    return len(session.reps) + sum(not t6_swaps(session, i.inviter, i.purpose) for i in session.invitations)
+
+
+def p6_room_for_a_request(
+    session: Session, by: str, purpose: str, settings: OrgSettings, channel: ChannelFacts
+) -> Refusal | None:
+    """P6: reps and open requests together stay within the limit, so that no acceptances can overfill it."""
+    limit = p6_limit(settings, channel)
+    if t6_swaps(session, by, purpose) or p6_seats_taken(session) < limit:
         return None
-    sentence = f"The session is full with {limit} reps, open requests included: wait for an answer, withdraw a request, or leave."
+    if limit == 1:
+        sentence = "Conversations on this channel have one rep at a time: transfer it instead."
+    else:
+        sentence = (
+            f"The session is full with {limit} reps, open requests included: wait for an answer, withdraw a request, or leave."
+        )
     return e3_refuse("participant_limit_reached", sentence, limit=limit)
 
 
@@ -107,6 +123,14 @@ def p6_room_for_one(session: Session, facts: Facts, *, leaving: int = 0) -> Refu
         return None
     sentence = f"The session is full with {limit} reps: wait until one leaves, and be invited again."
     return e3_refuse("participant_limit_reached", sentence, limit=limit)
+
+
+def r8_room_to_accept(rep: Rep, facts: Facts, *, reserved: int = 0) -> Refusal | None:
+    """R8: who accepts may have become full since they were asked. `reserved`: what of their load is this very session's offer."""
+    if facts.load.get(rep.login, 0) - reserved < rep.capacity:
+        return None
+    sentence = "You have no capacity left: finish another conversation first, or decline."
+    return e3_refuse("recipient_at_capacity", sentence, login=rep.login)
 
 
 def has_capacity(rep: Rep, facts: Facts) -> bool:

@@ -38,7 +38,7 @@ from gateway.session.model import (
     Visibility,
 )
 from gateway.session.notices import m3_silence
-from gateway.session.people import p1_enhanced_edition, p2_missing, p6_limit
+from gateway.session.people import p2_missing, p6_limit
 from gateway.session.routing import PAUSE, offer_next, take_back_offer
 
 
@@ -106,7 +106,7 @@ def offer_stands(offer: Offer, facts: Facts) -> bool:
 
 def still_asked(invitation: Invitation, facts: Facts) -> tuple[Login, ...]:
     """Who of those asked may still answer; nobody when whom it names is gone, or the channel has no conferencing now (P1)."""
-    if invitation.purpose is Purpose.invite and p1_enhanced_edition(facts.channel) is not None:
+    if invitation.purpose is Purpose.invite and facts.channel.edition == "standard":
         return ()
     named = (invitation.recipient, *filter(None, [invitation.resolved]))
     if not all(_is_there(one, facts) for one in named):

@@ -16,7 +16,7 @@ from gateway.session.idle import l6_set_idle_timer
 from gateway.session.membership import come_in
 from gateway.session.model import Login, Offer, Rep, RepPresence, Session, Status
 from gateway.session.notices import m3_joined
-from gateway.session.people import can_receive, p2_rights, reps_of
+from gateway.session.people import can_receive, p2_rights, r8_room_to_accept, reps_of
 from gateway.session.refusals import e3_refuse
 
 PAUSE = ""  # the offer timer's ref while all have passed
@@ -58,7 +58,9 @@ def offer_to(draft: Draft, login: Login) -> None:
     draft.change(offer=Offer(rep=login, queue=queue, offered_at=draft.facts.now, expires_at=expires_at))
     draft.cancel_timer(TimerKind.offer, PAUSE)
     draft.set_timer(TimerKind.offer, login, expires_at)
-    draft.tell([login], "work_offered", queue=queue, expires_at=expires_at.isoformat())
+    known = draft.facts.queues.get(queue) if queue is not None else None
+    name = known.name if known is not None else queue
+    draft.tell([login], "work_offered", queue=queue, queue_name=name, expires_at=expires_at.isoformat())
 
 
 def start_round(draft: Draft) -> None:
@@ -126,13 +128,14 @@ def offered_to(session: Session, by: str) -> Refusal | None:
 
 def accept_work(session: Session, command: AcceptWork, facts: Facts) -> Decision | Refusal:
     """The rep takes the session: it becomes active, and the customer is told who has come (M3, P2 once more)."""
-    refusal = offered_to(session, command.by) or p2_rights(facts.people[command.by], facts.channel)
+    rep = facts.people[command.by]
+    refusal = offered_to(session, command.by) or p2_rights(rep, facts.channel) or r8_room_to_accept(rep, facts, reserved=1)
     if refusal is not None:
         return refusal
     draft = Draft(session, facts)
     take_back_offer(draft, "accepted")
     draft.change(passed=(), last_reps=())
-    actor = come_in(draft, facts.people[command.by], reason="accepted")
+    actor = come_in(draft, rep, reason="accepted")
     draft.turn(Status.active, reason="accepted", sender=actor)
     m3_joined(draft, command.by)
     l6_set_idle_timer(draft)

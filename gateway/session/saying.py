@@ -71,7 +71,7 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
         referral=message.referral,
         details=details,
     )
-    draft.change(last_message_at=draft.facts.now, referral=message.referral or draft.session.referral)
+    draft.change(last_message_at=draft.facts.now, last_message=entry.number, referral=message.referral or draft.session.referral)
     l6_set_idle_timer(draft)
     return entry
 
@@ -135,7 +135,7 @@ def m1_say_to_customer(session: Session, command: SayToCustomer, facts: Facts) -
     sender = actor_of(session, facts, command.by)
     text = words_of(parts)
     entry = draft.write(EntryKind.message, Visibility.everyone, sender=sender, text=text, parts=parts, details=details)
-    draft.change(last_message_at=facts.now)
+    draft.change(last_message_at=facts.now, last_message=entry.number)
     rep = facts.people[command.by]
     speaker = m2_speaker(session, rep, facts)
     human = rep.kind == "human"

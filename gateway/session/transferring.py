@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from gateway.session.decision import Refusal
 from gateway.session.draft import Draft
-from gateway.session.membership import come_in, describe, go_out
+from gateway.session.membership import come_in, describe, go_out, reads_up_to_here
 from gateway.session.model import EntryKind, Invitation, RecipientType, Rep, Visibility
 from gateway.session.notices import m3_transferred
 from gateway.session.refusals import e3_refuse
@@ -25,6 +25,7 @@ def t1_swap(draft: Draft, invitation: Invitation, taker: Rep) -> None:
     draft.write(EntryKind.transferred, Visibility.reps, sender=giver, details=details)
     t1_move_queue(draft, invitation)
     m3_transferred(draft, invitation.inviter, giver.name, taker.login)
+    reads_up_to_here(draft, invitation.inviter)
 
 
 def t2_not_others(type: RecipientType) -> Refusal | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.brokers.contract import AuditRecord, Page
+from gateway.brokers.contract import AuditRecord, BadCursor, Page
 
 
 def first_answer(connection: sqlite3.Connection, org: str, login: str, key: str) -> tuple[str, str] | None:
@@ -51,7 +51,7 @@ def audit_page(connection: sqlite3.Connection, session_id: str, cursor: str | No
     """Newest first."""
     rows = connection.execute(
         "SELECT * FROM audit WHERE session_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
-        (session_id, int(cursor) if cursor else 2**62, limit + 1),
+        (session_id, _below(cursor), limit + 1),
     ).fetchall()
     more, rows = len(rows) > limit, rows[:limit]
     records = tuple(
@@ -65,6 +65,18 @@ def audit_page(connection: sqlite3.Connection, session_id: str, cursor: str | No
         for row in rows
     )
     return Page(records, str(rows[-1]["id"]) if more else None)
+
+
+def _below(cursor: str | None) -> int:
+    if cursor is None:
+        return 2**62
+    try:
+        number = int(cursor)
+    except ValueError as wrong:
+        raise BadCursor(cursor) from wrong
+    if not 0 <= number <= 2**62:  # more than SQLite counts
+        raise BadCursor(cursor)
+    return number
 
 
 # How long each kind of memory lasts at least. Seen events must outlast the slowest provider's retries: Meta's 7 days.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from gateway.brokers.contract import Page
+from gateway.brokers.contract import BadCursor, Page
 from gateway.session.model import Entry, EntryKind, Session, Status
 
 _CLOSED: Final = Status.ended.value
@@ -156,7 +156,7 @@ def to_route(connection: sqlite3.Connection, org: str, queue: str, limit: int = 
 
 def tie(connection: sqlite3.Connection, session: Session) -> None:
     """Write down which reps have to do with the session, after it changed."""
-    ties: dict[str, tuple[str, int]] = {}
+    ties: dict[str, tuple[str, int]] = dict.fromkeys(session.been_in, ("was", 0))
     for invitation in session.invitations:
         for login in invitation.asked:
             if login not in invitation.declined:
@@ -169,9 +169,6 @@ def tie(connection: sqlite3.Connection, session: Session) -> None:
         row["login"]: (row["tie"], row["counts"])
         for row in connection.execute("SELECT login, tie, counts FROM rep_sessions WHERE session_id = ?", (session.id,))
     }
-    for login, (kind, _) in known.items():
-        if login not in ties and kind in ("in", "was"):
-            ties[login] = ("was", 0)
     for login in known.keys() - ties.keys():
         connection.execute(
             "DELETE FROM rep_sessions WHERE org = ? AND login = ? AND session_id = ?", (session.org, login, session.id)
@@ -223,9 +220,8 @@ def page(
         where.append("(instr(s.name, :q) > 0 OR s.id = :q OR instr(s.address, :q) > 0)")
         values["q"] = q.casefold()
     if cursor:
-        activity, _, ordinal = cursor.partition(":")
         where.append("(s.last_activity, s.ordinal) < (:activity, :ordinal)")
-        values |= {"activity": float(activity), "ordinal": int(ordinal)}
+        values |= _place(cursor)
     rows = connection.execute(
         f"""SELECT s.state, s.last_activity, s.ordinal FROM sessions s
             LEFT JOIN rep_sessions r ON r.org = s.org AND r.login = :login AND r.session_id = s.id
@@ -236,3 +232,14 @@ def page(
     rows = rows[:limit]
     following = f"{rows[-1]['last_activity']!r}:{rows[-1]['ordinal']}" if more else None
     return Page(tuple(Session.model_validate_json(row["state"]) for row in rows), following)
+
+
+def _place(cursor: str) -> dict[str, float | int]:
+    activity, _, ordinal = cursor.partition(":")
+    try:
+        place: dict[str, float | int] = {"activity": float(activity), "ordinal": int(ordinal)}
+    except ValueError as wrong:
+        raise BadCursor(cursor) from wrong
+    if place["ordinal"] > 2**63 - 1 or place["ordinal"] < 0:  # more than SQLite counts
+        raise BadCursor(cursor)
+    return place

@@ -28,7 +28,7 @@ from adapters.envelope import (
     TextPart,
 )
 from gateway.app import Gateway
-from gateway.brokers.contract import Answer, Caller, Line
+from gateway.brokers.contract import Answer, Caller, Directory, Line
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.config import Channel
 from gateway.demo import cast
@@ -88,6 +88,11 @@ class Desk:
     def later(self, seconds: float) -> None:
         """Time goes by."""
         self.now += timedelta(seconds=seconds)
+
+    @property
+    def directory(self) -> Directory:
+        """Who is who, as the API is given it."""
+        return self._gateway.directory
 
     def caller(self, login: str) -> Caller:
         """Somebody of the demo's cast."""

@@ -58,7 +58,7 @@ class Directory(ConfigDirectory):
     """From the config; a test may revoke a token."""
 
     def __init__(self, loaded: config.Loaded) -> None:
-        super().__init__(loaded.config, loaded.orgs)
+        super().__init__(loaded.config, loaded.orgs, loaded.channels)
         self.revoked: set[str] = set()
 
     def caller_of(self, token: str, now: datetime) -> Caller | None:

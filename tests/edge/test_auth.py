@@ -12,7 +12,7 @@ from gateway.brokers.contract import Caller
 from gateway.edge.auth import Doorkeeper
 from gateway.edge.limits import Rate
 from gateway.edge.problems import Problem
-from gateway.session.model import Login, OrgSettings, Rep
+from gateway.session.model import ChannelFacts, Login, OrgSettings, Queue, Rep
 from tests.edge.conftest import Site
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -81,6 +81,12 @@ class _OneToken:
         return Caller(login=Login("ana"), org="acme", name="Ana") if token in ("good", "other") else None
 
     def rep(self, org: str, login: str) -> Rep | None:
+        return None
+
+    def queue(self, org: str, id: str) -> Queue | None:
+        return None
+
+    def channel(self, org: str, id: str) -> ChannelFacts | None:
         return None
 
     def settings(self, org: str) -> OrgSettings:

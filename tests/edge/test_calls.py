@@ -192,8 +192,9 @@ async def test_an_invitation_is_shown_and_accepted(site: Site) -> None:
     assert invitation | {"id": "", "created_at": "", "expires_at": ""} == {
         "id": "",
         "purpose": "invite",
-        "recipient": {"type": "agent", "id": "ben"},
+        "recipient": {"type": "agent", "id": "ben", "name": "Ben"},
         "from": "ana",
+        "from_name": "Ana",
         "status": "open",
         "created_at": "",
         "expires_at": "",

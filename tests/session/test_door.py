@@ -13,6 +13,7 @@ from gateway.session.audience import (
     as_seen_by,
     audiences_of_session,
     audiences_of_signal,
+    e1_sight,
     may_command,
     may_see,
 )
@@ -20,7 +21,7 @@ from gateway.session.decide import BY_PEOPLE, RULES, TIMERS, decide
 from gateway.session.decision import Decision, Refusal
 from gateway.session.door import e2_fingerprint, e2_same_command, e4_whole
 from gateway.session.draft import Draft
-from gateway.session.model import Login, Presence, Visibility
+from gateway.session.model import Login, Presence, Session, Visibility
 from gateway.session.outward import PublicEntry, outgoing_for
 from gateway.session.refusals import CODES, e3_refuse
 from gateway.session.replay import State, replay, state_of
@@ -45,7 +46,7 @@ def test_E1_another_orgs_rep_finds_no_session(login: str) -> None:
 
 def test_E1_every_command_of_people_carries_who_asks() -> None:
     carry = {kind for kind in RULES if "by" in vars(kind)["__pydantic_fields__"]}
-    assert carry - {c.RepConnected, c.RepDisconnected} == set(BY_PEOPLE)
+    assert carry - {c.RepConnected, c.RepDisconnected, c.RepUnavailable} == set(BY_PEOPLE)
 
 
 def test_E1_who_may_see_a_session() -> None:
@@ -91,15 +92,18 @@ def test_E1_events_go_to_those_who_may_see_and_to_those_who_could_before() -> No
     assert audiences_of_signal(play.told("invitation_received")[0]) == {"rep:ben"}
 
 
+def seen_by(play: Play, login: str) -> Session:
+    """The session as this rep may see it."""
+    sight = e1_sight(play.session, login, login == "sam", ())
+    return as_seen_by(play.session, sight, login, login == "sam", play.world.settings)
+
+
 def test_C8_who_declined_is_shown_to_the_inviter_alone() -> None:
     play = conference("ana", "ben")
     id = play.invite("ana", queue("billing"))
     play.ok(c.DeclineInvitation(by=Login("cleo"), invitation_id=id))
-    shown = {
-        login: as_seen_by(play.session, login, login == "sam", play.world.settings).invitations[0].declined
-        for login in ("ana", "ben", "cleo", "sam")
-    }
-    assert shown == {"ana": ("cleo",), "ben": (), "cleo": ("cleo",), "sam": ("cleo",)}
+    shown = {login: [i.declined for i in seen_by(play, login).invitations] for login in ("ana", "ben", "cleo", "dora", "sam")}
+    assert shown == {"ana": [("cleo",)], "ben": [()], "cleo": [], "dora": [()], "sam": [("cleo",)]}
 
 
 # ---------------------------------------------------------------------------------------------------- E2

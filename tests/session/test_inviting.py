@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from gateway.session import commands as c
-from gateway.session.audience import c10_page, visible_to
+from gateway.session.audience import as_seen_by, c10_reads, c10_shown, e1_sight
 from gateway.session.decide import decide
 from gateway.session.decision import Decision, Refusal
 from gateway.session.inviting import c1_one_recipient
 from gateway.session.membership import ASKED_KEPT, newest
 from gateway.session.model import (
     ClosedInvitation,
+    Entry,
+    EntryKind,
     FlowDefinition,
     FlowRule,
     InvitationId,
@@ -60,15 +62,19 @@ def withdraw(by: str, id: str) -> c.WithdrawInvitation:
     ],
 )
 def test_C1_anything_but_one_recipient_is_invalid_input(raw: Any) -> None:
-    refusal = c1_one_recipient(raw)
-    assert isinstance(refusal, Refusal)
-    assert refusal.code == "invalid_input"
+    with pytest.raises(ValidationError):
+        TypeAdapter(Annotated[Recipient, BeforeValidator(c1_one_recipient)]).validate_python(raw)
     with pytest.raises(ValidationError):
         c.Invite(by=Login("ana"), recipient=raw)
 
 
+def test_C1_a_list_is_told_what_to_do_instead() -> None:
+    with pytest.raises(ValueError, match="invite several reps by several requests"):
+        c1_one_recipient([{"type": "agent", "id": "ben"}, {"type": "agent", "id": "cleo"}])
+
+
 def test_C1_one_recipient_is_read() -> None:
-    assert c1_one_recipient({"type": "queue", "id": "support"}) == queue("support")
+    assert c1_one_recipient({"type": "queue", "id": "support"}) == {"type": "queue", "id": "support"}
 
 
 def test_C1_several_reps_are_invited_by_several_requests() -> None:
@@ -95,7 +101,7 @@ def test_C2_an_agent_alone_is_asked() -> None:
     assert signal.data["from"] == {"id": "ana", "name": "Ana"}
     entry = play.entry("invited")
     assert entry.visibility is Visibility.reps
-    assert entry.details["recipient"] == {"type": "agent", "id": "ben"}
+    assert entry.details["recipient"] == {"type": "agent", "id": "ben", "name": "Ben"}
     assert play.notices() == ["Ana has joined the conversation."], "the customer isn't told of requests"
 
 
@@ -303,6 +309,16 @@ def test_C6_one_open_request_for_a_rep() -> None:
     play.invite("ana", agent("cleo"))
 
 
+@pytest.mark.parametrize("by_name", [True, False], ids=["by_name", "by_another_queue"])
+def test_C6_a_queue_of_which_all_are_asked_already_says_so(by_name: bool) -> None:
+    play = active()
+    play.world.go(Presence.away, "dora")
+    play.world.queues["back"] = play.world.queues["billing"].model_copy(update={"id": "back", "name": "Back office"})
+    play.invite("ana", agent("cleo") if by_name else queue("back"))
+    refusal = play.refused(ask("ana", queue("billing")), "invitation_pending")
+    assert "Cleo has an open request" in refusal.sentence
+
+
 def test_C6_not_in_a_session_that_is_not_active() -> None:
     play = Play()
     play.customer()
@@ -452,25 +468,57 @@ def test_C9_the_requests_of_a_rep_who_leaves_are_withdrawn() -> None:
 # --------------------------------------------------------------------------------------------------- C10
 
 
-def test_C10_a_joiner_sees_what_was_said_before_newest_first_in_pages() -> None:
+def readable(play: Play, login: str) -> list[Entry]:
+    """What this rep may read."""
+    sight = e1_sight(play.session, login, login == "sam", ())
+    return [e for e in play.entries if c10_reads(e, sight, play.session, login, login == "sam", play.world.settings)]
+
+
+def test_C10_a_joiner_reads_all_that_was_said_before() -> None:
     play = active()
     for n in range(25):
         play.customer(f"line {n}")
     play.ok(c.RaiseFlag(by=Login("ana"), text="help"))
     play.join("ben")
-    seen = [e for e in play.entries if visible_to(e, play.session, "ben", False, play.world.settings)]
-    assert len(seen) == len(play.entries) - 1, "all but the flag"
-    newest_page = c10_page(seen, 10)
-    assert newest_page.entries == tuple(seen[-10:])
-    assert newest_page.remaining == len(seen) - 10
-    pages, page = [newest_page], newest_page
-    while page.before is not None:
-        page = c10_page(seen, 10, page.before)
-        pages.insert(0, page)
-    assert [e for p in pages for e in p.entries] == seen
-    assert page.remaining == 0
+    flag = play.entry("flag_raised")
+    assert readable(play, "ben") == [e for e in play.entries if e is not flag]
 
 
-def test_C10_a_page_of_nothing() -> None:
-    assert c10_page([], 10).entries == ()
-    assert c10_page([], 10).before is None
+@pytest.mark.parametrize("recipient", [agent("ben"), queue("support")], ids=["agent", "queue"])
+def test_C10_who_is_asked_in_reads_the_card_and_no_transcript(recipient: Recipient) -> None:
+    play = active()
+    play.customer("first")
+    play.ok(c.Invite(by=Login("ana"), recipient=agent("cleo"), note="for Cleo"))
+    play.customer("latest")
+    play.ok(c.Invite(by=Login("ana"), recipient=recipient, note="for Ben"))
+    assert [e.text for e in readable(play, "ben")] == ["latest"]
+    sight = e1_sight(play.session, "ben", False, ())
+    (line,) = (c10_shown(e, sight) for e in readable(play, "ben"))
+    assert (line.sender.id, line.sender.name) == ("", "Kim") if line.sender else False
+    seen = as_seen_by(play.session, sight, "ben", False, play.world.settings)
+    assert [(i.note, i.asked) for i in seen.invitations] == [("for Ben", ("ben",))]
+    assert [p.role for p in seen.participants] == [Role.end_user]
+    assert (seen.end_user.name, seen.end_user.id, seen.channel_id) == ("Kim", "", play.session.channel_id)
+    assert "+4940123" not in repr(seen), "the address"
+    assert "cleo" not in repr(seen)
+    play.say("ana", "the answer")
+    assert [e.text for e in readable(play, "ben")] == ["the answer"], "the latest of either side"
+
+
+def test_C10_who_has_left_reads_what_was_said_until_then() -> None:
+    play = conference("ana", "ben")
+    play.ok(c.Leave(by=Login("ben")))
+    until = len(play.entries)
+    play.customer("not for Ben")
+    assert readable(play, "ben") == play.entries[:until]
+    play.join("ben")
+    assert readable(play, "ben") == play.entries, "back in"
+
+
+def test_C10_who_handed_it_over_reads_the_handing_over() -> None:
+    play = active()
+    play.accept("ben", play.invite("ana", agent("ben"), purpose="transfer"))
+    until = len(play.entries)
+    play.customer("not for Ana")
+    assert readable(play, "ana") == play.entries[:until]
+    assert readable(play, "ana")[-2].kind is EntryKind.transferred

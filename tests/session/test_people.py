@@ -1,23 +1,160 @@
-"""P1 to P6: who may be here."""
+"""P1 to P6, T6, R7, R8: who may be here, and whether they still are."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import pytest
 
 from gateway.session import commands as c
 from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
-from gateway.session.model import Login, Presence, Purpose, RecipientType
+from gateway.session.model import Login, Presence, Purpose, Recipient, RecipientType
 from gateway.session.people import p6_limit
 from tests.session.world import OTHERS, Play, World, active, agent, conference, flow, queue
 
 
 @pytest.mark.parametrize("recipient", [agent("ben"), queue("billing"), flow("escalate"), OTHERS], ids=lambda r: r.type.value)
-@pytest.mark.parametrize("purpose", ["invite", "transfer"])
-def test_P1_the_standard_edition_refuses_every_conference_request(recipient, purpose) -> None:  # type: ignore[no-untyped-def]
+def test_P1_the_standard_edition_refuses_every_conference_request(recipient: Recipient) -> None:
     play = active()
     play.world.set_channel(edition="standard")
-    play.refused(c.Invite(by=Login("ana"), recipient=recipient, purpose=purpose), "conferencing_not_supported")
+    play.refused(c.Invite(by=Login("ana"), recipient=recipient), "conferencing_not_supported")
+
+
+@pytest.mark.parametrize("recipient", [agent("ben"), queue("billing"), flow("escalate")], ids=lambda r: r.type.value)
+@pytest.mark.parametrize("edition", ["enhanced", "standard"])
+@pytest.mark.parametrize("limit", [1, 6])
+def test_T6_the_only_rep_hands_over_on_every_edition_and_needs_no_seat(recipient: Recipient, edition: str, limit: int) -> None:
+    play = active()
+    play.world.set_channel(edition=edition, max_conference_participants=limit)
+    id = play.invite("ana", recipient, purpose="transfer")
+    taker = play.session.invitations[0].waits_for[0]
+    play.accept(taker, id)
+    assert play.reps == [taker]
+    assert not play.session.conferenced, "a swap is no conference"
+
+
+def test_T6_in_a_conference_a_transfer_is_a_request_as_any_other() -> None:
+    play = conference("ana", "ben")
+    play.world.set(conference_limit=2)
+    play.refused(c.Invite(by=Login("ana"), recipient=agent("cleo"), purpose="transfer"), "participant_limit_reached")
+    play.world.set_channel(edition="standard")
+    play.refused(c.Invite(by=Login("ana"), recipient=agent("cleo"), purpose="transfer"), "conferencing_not_supported")
+
+
+def test_P6_the_only_reps_transfer_takes_no_seat_from_others() -> None:
+    play = active()
+    play.world.set(conference_limit=2)
+    transfer = play.invite("ana", agent("cleo"), purpose="transfer")
+    play.join("ben")
+    play.accept("cleo", transfer)
+    assert play.reps == ["ben", "cleo"]
+
+
+def test_P6_where_one_rep_is_the_limit_the_refusal_says_what_works() -> None:
+    play = active()
+    play.world.set_channel(max_conference_participants=1)
+    refusal = play.refused(c.Invite(by=Login("ana"), recipient=agent("ben")), "participant_limit_reached")
+    assert "transfer it" in refusal.sentence
+
+
+# -------------------------------------------------------------------------------------------------------- R
+
+
+@pytest.mark.parametrize("away", [Presence.away, Presence.offline, Presence.online_voice, Presence.busy])
+def test_R7_an_offer_goes_to_the_next_at_once_when_the_rep_goes_away(away: Presence) -> None:
+    play = Play()
+    play.customer()
+    offer = play.session.offer
+    assert offer is not None
+    play.world.go(away, offer.rep)
+    play.ok(c.RepUnavailable(by=offer.rep))
+    assert play.told("work_withdrawn")[0].data == {"reason": "unavailable"}
+    assert play.session.offer is not None
+    assert play.session.offer.rep != offer.rep
+
+
+def test_R7_nobody_else_is_there_the_session_waits_and_is_offered_again_on_return() -> None:
+    play = Play()
+    play.world.go(Presence.away, "ben", "cleo")
+    play.customer()
+    play.world.go(Presence.offline, "ana")
+    play.ok(c.RepUnavailable(by=Login("ana")))
+    assert play.session.offer is None
+    play.world.go(Presence.online, "ana")
+    play.ok(c.Route(became_free=Login("ana")))
+    assert play.session.offer is not None
+
+
+def test_R7_an_agents_request_is_withdrawn_and_the_inviter_is_told_who_went() -> None:
+    play = active()
+    id = play.invite("ana", agent("ben"))
+    play.world.go(Presence.away, "ben")
+    play.ok(c.RepUnavailable(by=Login("ben")))
+    assert not play.session.invitations
+    assert play.entry("invitation_withdrawn").details["reason"] == "unavailable"
+    (to_inviter,) = play.told("invitation_unavailable")
+    assert (to_inviter.to, to_inviter.data) == (("ana",), {"invitation_id": id, "by": {"id": "ben", "name": "Ben"}})
+    (to_ben,) = play.told("invitation_closed")
+    assert (to_ben.to, to_ben.data["reason"]) == (("ben",), "unavailable")
+    play.refused(c.AcceptInvitation(by=Login("ben"), invitation_id=id), "invitation_closed")
+    play.world.go(Presence.online, "ben")
+    play.invite("ana", agent("ben"))
+
+
+def test_R7_a_queues_request_goes_on_with_the_others() -> None:
+    play = active()
+    id = play.invite("ana", queue("support"))
+    assert play.session.invitations[0].waits_for == ("ben", "cleo")
+    play.world.go(Presence.away, "ben")
+    play.ok(c.RepUnavailable(by=Login("ben")))
+    assert list(play.session.invitations[0].waits_for) == ["cleo"]
+    assert not play.told("invitation_unavailable"), "there is somebody to wait for"
+    play.refused(c.AcceptInvitation(by=Login("ben"), invitation_id=id), "invitation_closed")
+    play.world.go(Presence.away, "cleo")
+    play.ok(c.RepUnavailable(by=Login("cleo")))
+    assert not play.session.invitations
+    assert play.told("invitation_unavailable")
+
+
+def test_R7_of_a_request_that_one_declined_and_the_other_cannot_answer_the_inviter_hears() -> None:
+    play = active()
+    id = play.invite("ana", queue("support"))
+    play.world.go(Presence.away, "ben")
+    play.ok(c.RepUnavailable(by=Login("ben")))
+    play.ok(c.DeclineInvitation(by=Login("cleo"), invitation_id=id))
+    assert play.told("invitation_declined")
+    assert not play.session.invitations
+
+
+def test_R7_who_is_in_the_session_stays() -> None:
+    play = conference("ana", "ben")
+    before = play.session
+    play.world.go(Presence.away, "ben")
+    play.ok(c.RepUnavailable(by=Login("ben")))
+    assert play.session is before
+
+
+@pytest.mark.parametrize("purpose", ["invite", "transfer"])
+def test_R8_capacity_is_judged_again_on_acceptance(purpose: Literal["invite", "transfer"]) -> None:
+    play = active()
+    id = play.invite("ana", agent("ben"), purpose=purpose)
+    play.world.other_load["ben"] = play.world.people["ben"].capacity
+    play.refused(c.AcceptInvitation(by=Login("ben"), invitation_id=id), "recipient_at_capacity")
+    play.world.other_load["ben"] -= 1
+    play.accept("ben", id)
+
+
+def test_R8_offered_work_is_judged_again_and_its_own_share_is_not_counted_twice() -> None:
+    play = Play()
+    play.world.set_rep("ana", capacity=1)
+    play.customer()
+    assert play.session.offer is not None
+    assert play.session.offer.rep == "ana"
+    play.world.other_load["ana"] = 1  # accepted an invitation elsewhere meanwhile
+    play.refused(c.AcceptWork(by=Login("ana")), "recipient_at_capacity")
+    play.world.other_load["ana"] = 0
+    play.ok(c.AcceptWork(by=Login("ana")))
 
 
 def test_P1_the_standard_edition_relays_messages() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -21,10 +22,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from adapters.envelope import Address, Author, ChannelId, EndUser, InboundDeletion
 from gateway.session import commands as c
-from gateway.session.audience import audiences_of_entry, audiences_of_session, may_see, visible_to
+from gateway.session.audience import as_seen_by, audiences_of_entry, audiences_of_session, e1_sight, may_see, visible_to
 from gateway.session.decide import decide
 from gateway.session.decision import Decision, Refusal
 from gateway.session.destinations import Page, t3_destinations
+from gateway.session.inviting import c6_could_ask
 from gateway.session.model import (
     Entry,
     EntryKind,
@@ -259,7 +261,8 @@ class Conference(RuleBasedStateMachine):
         if isinstance(outcome, Decision):
             assert outcome.invitation is not None
             assert recipient.type is not RecipientType.others
-            assert self.play.world.channel.edition == "enhanced"
+            alone = self.play.reps == [by] and purpose == "transfer"
+            assert self.play.world.channel.edition == "enhanced" or alone, "P1, T6"
             self.invitations.append(outcome.invitation.id)
 
     @precondition(active)
@@ -387,7 +390,7 @@ class Conference(RuleBasedStateMachine):
         login = Login([*REPS, "u-sam", "u-robo"][dice % 8])
         self.play.world.go(Presence(status), login)
         self.play.world.other_load[login] = load
-        self.do(c.Route(became_free=login) if status == "online" else c.Route())
+        self.do(c.Route(became_free=login) if status == "online" else c.RepUnavailable(by=login))
 
     @precondition(alive)
     @rule(seconds=st.sampled_from([0, 1, 3, 3, 11, 31, 46, 61, 125, 601]), dice=anyone)
@@ -417,6 +420,30 @@ class Conference(RuleBasedStateMachine):
         if isinstance(page, Page):
             shown = {one.id for one in page.items}
             assert not shown & {by, "u-fay", *(p.id for p in self.play.session.reps)}
+
+    @precondition(active)
+    @rule(dice=anyone, purpose=purposes)
+    def the_list_and_the_request_agree(self, dice: int, purpose: Literal["invite", "transfer"]) -> None:
+        """T3: what the list offers is granted, what it gives a reason for is refused by it, what it doesn't show is refused."""
+        by, facts = self.insider(dice), self.play.facts()
+        everyone: dict[RecipientType, Iterable[str]] = {
+            RecipientType.agent: self.play.world.people,
+            RecipientType.queue: self.play.world.queues,
+            RecipientType.flow: self.play.world.flows,
+        }
+        could = c6_could_ask(self.play.session, by, Purpose(purpose), facts.settings, facts.channel)
+        for type, ids in everyone.items():
+            page = t3_destinations(self.play.session, facts, by, purpose=Purpose(purpose), type=type, limit=100)
+            shown = {one.id: one for one in page.items} if isinstance(page, Page) else {}
+            for id in ids:
+                asking = c.Invite(by=by, recipient=Recipient(type=type, id=id), purpose=purpose)
+                outcome = decide(self.play.session, asking, facts)
+                if id in shown and shown[id].code is None:
+                    assert isinstance(outcome, Decision)
+                    assert could is None, "the button is offered whenever something can be asked"
+                else:
+                    assert isinstance(outcome, Refusal)
+                    assert id not in shown or (outcome.code, outcome.sentence) == (shown[id].code, shown[id].reason)
 
     # -------------------------------------------------------------------------------------- what must hold
 
@@ -457,7 +484,8 @@ class Conference(RuleBasedStateMachine):
 
     def requests_are_in_order(self, session: Session) -> None:
         limit = p6_limit(self.play.world.settings, self.play.world.channel)
-        assert len(session.reps) + len(session.invitations) <= limit, "P6"
+        coming = [i for i in session.invitations if i.purpose is Purpose.invite]
+        assert len(session.reps) + len(coming) <= limit, "P6"
         if session.status is not Status.active:
             assert not session.invitations
         waiting = [login for invitation in session.invitations for login in invitation.waits_for]
@@ -467,6 +495,8 @@ class Conference(RuleBasedStateMachine):
         assert not {i.id for i in session.invitations} & session.closed_invitations.keys()
         if session.offer is not None:
             assert session.status is Status.waiting
+        answering = waiting + ([session.offer.rep] if session.offer else [])
+        assert all(self.play.world.presence[login].status is Presence.online for login in answering), "R7"
         if session.flag is not None:
             assert session.has_rep(session.flag.raised_by)
             assert session.status is not Status.ended
@@ -504,6 +534,30 @@ class Conference(RuleBasedStateMachine):
         assert INTERNAL not in repr(public)
         for entry in self.apart:
             self.only_for_supervisors(entry, session)
+        self.who_sees_less_learns_less(REPS[self.steps % len(REPS)], session)
+
+    def who_sees_less_learns_less(self, login: str, session: Session) -> None:
+        """E1, C10: but for who is in or is offered it, nothing of its people, counts and requests."""
+        sight = e1_sight(session, login, False, ())
+        offered = session.offer is not None and session.offer.rep == login
+        assert sight.whole == (session.has_rep(login) or offered)
+        assert sight.asked == (not sight.whole and any(login in i.waits_for for i in session.invitations))
+        assert (sight.until > 0) == (login in session.been_in and not sight.whole)
+        seen = as_seen_by(session, sight, login, False, self.play.world.settings)
+        assert e1_sight(seen, login, False, ()) == sight, "seen twice it is the same"
+        if sight.whole:
+            return
+        told = repr(seen)
+        assert SECRET not in told
+        assert {p.role for p in seen.participants} <= {Role.end_user}
+        assert all(i.asked == (login,) for i in seen.invitations)
+        notes = {i.note for i in session.invitations if login in i.waits_for}
+        assert {i.note for i in seen.invitations} == notes
+        assert told.count(INTERNAL) == len([note for note in notes if note])
+        others = {other for other in REPS if other != login} - {i.inviter for i in seen.invitations}
+        assert not any(f"'{other}'" in told for other in others - {str(i.recipient.id) for i in seen.invitations})
+        readable = [e.number for e in self.play.entries if sight.reads(e.number)]
+        assert all(number <= sight.until or number == session.last_message for number in readable)
 
     def only_for_supervisors(self, entry: Entry, session: Session) -> None:
         settings_ = self.play.world.settings
@@ -512,8 +566,8 @@ class Conference(RuleBasedStateMachine):
             sees = visible_to(entry, session, login, False, settings_)
             lets = settings_.flags_visible_to_reps and login in session.been_in
             assert sees == (entry.details["raised_by"] == login or lets)
-            assert sees == (f"rep:{login}" in told)
-            if may_see(session, login, False, ()):
+            assert sees or f"rep:{login}" not in told
+            if may_see(session, login, False, ()) and login not in session.left:
                 assert f"rep:{login}" in audiences_of_session(session)
 
     def the_customer_was_told_the_truth(self, session: Session) -> None:
@@ -550,7 +604,7 @@ class Conference(RuleBasedStateMachine):
 
 REACHED = {
     *("AcceptWork", "SayToCustomer", "Invite", "AcceptInvitation", "DeclineInvitation", "WithdrawInvitation", "Leave", "End"),
-    *("RaiseFlag", "Whisper", "LowerFlag", "RepDisconnected", "RepConnected", "Route", "TimerFired"),
+    *("RaiseFlag", "Whisper", "LowerFlag", "RepDisconnected", "RepConnected", "Route", "RepUnavailable", "TimerFired"),
     *("invitation_already_taken", "invitation_pending", "participant_limit_reached", "recipient_type_not_allowed"),
     *("last_rep_must_end", "already_participant", "not_a_participant", "session_not_active"),
 }

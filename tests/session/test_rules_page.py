@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -22,6 +23,18 @@ def test_every_rule_has_a_text_a_function_and_a_test(rule: str) -> None:
     assert re.search(rf"^### {rule} ", PAGE.read_text(), re.MULTILINE)
     assert any(number == rule for number, _, _ in rules_page.code())
     assert any(number == rule for number, _, _ in rules_page.tests())
+
+
+def test_every_rule_function_is_run_by_the_product() -> None:
+    """A rule that nothing calls holds nothing, whatever its tests say."""
+    used: set[str] = set()
+    for path in (ROOT / "gateway").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Name):
+                used.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                used.add(node.attr)
+    assert [f"{module}.{name}" for _, module, name in rules_page.code() if name not in used] == []
 
 
 def test_there_are_no_rules_that_the_page_does_not_know() -> None:

@@ -20,7 +20,7 @@ from adapters.envelope import (
     TextPart,
 )
 from gateway.session import commands as c
-from gateway.session.audience import as_seen_by, audiences_of_entry, visible_to
+from gateway.session.audience import as_seen_by, audiences_of_entry, e1_sight, visible_to
 from gateway.session.decision import Decision, Refusal
 from gateway.session.model import Entry, EntryKind, Login, Status, Visibility
 from gateway.session.outward import PublicEntry, outgoing_for
@@ -360,7 +360,8 @@ def test_M4_other_reps_see_nothing_of_it_unless_the_org_wants() -> None:
     assert len(apart) == 2
     for login, supervisor, sees in (("ana", False, True), ("sam", True, True), ("ben", False, False)):
         assert all(visible_to(e, play.session, login, supervisor, settings) is sees for e in apart)
-        assert (as_seen_by(play.session, login, supervisor, settings).flag is not None) is sees
+        sight = e1_sight(play.session, login, supervisor, ())
+        assert (as_seen_by(play.session, sight, login, supervisor, settings).flag is not None) is sees
     open_settings = settings.model_copy(update={"flags_visible_to_reps": True})
     assert all(visible_to(e, play.session, "ben", False, open_settings) for e in apart)
     assert not any(visible_to(e, play.session, "dora", False, open_settings) for e in apart), "who never was in it"

@@ -47,7 +47,7 @@ def test_T1_the_taker_joins_and_the_giver_leaves_in_one_step() -> None:
     transferred = play.entry("transferred")
     assert transferred.details == {
         "invitation_id": id,
-        "recipient": {"type": "agent", "id": "ben"},
+        "recipient": {"type": "agent", "id": "ben", "name": "Ben"},
         "from": {"role": "rep", "id": "ana", "name": "Ana"},
         "to": {"role": "rep", "id": "ben", "name": "Ben"},
     }

@@ -17,7 +17,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from gateway.brokers.contract import Broker, Caller, Directory
 from gateway.edge.api.shapes import Shape
 from gateway.session.decision import Refusal
-from gateway.session.model import OrgSettings
 from gateway.session.wording import says_something
 
 B = TypeVar("B", bound="Asked")
@@ -84,11 +83,6 @@ class Ask(Generic[B, Q]):
     def session_id(self) -> str:
         """Of the path."""
         return self.path["session_id"]
-
-    @property
-    def settings(self) -> OrgSettings:
-        """Of the caller's org."""
-        return self.directory.settings(self.caller.org)
 
 
 Handler = Callable[[Ask[Any, Any]], Awaitable[Shape | Refusal | None]]

@@ -9,27 +9,32 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, Field
 
 from adapters.envelope import Value
-from gateway.brokers.contract import Caller, DeliveryState, Event, Line
+from gateway.brokers.contract import Caller, DeliveryState, Directory, Event, Line
 from gateway.edge.api.entry_shapes import delivery_of, entry_of
 from gateway.edge.api.shapes import Shape, Time, invitation_of, rfc3339, session_of
-from gateway.session.model import Invitation, OrgSettings, Session
+from gateway.session.model import Invitation, Session
 
 V = TypeVar("V", bound=Value)
-Reader = Callable[[Any, Caller, OrgSettings], Shape]
+Reader = Callable[[Any, Caller, Directory], Shape]
 
 
 class EventShape(Shape):
     """A frame. More types may come: pass over those that you don't know. `data` by type:
 
     - `entry`: `{entry}`, a new line of a transcript
-    - `session`: `{session}`, which has changed; when it no longer concerns the caller, a list may forget it
+    - `session`: `{session}`, which has changed, as the caller may see it now (`access`)
+    - `session_gone`: `{}`; the caller sees nothing of it any more: a list forgets it
     - `delivery`: `{number, delivery}`, how the entry of that number fares now
     - `media`: `{number, media_id, state, url, mime_type, size_bytes, name, reason}`, a file of that entry
     - `typing`: `{who: {role, id, name}, on}`
     - `presence`: `{login, status}`
-    - `work_offered`: `{queue, expires_at}`; `work_withdrawn`: `{reason}`: `accepted`, `declined`, `lapsed`, `ended`, `unavailable`, `handed_over` (another app answers now)
-    - `invitation_received`: `{invitation, from: {id, name}}`; `invitation_closed`: `{invitation_id, reason}`: `taken`, `withdrawn`, `expired`, `ended`, `declined`, `accepted`
-    - `invitation_declined`: `{invitation_id, by: {id, name}, all}` and `invitation_expired`: `{invitation_id}`, to the inviter alone
+    - `work_offered`: `{queue, queue_name, expires_at}`; `work_withdrawn`: `{reason}`: `accepted`, `declined`, `lapsed`, `ended`, `unavailable`, `handed_over` (another app answers now)
+    - `invitation_received`: `{invitation, from: {id, name}}`; `invitation_closed`, to those asked: `{invitation_id, reason, from: {id, name}, customer: {name}}`,
+      with the reason `taken`, `withdrawn`, `expired`, `ended`, `declined`, `accepted` or `unavailable` (they went away)
+    - to the inviter alone: `invitation_declined`: `{invitation_id, by: {id, name}, all}`; `invitation_expired`: `{invitation_id}`;
+      `invitation_unavailable`: `{invitation_id, by: {id, name}}`, who went away, so that nobody is asked any more
+
+    Rights are judged when the event is read out, also of what happened before: what the caller may no longer see isn't told.
     """
 
     type: str
@@ -41,21 +46,21 @@ class EventShape(Shape):
 
 # Members that are values of ours, whether the broker gives them as such or as it stored them.
 _READERS: Final[Mapping[str, Reader]] = {
-    "entry": lambda given, caller, settings: entry_of(_value(Line, given)),
-    "session": lambda given, caller, settings: session_of(_value(Session, given), caller, settings),
-    "invitation": lambda given, caller, settings: invitation_of(_value(Invitation, given), caller),
+    "entry": lambda given, caller, directory: entry_of(_value(Line, given)),
+    "session": lambda given, caller, directory: session_of(_value(Session, given), caller, directory),
+    "invitation": lambda given, caller, directory: invitation_of(_value(Invitation, given), caller, directory),
 }
 
 
-def event_of(event: Event, caller: Caller, settings: OrgSettings) -> EventShape:
+def event_of(event: Event, caller: Caller, directory: Directory) -> EventShape:
     """The event as a frame."""
-    data = {name: _member(name, value, caller, settings) for name, value in event.data.items()}
+    data = {name: _member(name, value, caller, directory) for name, value in event.data.items()}
     return EventShape(type=event.type, id=event.number, session_id=event.session_id, at=event.at, data=data)
 
 
-def _member(name: str, value: Any, caller: Caller, settings: OrgSettings) -> Any:
+def _member(name: str, value: Any, caller: Caller, directory: Directory) -> Any:
     if name in _READERS and value is not None:
-        return _READERS[name](value, caller, settings).model_dump(mode="json", by_alias=True)
+        return _READERS[name](value, caller, directory).model_dump(mode="json", by_alias=True)
     if name == "delivery" and isinstance(value, list | tuple):
         return [delivery_of(_value(DeliveryState, one)).model_dump(mode="json") for one in value]
     if isinstance(value, datetime):

@@ -41,7 +41,7 @@ async def raise_flag(ask: Ask[FlagBody, Nothing]) -> EntryShape | Refusal:
 async def lower_flag(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
     """By the rep who raised it, or a supervisor."""
     answer = await ask.broker.command(ask.caller, ask.session_id, LowerFlag(by=ask.caller.login), key=ask.key)
-    return answer if isinstance(answer, Refusal) else session_of(answer.session, ask.caller, ask.settings)
+    return answer if isinstance(answer, Refusal) else session_of(answer.session, ask.caller, ask.directory)
 
 
 @call(

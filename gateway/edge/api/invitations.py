@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from gateway.brokers.contract import Answer
 from gateway.edge.api.call import Ask, Asked, Call, Id, Nothing, Words, call
@@ -12,6 +12,7 @@ from gateway.edge.api.destinations import AskableType
 from gateway.edge.api.shapes import InvitationShape, JoinedShape, invitation_of, joined_of
 from gateway.session.commands import AcceptInvitation, Command, DeclineInvitation, Invite, WithdrawInvitation
 from gateway.session.decision import Refusal
+from gateway.session.inviting import c1_one_recipient
 from gateway.session.model import InvitationId, Recipient
 
 _ASKING: Final = (
@@ -31,7 +32,7 @@ class RecipientBody(Asked):
 class InvitationBody(Asked):
     """Whom to ask; `note` is shown to those who are asked."""
 
-    recipient: RecipientBody
+    recipient: Annotated[RecipientBody, BeforeValidator(c1_one_recipient)]
     note: Annotated[Words, Field(max_length=2_000)] | None = None
 
 
@@ -61,7 +62,7 @@ async def transfer(ask: Ask[InvitationBody, Nothing]) -> InvitationShape | Refus
 async def accept_invitation(ask: Ask[Nothing, Nothing]) -> JoinedShape | Refusal:
     """The caller is in, and may write at once (C7). Exactly one of those who were asked gets in (C2)."""
     answer = await _command(ask, AcceptInvitation(by=ask.caller.login, invitation_id=_id(ask)))
-    return answer if isinstance(answer, Refusal) else joined_of(answer, ask.caller, ask.settings)
+    return answer if isinstance(answer, Refusal) else joined_of(answer, ask.caller, ask.directory)
 
 
 @call(
@@ -95,7 +96,7 @@ async def _invitation_after(
         return answer
     if answer.invitation is None:
         raise ValueError("a request answers with its invitation")
-    return invitation_of(answer.invitation, ask.caller, answer.warning)
+    return invitation_of(answer.invitation, ask.caller, ask.directory, answer.warning)
 
 
 async def _command(ask: Ask[InvitationBody, Nothing] | Ask[Nothing, Nothing], command: Command) -> Answer | Refusal:

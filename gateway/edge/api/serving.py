@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.brokers.contract import Broker, Caller, Directory
+from gateway.brokers.contract import BadCursor, Broker, Caller, Directory
 from gateway.edge.api.call import Ask, Asked, Call, Upload
 from gateway.edge.api.reading import accepts_form, fields_of, idempotency_key, json_of, path_of, query_of, unsupported
 from gateway.edge.api.shapes import Shape
@@ -69,9 +69,7 @@ def handler_of(call: Call, desk: Desk) -> Handler:
         ask = await _ask(call, desk, request)
         try:
             outcome = await call.handler(ask)
-        except ValueError:
-            if getattr(ask.query, "cursor", None) is None:
-                raise
+        except BadCursor:
             raise invalid(Fault("/cursor", "is none that this list gave", "query")) from None
         if isinstance(outcome, Refusal):
             desk.metrics.refusals.labels(outcome.code).inc()

@@ -44,14 +44,14 @@ async def list_sessions(ask: Ask[Nothing, SessionsQuery]) -> Listing[SessionShap
     page = await ask.broker.sessions(
         ask.caller, status=asked.status, mine=asked.mine, q=asked.q, cursor=asked.cursor, limit=asked.limit
     )
-    return listing_of(page, [session_of(s, ask.caller, ask.settings) for s in page.items])
+    return listing_of(page, [session_of(s, ask.caller, ask.directory) for s in page.items])
 
 
 @call("GET", "/sessions/{session_id}", "One session", tag="sessions", answer=SessionShape)
 async def read_session(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
     """With its participants, open invitations and, for those who may know of it, its flag."""
     session = await ask.broker.session(ask.caller, ask.session_id)
-    return session if isinstance(session, Refusal) else session_of(session, ask.caller, ask.settings)
+    return session if isinstance(session, Refusal) else session_of(session, ask.caller, ask.directory)
 
 
 @call(
@@ -102,7 +102,7 @@ async def read_audit(ask: Ask[Nothing, AuditQuery]) -> Listing[AuditShape] | Ref
 
 async def _session_after(ask: Ask[Nothing, Nothing], command: Command) -> SessionShape | Refusal:
     answer: Answer | Refusal = await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
-    return answer if isinstance(answer, Refusal) else session_of(answer.session, ask.caller, ask.settings)
+    return answer if isinstance(answer, Refusal) else session_of(answer.session, ask.caller, ask.directory)
 
 
 CALLS: Final[tuple[Call, ...]] = (list_sessions, read_session, accept_work, decline_work, leave, end, read_audit)

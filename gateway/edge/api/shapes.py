@@ -11,18 +11,20 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
-from gateway.brokers.contract import Answer, AuditRecord, Caller, Destination, Page
+from gateway.brokers.contract import Answer, AuditRecord, Caller, Destination, Directory, Page
+from gateway.session.audience import Access, e1_sight
+from gateway.session.decision import Refusal
+from gateway.session.inviting import c6_could_ask
 from gateway.session.model import (
     Actor,
+    ChannelFacts,
     Flag,
     Invitation,
     InvitationStatus,
     Offer,
-    OrgSettings,
     Participant,
     Presence,
     Purpose,
-    Recipient,
     RecipientType,
     Rep,
     RepPresence,
@@ -114,6 +116,18 @@ def me_of(caller: Caller, rep: Rep | None, presence: RepPresence) -> MeShape:
     )
 
 
+def name_of_rep(directory: Directory, org: str, login: str) -> str:
+    """The public name; the login of one whom the org no longer knows."""
+    rep = directory.rep(org, login)
+    return rep.name if rep else login
+
+
+def name_of_queue(directory: Directory, org: str, id: str | None) -> str | None:
+    """What people call it; the id of one that the org no longer has."""
+    queue = directory.queue(org, id) if id is not None else None
+    return queue.name if queue else id
+
+
 class ActorShape(Shape):
     """Somebody: a rep's `id` is the login, the end user's the address on the channel."""
 
@@ -142,15 +156,17 @@ def participant_of(participant: Participant) -> ParticipantShape:
 
 
 class RecipientShape(Shape):
-    """Whom a request names: a rep's login, a queue's id, a flow's id."""
+    """Whom a request names: a rep's login, a queue's id, a flow's id; and what people call it."""
 
     type: RecipientType
     id: str
+    name: str
 
 
-def recipient_of(recipient: Recipient) -> RecipientShape:
+def recipient_of(invitation: Invitation) -> RecipientShape:
     """Whom a request names."""
-    return RecipientShape(type=recipient.type, id=recipient.id)
+    recipient = invitation.recipient
+    return RecipientShape(type=recipient.type, id=recipient.id, name=invitation.recipient_name or recipient.id)
 
 
 class InvitationShape(Shape):
@@ -161,6 +177,7 @@ class InvitationShape(Shape):
     purpose: Purpose
     recipient: RecipientShape
     from_: str = Field(alias="from", description="The login of the rep who asks.")
+    from_name: str = Field(description="Their public name.")
     status: InvitationStatus
     created_at: Time
     expires_at: Time
@@ -170,15 +187,16 @@ class InvitationShape(Shape):
     warning: str | None
 
 
-def invitation_of(invitation: Invitation, caller: Caller, warning: str | None = None) -> InvitationShape:
+def invitation_of(invitation: Invitation, caller: Caller, directory: Directory, warning: str | None = None) -> InvitationShape:
     """An invitation, with the answer's warning if it has none of its own. Who said no is for the inviter and supervisors (C8); others see
     at most themselves there."""
     told = caller.supervisor or caller.login == invitation.inviter
     return InvitationShape(
         id=invitation.id,
         purpose=invitation.purpose,
-        recipient=recipient_of(invitation.recipient),
+        recipient=recipient_of(invitation),
         from_=invitation.inviter,
+        from_name=invitation.inviter_name or name_of_rep(directory, caller.org, invitation.inviter),
         status=invitation.status,
         created_at=invitation.created_at,
         expires_at=invitation.expires_at,
@@ -193,31 +211,43 @@ class FlagShape(Shape):
     """A rep asks a supervisor for help (M4)."""
 
     raised_by: str
+    raised_by_name: str
     text: str
     raised_at: Time
 
 
-def flag_of(flag: Flag, caller: Caller, settings: OrgSettings) -> FlagShape | None:
+def flag_of(flag: Flag, caller: Caller, directory: Directory) -> FlagShape | None:
     """The flag, for those who may know of it: supervisors, the rep who raised it, other reps only where the org says so (M4)."""
-    if not (caller.supervisor or caller.login == flag.raised_by or settings.flags_visible_to_reps):
+    open_to_reps = directory.settings(caller.org).flags_visible_to_reps
+    if not (caller.supervisor or caller.login == flag.raised_by or open_to_reps):
         return None
-    return FlagShape(raised_by=flag.raised_by, text=flag.text, raised_at=flag.raised_at)
+    name = name_of_rep(directory, caller.org, flag.raised_by)
+    return FlagShape(raised_by=flag.raised_by, raised_by_name=name, text=flag.text, raised_at=flag.raised_at)
 
 
 class OfferShape(Shape):
     """Routing asks a rep to take the session, until `expires_at`."""
 
     rep: str
+    rep_name: str
     queue: str | None
+    queue_name: str | None
     offered_at: Time
     expires_at: Time
 
 
-def offer_of(offer: Offer, caller: Caller) -> OfferShape | None:
+def offer_of(offer: Offer, caller: Caller, directory: Directory) -> OfferShape | None:
     """The offer, for the rep who has it, and for supervisors."""
     if not (caller.supervisor or caller.login == offer.rep):
         return None
-    return OfferShape(rep=offer.rep, queue=offer.queue, offered_at=offer.offered_at, expires_at=offer.expires_at)
+    return OfferShape(
+        rep=offer.rep,
+        rep_name=name_of_rep(directory, caller.org, offer.rep),
+        queue=offer.queue,
+        queue_name=name_of_queue(directory, caller.org, offer.queue),
+        offered_at=offer.offered_at,
+        expires_at=offer.expires_at,
+    )
 
 
 class EndUserShape(Shape):
@@ -227,12 +257,55 @@ class EndUserShape(Shape):
     name: str
 
 
+class AllowedShape(Shape):
+    """Whether something can be asked for now; if not, the code and the sentence that a request would be refused with."""
+
+    allowed: bool
+    code: str | None
+    reason: str | None
+
+
+def allowed_of(refusal: Refusal | None) -> AllowedShape:
+    """What a refusal, or none, means for a button."""
+    return AllowedShape(
+        allowed=refusal is None, code=refusal.code if refusal else None, reason=refusal.sentence if refusal else None
+    )
+
+
+class CanShape(Shape):
+    """What the caller may ask for in the session, whomever they name: `invite` somebody in, `transfer` it."""
+
+    invite: AllowedShape
+    transfer: AllowedShape
+
+
+def can_of(session: Session, caller: Caller, directory: Directory) -> CanShape:
+    """By the very rules that judge the requests. A channel that is no longer configured takes none."""
+    channel = directory.channel(caller.org, session.channel_id) or ChannelFacts(
+        id=session.channel_id, kind=session.channel_type, org=caller.org, chat=False, gone="removed"
+    )
+    settings = directory.settings(caller.org)
+
+    def judged(purpose: Purpose) -> AllowedShape:
+        return allowed_of(c6_could_ask(session, caller.login, purpose, settings, channel))
+
+    return CanShape(invite=judged(Purpose.invite), transfer=judged(Purpose.transfer))
+
+
 class SessionShape(Shape):
-    """A messaging session. `invitations` are the open ones, `offer` is routing's to the caller, `version` grows with every change."""
+    """A messaging session. `invitations` are the open ones, `offer` is routing's to the caller, `version` grows with every change.
+
+    `access` says how much of it the caller sees: `full`; `preview`, who is asked in and hasn't answered: their request, the customer's name and the latest
+    message; `past`, who was in: the transcript until they left; `none`, in the answer to a command by which they lost it. What they don't see is
+    empty here.
+    """
 
     id: str
+    access: Access
+    can: CanShape
     channel_id: str
     channel_type: str
+    channel_title: str
     status: Status
     end_user: EndUserShape
     participants: list[ParticipantShape]
@@ -240,6 +313,7 @@ class SessionShape(Shape):
     flag: FlagShape | None
     offer: OfferShape | None
     queue: str | None
+    queue_name: str | None
     locale: str
     conferenced: bool = Field(description="Two or more reps have been in at once.")
     entry_count: int
@@ -249,19 +323,24 @@ class SessionShape(Shape):
     last_inbound_at: Time | None
 
 
-def session_of(session: Session, caller: Caller, settings: OrgSettings) -> SessionShape:
-    """The session as this caller may see it."""
+def session_of(session: Session, caller: Caller, directory: Directory) -> SessionShape:
+    """The session as this caller may see it; the broker has taken away what they may not."""
+    channel = directory.channel(caller.org, session.channel_id)
     return SessionShape(
         id=session.id,
+        access=e1_sight(session, caller.login, caller.supervisor, caller.queues).access,
+        can=can_of(session, caller, directory),
         channel_id=session.channel_id,
         channel_type=session.channel_type,
+        channel_title=channel.title if channel else session.channel_id,
         status=session.status,
         end_user=EndUserShape(id=session.end_user.id, name=session.end_user.name),
         participants=[participant_of(p) for p in session.participants],
-        invitations=[invitation_of(i, caller) for i in session.invitations],
-        flag=flag_of(session.flag, caller, settings) if session.flag else None,
-        offer=offer_of(session.offer, caller) if session.offer else None,
+        invitations=[invitation_of(i, caller, directory) for i in session.invitations],
+        flag=flag_of(session.flag, caller, directory) if session.flag else None,
+        offer=offer_of(session.offer, caller, directory) if session.offer else None,
         queue=session.queue,
+        queue_name=name_of_queue(directory, caller.org, session.queue),
         locale=session.locale,
         conferenced=session.conferenced,
         entry_count=session.entry_count,
@@ -276,7 +355,10 @@ def session_of(session: Session, caller: Caller, settings: OrgSettings) -> Sessi
 
 
 class DestinationShape(Shape):
-    """Whom a rep may ask. Agents carry `load` and `capacity`, queues `available`: how many of their reps are."""
+    """Whom a rep may ask. Agents carry `load` and `capacity`, queues `available`: how many of their reps are.
+
+    A request to one that is `allowed` would be granted now; else `code` and `reason` are those of the refusal.
+    """
 
     type: RecipientType
     id: str
@@ -285,6 +367,9 @@ class DestinationShape(Shape):
     capacity: int | None
     available: int | None
     bot: bool
+    allowed: bool
+    code: str | None
+    reason: str | None
 
 
 def destination_of(destination: Destination) -> DestinationShape:
@@ -297,6 +382,9 @@ def destination_of(destination: Destination) -> DestinationShape:
         capacity=destination.capacity,
         available=destination.available,
         bot=destination.bot,
+        allowed=destination.code is None,
+        code=destination.code,
+        reason=destination.reason,
     )
 
 
@@ -321,9 +409,9 @@ class JoinedShape(InvitationShape):
     session: SessionShape
 
 
-def joined_of(answer: Answer, caller: Caller, settings: OrgSettings) -> JoinedShape:
+def joined_of(answer: Answer, caller: Caller, directory: Directory) -> JoinedShape:
     """What an acceptance gave. Raises ValueError when the answer has no invitation."""
     if answer.invitation is None:
         raise ValueError("an acceptance answers with its invitation")
-    invitation = invitation_of(answer.invitation, caller, answer.warning)
-    return JoinedShape(**dict(invitation), session=session_of(answer.session, caller, settings))
+    invitation = invitation_of(answer.invitation, caller, directory, answer.warning)
+    return JoinedShape(**dict(invitation), session=session_of(answer.session, caller, directory))

@@ -75,10 +75,9 @@ class Stream:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _forward(self, after: int) -> None:
-        settings = self.desk.directory.settings(self.caller.org)
         events = self.desk.broker.events(self.caller, after)
         async for event in events:
-            await self._write(event_of(event, self.caller, settings).model_dump_json())
+            await self._write(event_of(event, self.caller, self.desk.directory).model_dump_json())
 
     async def _listen(self) -> None:
         async for message in self.socket:

@@ -153,6 +153,7 @@ export class Desk {
   take(event) {
     const { type, session_id: id, data } = event;
     if (type === "session") this.#put(data.session ?? data);
+    else if (type === "session_gone") this.#forget(id);
     else if (type === "entry") this.#entry(id, data.entry ?? data);
     else if (type === "delivery") this.#delivered(id, data);
     else if (type === "media") this.#refetch(id, data.number);
@@ -160,6 +161,7 @@ export class Desk {
     else if (type === "presence") this.#presence(data);
     else if (type === "invitation_declined") this.#declined(id, data);
     else if (type === "invitation_closed") this.#closed(id, data);
+    else if (type === "invitation_unavailable") this.#unavailable(id, data);
     else if (["work_offered", "work_withdrawn", "invitation_received"].includes(type)) this.#refresh(id);
   }
 
@@ -173,16 +175,24 @@ export class Desk {
       this.typing.delete(session.id);
       this.transcript(session.id).failed = null; // what was refused before may be read now
     }
+    if (known && known.access !== "full" && now.access === "full") this.#readWhole(session.id);
     this.#ring(now);
     this.#changed("sessions", ...(session.id === this.selected ? ["selection", "log"] : []));
+  }
+
+  // Of a conversation that the rep was only asked into, the page has the latest line: now all of it may be read.
+  #readWhole(id) {
+    this.transcripts.delete(id);
+    if (id === this.selected) this.#loadFirst(id, LOG_PAGE);
+    else this.warm(id);
   }
 
   #ring(session) {
     const offer = offerTo(session, this.me.login);
     const calls = [
       ...(offer ? [[`offer ${session.id} ${offer.offered_at}`, `${called(session.end_user)} is waiting`]] : []),
-      ...askedOf(session, this.me.login).map((i) => [`invitation ${i.id}`, `${this.name("agent", i.from)} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${called(session.end_user)}`]),
-      ...(this.me.supervisor && session.flag && session.flag.raised_by !== this.me.login ? [[`flag ${session.id} ${session.flag.raised_at}`, `${this.name("agent", session.flag.raised_by)} raised a flag: ${session.flag.text}`]] : []),
+      ...askedOf(session, this.me.login).map((i) => [`invitation ${i.id}`, `${i.from_name} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${called(session.end_user)}`]),
+      ...(this.me.supervisor && session.flag && session.flag.raised_by !== this.me.login ? [[`flag ${session.id} ${session.flag.raised_at}`, `${session.flag.raised_by_name} raised a flag: ${session.flag.text}`]] : []),
     ];
     for (const [key, text] of calls) {
       if (this.#rung.has(key)) continue;
@@ -287,12 +297,19 @@ export class Desk {
     this.notice(id, `${who} ${verb}${recipient}.${recipient && all === false ? " Others are still asked." : ""}`, "warn");
   }
 
-  #closed(id, { invitation_id: invitationId, reason }) {
-    const invitation = this.#invitations.get(invitationId);
-    const mine = invitation?.from === this.me.login;
-    if (reason === "taken" && !mine) this.notice(null, "Somebody else took the invitation.", "plain");
-    if (reason === "withdrawn" && !mine) this.notice(null, "The invitation was withdrawn.", "plain");
+  // Said to those who were asked, who may no longer look it up: the event names whose request about whom it was.
+  #closed(id, { reason, from, customer }) {
+    const whose = from && customer ? `${from.name}’s request about ${customer.name}` : "the request";
+    if (reason === "taken") this.notice(null, `Somebody else answered ${whose}.`, "plain");
+    if (reason === "withdrawn") this.notice(null, `${sentenceCase(whose)} was withdrawn.`, "plain");
+    if (reason === "unavailable") this.notice(null, `${sentenceCase(whose)} was withdrawn, because you aren’t online.`, "plain");
     this.#refresh(id);
+  }
+
+  #unavailable(id, { invitation_id: invitationId, by }) {
+    const invitation = this.#invitations.get(invitationId);
+    const what = invitation?.purpose === "transfer" ? "transfer" : "invitation";
+    this.notice(id, `${by.name} is no longer online: your ${what} was withdrawn. Ask somebody else.`, "warn");
   }
 
   #expired(id, entry) {
@@ -375,8 +392,8 @@ export class Desk {
     return this.names.get(`${type} ${id}`) ?? this.names.get(`agent ${id}`) ?? this.names.get(`queue ${id}`) ?? this.names.get(`flow ${id}`) ?? id;
   }
 
-  recipientName({ type, id }) {
-    return type === "agent" ? this.name(type, id) : `${TYPES[type] ?? type} ${this.name(type, id)}`;
+  recipientName({ type, id, name = this.name(type, id) }) {
+    return type === "agent" ? name : `${TYPES[type] ?? type} ${name}`;
   }
 
   #learn(type, id, name) {
@@ -556,5 +573,7 @@ export class Desk {
     this.marks.close();
   }
 }
+
+const sentenceCase = (words) => words[0].toUpperCase() + words.slice(1);
 
 export { isAside };

@@ -42,6 +42,8 @@ const ENDINGS = {
 };
 
 const LEAVINGS = { disconnected: " (connection lost)", rep_removed: " (no longer in the organisation)" };
+// Why a request was withdrawn, where it wasn't the inviter's wish.
+const WITHDRAWN = { unavailable: ": nobody asked is online any more", inviter_left: ": who asked has left", ended: "", inactive: ": the conversation is inactive" };
 
 /** A quiet line's text for an entry that is no message; null: it stands nowhere in the log. `name` gives names for ids. */
 export function lineOf(entry, name) {
@@ -57,7 +59,7 @@ export function lineOf(entry, name) {
     case "invitation_expired":
       return `No answer to the invitation of ${recipient(d, name)}`;
     case "invitation_withdrawn":
-      return `The invitation of ${recipient(d, name)} was withdrawn`;
+      return `The ${d.purpose === "transfer" ? "transfer to" : "invitation of"} ${recipient(d, name)} was withdrawn${WITHDRAWN[d.reason] ?? ""}`;
     case "transferred":
       return `${d.from?.name ?? name(d.from) ?? who} handed the conversation to ${d.to?.name ?? name(d.to) ?? recipient(d, name)}`;
     case "notice":
@@ -102,8 +104,8 @@ function handedOver(entry, { change, app, app_id, left_out }) {
 }
 
 function recipient(details, name) {
-  const { type, id } = details.recipient ?? {};
-  return type === "agent" ? name(id) : `the ${type ?? ""} ${name(id)}`;
+  const { type, id, name: called = name(id) } = details.recipient ?? {};
+  return type === "agent" ? called : `the ${type ?? ""} ${called}`;
 }
 
 function changed({ from, to, reason, from_queue: fromQueue, to_queue: toQueue }, name) {

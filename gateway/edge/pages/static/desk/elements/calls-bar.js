@@ -51,14 +51,14 @@ class CallsBar extends HTMLElement {
     const { end_user: customer } = call.session;
     const channel = channelName(call.session);
     if (call.kind === "offer") return `New conversation: ${called(customer)}, ${channel}`;
-    const asker = this.desk.name("agent", call.invitation.from);
+    const asker = call.invitation.from_name;
     return `${asker} asks you to ${call.invitation.purpose === "transfer" ? "take over" : "join"}: ${called(customer)}, ${channel}`;
   }
 
   #card(call) {
     const transfer = call.invitation?.purpose === "transfer";
     const left = Date.parse(call.expires_at) - Date.now();
-    const from = call.kind === "offer" && call.session.offer?.queue ? `Queue ${this.desk.name("queue", call.session.offer.queue)}` : null;
+    const from = call.kind === "offer" && call.session.offer?.queue ? `Queue ${call.session.offer.queue_name}` : null;
     return h(
       "li",
       { class: `call ${call.kind}`, data: { session: call.session.id } },
