@@ -34,6 +34,7 @@ ADAPTER: Final = Adapter(
                 "receipt",
                 "deletion",
                 "ended",
+                "handover",
                 "unknown",
             }
         ),

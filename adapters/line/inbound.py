@@ -24,6 +24,7 @@ from adapters.envelope import (
     InboundDeletion,
     InboundEdit,
     InboundEnded,
+    InboundHandover,
     InboundMessage,
     InboundReceipt,
     InboundUnknown,
@@ -170,10 +171,26 @@ def _message(event: Json, common: _Common) -> Inbound:
         message_id=message_id,
         parts=(part(message),),
         reply_to=wire.optional(message, "quotedMessageId"),
-        # Another tool of the account has the chat at present and answers it; we only listen. Source: LINE Developers,
-        # "Control chat initiative" (module channels).
-        automatic_reply=event.get("mode") == "standby",
+        standby=_standby(event),
     )
+
+
+def _standby(event: Json) -> bool:
+    """Another tool of the account has the chat at present and answers it; we only listen. Source: LINE Developers, "Control chat
+    initiative" (module channels)."""
+    return event.get("mode") == "standby"
+
+
+def _activated(event: Json, common: _Common) -> Inbound:
+    """The chat is ours to answer."""
+    common.require_end_user()
+    return InboundHandover(**common.fields(), change="to_us")
+
+
+def _deactivated(event: Json, common: _Common) -> Inbound:
+    """Another tool of the account answers now."""
+    common.require_end_user()
+    return InboundHandover(**common.fields(), change="away")
 
 
 def _edited(event: Json, common: _Common) -> Inbound:
@@ -196,7 +213,7 @@ def _postback(event: Json, common: _Common) -> Inbound:
     picked = next((wire.optional(params, key) for key in ("datetime", "date", "time") if key in params), None)
     choice = ChoicePart(id=data, title=picked or data or "[postback]", fields=dict(params))
     fields = common.said()
-    return InboundMessage(**fields, message_id=fields["event_id"], parts=(choice,))
+    return InboundMessage(**fields, message_id=fields["event_id"], parts=(choice,), standby=_standby(event))
 
 
 def _unfollow(event: Json, common: _Common) -> Inbound:
@@ -236,6 +253,8 @@ _READERS: Final[Mapping[str, Callable[[Json, _Common], Inbound]]] = {
     "unfollow": _unfollow,
     "follow": _follow,
     "videoPlayComplete": _video_seen,
+    "activated": _activated,
+    "deactivated": _deactivated,
 }
 
 # Events that are kept, but say nothing in a conversation. What is not listed keeps LINE's own word as its reason.
@@ -248,8 +267,6 @@ _REASONS: Final[Mapping[str, str]] = {
     "accountLink": "account_link",
     "membership": "membership",
     "module": "module",
-    "activated": "activated",
-    "deactivated": "deactivated",
     "botSuspended": "bot_suspended",
     "botResumed": "bot_resumed",
     "delivery": "phone_number_delivery",  # of a notification addressed by phone number, which we never send

@@ -59,7 +59,8 @@ class LineSimulator:
         """A customer does something.
 
         `details` may hold, beside what the kind takes: `times`, `delay_seconds`, `together_with` (names of other customers, who say the
-        same in the same webhook), `group` (it is said there), `standby` (another tool has the chat), `prepare_seconds` (of a file),
+        same in the same webhook), `group` (it is said there), `standby` (another tool has the chat), `owner` (`bot`: another tool has it from
+        now on; `us`: it is ours again), `prepare_seconds` (of a file),
         `mischief` (see `simulator_api`).
         """
         phone = self._world.phone(action.customer)
@@ -77,6 +78,8 @@ class LineSimulator:
         return outcome
 
     def _say(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        if "owner" in action.details:
+            return self._hand_over(phone, action, now)
         if not action.text and not action.file:
             raise CannotAct("say needs a text or a file")
         quoted = self._quoted(phone, action)
@@ -85,6 +88,19 @@ class LineSimulator:
             return first
         then = self._message(phone, "text", {"text": action.text, **quoted}, action, now, text=action.text)
         return Outcome(calls=(*first.calls, *then.calls), line_id=then.line_id)
+
+    def _hand_over(self, phone: Phone, action: Action, now: datetime) -> Outcome:
+        """The initiative in the chat goes to another module channel, or comes to us for an hour."""
+        owner = str(action.details["owner"])
+        if owner not in ("bot", "us"):
+            raise CannotAct("owner is bot or us")
+        phone.elsewhere = False  # both are told to us in mode active
+        if owner == "us":
+            own: dict[str, Any] = {"chatControl": {"expireAt": milliseconds(now + timedelta(hours=1))}}
+            return self._posted(phone, self._event("activated", phone, action, now, **own), action, now)
+        event = self._event("deactivated", phone, action, now)
+        phone.elsewhere = True
+        return self._posted(phone, event, action, now)
 
     def _quoted(self, phone: Phone, action: Action) -> dict[str, str]:
         if action.target and phone.find(action.target) is None:
@@ -184,7 +200,7 @@ class LineSimulator:
     def _event(self, kind: str, phone: Phone, action: Action, now: datetime, **own: Any) -> dict[str, Any]:
         group = action.details.get("group")
         source = {"type": "group", "groupId": "C" + hex_of(str(group), 32)} if group else {"type": "user"}
-        standby = bool(action.details.get("standby"))
+        standby = phone.elsewhere or bool(action.details.get("standby"))
         event = {
             "type": kind,
             **own,

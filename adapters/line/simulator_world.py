@@ -28,6 +28,7 @@ class Phone:
     held: list[Shown] = field(default_factory=list)  # what came while it was offline
     blocked: bool = False
     online: bool = True
+    elsewhere: bool = False  # another tool of the account has the chat
     loading_until: datetime | None = None
 
     def show(self, line: Shown) -> None:

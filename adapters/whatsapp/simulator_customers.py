@@ -396,8 +396,8 @@ def _modifiers(action: Action) -> dict[str, Any]:
         context = {"from": NUMBER, "id": action.target}
     if action.details.get("forwarded"):
         context["forwarded"] = True
-    if "product" in action.details:
-        context["referred_product"] = action.details["product"]
+    if "product" in action.details:  # the message that showed it is named, be it one that no app of ours has sent
+        context = {"from": NUMBER, "id": "wamid.CATALOGUE", **context, "referred_product": action.details["product"]}
     referral = action.details.get("referral")
     return {**({"context": context} if context else {}), **({"referral": referral} if referral else {})}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.envelope import Address, Author, EndUser, InboundHandover, InboundMessage, InboundReferral, MediaPart
 from adapters.referral import Referral
@@ -172,4 +175,63 @@ async def test_what_nobody_asked_for_is_thrown_away_after_nine_days(tmp_path: Pa
         await one.take_in(said(one, "hi"))
         one.later(10 * 86_400)
         await one.broker.purge()
+        assert await one.rows("SELECT count(*) FROM aside") == [(0,)]
+
+
+# What may happen in one conversation, in any order: words to another app or to us, of the customer or of the other app, who answers, ads, and
+# everything once more.
+STEPS = st.lists(
+    st.sampled_from(["aside", "bot", "said", "to_us", "away", "requested", "came", "came_aside", "ended", "again", "restart"]),
+    max_size=14,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=STEPS)
+def test_whatever_the_order_every_word_stands_there_once_and_somebody_is_called(
+    steps: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    asyncio.run(_whatever_the_order(steps, tmp_path_factory.mktemp("order")))
+
+
+async def _whatever_the_order(steps: list[str], folder: Path) -> None:
+    async with desk(folder) as one:
+        await one.present("ana")
+        words: list[str] = []
+        events: list[Any] = []
+        for number, step in enumerate(steps):
+            text = f"{step} {number}"
+            makes = {
+                "aside": lambda: said(one, text),  # noqa: B023
+                "bot": lambda: said(one, text, by_the_bot=True),  # noqa: B023
+                "said": lambda: one.message(text),  # noqa: B023
+                "to_us": lambda: handover(one, "to_us"),
+                "away": lambda: handover(one, "away"),
+                "requested": lambda: handover(one, "requested"),
+                "came": lambda: came(one),
+                "came_aside": lambda: came(one, standby=True),
+                "ended": lambda: one.ended(),
+            }
+            if step == "restart":
+                await one.restart()
+                continue
+            if step == "again":
+                assert await one.take_in(*events) == [None] * len(events)
+                continue
+            open_before = [s.id for s in await one.sessions() if s.status.value != "ended"]
+            events.append(makes[step]())
+            assert await one.take_in(events[-1]) == [None]
+            words += [text] if step in ("aside", "bot", "said") else []
+            open_after = [s for s in await one.sessions() if s.status.value != "ended"]
+            assert len(open_after) <= 1
+            if step in ("aside", "bot", "came", "came_aside", "away", "requested"):
+                assert [s.id for s in open_after] == open_before, "nobody is called"
+            if step in ("said", "to_us"):
+                assert open_after[0].status.value in ("waiting", "active"), "somebody is called"
+        await one.take_in(handover(one, "to_us"))
+        told = [await one.texts(session.id) for session in await one.sessions()]
+        assert sorted(str(text) for texts in told for text in texts) == sorted(words), "each once"
+        for texts in told:
+            numbers = [int(str(text).split()[1]) for text in texts]
+            assert numbers == sorted(numbers), "in the order in which they arrived"
         assert await one.rows("SELECT count(*) FROM aside") == [(0,)]

@@ -241,8 +241,17 @@ def test_a_group_s_events_are_put_aside(line: LineSimulator) -> None:
 
 def test_another_tool_has_the_chat(line: LineSimulator) -> None:
     message = the_message(line.act(act("say", text="hi", details={"standby": True}), NOW))
-    assert message.automatic_reply
+    assert message.standby
     assert "reply_token" not in message.remember
+
+
+def test_another_tool_gets_the_chat_and_gives_it_back(line: LineSimulator) -> None:
+    (away,) = events_of(line.act(act("say", details={"owner": "bot"}), NOW))
+    said = the_message(line.act(act("say", text="a person, please"), NOW))
+    (back,) = events_of(line.act(act("say", details={"owner": "us"}), NOW))
+    again = the_message(line.act(act("say", text="hello?"), NOW))
+    assert [getattr(one, "change", None) for one in (away, back)] == ["away", "to_us"]
+    assert (said.standby, again.standby) == (True, False)
 
 
 # ------------------------------------------------------------------------------------------------------ webhooks

@@ -37,6 +37,9 @@ KINDS = [
     handlers.OutgoingMessageHandler,
     handlers.PhoneNumberChangeHandler,
     handlers.UserMarketingPreferencesHandler,
+    handlers.CallPermissionUpdateHandler,
+    handlers.CallConnectHandler,
+    handlers.CallTerminateHandler,
 ]
 
 
@@ -281,3 +284,30 @@ def test_pywa_takes_our_recorded_payloads(name: str, caplog: pytest.LogCaptureFi
     Court().judge.webhook_update_handler((FIXTURES / name).read_bytes())
     complaints = [one for one in caplog.records if one.name.startswith("pywa") and one.levelno >= logging.ERROR]
     assert bool(complaints) == (name in BEYOND), BEYOND.get(name)
+
+
+def test_an_order_and_a_question_about_a_product(court: Court) -> None:
+    items = [{"product_retailer_id": "LAMP-17", "quantity": 2, "item_price": 40, "currency": "USD"}]
+    order = {"catalog_id": "35416", "text": "a gift", "product_items": items}
+    theirs, ours = court.hears(Action(kind="say", customer="kim", details={"order": order}))
+    (line,), part = theirs.order.products, ours.parts[0]
+    assert (theirs.order.catalog_id, theirs.order.text) == (part.catalog_id, part.note)
+    assert (line.sku, str(line.quantity), line.currency) == (
+        part.items[0].retailer_id,
+        part.items[0].quantity,
+        part.items[0].currency,
+    )
+    product = {"catalog_id": "35416", "product_retailer_id": "LAMP-17"}
+    theirs, ours = court.hears(Action(kind="say", customer="kim", text="in red?", details={"product": product}))
+    asked = theirs.reply_to_message.referred_product
+    assert (asked.sku, asked.catalog_id) == (ours.referral.product.id, ours.referral.product.catalog_id)
+
+
+def test_whether_we_may_call_and_a_call_that_was_missed(court: Court) -> None:
+    allow = {"form": "call_permission", "id": "accept", "title": "Allow", "expires": 1789640000}
+    theirs, ours = court.hears(Action(kind="choose", customer="kim", details=allow))
+    assert (type(theirs).__name__, theirs.response.value) == ("CallPermissionUpdate", ours.parts[0].id)
+    assert f"{theirs.expiration_timestamp:%Y-%m-%d %H:%M}" in ours.plain
+    theirs, ours = court.hears(Action(kind="say", customer="kim", details={"event": "missed_call"}))
+    assert (type(theirs).__name__, theirs.id, theirs.direction.value) == ("CallTerminate", ours.message_id, "USER_INITIATED")
+    assert theirs.duration is None
