@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -201,7 +202,7 @@ async def _whatever_the_order(steps: list[str], folder: Path) -> None:
         events: list[Any] = []
         for number, step in enumerate(steps):
             text = f"{step} {number}"
-            makes = {
+            makes: dict[str, Callable[[], Any]] = {
                 "aside": lambda: said(one, text),  # noqa: B023
                 "bot": lambda: said(one, text, by_the_bot=True),  # noqa: B023
                 "said": lambda: one.message(text),  # noqa: B023
