@@ -439,10 +439,15 @@ class InboundHandover(InboundEvent):
 
 
 class InboundUnknown(InboundEvent):
-    """Anything else: kept, shown to operators, never an error. `reason` says what it was in a word (`follow`, `beacon`)."""
+    """Anything else: kept, shown to operators, never an error. `reason` says what it was in a word (`follow`, `beacon`).
+
+    `meant_for`: the number, account or page that it was sent to, where that isn't the channel's own. Often a mistyped id in the config, which
+    hides all customers: so the gateway logs each once, counts them, and they can be read again after a fix.
+    """
 
     kind: Literal["unknown"] = "unknown"
     reason: str
+    meant_for: str | None = None
 
 
 Inbound = Annotated[

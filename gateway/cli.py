@@ -286,17 +286,25 @@ _DATA = click.option(
 
 @main.group()
 def inbox() -> None:
-    """Webhooks that could not be understood."""
+    """Webhooks that could not be read, or held something that has no meaning here."""
 
 
 @inbox.command("list")
 @_DATA
 @click.option("--limit", default=100, show_default=True)
-def inbox_list(data_dir: Path, limit: int) -> None:
-    """One line each: id, time, channel, reason."""
+@click.option("--unknown", is_flag=True, help="Those that were kept because something in them has no meaning here.")
+def inbox_list(data_dir: Path, limit: int, unknown: bool) -> None:
+    """One line each: id, time, channel, reason. Without --unknown: those that are stuck."""
     from gateway.journal import operators
 
-    _print_lines(operators.stuck_webhooks(data_dir, limit), "nothing waits: every webhook was understood")
+    if unknown:
+        _print_lines(*operators.unknown_webhooks(data_dir, limit), "no webhook was kept as unknown")
+        return
+    others = operators.webhook_counts(data_dir)
+    nothing = ["no webhook is stuck"]
+    nothing += [f"{others.waiting} not read yet"] if others.waiting else []
+    nothing += [f"{others.unknown} kept as unknown: byoc inbox list --unknown"] if others.unknown else []
+    _print_lines(*operators.stuck_webhooks(data_dir, limit), "; ".join(nothing))
 
 
 @inbox.command("show")
@@ -311,29 +319,42 @@ def inbox_show(row_id: int, data_dir: Path) -> None:
 
 @inbox.command("replay")
 @click.argument("row_ids", metavar="ID...", type=int, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that `list` shows.")
+@click.option("--all", "everything", is_flag=True, help="All that are stuck.")
+@click.option("--unknown", is_flag=True, help="With --all: all that were kept as unknown instead.")
 @_DATA
-def inbox_replay(row_ids: tuple[int, ...], everything: bool, data_dir: Path) -> None:
-    """Let webhooks be read again, after a fix. A running gateway takes them up within a second."""
+def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data_dir: Path) -> None:
+    """Let webhooks be read again, after a fix. A running gateway takes them up within a second.
+
+    It does no harm to what was understood before: each event has its effect once.
+    """
     from gateway.journal import operators
 
     _needs_ids(row_ids, everything)
-    _replayed(operators.replay_webhooks(data_dir, None if everything else list(row_ids)), "webhook")
+    if unknown and not everything:
+        raise click.UsageError("--unknown goes with --all; ids need no more")
+    _replayed(operators.replay_webhooks(data_dir, None if everything else list(row_ids), unknown=unknown), "webhook")
 
 
 @main.group()
 def outbox() -> None:
-    """Messages that could not be delivered, or whose fate isn't known."""
+    """Messages that were not delivered, whose fate isn't known, or that wait."""
 
 
 @outbox.command("list")
 @_DATA
 @click.option("--limit", default=100, show_default=True)
-def outbox_list(data_dir: Path, limit: int) -> None:
-    """One line each: id, time, channel, state, code, reason."""
+@click.option("--queued", is_flag=True, help="Those that wait: since when, when they are tried next, and why.")
+def outbox_list(data_dir: Path, limit: int, queued: bool) -> None:
+    """One line each: id, time, channel, state, code, reason. Without --queued: those that failed, are unknown, or were skipped."""
     from gateway.journal import operators
 
-    _print_lines(operators.troubled_messages(data_dir, limit), "nothing waits: every message was delivered")
+    if queued:
+        _print_lines(*operators.waiting_messages(data_dir, limit), "no message waits")
+        return
+    waiting = operators.waiting_count(data_dir)
+    nothing = "no message has failed, is unknown, or was skipped"
+    nothing += f"; {waiting} wait: byoc outbox list --queued" if waiting else ""
+    _print_lines(*operators.troubled_messages(data_dir, limit), nothing)
 
 
 @outbox.command("show")
@@ -348,7 +369,12 @@ def outbox_show(row_id: str, data_dir: Path) -> None:
 
 @outbox.command("replay")
 @click.argument("row_ids", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that `list` shows, the unknown ones too: they may be seen twice.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="All that `list` shows without --queued, the unknown ones too: they may be seen twice.",
+)
 @_DATA
 def outbox_replay(row_ids: tuple[str, ...], everything: bool, data_dir: Path) -> None:
     """Send messages again. A running gateway takes them up within a second."""
@@ -363,9 +389,11 @@ def _needs_ids(row_ids: tuple[Any, ...], everything: bool) -> None:
         raise click.UsageError("give the ids of what to send on its way again, or --all")
 
 
-def _print_lines(lines: list[str], nothing: str) -> None:
-    for line in lines or [nothing]:
+def _print_lines(lines: list[str], total: int, nothing: str) -> None:
+    for line in lines or ([] if total else [nothing]):
         click.echo(line)
+    if total > len(lines):
+        click.echo(f"{total - len(lines)} more: give a larger --limit", err=True)
 
 
 def _print_json(found: dict[str, Any] | None, missing: str) -> None:

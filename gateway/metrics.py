@@ -65,6 +65,7 @@ class Metrics:
         self.webhook_seconds = Timings("byoc_webhook_seconds", "Time to a webhook's answer", "channel")
         made.register(self.webhook_seconds)
         self.inbound = Counter("byoc_inbound", "Events of customers, taken in or not", ["channel", "kind"], registry=made)
+        self.misdirected = Counter("byoc_misdirected", "Events for a destination that isn't ours", ["channel"], registry=made)
         self.sends = Counter("byoc_sends", "Tries to send, by what came of them", ["channel", "verdict"], registry=made)
         self.inbox_rows = Gauge("byoc_inbox_rows", "Stored webhooks", ["channel", "state"], registry=made)
         self.inbox_oldest = Gauge("byoc_inbox_oldest_seconds", "Age of the oldest unread webhook", ["channel"], registry=made)

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from adapters import registry
+from adapters.contract import RawRequest
 from adapters.envelope import envelope_schema
+from adapters.replies import CODES
 from gateway.cli import main
+from tests.journal.outpost import at_work, line, outpost, sms
+from tests.journal.provider import odd_provider, text
 from tests.world import demo, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -219,7 +224,7 @@ async def test_what_was_not_understood_is_listed_shown_and_read_again(tmp_path: 
 
         def listed() -> list[str]:
             lines = byoc("inbox", "list", env={"BYOC_DATA": folder}).stdout.splitlines()
-            return [] if lines[0].startswith("nothing waits") else lines
+            return [] if lines[0].startswith("no webhook is stuck") else lines
 
         (line,) = await wait_until(listed, what="the broken webhook in the list")
         row_id, _at, channel, reason = line.split("  ", 3)
@@ -271,6 +276,46 @@ async def test_what_was_not_delivered_is_listed_shown_and_sent_again(tmp_path: P
             return any(line["text"].endswith("are you there?") for line in await kim.seen("message"))
 
         await wait_until(arrived, what="the message on the handset")
+        assert byoc("outbox", "list", "--queued", "--data", folder).stdout == "no message waits\n"
+        assert byoc("outbox", "list", "--data", folder).stdout == "no message has failed, is unknown, or was skipped\n"
+
+
+async def test_what_waits_is_listed_with_since_when_and_its_next_try(tmp_path: Path) -> None:
+    """A provider is in trouble: the commands say what waits, and nothing that isn't known."""
+    folder = str(tmp_path)
+    async with odd_provider() as provider, outpost(tmp_path, {"sms": sms(provider.address)}) as one:
+        provider.will(text("slow down", status=429, Retry_After="3600"))
+        session_id = await one.conversation("sms")
+        for words in ("first", "second"):
+            await one.say(session_id, words)
+        first, second = [state.outbox_id for state in await one.deliveries(session_id)]
+        async with at_work(one.gateway.sender.run()):
+
+            async def refused() -> bool:
+                return (await one.deliveries(session_id))[0].code is not None
+
+            await wait_until(refused, what="the first refusal")
+        assert byoc("outbox", "list", "--data", folder).stdout == (
+            "no message has failed, is unknown, or was skipped; 2 wait: byoc outbox list --queued\n"
+        )
+        lines = [line.split("  ") for line in byoc("outbox", "list", "--queued", "--data", folder).stdout.splitlines()]
+        (id1, since, channel, state, following, code, reason), (id2, _, _, _, behind) = lines
+        assert (id1, channel, state, code) == (first, "sms", "queued", "rate_limited (http_429)")
+        assert re.fullmatch(r"since \d{4}-\d\d-\d\dT[\d:]+Z", since)
+        assert re.fullmatch(r"next try \d{4}-\d\d-\d\dT[\d:]+Z", following)
+        assert reason == CODES["rate_limited"].waits
+        assert (id2, behind) == (second, "after those before it")
+        cut = byoc("outbox", "list", "--queued", "--limit", "1", "--data", folder)
+        assert (len(cut.stdout.splitlines()), cut.stderr) == (1, "1 more: give a larger --limit\n")
+        shown = json.loads(byoc("outbox", "show", first, "--data", folder).stdout)
+        assert shown["attempts"][0]["detail"] == "rate_limited http_429: slow down", "the provider's own words"
+
+
+async def test_an_inbox_that_is_not_read_yet_is_not_called_understood(tmp_path: Path) -> None:
+    async with outpost(tmp_path, {"line": line("http://127.0.0.1:9")}) as one:
+        raw = RawRequest("POST", "https://x/webhooks/line", "", (), {}, b"{no json", datetime.now(UTC))
+        await one.gateway.inbox.put("line", raw)
+        assert byoc("inbox", "list", "--data", str(tmp_path)).stdout == "no webhook is stuck; 1 not read yet\n"
 
 
 # ------------------------------------------------------------------------------------------------ completion

@@ -108,3 +108,8 @@ def digest_of(*parts: JsonValue) -> str:
     """A stable id for an event that has none of its own: from its content, so that a redelivery gets the same."""
     written = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return sha256_hex(written.encode("utf-8", "surrogatepass"))[:32]
+
+
+def object_of(body: dict[str, Any]) -> str:
+    """What a delivery is about, in Meta's words: `page`, `instagram`, `whatsapp_business_account`."""
+    return f"object {text_of(body.get('object')) or 'of no name'}"[:64]

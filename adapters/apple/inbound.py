@@ -99,7 +99,7 @@ def _event(raw: _Fields, request: RawRequest, account: AppleAccount, fields: _Fi
     source, destination = _party(raw, request, "source"), _party(raw, request, "destination")
     echo = bare_business(source) == business
     if not echo and bare_business(destination) != business:
-        return InboundUnknown(**fields, raw=raw, reason="other_business")
+        return InboundUnknown(**fields, raw=raw, reason="other_business", meant_for=bare_business(destination))
     user = _end_user(raw, request, destination if echo else source)
     fields = fields | {"raw": raw, "end_user": user}
     if echo:

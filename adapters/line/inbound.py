@@ -59,23 +59,23 @@ def parse(request: RawRequest, account: LineAccount) -> list[Inbound]:
     """Every event, in order; none for a connection check."""
     destination, events = wire.read_webhook(request.body)
     ours = destination is None or account.bot_user_id in (None, destination)
-    return [_read(event, account, request.received_at, ours) for event in events]
+    return [_read(event, account, request.received_at, None if ours else destination) for event in events]
 
 
-def _read(event: Any, account: LineAccount, received_at: datetime, ours: bool) -> Inbound:
-    common = _Common(event if isinstance(event, dict) else {}, account, received_at, ours)
+def _read(event: Any, account: LineAccount, received_at: datetime, meant_for: str | None) -> Inbound:
+    common = _Common(event if isinstance(event, dict) else {}, account, received_at, meant_for is None)
     try:
         if not isinstance(event, dict):
             raise Malformed("the event is no object")
-        return _sort(event, common, ours)
+        return _sort(event, common, meant_for)
     except (Malformed, ValidationError):
         return _unknown(event, common, "malformed")
 
 
-def _sort(event: Json, common: _Common, ours: bool) -> Inbound:
+def _sort(event: Json, common: _Common, meant_for: str | None) -> Inbound:
     kind = wire.text(event, "type")
-    if not ours:
-        return _unknown(event, common, "other_account")
+    if meant_for is not None:
+        return _unknown(event, common, "other_account", meant_for)
     source = wire.inner(event, "source").get("type")
     if source in ("group", "room"):
         return _unknown(event, common, "group")  # we serve people one by one
@@ -147,8 +147,8 @@ def _digest(event: object) -> str:
     return "sha256-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _unknown(event: Any, common: _Common, reason: str) -> InboundUnknown:
-    fields = common.fields()
+def _unknown(event: Any, common: _Common, reason: str, meant_for: str | None = None) -> InboundUnknown:
+    fields = common.fields() | {"meant_for": meant_for}
     if not isinstance(event, dict):
         fields |= {"event_id": _digest(event), "raw": {"event": event}}
     reason = reason or "nameless"

@@ -53,7 +53,9 @@ def parse(request: RawRequest, account: WhatsAppAccount) -> list[Inbound]:
     """All events of a delivery, in order."""
     body = webhook.read(request)
     if body.get("object") != "whatsapp_business_account":
-        return [_Reader(request, account, Change("", {}, {}), {}).unknown("other_object", body)]
+        return [
+            _Reader(request, account, Change("", {}, {}), {}).unknown("other_object", body, meant_for=webhook.object_of(body))
+        ]
     events: list[Inbound] = []
     for change in wire.changes(body):
         events += islice(
@@ -91,7 +93,7 @@ class _Reader:
         """The change's events, in the order in which they stand."""
         number = self.change.phone_number_id
         if number is not None and number != self.account.phone_number_id:
-            yield self.unknown("other_number", self.change.value)
+            yield self.unknown("other_number", self.change.value, meant_for=number)
         elif self.change.field == "standby":
             yield from self._standby()
         elif self.change.field == "messaging_handovers":

@@ -22,6 +22,7 @@ from adapters.envelope import (
     InboundReaction,
     InboundReceipt,
     InboundReferral,
+    InboundUnknown,
     MediaPart,
     Part,
     ReceiptStatus,
@@ -49,7 +50,9 @@ def take_in(connection: sqlite3.Connection, ground: Ground, inbound: Inbound, no
     if inbound.signed and not conversations.first_reading(connection, inbound.channel_id, inbound.signed, now.timestamp()):
         _log.warning("signature used again", extra={"action": "inbound.read_otherwise", "channel": inbound.channel_id})
         return
-    if not conversations.first_sight(connection, inbound.channel_id, inbound.event_id, now.timestamp()):
+    # What has no effect yet may have one when its webhook is read again, after a fix or an upgrade: it isn't seen.
+    known = not isinstance(inbound, InboundUnknown)
+    if known and not conversations.first_sight(connection, inbound.channel_id, inbound.event_id, now.timestamp()):
         return
     ground.fault("event_marked")
     address = _remember(connection, inbound, now)

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from adapters.contract import RawRequest
 from gateway.clock import Clock
@@ -195,9 +195,33 @@ def of_another_org(before: str) -> str:
     return f"it came while the channel was org {before}'s: replay it to give it to the org that has the channel now"
 
 
+_STUCK: Final = "state = 2"
+_UNKNOWN: Final = "state = 1 AND reason IS NOT NULL"
+
+
 def stuck_rows(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
     """What waits for an operator, oldest first."""
-    return connection.execute("SELECT * FROM inbox WHERE state = 2 ORDER BY id LIMIT ?", (limit,)).fetchall()
+    return connection.execute(f"SELECT * FROM inbox WHERE {_STUCK} ORDER BY id LIMIT ?", (limit,)).fetchall()  # noqa: S608
+
+
+def unknown_rows(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
+    """What had its effect but for some events that have no meaning here, oldest first."""
+    return connection.execute(f"SELECT * FROM inbox WHERE {_UNKNOWN} ORDER BY id LIMIT ?", (limit,)).fetchall()  # noqa: S608
+
+
+class Counts(NamedTuple):
+    """How many webhooks are not read yet, stuck, and kept as unknown."""
+
+    waiting: int
+    stuck: int
+    unknown: int
+
+
+def counts(connection: sqlite3.Connection) -> Counts:
+    """Of the whole inbox."""
+    which = ("state = 0", _STUCK, _UNKNOWN)
+    found = (connection.execute(f"SELECT count(*) FROM inbox WHERE {one}").fetchone()[0] for one in which)  # noqa: S608
+    return Counts(*found)
 
 
 def one_row(connection: sqlite3.Connection, row_id: int) -> sqlite3.Row | None:
@@ -206,11 +230,11 @@ def one_row(connection: sqlite3.Connection, row_id: int) -> sqlite3.Row | None:
     return row
 
 
-def replay(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:
-    """Let stuck rows (None: all of them) be read again; how many. Runs in the caller's transaction."""
+def replay(connection: sqlite3.Connection, ids: Sequence[int] | None, *, unknown: bool = False) -> int:
+    """Let rows be read again; how many. None: all stuck ones, or all that were kept as unknown. Runs in the caller's transaction."""
     if ids is None:
-        done = connection.execute("UPDATE inbox SET state = 0, reason = NULL WHERE state = 2")
-        return done.rowcount
+        which = _UNKNOWN if unknown else _STUCK
+        return connection.execute(f"UPDATE inbox SET state = 0, reason = NULL WHERE {which}").rowcount  # noqa: S608
     count = 0
     for row_id in ids:
         done = connection.execute("UPDATE inbox SET state = 0, reason = NULL WHERE id = ? AND state != 0", (row_id,))
@@ -218,4 +242,16 @@ def replay(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:
     return count
 
 
-__all__ = ["SqliteInbox", "StoreUnavailable", "of_another_org", "one_row", "read_row", "replay", "stuck_rows", "waiting_webhooks"]
+__all__ = [
+    "Counts",
+    "SqliteInbox",
+    "StoreUnavailable",
+    "counts",
+    "of_another_org",
+    "one_row",
+    "read_row",
+    "replay",
+    "stuck_rows",
+    "unknown_rows",
+    "waiting_webhooks",
+]

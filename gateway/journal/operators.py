@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import GatewayError
 from gateway.journal import inbox
@@ -34,11 +34,33 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def stuck_webhooks(data_dir: Path, limit: int) -> list[str]:
-    """One line a webhook."""
+class Listed(NamedTuple):
+    """One line each, and how many there are in all."""
+
+    lines: list[str]
+    total: int
+
+
+def stuck_webhooks(data_dir: Path, limit: int) -> Listed:
+    """Those that could not be read or applied."""
     with _open(data_dir / "inbox.db") as connection:
-        rows = inbox.stuck_rows(connection, limit)
-    return [f"{row['id']}  {_time(row['received_at'])}  {row['channel_id']}  {row['reason']}" for row in rows]
+        return Listed([_webhook_line(row) for row in inbox.stuck_rows(connection, limit)], inbox.counts(connection).stuck)
+
+
+def unknown_webhooks(data_dir: Path, limit: int) -> Listed:
+    """Those that held something that has no meaning here."""
+    with _open(data_dir / "inbox.db") as connection:
+        return Listed([_webhook_line(row) for row in inbox.unknown_rows(connection, limit)], inbox.counts(connection).unknown)
+
+
+def webhook_counts(data_dir: Path) -> inbox.Counts:
+    """What else there is."""
+    with _open(data_dir / "inbox.db") as connection:
+        return inbox.counts(connection)
+
+
+def _webhook_line(row: sqlite3.Row) -> str:
+    return f"{row['id']}  {_time(row['received_at'])}  {row['channel_id']}  {row['reason']}"
 
 
 def webhook(data_dir: Path, row_id: int) -> dict[str, Any] | None:
@@ -63,21 +85,52 @@ def webhook(data_dir: Path, row_id: int) -> dict[str, Any] | None:
     }
 
 
-def replay_webhooks(data_dir: Path, ids: list[int] | None) -> int:
-    """How many are read again."""
+def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = False) -> int:
+    """How many are read again. Without ids: all that are stuck, or all that were kept as unknown."""
     with _open(data_dir / "inbox.db") as connection:
-        return inbox.replay(connection, ids)
+        return inbox.replay(connection, ids, unknown=unknown)
 
 
-def troubled_messages(data_dir: Path, limit: int) -> list[str]:
-    """One line a message."""
+def troubled_messages(data_dir: Path, limit: int) -> Listed:
+    """Those that are over and were not delivered, or perhaps not."""
     with _open(data_dir / "sessions.db") as connection:
-        rows = outbox.troubled(connection, limit)
-    return [
-        f"{row['id']}  {_time(row['updated_at'])}  {row['channel_id']}  {row['state']}  {row['code']}"
-        f"{' (' + row['provider_code'] + ')' if row['provider_code'] else ''}  {row['reason']}"
+        rows, (troubled, _) = outbox.troubled(connection, limit), outbox.counts(connection)
+    return Listed(
+        [f"{row['id']}  {_time(row['updated_at'])}  {row['channel_id']}  {row['state']}  {_why(row)}" for row in rows], troubled
+    )
+
+
+def waiting_messages(data_dir: Path, limit: int) -> Listed:
+    """Those that are to be sent still: since when, and when they are tried next."""
+    now = datetime.now(UTC).timestamp()
+    with _open(data_dir / "sessions.db") as connection:
+        rows, (_, waiting) = outbox.waiting(connection, limit), outbox.counts(connection)
+    lines = [
+        f"{row['id']}  since {_time(row['created_at'])}  {row['channel_id']}  {row['state']}  {_next(row, now)}  {_why(row)}".rstrip()
         for row in rows
     ]
+    return Listed(lines, waiting)
+
+
+def waiting_count(data_dir: Path) -> int:
+    """How many are to be sent still."""
+    with _open(data_dir / "sessions.db") as connection:
+        return outbox.counts(connection)[1]
+
+
+def _next(row: sqlite3.Row, now: float) -> str:
+    if row["state"] == "sending":
+        return "in the call"
+    if not row["first"]:
+        return "after those before it"
+    return f"next try {_time(row['next_at'])}" if row["next_at"] > now else "due now"
+
+
+def _why(row: sqlite3.Row) -> str:
+    """Code, the provider's own code, and the sentence that the rep reads; nothing for a message that was never refused."""
+    if row["code"] is None:
+        return ""
+    return f"{row['code']}{' (' + row['provider_code'] + ')' if row['provider_code'] else ''}  {row['reason'] or ''}"
 
 
 def message(data_dir: Path, outbox_id: str) -> dict[str, Any] | None:

@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapters.contract import RawRequest
-from adapters.envelope import Inbound, InboundUnknown
+from adapters.envelope import Inbound, InboundReceipt, InboundUnknown, ReceiptStatus
 from adapters.errors import NotUnderstood
 from gateway.brokers.contract import Broker
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.journal.contract import Inbox, InboxRow
+from gateway.journal.misdirected import Misdirected
 from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
 from gateway.outage import Outage
@@ -41,6 +42,7 @@ class Receiver:
         self._metrics = metrics or Metrics()
         self._inbox, self._broker, self._channels, self._bell = inbox, broker, channels, bell
         self._outage = Outage(_log, "the broker", "inbox")
+        self._misdirected = Misdirected(channels, self._metrics)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -91,12 +93,15 @@ class Receiver:
             try:
                 found = self._parse(row)
             except NotUnderstood as error:
+                about = {"row": row.id, "channel": row.channel_id, "reason": str(error)}
+                _log.warning("webhook not understood", extra={"action": "inbox.stuck", **about})
                 trouble[row.id] = str(error)
                 continue
             except Exception as error:  # a fault of the adapter's: the bytes stay, and later rows go on
                 _log.exception("adapter failed", extra={"action": "inbox.stuck", "row": row.id, "channel": row.channel_id})
                 trouble[row.id] = f"the adapter failed: {type(error).__name__}"
                 continue
+            self._misdirected.note(row.id, found)
             events += found
             owners += [row.id] * len(found)
             if unknown := [e.reason for e in found if isinstance(e, InboundUnknown)]:
@@ -110,8 +115,11 @@ class Receiver:
         results = await self._taken_at_last(channel_id, events)
         for owner, event, result in zip(owners, events, results, strict=True):
             self._metrics.inbound.labels(event.channel_id, event.kind if result is None else "failed").inc()
-            if result is not None:
-                _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", "row": owner})
+            if result is None:
+                self._failed_later(event)
+            else:
+                about = {"row": owner, "channel": event.channel_id}
+                _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", **about})
                 trouble[owner] = f"could not be applied: {type(result).__name__}"
 
     async def _taken_at_last(self, channel_id: str, events: Sequence[Inbound]) -> Sequence[Exception | None]:
@@ -139,6 +147,18 @@ class Receiver:
                 return [error]
             _log.exception("batch not applied", extra={"action": "inbox.one_by_one", "events": len(events)})
             return [result for event in events for result in await self._taken_in([event])]
+
+    def _failed_later(self, event: Inbound) -> None:
+        """A provider that takes everything and refuses later is heard of like one that refuses at once."""
+        if isinstance(event, InboundReceipt) and event.status is ReceiptStatus.failed:
+            self._metrics.sends.labels(event.channel_id, "failed_later").inc()
+            about = {
+                "channel": event.channel_id,
+                "code": event.code,
+                "provider_code": event.provider_code,
+                "row": event.outbox_id,
+            }
+            _log.warning("message failed later", extra={"action": "outbox.failed_later", **about})
 
     def _parse(self, row: InboxRow) -> list[Inbound]:
         channel = self._channels.get(row.channel_id)

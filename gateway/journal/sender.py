@@ -24,6 +24,7 @@ from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
 from gateway.journal.contract import TRIED_FOR, Outbox, OutboxItem, Why
 from gateway.journal.driver import Driver
+from gateway.journal.held_up import HeldUp
 from gateway.journal.pacing import Pace
 from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
@@ -60,6 +61,7 @@ class Sender:
         self._paces = {key: Pace(channel.config.messages_per_second) for key, channel in channels.items()}
         self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
         self._preparing: set[asyncio.Task[None]] = set()  # of what is in hand: nothing that the customer may see has begun
+        self._held_up = HeldUp()
         self._draining = False
         self._looking = False  # between asking for work and having it in hand
         self._less = asyncio.Event()  # rung for `drain` whenever less may be in hand
@@ -183,6 +185,7 @@ class Sender:
             self._fault("called")
             await self._keep(item, lambda: self._outbox.sent(item, sent if isinstance(sent, Sent) else Sent()))
             self._metrics.sends.labels(item.channel_id, "sent").inc()
+            self._held_up.over(item)
 
     async def _whole(self, item: OutboxItem) -> Outbound:
         message = item.message
@@ -217,6 +220,7 @@ class Sender:
             self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
         self._metrics.sends.labels(item.channel_id, "again").inc()
         why = _why(failed, waits=True)
+        self._held_up.again(item, why, seconds)
         await self._keep(item, lambda: self._outbox.again(item, why, seconds=seconds))
 
     async def _over(self, item: OutboxItem, state: str, why: Why) -> None:
@@ -224,6 +228,7 @@ class Sender:
         theirs = {"status": why.status, "provider_code": why.provider_code}
         _log.warning("message %s", state, extra={"action": f"outbox.{state}", **about, **theirs})
         self._metrics.sends.labels(item.channel_id, state).inc()
+        self._held_up.over(item)
         await self._keep(item, lambda: self._outbox.over(item, state, why))
 
     @staticmethod

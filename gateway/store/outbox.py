@@ -257,6 +257,20 @@ def _ids(connection: sqlite3.Connection, row: sqlite3.Row) -> list[sqlite3.Row]:
     return connection.execute(query, (row["session_id"], row["entry_number"], row["id"])).fetchall()
 
 
+def waiting(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
+    """What is to be sent still, oldest first; `first`: 1 where none of its conversation is before it."""
+    query = """SELECT *, ordinal = min(ordinal) OVER (PARTITION BY channel_id, address) AS first FROM outbox
+               WHERE state IN ('queued', 'sending') ORDER BY ordinal LIMIT ?"""
+    return connection.execute(query, (limit,)).fetchall()
+
+
+def counts(connection: sqlite3.Connection) -> tuple[int, int]:
+    """How many rows `troubled` and `waiting` would give without a limit."""
+    troubled = "SELECT count(*) FROM outbox WHERE state IN ('failed', 'unknown', 'skipped')"
+    waiting = "SELECT count(*) FROM outbox WHERE state IN ('queued', 'sending')"
+    return connection.execute(troubled).fetchone()[0], connection.execute(waiting).fetchone()[0]
+
+
 def troubled(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
     """What operators look at, oldest first."""
     query = "SELECT * FROM outbox WHERE state IN ('failed', 'unknown', 'skipped') ORDER BY ordinal LIMIT ?"

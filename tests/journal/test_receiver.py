@@ -203,3 +203,16 @@ async def test_an_event_that_fails_the_whole_batch_is_found_and_put_aside(
 def typing_of(message: Any) -> InboundTyping:
     common = {name: getattr(message, name) for name in ("channel_id", "event_id", "end_user", "received_at")}
     return InboundTyping(**common, on=True)
+
+
+async def test_every_stuck_webhook_is_logged_with_its_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with outpost(tmp_path, CHANNELS) as one:
+        await put(one, b"{no json: my number is 123")
+        await put(one, b'{"events": []}', "gone")
+        for channel in ("line", "gone"):
+            await one.gateway.receiver.work(channel)
+        reasons = await stuck(one)
+    records = [vars(record) for record in caplog.records if getattr(record, "action", "") == "inbox.stuck"]
+    assert [(one["channel"], one["reason"]) for one in records] == [("line", reasons[0]), ("gone", reasons[1])]
+    assert all(one["row"] for one in records)
+    assert "123" not in str(records), "no customer's words"

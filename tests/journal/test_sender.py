@@ -416,3 +416,30 @@ async def test_a_bare_404_is_a_refusal_and_the_log_says_with_what(
         ("line", "refused", 404, "http_404"),
     ]
     assert page == "" or all(page not in str(one) for one in logged), "the provider's words may quote the customer's"
+
+
+def logged(caplog: pytest.LogCaptureFixture, *actions: str) -> list[tuple[str, str | None, str | None]]:
+    """(action, code, the provider's code) of each such line."""
+    records = [vars(record) for record in caplog.records if getattr(record, "action", "") in actions]
+    return [(one["action"], one.get("code"), one.get("provider_code")) for one in records]
+
+
+async def test_the_log_says_when_messages_begin_to_wait_and_when_none_does_any_more(
+    provider: OddProvider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each cause, not for each message nor each try."""
+    caplog.set_level("INFO")
+    down, busy = text("down", status=503), json({"code": 20429, "message": "Too many"}, status=429)
+    provider.will(*[down] * 5, *[busy] * 3, taken())
+    async with outpost(tmp_path, {"sms": sms(provider.address)}) as one:
+        sessions = [await one.conversation("sms", f"kim{number}") for number in range(4)]
+        for session_id in sessions:
+            await one.say(session_id, "to you")
+        async with at_work(sending(one).run()):
+            for session_id in sessions:
+                assert await all_over(one, session_id) == ["sent"]
+    assert logged(caplog, "outbox.again", "outbox.goes_on") == [
+        ("outbox.again", "provider_unavailable", "http_503"),
+        ("outbox.again", "rate_limited", "20429"),
+        ("outbox.goes_on", None, None),
+    ]

@@ -46,7 +46,7 @@ def parse(request: RawRequest, account: PlatformAccount, kind: str) -> list[Inbo
     """All events of a delivery, in order. `kind` is the `object` that this channel is for: `page` or `instagram`."""
     body = webhook.read(request)
     if body.get("object") != kind:
-        return [_Reader(request, account, {}).unknown("other_object", body)]
+        return [_Reader(request, account, {}).unknown("other_object", body, meant_for=webhook.object_of(body))]
     events: list[Inbound] = []
     for entry in webhook.objects_in(body, "entry"):
         events += islice(_Reader(request, account, entry).events(), _MOST_EVENTS + 1 - len(events))
@@ -78,7 +78,7 @@ class _Reader:
         """The entry's events, in the order in which they stand."""
         known = text_of(self.entry.get("id"))
         if known is not None and known != self.account.own_id:
-            yield self.unknown("other_account", self.entry)
+            yield self.unknown("other_account", self.entry, meant_for=known)
             return
         found = False
         for name, read in (("messaging", _Reader.event), ("standby", _Reader.standby), ("changes", _Reader.changed)):
