@@ -3,7 +3,7 @@
 // It only finds out where it came from and loads the rest from there. Calls made before that wait in the
 // array `byocChat`: byocChat.push(["open"]). docs/webchat.md lists them.
 (() => {
-  const script = document.currentScript;
+  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
   window.byocChat = window.byocChat || [];
-  import(new URL("widget/{{version}}/main.js", script.src)).then(({ start }) => start(script));
+  import(new URL("widget/{{version}}/main.js", script.src).href).then(({ start }) => start(script));
 })();

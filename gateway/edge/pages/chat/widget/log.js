@@ -2,7 +2,7 @@
 //
 // One tab stop for the whole list; the arrow keys go from line to line. Each item is named with who, what and when.
 
-import { h, icon, linked } from "./dom.js";
+import { h, linked } from "./dom.js";
 import { sizeOf } from "./words.js";
 
 export class Log {

@@ -203,6 +203,7 @@ export class Panel {
     if (this.isOpen && !document.hidden && document.hasFocus()) this.client.seen();
   }
 
+  /** @param {{on: boolean, from?: {name?: string}}} frame */
   #types({ on, from }) {
     clearTimeout(this.#typing?.fade);
     clearTimeout(this.#typing?.said);

@@ -61,6 +61,11 @@ export class Api {
   lowerFlag = (id) => this.#call("DELETE", at(id, "flag"));
   whisper = (id, text, key) => this.#call("POST", at(id, "whispers"), { json: { text }, key });
 
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{json?: object, form?: FormData, query?: object, key?: string, patience?: number}} options
+   */
   async #call(method, path, { json, form, query, key, patience = PATIENCE_MS } = {}) {
     const headers = { Accept: "application/json", Authorization: `Bearer ${this.token}` };
     // A key on every POST, so that a button pressed twice by a bad connection does its work once.

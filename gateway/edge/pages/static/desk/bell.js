@@ -5,10 +5,13 @@
 const OPTIONS = "byoc.desk.bell";
 
 export class Bell {
-  options = { sound: true, notices: false, ...read() };
+  /** @type {(session: string) => void} */
   onOpen = () => {};
+
+  options = { sound: true, notices: false, ...read() };
   #audio = null;
   #leads = !navigator.locks;
+  /** @type {(value?: any) => void} */
   #release = () => {};
 
   constructor(login) {

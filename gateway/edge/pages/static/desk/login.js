@@ -36,6 +36,9 @@ export function forget() {
 
 /** Keeps a company's token fresh for as long as the page is open. */
 export class Renewal {
+  /** @type {(token: string) => void} */
+  onToken;
+
   #timer = 0;
   #running = null;
 

@@ -55,7 +55,7 @@ class ByocDesk extends HTMLElement {
       url: "/api/v1/events",
       protocols: () => ["byoc", `bearer.${api.token}`],
       onEvent: (event) => desk.take(event),
-      onOpen: (resumed) => desk.opened(resumed).then(() => opens && this.#present(desk)),
+      onOpen: (resumed) => desk.opened(resumed).then(async () => opens && (await desk.present()) && login.opened(me.login)),
       onState: (state) => desk.setConnection(state),
       // A browser doesn't say why a socket was refused; a plain call does.
       onRefused: () => desk.quietly(() => api.me()),
@@ -69,11 +69,6 @@ class ByocDesk extends HTMLElement {
     document.title = `Desk – ${me.name}`;
   }
 
-  // In the demo, whoever opens a rep's desk is there to work.
-  async #present(desk) {
-    if (desk.presence.status === "offline") await desk.setPresence("online");
-    if (desk.presence.status !== "offline") login.opened(desk.me.login);
-  }
 
   // The stream goes on with the new token at its next connection: its old one is good until it runs out, and resuming loses nothing.
   #renewed(api, token) {

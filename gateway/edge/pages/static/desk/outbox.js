@@ -8,6 +8,13 @@ const HELD_MS = 4_000;
 const laneOf = ({ session, aside }) => `${session} ${aside}`; // whispers don't wait for a message that was refused
 
 export class Outbox {
+  /** @type {(item: any) => Promise<any>} */
+  send;
+  /** @type {(item: any, answer: any) => void} */
+  onSent;
+  /** @type {(session: string) => void} */
+  onChange;
+
   #items = [];
   #running = new Set();
 

@@ -23,6 +23,17 @@ const FIELD_WAITS_MS = 2_000;
 const FAILED_RESTS_MS = 10_000;
 
 export class Desk {
+  /** @type {import("./api.js").Api} */
+  api;
+  /** @type {{login: string, name: string, supervisor: boolean, presence: any}} */
+  me;
+  /** @type {boolean} */
+  demo;
+  /** @type {(alert: {text: string, session: string, urgent: boolean}) => void} */
+  onAlert;
+  /** @type {() => void} */
+  onUnauthenticated;
+
   sessions = new Map();
   transcripts = new Map();
   selected = null;
@@ -41,6 +52,7 @@ export class Desk {
   #rung = new Set();
   #refreshing = new Map();
   #fieldWanted = 0;
+  #presenceSaid = 0; // how often the rep said it on this page
   #noticeNumber = 0;
   #current = false; // the state was read anew since the stream last began without a number
 
@@ -102,9 +114,10 @@ export class Desk {
   }
 
   async reload() {
+    const said = this.#presenceSaid; // what the rep says meanwhile is later than what is read
     try {
       const [me, ...pages] = await Promise.all([this.api.me(), ...OPEN_STATUSES.map((status) => this.#allSessions(status))]);
-      this.presence = me.presence ?? this.presence;
+      if (said === this.#presenceSaid) this.presence = me.presence ?? this.presence;
       const listed = new Map(pages.flat().map((session) => [session.id, session]));
       for (const [id, known] of this.sessions) if (!listed.has(id) && id !== this.selected && known.status !== "ended") this.sessions.delete(id);
       for (const session of listed.values()) this.#put(session);
@@ -332,7 +345,7 @@ export class Desk {
   }
 
   /** Do what nobody asked for: a failure is shown by the connection's state, or made up for by the next reading. */
-  async quietly(work, failed = () => {}) {
+  async quietly(work, failed = (_error) => {}) {
     try {
       return await work();
     } catch (error) {
@@ -381,6 +394,15 @@ export class Desk {
       for (const invitation of askedOf(session, this.me.login)) calls.push({ key: invitation.id, kind: "invitation", session, invitation, expires_at: invitation.expires_at });
     }
     return calls.sort((a, b) => (a.expires_at < b.expires_at ? -1 : 1));
+  }
+
+  /** The entry whose note asked this rep into the session, as they last joined; null: none, or it isn't loaded. */
+  noteTo(session) {
+    if (!isIn(session, this.me.login)) return null;
+    const { entries } = this.transcript(session.id);
+    const joined = entries.findLast((entry) => entry.kind === "participant_joined" && entry.details.participant?.id === this.me.login);
+    const asked = joined?.details.invitation_id;
+    return (asked && entries.find((entry) => entry.kind === "invited" && entry.text && entry.details.invitation_id === asked)) || null;
   }
 
   get current() {
@@ -538,8 +560,15 @@ export class Desk {
     return wanted;
   }
 
+  /** Whoever opens the demo's desk is there to work, unless they have said otherwise. False when they are not. */
+  async present() {
+    if (this.presence.status === "offline" && !this.#presenceSaid) await this.setPresence("online");
+    return this.presence.status !== "offline";
+  }
+
   /** Say whether one may be given work. False when it was refused. */
   async setPresence(status) {
+    this.#presenceSaid += 1;
     const before = this.presence;
     this.presence = { ...before, status };
     this.#changed("me");

@@ -17,6 +17,19 @@ const GONE = 4410; // what came after our number is no longer kept
 const WHO = 4401;
 
 export class EventStream {
+  /** @type {string} */
+  url;
+  /** @type {() => string[]} */
+  protocols;
+  /** @type {(event: any) => void} */
+  onEvent;
+  /** @type {(resumed: boolean) => void} */
+  onOpen;
+  /** @type {(state: {state: string, retryAt?: number}) => void} */
+  onState;
+  /** @type {() => void} */
+  onRefused;
+
   #socket = null;
   #timers = { retry: 0, open: 0, answer: 0, tick: 0 };
   #wait = FIRST_WAIT_MS;

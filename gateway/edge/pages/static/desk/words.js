@@ -8,11 +8,6 @@ export const STATUSES = [
   ["offline", "Offline"],
 ];
 
-export const CHANNELS = {
-  sms: "SMS", whatsapp: "WhatsApp", messenger: "Messenger", line: "LINE", apple: "Apple Messages", webchat: "Web chat", telegram: "Telegram", instagram: "Instagram", "whatsapp-twilio": "WhatsApp", open: "Open channel",
-};
-export const channelName = (session) => CHANNELS[session.channel_type] ?? session.channel_type;
-
 export const GROUP_TITLES = { flagged: "Flagged", mine: "My conversations", waiting: "Waiting", others: "Other conversations", found: "Found" };
 
 export const SESSION_STATES = { waiting: "Waiting for a rep", active: "Active", inactive: "Inactive", ended: "Ended" };

@@ -49,7 +49,7 @@ function solid(children) {
 export function keyed(parent, items, { key, make, same = Object.is, lost = () => {} }) {
   const shown = (parent.shownItems ??= new Map());
   const next = new Map();
-  let focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  let focused = /** @type {HTMLElement | null} */ (parent.contains(document.activeElement) ? document.activeElement : null);
   let place = parent.firstElementChild;
   for (const item of items) {
     const id = key(item);

@@ -24,6 +24,7 @@ const PATHS = {
   more: "M5 12h.01M12 12h.01M19 12h.01",
   phone: "M6 3h4l1.500 5-2.500 2a12 12 0 0 0 5 5l2-2.500 5 1.500v4a2 2 0 0 1-2 2A17 17 0 0 1 4 5a2 2 0 0 1 2-2M15 4l5 5M20 4l-5 5",
   pin: "M12 21s7-6.500 7-12a7 7 0 0 0-14 0c0 5.500 7 12 7 12M12 11.500a2.500 2.500 0 1 0 0-5 2.500 2.500 0 0 0 0 5",
+  pinned: "M9 4h6l-1 6 3 3H7l3-3zM12 13v8",
   play: "M8 5l11 7-11 7z",
   redo: "M20 12a8 8 0 1 1-2.500-5.800M20 3v5h-5",
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14M16.500 16.500 21 21",
@@ -38,7 +39,7 @@ const PATHS = {
 /** An icon; it says nothing to screen readers, so the button around it needs words of its own. */
 export function icon(name, { size = 20 } = {}) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", width: size, height: size, "aria-hidden": "true", class: `icon icon-${name}` })) {
+  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", width: String(size), height: String(size), "aria-hidden": "true", class: `icon icon-${name}` })) {
     svg.setAttribute(key, value);
   }
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");

@@ -12,6 +12,19 @@ const BEYOND = 600; // px drawn above and below the view
 const AT_END = 48; // px from the end at which a reader who moves down has arrived there
 
 export class Scroller {
+  /** @type {HTMLElement} */
+  view;
+  /** @type {HTMLElement} */
+  canvas;
+  /** @type {HTMLElement} */
+  list;
+  /** @type {(row: any) => HTMLElement} */
+  make;
+  /** @type {(row: any) => number} */
+  guess;
+  /** @type {() => void} */
+  onScroll;
+
   rows = []; // {key, sign, …}
   lead = 0; // px at the start that stand for rows that aren't here yet
   atEnd = true;

@@ -12,7 +12,12 @@ export const channels = async () => (await call("GET", "/phones/channels")).item
 
 export const messages = async (channel, customer) => (await call("GET", `${at(channel, "messages")}?${new URLSearchParams({ customer })}`)).items;
 
-/** Type a message; `times` delivers its webhook more than once, as a provider at times does. */
+/**
+ * Type a message; `times` delivers its webhook more than once, as a provider at times does.
+ * @param {string} channel
+ * @param {string} customer
+ * @param {{text: string, file?: File, times?: number}} message
+ */
 export function say(channel, customer, { text, file, times }) {
   const details = times ? { times } : undefined;
   if (!file) return call("POST", at(channel, "messages"), { json: { customer, text, ...(details && { details }) } });
@@ -37,6 +42,11 @@ export async function wire(channel, customer, line) {
 
 const at = (channel, what) => `/phones/${encodeURIComponent(channel)}/${what}`;
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {{json?: object, form?: FormData}} options
+ */
 async function call(method, path, { json, form } = {}) {
   let answer;
   try {

@@ -10,6 +10,13 @@ const MOST_SHOWN = 200;
 const TYPING_EVERY_MS = 4_000;
 
 class Handset extends HTMLElement {
+  /** @type {{id: string, kind: string, title: string, capabilities: string[]}} */
+  channel;
+  /** @type {string} */
+  customer;
+  /** @type {import("./main.js").Wall} */
+  wall;
+
   lines = [];
 
   connectedCallback() {

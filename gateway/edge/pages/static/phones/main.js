@@ -9,7 +9,7 @@ import "./wire-panel.js";
 const CAST = ["kim", "leo", "mia", "noor"];
 const REPS = [["ana", "Ana"], ["ben", "Ben"], ["cleo", "Cleo"], ["sam", "Sam (supervisor)"]];
 
-class Wall extends HTMLElement {
+export class Wall extends HTMLElement {
   async connectedCallback() {
     const customer = new URL(location.href).searchParams.get("customer")?.trim() || CAST[0];
     this.handsets = [];
@@ -24,9 +24,9 @@ class Wall extends HTMLElement {
       h(
         "ol",
         {},
-        h("li", {}, "Be the customer: write a message on one of these phones, on WhatsApp, say."),
-        h("li", {}, desk("ana", "Open Ana’s desk"), ": the conversation is offered to her. Accept it and answer; the answer comes to the phone."),
-        h("li", {}, desk("ben", "Open Ben’s desk"), ". On Ana’s press ", h("strong", {}, "Conference"), " at the lower left, invite Ben, and join on his: the phone tells the customer who has come."),
+        h("li", {}, "Be the customer: write a message on one of these phones, for example on WhatsApp."),
+        h("li", {}, desk("ana", "Open Ana’s desk"), " The conversation is offered to her. Accept it and answer: the answer arrives on the phone."),
+        h("li", {}, desk("ben", "Open Ben’s desk"), " On Ana’s desk press ", h("strong", {}, "Conference"), " at the lower left and invite Ben; on Ben’s, press ", h("strong", {}, "Join"), ". The phone tells the customer who joined."),
       ),
     );
     fill(

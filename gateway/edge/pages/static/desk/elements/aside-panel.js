@@ -8,6 +8,11 @@ import { isAside, isIn } from "../reading.js";
 import { UNSEEN, saysSomething } from "../wording.js";
 
 class AsidePanel extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {import("./conversation.js").Conversation} */
+  conversation;
+
   connectedCallback() {
     this.list = h("ol", { class: "aside-lines", tabindex: "0", "aria-label": "Internal thread" });
     this.text = h("textarea", { id: "aside-text", class: "field", rows: 2, dir: "auto", required: true, on: { keydown: (event) => this.#key(event) } });

@@ -3,11 +3,15 @@
 import { announce, busy, h, keyed } from "../../kit/dom.js";
 import { countdown } from "../../kit/format.js";
 import { called } from "../reading.js";
-import { channelName } from "../words.js";
 
 const SCROLLS = 120; // letters of a note that may not fit on the card: the keyboard can scroll it
 
 class CallsBar extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {import("./desk-view.js").DeskView} */
+  view;
+
   connectedCallback() {
     this.list = h("ul", { class: "calls" });
     this.append(this.list);
@@ -49,7 +53,7 @@ class CallsBar extends HTMLElement {
 
   #title(call) {
     const { end_user: customer } = call.session;
-    const channel = channelName(call.session);
+    const { channel_title: channel } = call.session;
     if (call.kind === "offer") return `New conversation: ${called(customer)}, ${channel}`;
     const asker = call.invitation.from_name;
     return `${asker} asks you to ${call.invitation.purpose === "transfer" ? "take over" : "join"}: ${called(customer)}, ${channel}`;

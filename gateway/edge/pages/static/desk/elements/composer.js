@@ -1,6 +1,6 @@
 // Where the rep writes to the customer, and below it what can be done with the conversation: at the lower left the conference.
 
-import { busy, fill, h } from "../../kit/dom.js";
+import { assign, busy, fill, h } from "../../kit/dom.js";
 import { size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { called, isIn, reps } from "../reading.js";
@@ -12,6 +12,11 @@ const TYPING_EVERY_MS = 4_000;
 const TYPING_ENDS_MS = 6_000;
 
 class Composer extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+
+  /** @type {import("./log-view.js").LogView} */
+  log;
   file = null;
 
   connectedCallback() {
@@ -22,8 +27,8 @@ class Composer extends HTMLElement {
     this.chip = h("div", { class: "file-chip", hidden: true });
     this.send = h("button", { class: "button primary", type: "submit" }, icon("send"), "Send");
     this.form = h("form", { class: "composer", on: { submit: (event) => this.#submit(event), dragover: (event) => event.preventDefault(), drop: (event) => this.#drop(event) } }, this.label, this.chip, h("div", { class: "write" }, this.text, this.send), this.picker);
-    this.conference = tool("add_person", "Conference", () => askRecipient(desk, desk.selected, "invite"));
-    this.transfer = tool("swap", "Transfer", () => askRecipient(desk, desk.selected, "transfer"));
+    this.conference = tool("add_person", "Conference", (event) => this.#ask("invite", event.currentTarget));
+    this.transfer = tool("swap", "Transfer", (event) => this.#ask("transfer", event.currentTarget));
     this.attach = tool("attach", "Attach a file", () => this.picker.click());
     this.leave = tool("leave", "Leave Conversation", (event) => this.#leave(event.currentTarget));
     this.end = tool("end", "End Conversation", (event) => this.#end(event.currentTarget));
@@ -53,6 +58,8 @@ class Composer extends HTMLElement {
     const mayEnd = session.status !== "ended" && ((inside && !others) || desk.me.supervisor);
     this.form.hidden = !speaks;
     for (const button of [this.conference, this.transfer, this.attach]) button.hidden = !speaks;
+    allow(this.conference, session.can.invite);
+    allow(this.transfer, session.can.transfer);
     this.leave.hidden = !(inside && others);
     this.end.hidden = !mayEnd;
     this.tools.hidden = !inside && !mayEnd;
@@ -93,7 +100,7 @@ class Composer extends HTMLElement {
     this.#take(null);
     this.#grow();
     this.#typing(false);
-    this.closest("byoc-conversation").querySelector("byoc-log").scroller.toEnd();
+    this.log.scroller.toEnd();
     this.text.focus();
   }
 
@@ -151,6 +158,13 @@ class Composer extends HTMLElement {
     this.text.focus();
   }
 
+  // A button that can't work keeps the focus and says why when it is pressed, for those who see no title.
+  #ask(purpose, button) {
+    const { desk } = this;
+    if (button.getAttribute("aria-disabled") === "true") desk.notice(desk.selected, desk.current.can[purpose].reason, "warn");
+    else askRecipient(desk, desk.selected, purpose);
+  }
+
   #leave(button) {
     const id = this.shown;
     return busy(button, () => this.desk.act(id, () => this.desk.api.leave(id)));
@@ -167,9 +181,15 @@ class Composer extends HTMLElement {
 function why(session, me) {
   if (session.status === "ended") return "This conversation has ended.";
   if (session.status === "inactive") return "Nothing was said for long. The conversation goes on when the customer writes.";
+  if (session.access === "preview") return "You are asked to join. Join to read all of it and to answer.";
   if (session.status === "waiting") return "This conversation waits for a rep.";
   if (me.supervisor) return "You are watching. The customer doesn’t see you.";
   return "You are not in this conversation.";
+}
+
+function allow(button, { allowed, reason }) {
+  const words = button.querySelector(".tool-words").textContent;
+  assign(button, { "aria-disabled": allowed ? null : "true", "aria-description": allowed ? null : reason, title: allowed ? words : `${words}: ${reason}` });
 }
 
 const tool = (sign, words, click) => h("button", { class: "button tool", type: "button", title: words, on: { click } }, icon(sign), h("span", { class: "tool-words" }, words));

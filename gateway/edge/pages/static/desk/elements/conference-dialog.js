@@ -1,10 +1,18 @@
 // Whom to ask: an agent, a queue or a flow, with a search; each agent's capacity, each queue's available reps. There are no others.
+//
+// While it is open it stays true: it is read anew every few seconds, for who else goes online is told to nobody, and whenever the
+// conversation changes. What can't be asked for any more is said, and can't be sent.
 
 import { announce, busy, h, keyed } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
+import { Unreachable } from "../api.js";
+import { UNSEEN, saysSomething } from "../wording.js";
 import { TYPES } from "../words.js";
 
 const WAIT_MS = 200;
+const ANEW_MS = 3_000;
+const PAGE = 50;
+const MOST = 1_000; // that the API gives at once
 const WORDS = {
   invite: { title: "Invite to the conversation", button: "Invite", done: (name) => `${name} was invited.` },
   transfer: { title: "Transfer the conversation", button: "Transfer", done: (name) => `${name} was asked to take over. You stay until they accept.` },
@@ -17,10 +25,19 @@ export function askRecipient(desk, session, purpose) {
 }
 
 class ConferenceDialog extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {string} */
+  session;
+  /** @type {"invite" | "transfer"} */
+  purpose;
+
   type = "agent";
   chosen = null;
+  chosenName = "";
   items = [];
   next = null;
+  refused = ""; // what the server said no to
 
   connectedCallback() {
     const words = WORDS[this.purpose];
@@ -50,7 +67,36 @@ class ConferenceDialog extends HTMLElement {
     );
     this.append(this.dialog);
     this.dialog.showModal();
+    this.unwatch = this.desk.watch(["sessions", "selection"], () => this.#changed());
+    this.timer = setInterval(() => document.visibilityState === "visible" && this.#load(null), ANEW_MS);
+    this.version = this.#session?.version;
     this.#load(false);
+  }
+
+  disconnectedCallback() {
+    this.unwatch();
+    clearInterval(this.timer);
+    clearTimeout(this.waiting);
+  }
+
+  get #session() {
+    return this.desk.sessions.get(this.session) ?? null;
+  }
+
+  // Why nobody can be asked for this now; empty: somebody can.
+  get #against() {
+    const session = this.#session;
+    if (!session) return "You are no longer in this conversation.";
+    if (session.status === "ended") return "This conversation has ended.";
+    return session.can[this.purpose].reason ?? "";
+  }
+
+  #changed() {
+    const version = this.#session?.version;
+    if (version === this.version) return;
+    this.version = version;
+    if (this.#against) this.#render();
+    else this.#load(null);
   }
 
   #turn(type) {
@@ -64,26 +110,39 @@ class ConferenceDialog extends HTMLElement {
     this.waiting = setTimeout(() => this.#load(false), WAIT_MS);
   }
 
+  // `further`: true for the next page, false for the first one of another question, null for what is shown, as it is now.
   async #load(further) {
+    if (further === null && (this.loading || this.#against)) return;
     const asked = (this.asked = Symbol("question"));
-    if (!further) this.told.textContent = "Looking …";
+    this.loading = true;
+    if (further === false) this.told.textContent = "Looking …";
+    const limit = further === null ? Math.min(MOST, Math.max(PAGE, this.items.length)) : PAGE;
     try {
-      const page = await this.desk.destinations(this.session, { purpose: this.purpose, type: this.type, q: this.search.value.trim(), cursor: further ? this.next : null });
+      const page = await this.desk.destinations(this.session, { purpose: this.purpose, type: this.type, q: this.search.value.trim(), cursor: further ? this.next : null, limit });
       if (asked !== this.asked) return; // an answer to an older question
       this.items = further ? [...this.items, ...page.items] : page.items;
       this.next = page.next;
-      this.problem.textContent = "";
+      if (further !== null) this.refused = "";
     } catch (error) {
       if (asked !== this.asked) return;
+      if (further === null && error instanceof Unreachable) return; // what is shown may be old: the bar on top says so
       this.items = [];
       this.next = null;
-      this.problem.textContent = error.message;
+      this.refused = error.message;
+    } finally {
+      if (asked === this.asked) this.loading = false;
     }
     this.#render();
   }
 
   #render() {
-    if (!this.items.some(({ id }) => id === this.chosen)) this.chosen = null;
+    const gone = this.chosen && !this.items.some(({ id, allowed }) => id === this.chosen && allowed);
+    if (gone) {
+      announce(`${this.chosenName} can no longer be chosen.`, { urgent: true });
+      this.chosen = null;
+    }
+    const problem = this.#against || this.refused;
+    if (this.problem.textContent !== problem) this.problem.textContent = problem;
     keyed(this.results, this.items, { key: ({ type, id }) => `${type} ${id}`, make: (item) => this.#row(item), same: (a, b) => JSON.stringify(a) === JSON.stringify(b) });
     this.more.hidden = !this.next;
     const none = { agent: "No agent is online and may be asked.", queue: "No queue.", flow: "No flow that you may run." }[this.type];
@@ -92,30 +151,41 @@ class ConferenceDialog extends HTMLElement {
   }
 
   #row(item) {
-    const radio = h("input", { type: "radio", name: "recipient", value: item.id, checked: item.id === this.chosen, on: { change: () => { this.chosen = item.id; this.#allow(); } } });
-    return h("li", {}, h("label", { class: "destination" }, radio, h("span", { class: "destination-name", dir: "auto" }, item.name, item.bot && h("span", { class: "tag" }, "Bot")), room(item)));
+    const choose = () => {
+      this.chosen = item.id;
+      this.chosenName = item.name;
+      this.#allow();
+    };
+    const radio = h("input", { type: "radio", name: "recipient", value: item.id, checked: item.id === this.chosen, disabled: !item.allowed, data: { focus: "radio" }, on: { change: choose } });
+    const name = h("span", { class: "destination-name", dir: "auto" }, item.name, item.bot && h("span", { class: "tag" }, "Bot"));
+    return h("li", {}, h("label", { class: `destination${item.allowed ? "" : " not-now"}` }, radio, name, room(item), !item.allowed && h("span", { class: "why-not" }, item.reason)));
   }
 
   #allow() {
-    this.submit.disabled = !this.chosen;
+    this.submit.disabled = !this.chosen || Boolean(this.#against);
   }
 
   #submit(event) {
     event.preventDefault();
-    if (!this.chosen) return;
+    if (!this.chosen || this.#against) return;
+    const note = this.note.value.trim();
+    if (note && !saysSomething(note)) {
+      this.problem.textContent = UNSEEN;
+      return;
+    }
     const recipient = { type: this.type, id: this.chosen };
-    const name = this.items.find(({ id }) => id === this.chosen).name;
+    const name = this.chosenName;
     const { desk, session, purpose } = this;
     busy(this.submit, async () => {
       try {
-        const answer = await desk.api[purpose](session, recipient, this.note.value.trim());
+        const answer = await desk.api[purpose](session, recipient, note);
         announce(WORDS[purpose].done(name));
         if (answer?.warning) desk.notice(session, answer.warning, "warn");
         this.dialog.close();
       } catch (error) {
-        this.problem.textContent = error.message;
-        this.#load(false); // capacities may have changed
-        this.problem.textContent = error.message;
+        this.refused = error.message;
+        this.#render();
+        this.#load(null); // capacities may have changed
       }
     });
   }

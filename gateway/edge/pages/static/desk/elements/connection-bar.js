@@ -7,6 +7,11 @@ import { icon } from "../../kit/icons.js";
 const PATIENCE_MS = 1_200; // a reconnect that takes less is not worth a word
 
 class ConnectionBar extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {import("./desk-view.js").DeskView} */
+  view;
+
   connectedCallback() {
     this.unwatch = this.desk.watch(["connection"], () => this.#render());
     this.timer = setInterval(() => this.#render(), 500);

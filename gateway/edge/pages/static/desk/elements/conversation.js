@@ -3,15 +3,25 @@
 import { busy, fill, h, keyed } from "../../kit/dom.js";
 import { countdown, hue, initials } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
+import { linked } from "../../kit/text.js";
 import { called, isIn, reps } from "../reading.js";
-import { SESSION_STATES, channelName } from "../words.js";
+import { SESSION_STATES } from "../words.js";
 import { hasAside } from "./aside-panel.js";
 import { openAudit } from "./audit-dialog.js";
 import "./composer.js";
 import "./log-view.js";
 import "./notices.js";
 
-class Conversation extends HTMLElement {
+const SCROLLS = 200; // letters of a note that may not fit: the keyboard can scroll it
+
+export class Conversation extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {import("./desk-view.js").DeskView} */
+  view;
+
+  unpinned = new Set(); // numbers of notes that the rep has put away
+
   connectedCallback() {
     const { desk } = this;
     this.empty = h("div", { class: "nothing-open" }, h("p", {}, "Choose a conversation."), h("p", { class: "muted" }, "Work that is offered to you appears above the list."));
@@ -22,10 +32,11 @@ class Conversation extends HTMLElement {
     this.audit = h("button", { class: "button small", type: "button", hidden: !desk.me.supervisor, on: { click: () => openAudit(desk, desk.current) } }, icon("list", { size: 16 }), "Audit");
     this.flag = h("button", { class: "button small flag", type: "button", "aria-expanded": "false", on: { click: () => this.toggleAside() } });
     this.pending = h("ul", { class: "pending", "aria-label": "Pending invitations" });
+    this.pinned = h("section", { class: "pinned", hidden: true });
     this.notices = Object.assign(h("byoc-notices"), { desk });
     this.log = Object.assign(h("byoc-log"), { desk });
     this.aside = Object.assign(h("byoc-aside"), { desk, conversation: this });
-    this.composer = Object.assign(h("byoc-composer"), { desk });
+    this.composer = Object.assign(h("byoc-composer"), { desk, log: this.log });
     this.shell = h("div", { class: "conversation", hidden: true });
     fill(this, this.empty, this.shell);
     this.unwatch = desk.watch(["selection", "log"], () => this.#render());
@@ -53,7 +64,7 @@ class Conversation extends HTMLElement {
     this.shell.hidden = !session;
     if (!session) return;
     if (!this.shell.firstChild) {
-      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.heading, this.facts), this.audit, this.flag), this.pending, this.notices, this.log, this.composer), this.aside);
+      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.heading, this.facts), this.audit, this.flag), this.pending, this.pinned, this.notices, this.log, this.composer), this.aside);
     }
     const name = called(session.end_user);
     if (this.heading.textContent !== name) this.heading.textContent = name;
@@ -62,7 +73,30 @@ class Conversation extends HTMLElement {
     this.face.style.setProperty("--hue", hue(session.end_user.id));
     this.#facts(session);
     this.#pending(session);
+    this.#pin(session);
     this.#aside(session);
+  }
+
+  // What the rep who asked this one in wrote to them: they read it while they catch up.
+  #pin(session) {
+    const note = this.desk.noteTo(session);
+    const shown = note && !this.unpinned.has(note.number) ? note : null;
+    if (this.pinnedNote === shown) return;
+    this.pinnedNote = shown;
+    this.pinned.hidden = !shown;
+    if (!shown) return;
+    this.pinned.setAttribute("aria-label", `Note from ${shown.from?.name ?? "the inviter"}`);
+    const unpin = () => {
+      this.unpinned.add(shown.number);
+      this.#pin(this.desk.current);
+      document.querySelector(".log")?.focus({ preventScroll: true });
+    };
+    fill(
+      this.pinned,
+      icon("pinned", { size: 16 }),
+      h("p", { class: "pinned-note", tabindex: shown.text.length > SCROLLS ? "0" : null }, h("strong", { dir: "auto" }, `${shown.from?.name ?? "The inviter"} to you: `), h("span", { dir: "auto" }, linked(shown.text))),
+      h("button", { class: "button bare round small", type: "button", "aria-label": "Unpin the note", on: { click: unpin } }, icon("close", { size: 16 })),
+    );
   }
 
   #facts(session) {
@@ -73,8 +107,7 @@ class Conversation extends HTMLElement {
     const people = inside.map((p) => h("li", { class: "person" }, p.id === this.desk.me.login ? `${p.name} (you)` : p.name, p.role === "bot" && h("span", { class: "tag" }, "Bot")));
     fill(
       this.facts,
-      h("span", { class: "tag" }, channelName(session)),
-      h("span", { class: "muted" }, session.channel_id === session.channel_type ? "" : session.channel_id),
+      h("span", { class: "tag", title: session.channel_id }, session.channel_title),
       session.status !== "active" && h("span", { class: "tag quiet" }, SESSION_STATES[session.status]),
       inside.length > 1 && h("span", { class: "tag conference" }, "Conference"),
     );

@@ -8,7 +8,16 @@ import "./notices.js";
 import "./session-list.js";
 import "./top-bar.js";
 
-class DeskView extends HTMLElement {
+export class DeskView extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {import("../stream.js").EventStream} */
+  stream;
+  /** @type {import("../bell.js").Bell} */
+  bell;
+  /** @type {() => void} */
+  signOut;
+
   connectedCallback() {
     const { desk } = this;
     const parts = Object.fromEntries(["top-bar", "connection-bar", "calls-bar", "session-list", "notices", "conversation"].map((name) => [name, Object.assign(h(`byoc-${name}`), { desk, view: this })]));

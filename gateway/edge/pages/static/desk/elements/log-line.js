@@ -22,6 +22,7 @@ export const quietLine = (entry, name) => {
     h("span", { dir: "auto" }, lineOf(entry, name)),
     " ",
     h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.at)),
+    entry.kind === "invited" && entry.text && h("p", { class: "said-with-it", dir: "auto" }, "“", linked(entry.text), "”"),
     trouble && h("span", { class: "trouble" }, icon("alert", { size: 14 }), `Not told: ${trouble.reason ?? FATES[trouble.status][0]}`),
     warning && h("span", { class: "trouble" }, icon("alert", { size: 14 }), String(warning)),
   );
@@ -152,7 +153,7 @@ function media(part, actions, entry, words) {
   if (part.state === "pending") return h("p", { class: "file pending" }, icon("clock"), `${name}: being fetched …`);
   if (part.state === "failed" || !part.url) return h("p", { class: "file failed" }, icon("alert"), `${name}: ${part.reason || "could not be fetched"}`);
   // A signed address runs out: asked for anew once, then shown as a file that can't be opened.
-  const stale = (event) => actions.stale?.(entry, part, event.currentTarget);
+  const stale = (event) => actions.stale?.(entry, event.currentTarget);
   if (part.media === "image") {
     const picture = h("img", { src: part.url, alt: words || part.caption || name, loading: "lazy", decoding: "async", on: { error: stale } });
     return h("button", { class: "picture", type: "button", "aria-label": `Open ${words || name}`, on: { click: () => actions.open?.(part) } }, picture);

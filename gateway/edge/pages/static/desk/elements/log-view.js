@@ -12,7 +12,11 @@ const GREY_LINE = 44; // px for each entry that isn't loaded
 const MOST_GREY = 200_000; // px; a scrollbar needs no more to tell that there is much
 const RUN_MS = 5 * 60_000; // messages of one speaker within this stand together
 
-class LogView extends HTMLElement {
+export class LogView extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  staleAsked = new Set(); // numbers of entries whose files were asked for anew
+
   connectedCallback() {
     this.grey = h("div", { class: "grey-lines", "aria-hidden": "true" });
     this.list = h("ol", { class: "lines" });
@@ -162,12 +166,11 @@ class LogView extends HTMLElement {
 
   actions = {
     again: (part, button) => busy(button, () => this.desk.act(this.shown, () => this.desk.api.resend(this.shown, part.outbox_id))),
-    stale: (entry, part, element) => this.#stale(entry, element),
+    stale: (entry, element) => this.#stale(entry, element),
     open: (part) => this.#open(part),
   };
 
   #stale(entry, element) {
-    this.staleAsked ??= new Set();
     if (this.staleAsked.has(entry.number)) {
       element.replaceWith(h("span", { class: "file failed" }, icon("alert"), "This file can't be opened now."));
       return;

@@ -5,6 +5,10 @@ import { announce, h, keyed } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
 
 class Notices extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  everywhere = false; // what belongs to no conversation
+
   connectedCallback() {
     this.list = h("ul", { class: "notices", "aria-label": this.everywhere ? "General notifications" : "Notifications" });
     this.append(this.list);

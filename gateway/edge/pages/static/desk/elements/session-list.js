@@ -4,7 +4,7 @@ import { announce, busy, fill, h, keyed } from "../../kit/dom.js";
 import { hue, initials, moment, short } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { GROUPS, called, isIn, reps } from "../reading.js";
-import { CHANNELS, GROUP_TITLES, SESSION_STATES, channelName } from "../words.js";
+import { GROUP_TITLES, SESSION_STATES } from "../words.js";
 
 const ROW = 68; // px, as in desk.css
 const OVERSCAN = 6;
@@ -12,6 +12,11 @@ const SEARCH_WAIT_MS = 200;
 const PRESENT = { offline: "offline", away: "away", busy: "busy", online_voice: "online for voice only" };
 
 class SessionList extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {import("./desk-view.js").DeskView} */
+  view;
+
   connectedCallback() {
     this.search = h("input", { id: "search", class: "field", type: "search", placeholder: "Search", autocomplete: "off", on: { input: () => this.#search() } });
     this.scroller = h("div", { class: "groups", on: { scroll: () => this.#draw(), keydown: (event) => this.#key(event) } });
@@ -118,7 +123,7 @@ class SessionList extends HTMLElement {
 
   #key(event) {
     const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
-    const here = document.activeElement.closest?.(".session-row");
+    const here = /** @type {HTMLElement} */ (document.activeElement.closest(".session-row"));
     if (!step || !here) return;
     event.preventDefault();
     const all = [...this.sections.values()].flatMap(({ element, list }) => (element.hidden ? [] : element.items.map((session, place) => ({ id: session.id, place, list }))));
@@ -155,7 +160,7 @@ function draw({ session, selected, unread, typing, preview, at }, view) {
       h("span", { class: "row-name", dir: "auto" }, name, session.flag && h("span", { class: "row-flag" }, icon("flag", { size: 14 }), h("span", { class: "unseen" }, "flagged"))),
       h("time", { class: "row-time", datetime: at, title: moment(at) }, short(at)),
       h("span", { class: "row-text", dir: "auto" }, typing ? h("em", {}, "is typing …") : (preview ?? others)),
-      h("span", { class: "row-end" }, h("span", { class: "tag" }, CHANNELS[session.channel_type] ? channelName(session) : session.channel_type), session.status !== "active" && h("span", { class: "tag quiet" }, SESSION_STATES[session.status]), unread > 0 && h("span", { class: "unread" }, String(unread), h("span", { class: "unseen" }, " unread"))),
+      h("span", { class: "row-end" }, h("span", { class: "tag channel" }, session.channel_title), session.status !== "active" && h("span", { class: "tag quiet" }, SESSION_STATES[session.status]), unread > 0 && h("span", { class: "unread" }, String(unread), h("span", { class: "unseen" }, " unread"))),
     ),
   );
 }

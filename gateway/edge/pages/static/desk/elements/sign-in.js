@@ -6,6 +6,13 @@ import { depart } from "../login.js";
 const CAST = [["ana", "Ana"], ["ben", "Ben"], ["cleo", "Cleo"], ["sam", "Sam, supervisor"]];
 
 class SignIn extends HTMLElement {
+  /** @type {{demo?: boolean, oidc?: {name: string}}} */
+  settings;
+  /** @type {string} */
+  problem;
+  /** @type {(token: string) => Promise<void>} */
+  enter;
+
   connectedCallback() {
     const { settings, problem } = this;
     this.field = h("input", { id: "token", class: "field", type: "password", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "sign-in-problem" });

@@ -5,6 +5,11 @@ import { icon } from "../../kit/icons.js";
 import { STATUSES } from "../words.js";
 
 class TopBar extends HTMLElement {
+  /** @type {import("../state.js").Desk} */
+  desk;
+  /** @type {import("./desk-view.js").DeskView} */
+  view;
+
   connectedCallback() {
     const { desk, view } = this;
     this.select = h(
