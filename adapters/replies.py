@@ -64,6 +64,10 @@ CODES: Final[Mapping[str, Sentences]] = {
     "too_long": Sentences("The text is too long for this channel. Shorten it and send again."),
     "media_refused": Sentences("The provider refuses this file: its type or size doesn't fit. Send a link or another file."),
     "media_gone": Sentences("The file is no longer at the provider. Ask the customer to send it again."),
+    "media_address_refused": Sentences(
+        "The file is at an address that we don't fetch from: inside our own network, or no web address. "
+        "Ask the customer to send it again; if the address is right, an operator can allow its host."
+    ),
     "media_not_ready": Sentences(
         "The provider could not prepare the file, so the message was not delivered. Send it again, or send a link.",
         waits="The provider is still preparing the file; we try again by ourselves.",
@@ -78,6 +82,7 @@ CODES: Final[Mapping[str, Sentences]] = {
 # A customer's file that we fetch: what is over there is nothing that the rep could send again.
 _FILE_SENTENCES: Final[Mapping[str, Sentences]] = {
     "media_gone": CODES["media_gone"],
+    "media_address_refused": CODES["media_address_refused"],
     "media_not_ready": Sentences(
         "The provider never had the file ready. Ask the customer to send it again.",
         waits="The provider is still preparing the file; we try again by ourselves.",

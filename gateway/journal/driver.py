@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -26,6 +26,19 @@ from adapters.errors import SendFailed, Verdict
 from gateway.clock import Elapsed, elapsed
 
 T = TypeVar("T")
+
+
+class NotPublic(OSError):
+    """The address leads inside our network."""
+
+
+class AddressRefused(NoReply):
+    """A foreign address that we don't call, now or later: it leads inside our network, or is no web address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, sent=False)
+
+
 _MOST_REDIRECTS: Final = 5
 _MOST_CACHED: Final = 2_000
 
@@ -38,6 +51,10 @@ _NEVER_LEFT: Final = (
     httpx.InvalidURL,
     httpx.UnsupportedProtocol,
 )
+
+
+# No address at all, or one written so that it could be read in two ways.
+_NO_ADDRESS: Final = (aiohttp.InvalidURL, httpx.InvalidURL, httpx.UnsupportedProtocol)
 
 
 # IPv6 addresses that carry an IPv4 address in their last 32 bits: mapped (RFC 4291), compatible (the same), NAT64 (RFC 6052).
@@ -65,7 +82,7 @@ def _public_socket(info: AddrInfoType) -> socket.socket:
     """The last check, where nothing can be rewritten any more: aiohttp asks no resolver for what it takes for an IP address."""
     family, kind, protocol, _, target = info
     if not is_public(str(target[0])):
-        raise OSError(f"{target[0]} is no public address")
+        raise NotPublic(f"{target[0]} is no public address")
     return socket.socket(family, kind, protocol)
 
 
@@ -76,11 +93,11 @@ class PublicResolver(AbstractResolver):
         self._inner = ThreadedResolver()
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Raises OSError when none is public."""
+        """Raises NotPublic when it has addresses and none is public."""
         found = await self._inner.resolve(host, port, family)
         public = [one for one in found if is_public(one["host"])]
         if not public:
-            raise OSError(f"{host} has no public address")
+            raise NotPublic(f"{host} has no public address")
         return public
 
     async def close(self) -> None:
@@ -113,7 +130,7 @@ class Driver:
 
     async def run(self, flow: Flow[T], *, before_visible: Callable[[], Awaitable[None]] | None = None) -> T:
         """The flow's result. Raises what the flow raises; a call without an answer becomes SendFailed: `again` when the provider can't have
-        taken it, `unknown` when the customer may have seen it. `before_visible` is awaited before each call that the customer may see;
+        taken it, `unknown` when the customer may have seen it, `dead` when it is an address that we call never. `before_visible` is awaited before each call that the customer may see;
         what it raises ends the flow, without that call."""
         try:
             call = next(flow)
@@ -134,6 +151,8 @@ class Driver:
     def _throw(self, flow: Flow[Any], call: HttpCall, lost: NoReply) -> HttpCall:
         try:
             return flow.throw(lost)
+        except AddressRefused as refused:
+            raise SendFailed(Verdict.dead, "media_address_refused") from refused
         except NoReply as uncaught:
             if uncaught.sent and call.visible:
                 raise SendFailed(Verdict.unknown, "no_answer") from uncaught
@@ -170,12 +189,12 @@ class Driver:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
-            raise NoReply("the address is no http(s) URL", sent=False)
+            raise AddressRefused("the address is no http(s) URL")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if f"{host}:{port}" in self._private_hosts:
             return self._own
         if _is_ip(host) and not is_public(host):
-            raise NoReply("the address leads inside our network", sent=False)
+            raise AddressRefused("the address leads inside our network")
         return self._foreign
 
     async def _once(self, client: httpx.AsyncClient, call: HttpCall, url: str, headers: dict[str, str]) -> HttpReply:
@@ -189,7 +208,23 @@ class Driver:
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, TimeoutError) as error:
             # By the cause: httpx-aiohttp calls a connection that was cut after the request a ConnectTimeout, too.
             cause = error.__cause__ or error
+            if any(isinstance(one, NotPublic) for one in _causes(error)):
+                raise AddressRefused("the address leads inside our network") from error
+            if call.foreign and isinstance(cause, _NO_ADDRESS):
+                raise AddressRefused("the address is no http(s) URL") from error
             raise NoReply(type(cause).__name__, sent=not isinstance(cause, _NEVER_LEFT)) from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made of; aiohttp keeps the socket's and the resolver's error beside its own."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__, getattr(one, "os_error", None)]
 
 
 async def _read(response: httpx.Response, most: int) -> bytes:

@@ -84,6 +84,29 @@ async def test_no_spelling_of_a_foreign_address_reaches_this_machine(host: str, 
     assert provider.seen == []
 
 
+@pytest.mark.parametrize(
+    "url", [*(f"http://{host}:PORT/file" for host in SPELLINGS if host != "localhost."), "file:///etc/passwd", "http:///x"]
+)
+async def test_a_flow_that_a_forbidden_address_ends_isnt_to_be_run_again(url: str, provider: OddProvider, driver: Driver) -> None:
+    """Not `localhost.`: whether that name is known at all is for the machine's resolver to say."""
+
+    def fetch() -> Flow[HttpReply]:
+        return (yield HttpCall("GET", url.replace("PORT", provider.host.split(":")[1]), foreign=True, timeout_seconds=5))
+
+    with pytest.raises(SendFailed) as failed:
+        await driver.run(fetch())
+    assert (failed.value.verdict, failed.value.code) == (Verdict.dead, "media_address_refused")
+
+
+async def test_a_name_that_isnt_known_now_may_be_known_later(driver: Driver) -> None:
+    def fetch() -> Flow[HttpReply]:
+        return (yield HttpCall("GET", "http://nowhere.invalid/file", foreign=True, timeout_seconds=5))
+
+    with pytest.raises(SendFailed) as failed:
+        await driver.run(fetch())
+    assert failed.value.verdict is Verdict.again
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "http:///x", "//example.com/x", "gopher://x/", ""])
 async def test_only_http_is_spoken_to_foreigners(url: str, driver: Driver) -> None:
     with pytest.raises(NoReply) as refused:

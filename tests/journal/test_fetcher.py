@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from adapters.envelope import MediaPart, TextPart
-from tests.journal.outpost import Outpost, at_work, outpost, sms
+from adapters.replies import file_sentence_of
+from tests.journal.outpost import Outpost, at_work, line, outpost, sms
 from tests.journal.provider import OddProvider, odd_provider, text
 from tests.world import PNG, wait_until
 
@@ -96,3 +97,16 @@ async def test_a_file_that_was_not_fetched_before_a_crash_is_fetched_after_it(pr
     provider.may_answer.set()
     async with outpost(tmp_path, {"sms": sms(provider.address)}, **world(provider)) as one, at_work(one.gateway.fetcher.run()):
         assert (await settled(one, session_id))["state"] == "ready"
+
+
+async def test_a_forbidden_address_is_given_up_at_once_and_nobody_else_is_blamed(provider: OddProvider, tmp_path: Path) -> None:
+    picture = MediaPart(media="image", mime_type="image/png", source={"url": f"{provider.address}/picture.png"})
+    async with outpost(tmp_path, {"line": line(provider.address)}) as one:
+        session_id = await one.conversation("line", "kim", TextPart(text="look"), picture)
+        async with at_work(one.gateway.fetcher.run()):
+            media = await settled(one, session_id)
+        assert media["state"] == "failed"
+        assert media["reason"] == file_sentence_of("media_address_refused")
+        assert "trouble" not in media["reason"]
+        assert "try again by ourselves" not in media["reason"]
+        assert provider.seen == []
