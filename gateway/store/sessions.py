@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -240,6 +241,6 @@ def _place(cursor: str) -> dict[str, float | int]:
         place: dict[str, float | int] = {"activity": float(activity), "ordinal": int(ordinal)}
     except ValueError as wrong:
         raise BadCursor(cursor) from wrong
-    if place["ordinal"] > 2**63 - 1 or place["ordinal"] < 0:  # more than SQLite counts
+    if not (math.isfinite(place["activity"]) and 0 <= place["ordinal"] < 2**63):  # more than SQLite counts
         raise BadCursor(cursor)
     return place

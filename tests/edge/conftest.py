@@ -81,7 +81,13 @@ class Site:
         return Api(self.http, self.description, f"token-{login}" if login else token)
 
     async def customer_says(
-        self, text: str = "hello", *, channel: str = "sms", address: str = "+15550001111", parts: tuple[Part, ...] = ()
+        self,
+        text: str = "hello",
+        *,
+        channel: str = "sms",
+        address: str = "+15550001111",
+        name: str | None = "Kim",
+        parts: tuple[Part, ...] = (),
     ) -> None:
         """A customer writes."""
         number = next(self._count)
@@ -89,7 +95,7 @@ class Site:
             channel_id=ChannelId(channel),
             event_id=f"event-{number}",
             message_id=f"message-{number}",
-            end_user=EndUser(address=Address(address), name="Kim"),
+            end_user=EndUser(address=Address(address), name=name),
             received_at=datetime.now(UTC),
             parts=parts or (TextPart(text=text),),
         )
