@@ -138,9 +138,13 @@ async def test_P1_a_standard_channel_relays_and_refuses_to_confer(tmp_path: Path
         assert (await kim.says("hello")).status == 201
         session_id = (await ana.take("sms-standard"))["id"]
         await world.rep("ben").present()
-        for purpose in ("invitations", "transfers"):
-            body = {"recipient": {"type": "agent", "id": "ben"}}
-            refused = await ana.post(f"/sessions/{session_id}/{purpose}", body)
-            assert (refused.status, refused.json["code"]) == (409, "conferencing_not_supported")
+        body = {"recipient": {"type": "agent", "id": "ben"}}
+        refused = await ana.post(f"/sessions/{session_id}/invitations", body)
+        assert (refused.status, refused.json["code"]) == (409, "conferencing_not_supported")
         assert (await ana.say(session_id, "good day")).status == 201
         await wait_until(lambda: kim.seen("message"))
+        transfer = await ana.post(f"/sessions/{session_id}/transfers", body)
+        assert transfer.status == 201, "T6: handing over alone is no conference"
+        ben = world.rep("ben")
+        assert (await ben.post(f"/sessions/{session_id}/invitations/{transfer.json['id']}/accept")).status == 200
+        assert (await ben.say(session_id, "Ben here")).status == 201

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +26,8 @@ from gateway.session.commands import (
     WithdrawInvitation,
 )
 from gateway.session.decision import Refusal
-from gateway.session.model import InvitationId, Login, Presence, Recipient, RecipientType
+from gateway.session.model import InvitationId, Login, Presence, Recipient, RecipientType, Session
+from gateway.store.migrations import sessions as migrations_of_sessions
 from tests.brokers.desk import Desk, desk
 from tests.brokers.test_events import giving_out, heard, newest
 
@@ -238,3 +242,33 @@ async def test_E1_nor_does_any_reading_tell(way: Callable[[Desk], Awaitable[str]
             assert isinstance(session, Refusal)
             assert isinstance(page, Refusal)
             assert not listed.items
+
+
+def the_step() -> str:
+    (step,) = (one for one in files(migrations_of_sessions).iterdir() if one.name.endswith("_what_reps_may_still_read.sql"))
+    return step.read_text()
+
+
+async def test_sessions_that_were_kept_without_it_are_told_from_their_transcripts(tmp_path: Path) -> None:
+    """An older data file says neither how far who left may read nor which message is the latest."""
+    async with desk(tmp_path) as one:
+        session_id = await left(one)
+        await one.present("cleo")
+        await asked(one, session_id, "ana", agent("cleo"), note="please")
+        before = await one.rows("SELECT id, state FROM sessions")
+        expected = [
+            await one.broker.entries(one.caller(who), session_id, before=None, after=None, limit=100) for who in ("ben", "cleo")
+        ]
+    path = tmp_path / "sessions.db"
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE sessions SET state = json_remove(state, '$.left', '$.last_message')")
+        assert file.execute("SELECT state FROM sessions").fetchall() != [state for _, state in before]
+        file.executescript(the_step())
+    async with desk(tmp_path) as one:
+        assert [Session.model_validate_json(state) for (state,) in await one.rows("SELECT state FROM sessions")] == [
+            Session.model_validate_json(state) for _, state in before
+        ]
+        found = [
+            await one.broker.entries(one.caller(who), session_id, before=None, after=None, limit=100) for who in ("ben", "cleo")
+        ]
+        assert found == expected
