@@ -61,7 +61,7 @@ def world(data_dir: Path) -> EmbeddedBroker:
             "channels": {CHANNEL: {"kind": "sms", "org": "bench", "queue": "q00", "account": SMS}},
         }
     )
-    ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id)
+    ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id, clock.steady)
     return EmbeddedBroker(data_dir, ground, LocalDoorbell(), clock.now, MediaFolder(data_dir / "media"))
 
 

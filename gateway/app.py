@@ -77,7 +77,7 @@ class Gateway:
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self.folder = MediaFolder(self.data_dir / "media")
         ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None))
-        self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder, self.steady)
+        self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder)
         self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
@@ -209,6 +209,7 @@ class Gateway:
             "fetcher": self.fetcher.run,
             "profiler": self.profiler.run,
             "timers": self.broker.run_timers,
+            "presence": self.broker.run_presence,
             "purge": self._purge,
             **({"oidc": self.issuer.run} if self.issuer else {}),
         }

@@ -43,7 +43,7 @@ def apply(
     for one in decision.outgoing:
         _queue(connection, ground, after, one, now)
     ground.fault("outbox_written")
-    timers.apply(connection, after.id, decision.timers)
+    timers.apply(connection, after.id, decision.timers, ahead=ground.steady() - now)
     _tell(connection, ground, before, decision, now)
     ground.fault("events_written")
     if before is not None:

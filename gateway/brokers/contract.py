@@ -185,11 +185,11 @@ class Broker(Protocol):
         ...
 
     async def connected(self, caller: Caller) -> None:
-        """One more of the rep's event streams is open (L5)."""
+        """One more of the rep's event streams is open (L5). Counted whatever the store says; it is written down as soon as it can be."""
         ...
 
     async def disconnected(self, caller: Caller) -> None:
-        """One fewer; with the last, the grace time of the rep's sessions begins (L5)."""
+        """One fewer, once for each `connected`; with the last, the grace time of the rep's sessions begins (L5)."""
         ...
 
     async def position(self, caller: Caller) -> int:

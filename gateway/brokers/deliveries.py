@@ -36,13 +36,12 @@ class StoredOutbox:
         readers: Readers,
         bell: Doorbell,
         clock: Clock,
-        steady: Clock,
         ground: Ground,
         folder: MediaFolder,
         typing: Callable[[], list[TypingSignal]],
     ) -> None:
         self._writer, self._readers, self._bell, self._ground = writer, readers, bell, ground
-        self._clock, self._steady = clock, steady
+        self._clock, self._steady = clock, ground.steady
         self._folder, self._typing = folder, typing
 
     async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
@@ -187,12 +186,15 @@ def _item(row: OutboxRow, about: conversations.Conversation) -> OutboxItem:
 class StoredMedia:
     """See `gateway.journal.contract.MediaShelf`."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
+    def __init__(
+        self, writer: GroupCommit, readers: Readers, bell: Doorbell, clock: Clock, ground: Ground, folder: MediaFolder
+    ) -> None:
         self._writer, self._readers, self._bell, self._clock, self._folder = writer, readers, bell, clock, folder
+        self._steady = ground.steady
 
     async def pending(self, *, limit: int, busy: frozenset[str]) -> list[MediaItem]:
         """See the contract."""
-        now = self._clock().timestamp()
+        now = self._steady().timestamp()
         rows = await self._readers.run(lambda c: media.pending(c, now, limit, busy))
         return [MediaItem(id=r.id, channel_id=r.channel_id, part=r.part, attempts=r.attempts) for r in rows]
 
@@ -204,9 +206,10 @@ class StoredMedia:
             lambda c: media.settle(c, item.id, MediaState.ready, mime_type=mime_type, name=name, size_bytes=len(content)),
         )
 
-    async def later(self, item: MediaItem, *, at: datetime, reason: str) -> None:
+    async def later(self, item: MediaItem, *, seconds: float, reason: str) -> None:
         """See the contract."""
-        await self._writer.insist(lambda c: media.try_later(c, item.id, at.timestamp(), reason))
+        at = self._steady().timestamp() + seconds
+        await self._writer.insist(lambda c: media.try_later(c, item.id, at, reason))
 
     async def failed(self, item: MediaItem, *, reason: str) -> None:
         """See the contract."""

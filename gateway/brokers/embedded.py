@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -44,6 +45,7 @@ from gateway.store.readers import Readers
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+_PRESENCE_SECONDS: Final = 1.0
 _ANSWER: TypeAdapter[Answer | Refusal] = TypeAdapter(Answer | Refusal)
 # A message follows its upload within the same call: after a day nothing can come to name the file any more.
 _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
@@ -55,18 +57,16 @@ _NOT_FOUND = Refusal("session_not_found", "There is no such session, or it isn't
 class EmbeddedBroker:
     """See `gateway.brokers.contract.Broker`, whose methods these are."""
 
-    def __init__(
-        self, data_dir: Path, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder, steady: Clock | None = None
-    ) -> None:
+    def __init__(self, data_dir: Path, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
         path = data_dir / "sessions.db"
         self._ground, self._bell, self._clock, self._folder = ground, bell, clock, folder
-        self._steady = steady or clock
+        self._streams: Counter[tuple[str, str]] = Counter()  # open event streams by (org, login): what is so
         self._writer = GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=ground.fault)
         self._readers = Readers(path)
         self.hub = Hub(self._readers, ground, bell, clock)
         self.typing_relay = TypingRelay(ground, self.hub, clock)
-        self.outbox = StoredOutbox(self._writer, self._readers, bell, clock, self._steady, ground, folder, self.typing_relay.take)
-        self.media = StoredMedia(self._writer, self._readers, bell, clock, folder)
+        self.outbox = StoredOutbox(self._writer, self._readers, bell, clock, ground, folder, self.typing_relay.take)
+        self.media = StoredMedia(self._writer, self._readers, bell, clock, ground, folder)
         self.people = StoredPeople(self._writer, self._readers, bell, clock, ground)
 
     async def open(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
@@ -77,8 +77,12 @@ class EmbeddedBroker:
         await self._readers.open()
         await self.hub.start()
         await self._reconcile(also)
-        for org, login in await self._write(lambda c: people.forget_streams(c, self._clock())):
-            await self._each_session_of(org, login, RepDisconnected(by=Login(login)))
+        await self._write(self._start_anew)
+
+    def _start_anew(self, connection: sqlite3.Connection) -> None:
+        timers.begin_anew(connection)
+        for org, login in people.all_connected(connection):
+            self._note_connection(connection, org, login)
 
     async def _reconcile(self, also: Callable[[Judged], Awaitable[None]] | None) -> None:
         ground = self._ground
@@ -374,7 +378,7 @@ class EmbeddedBroker:
     async def presence(self, caller: Caller) -> RepPresence:
         """See the contract."""
         grace = self._ground.orgs[caller.org].settings.disconnect_grace_seconds
-        return await self._readers.run(lambda c: people.StoredPresence(c, caller.org, self._clock(), grace)[caller.login])
+        return await self._readers.run(lambda c: people.StoredPresence(c, caller.org, self._ground.steady(), grace)[caller.login])
 
     async def set_presence(self, caller: Caller, status: Presence) -> RepPresence:
         """See the contract."""
@@ -399,31 +403,51 @@ class EmbeddedBroker:
 
     async def connected(self, caller: Caller) -> None:
         """See the contract."""
-
-        def write(connection: sqlite3.Connection) -> int:
-            now = self._clock()
-            count = people.count_stream(connection, caller.org, caller.login, +1, now)
-            if count == 1:
-                route_for(connection, self._ground, caller.org, caller.login, now)
-            return count
-
-        if await self._write(write) == 1:
-            await self._each_session_of(caller.org, caller.login, RepConnected(by=caller.login))
+        key = (caller.org, caller.login)
+        self._streams[key] += 1
+        if self._streams[key] == 1:
+            await self._connection_changed(key)
 
     async def disconnected(self, caller: Caller) -> None:
         """See the contract."""
-        count = await self._write(lambda c: people.count_stream(c, caller.org, caller.login, -1, self._clock()))
-        if count == 0:
-            await self._each_session_of(caller.org, caller.login, RepDisconnected(by=caller.login))
+        key = (caller.org, caller.login)
+        self._streams[key] -= 1
+        if self._streams[key] <= 0:
+            del self._streams[key]
+            await self._connection_changed(key)
 
-    async def _each_session_of(self, org: str, login: str, command: Command) -> None:
-        def write(connection: sqlite3.Connection) -> None:
-            now = self._clock()
-            for session_id in sessions.sessions_of_rep(connection, org, login, "in"):
-                self._apply_quietly(connection, session_id, command, now)
-
-        await self._write(write)
+    async def _connection_changed(self, key: tuple[str, str]) -> None:
+        """Write it down; where that fails, `run_presence` does it later."""
+        try:
+            await self._write(lambda c: self._note_connection(c, *key))
+        except BrokerUnavailable as error:
+            _log.warning("presence not kept yet", extra={"action": "presence.wait", "login": key[1], "reason": str(error)})
         self._ring()
+
+    def _note_connection(self, connection: sqlite3.Connection, org: str, login: str) -> None:
+        """L5: bring what is written of a rep's connections up to what is so, with all that follows from it; whoever comes first does it."""
+        connected = self._streams[org, login] > 0
+        if connected == people.is_connected(connection, org, login):
+            return
+        now = self._clock()
+        people.set_connected(connection, org, login, connected, self._ground.steady())
+        if connected and org in self._ground.orgs:
+            route_for(connection, self._ground, org, login, now)
+        command = RepConnected(by=Login(login)) if connected else RepDisconnected(by=Login(login))
+        for session_id in sessions.sessions_of_rep(connection, org, login, "in"):
+            self._apply_quietly(connection, session_id, command, now)
+
+    async def run_presence(self) -> None:
+        """L5: look again and again whether what is written of connections is so, until cancelled: a write may have failed."""
+        while True:
+            try:
+                written = await self._readers.run(people.all_connected)
+                for key in written ^ {key for key, count in self._streams.items() if count > 0}:
+                    await self._write(lambda c, key=key: self._note_connection(c, *key))  # type: ignore[misc]
+                    self._ring()
+            except (StoreUnavailable, BrokerUnavailable):
+                pass  # `_connection_changed` has told
+            await asyncio.sleep(_PRESENCE_SECONDS)
 
     def _apply_quietly(self, connection: sqlite3.Connection, session_id: str, command: Command, now: datetime) -> None:
         session = sessions.load(connection, session_id)
@@ -438,20 +462,21 @@ class EmbeddedBroker:
     async def run_timers(self) -> None:
         """Fire timers as they fall due, until cancelled; those that fell due while nobody ran fire now."""
         while True:
-            now = self._clock()
-            due = await self._readers.run(lambda c, now=now: timers.due(c, now.timestamp()))  # type: ignore[misc]
+            now = self._ground.steady().timestamp()
+            due = await self._readers.run(lambda c, now=now: timers.due(c, now))  # type: ignore[misc]
             for timer in due:
                 await self._write(lambda c, timer=timer: self._fire(c, timer))  # type: ignore[misc]
             if due:
                 self._ring()
                 continue
             upcoming = await self._readers.run(timers.next_due)
-            seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - self._clock().timestamp()))
+            seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - self._ground.steady().timestamp()))
             await self._bell.wait("timers", seconds)
 
     def _fire(self, connection: sqlite3.Connection, timer: timers.DueTimer) -> None:
         if timers.take(connection, timer):
-            fired = TimerFired(kind=timer.kind, ref=timer.ref)  # type: ignore[arg-type]
+            due_at = datetime.fromtimestamp(timer.due_at, UTC)
+            fired = TimerFired(kind=timer.kind, ref=timer.ref, due_at=due_at)  # type: ignore[arg-type]
             self._apply_quietly(connection, timer.session_id, fired, self._clock())
 
     async def purge(self) -> None:

@@ -29,7 +29,7 @@ class Ground:
     orgs: Mapping[str, Org]
     links: MediaLinks
     new_id: Callable[[str], str]
-    steady: Clock = clocks.steady  # due times of the outbox are set by it
+    steady: Clock = clocks.steady  # what due times are set and looked at by
     # Walks through every point between two steps in tests; does nothing otherwise.
     fault: Callable[[str], None] = lambda point: None
 
@@ -66,7 +66,7 @@ class Ground:
             people=org.people,
             queues=org.queues,
             flows=org.flows,
-            presence=people.StoredPresence(connection, org.id, now, org.settings.disconnect_grace_seconds),
+            presence=people.StoredPresence(connection, org.id, self.steady(), org.settings.disconnect_grace_seconds),
             load=people.StoredLoad(connection, org.id),
         )
 

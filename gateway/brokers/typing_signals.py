@@ -62,7 +62,7 @@ class TypingRelay:
         self._hub.tell_now(session.org, frozenset(rep_audience(login) for login in to), event)
 
     def _too_soon(self, session_id: str, login: str, on: bool) -> bool:
-        now = self._clock()
+        now = self._ground.steady()
         if len(self._last) > 10_000:
             self._last = {key: at for key, at in self._last.items() if now - at < _AT_MOST_EVERY}
         key = (session_id, login, on)

@@ -95,8 +95,8 @@ class MediaShelf(Protocol):
         """Keep the bytes, then say so."""
         ...
 
-    async def later(self, item: MediaItem, *, at: datetime, reason: str) -> None:
-        """Not yet."""
+    async def later(self, item: MediaItem, *, seconds: float, reason: str) -> None:
+        """Not yet; try again after so long."""
         ...
 
     async def failed(self, item: MediaItem, *, reason: str) -> None:

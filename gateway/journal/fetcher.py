@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Final
 
 from adapters.errors import SendFailed, Unsupported, Verdict
@@ -93,8 +92,9 @@ class Fetcher:
             own = failed.sentence if refused else None
             await self._shelf.failed(item, reason=own or file_sentence_of(failed.code))
             return
-        at = self._clock() + timedelta(seconds=backoff(item.attempts + 1, most_seconds=300))
-        await self._shelf.later(item, at=max(at, failed.again_at or at), reason=file_sentence_of(failed.code, waits=True))
+        asked = (failed.again_at - self._clock()).total_seconds() if failed.again_at else 0.0
+        seconds = max(asked, backoff(item.attempts + 1, most_seconds=300))
+        await self._shelf.later(item, seconds=seconds, reason=file_sentence_of(failed.code, waits=True))
 
 
 def _too_large(most: int) -> str:

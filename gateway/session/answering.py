@@ -118,7 +118,7 @@ def c9_expired(draft: Draft, ref: str) -> None:
     invitation = draft.session.invitation(ref)
     if invitation is None:
         return
-    if draft.facts.now < invitation.expires_at:
+    if not draft.facts.has_come(invitation.expires_at):
         draft.set_timer(TimerKind.invitation, ref, invitation.expires_at)
         return
     close(draft, invitation, InvitationStatus.expired)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from adapters.envelope import (
     InboundDeletion,
@@ -187,10 +187,14 @@ class TimerKind:
 
 
 class TimerFired(Value):
-    """A timer that the session set has run out. One whose reason is gone (the offer was taken) changes nothing."""
+    """A timer that the session set has run out. One whose reason is gone (the offer was taken) changes nothing.
+
+    `due_at`: what it was set to. That moment has come, whatever the wall clock says by now.
+    """
 
     kind: Literal["offer", "invitation", "grace", "idle", "leave_notice"]
     ref: str
+    due_at: AwareDatetime | None = None
 
 
 Command: TypeAlias = (

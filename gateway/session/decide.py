@@ -12,6 +12,7 @@ is refused, with `session_not_active`, since it belongs to a new session: `open_
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from adapters.envelope import Author, EndUser, InboundMessage
@@ -132,7 +133,7 @@ def _empty(id: SessionId, end_user: EndUser, facts: Facts) -> Draft:
 
 
 def _timer_fired(session: Session, command: c.TimerFired, facts: Facts) -> Decision:
-    draft = Draft(session, facts)
+    draft = Draft(session, replace(facts, reached=command.due_at))
     TIMERS[command.kind](draft, command.ref)
     return draft.decision()
 

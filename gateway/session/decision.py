@@ -31,7 +31,8 @@ class Facts:
     """What the rules may know beside the session. The mappings are of the session's org alone (E1), and may read lazily.
 
     `presence` and `load` answer for every login (offline, 0); `load` counts the active sessions a rep is in and the offers they have.
-    `new_id` gives a fresh opaque id with the given prefix.
+    `new_id` gives a fresh opaque id with the given prefix. `reached`: a moment that has come for sure (a timer that was set to it fires),
+    should the wall clock have been set back since.
     """
 
     now: datetime
@@ -45,6 +46,11 @@ class Facts:
     load: Mapping[str, int]
     latest_text: str = ""  # the customer's latest words, for flows' conditions
     attributes: Mapping[str, str] = field(default_factory=dict)  # what is known of the customer, for flows' conditions
+    reached: datetime | None = None
+
+    def has_come(self, moment: datetime) -> bool:
+        """Whether a due time is reached."""
+        return moment <= max(self.now, self.reached or self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def l6_turn_inactive(draft: Draft) -> None:
     session = draft.session
     if session.status is not Status.active:
         return
-    if session.idle_at is not None and draft.facts.now < session.idle_at:  # something was said since this timer was set
+    if session.idle_at is not None and not draft.facts.has_come(session.idle_at):  # something was said since this timer was set
         draft.set_timer(TimerKind.idle, "", session.idle_at)
         return
     l6_rest(draft, reason="idle")

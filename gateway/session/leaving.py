@@ -127,7 +127,7 @@ def l5_grace_over(draft: Draft, ref: str) -> None:
     if since is None or member is None or session.status is not Status.active:
         return
     due_at = since + timedelta(seconds=draft.facts.settings.disconnect_grace_seconds)
-    if draft.facts.now < due_at:  # an old timer; the rep was back, and is gone again
+    if not draft.facts.has_come(due_at):  # an old timer; the rep was back, and is gone again
         draft.set_timer(TimerKind.grace, ref, due_at)
         return
     l1_go(draft, Login(ref), reason="disconnected")

@@ -112,7 +112,7 @@ def m3_hold_over(draft: Draft, login: str) -> None:
     held = next((h for h in draft.session.held_notices if h.rep == login), None)
     if held is None:
         return
-    if draft.facts.now < held.due_at:  # an old timer; the notice was held anew meanwhile
+    if not draft.facts.has_come(held.due_at):  # an old timer; the notice was held anew meanwhile
         draft.set_timer(TimerKind.leave_notice, login, held.due_at)
         return
     draft.change(held_notices=tuple(h for h in draft.session.held_notices if h.rep != login))

@@ -113,7 +113,7 @@ def offer_lapsed(draft: Draft, ref: str) -> None:
     offer = draft.session.offer
     if offer is None or offer.rep != ref:
         return
-    if draft.facts.now < offer.expires_at:  # an old timer; the same rep was offered it anew meanwhile
+    if not draft.facts.has_come(offer.expires_at):  # an old timer; the same rep was offered it anew meanwhile
         draft.set_timer(TimerKind.offer, offer.rep, offer.expires_at)
         return
     pass_over(draft, "lapsed")

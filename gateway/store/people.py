@@ -10,7 +10,7 @@ from gateway.session.model import Presence, RepPresence
 
 
 class StoredPresence(Mapping[str, RepPresence]):
-    """Presence by login; one whose streams have all been gone for longer than `grace_seconds` counts as offline."""
+    """Presence by login; one whose streams have all been gone for longer than `grace_seconds` counts as offline. `now` is the steady clock's."""
 
     def __init__(self, connection: sqlite3.Connection, org: str, now: datetime, grace_seconds: float) -> None:
         self._connection, self._org, self._now, self._grace = connection, org, now.timestamp(), grace_seconds
@@ -71,23 +71,27 @@ def took_work(connection: sqlite3.Connection, org: str, login: str, now: datetim
     connection.execute("UPDATE presence SET idle_since = ? WHERE org = ? AND login = ?", (now.timestamp(), org, login))
 
 
-def count_stream(connection: sqlite3.Connection, org: str, login: str, by: int, now: datetime) -> int:
-    """One more or one fewer event stream; how many there are now."""
+def is_connected(connection: sqlite3.Connection, org: str, login: str) -> bool:
+    """Whether an event stream of the rep's is written down as open."""
+    row = connection.execute("SELECT streams FROM presence WHERE org = ? AND login = ?", (org, login)).fetchone()
+    return row is not None and row["streams"] > 0
+
+
+def all_connected(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """(org, login) of all of whom a stream is written down as open."""
+    return {(row["org"], row["login"]) for row in connection.execute("SELECT org, login FROM presence WHERE streams > 0")}
+
+
+def set_connected(connection: sqlite3.Connection, org: str, login: str, connected: bool, now: datetime) -> None:
+    """The first of the rep's event streams has opened, or the last has closed. `now` is the steady clock's."""
     connection.execute(
-        "INSERT INTO presence (org, login, status, idle_since) VALUES (?, ?, 'offline', ?) ON CONFLICT DO NOTHING",
-        (org, login, now.timestamp()),
+        """INSERT INTO presence (org, login, status, idle_since, streams, lost_at) VALUES (:org, :login, 'offline', :now, :open, :lost)
+           ON CONFLICT DO UPDATE SET streams = :open, lost_at = :lost""",
+        {
+            "org": org,
+            "login": login,
+            "now": now.timestamp(),
+            "open": int(connected),
+            "lost": None if connected else now.timestamp(),
+        },
     )
-    row = connection.execute(
-        """UPDATE presence SET streams = max(0, streams + :by), lost_at = CASE WHEN streams + :by > 0 THEN NULL ELSE :now END
-           WHERE org = :org AND login = :login RETURNING streams""",
-        {"org": org, "login": login, "by": by, "now": now.timestamp()},
-    ).fetchall()
-    return int(row[0]["streams"])
-
-
-def forget_streams(connection: sqlite3.Connection, now: datetime) -> list[tuple[str, str]]:
-    """After a restart no stream is open: all who had one are (org, login) to be given the grace time."""
-    rows = connection.execute(
-        "UPDATE presence SET streams = 0, lost_at = ? WHERE streams > 0 RETURNING org, login", (now.timestamp(),)
-    ).fetchall()
-    return [(row["org"], row["login"]) for row in rows]

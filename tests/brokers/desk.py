@@ -49,6 +49,7 @@ class Desk:
 
     data_dir: Path
     now: datetime = BEGIN
+    step: timedelta = timedelta(0)  # how far the wall clock was set off since the start
     channel_id: ChannelId = WHATSAPP
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _fails_at: str | None = None
@@ -57,7 +58,9 @@ class Desk:
         self._build()
 
     def _build(self) -> None:
-        self._gateway = Gateway(cast.load(1, self.data_dir), demo=True, clock=lambda: self.now, fault=self._fault)
+        loaded = cast.load(1, self.data_dir)
+        wall, steady = lambda: self.now + self.step, lambda: self.now
+        self._gateway = Gateway(loaded, demo=True, clock=wall, steady=steady, fault=self._fault)
         self.broker: EmbeddedBroker = self._gateway.broker
 
     def _fault(self, point: str) -> None:
@@ -233,7 +236,7 @@ class Desk:
 
     async def timers_fire(self) -> None:
         """All that are due, and those that follow from them."""
-        while await self.rows(f"SELECT 1 FROM timers WHERE due_at <= {self.now.timestamp()}"):  # noqa: S608
+        while await self.rows(f"SELECT 1 FROM timers WHERE fires_at <= {self.now.timestamp()}"):  # noqa: S608
             firing = asyncio.create_task(self.broker.run_timers())
             await asyncio.sleep(0.01)
             firing.cancel()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
-from gateway.session.commands import AcceptInvitation, Invite, Leave
+import pytest
+
+from gateway.session.commands import AcceptInvitation, AcceptWork, Invite, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType
 from tests.brokers.desk import Desk, desk
@@ -146,3 +149,84 @@ async def test_whose_presence_is_gone_is_offered_nothing(tmp_path: Path) -> None
         await one.broker.connected(one.caller("ana"))
         await one.present("ana")
         assert await offered_to(one) == "ana"
+
+
+# ------------------------------------------------------------------------------------ the wall clock is set
+
+
+STEPS = [timedelta(seconds=-45), timedelta(hours=-1), timedelta(hours=1)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_timer_runs_its_time_though_the_wall_clock_is_set_meanwhile(step: timedelta, tmp_path: Path) -> None:
+    """Each kind, set before the step and after it: an invitation, an offer, the grace time, idleness, a notice that is held."""
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        for one.step in (timedelta(0), step):
+            await one.present("ben")
+            await one.does(Invite(by=ANA, recipient=Recipient(type=RecipientType.agent, id="ben")), session_id)
+            one.later(50)
+            one.step = step
+            await one.timers_fire()
+            assert (await one.session()).invitations
+            one.later(11)
+            await one.timers_fire()
+            assert not (await one.session()).invitations
+        assert (await one.kinds(session_id)).count("invitation_expired") == 2
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_L5_the_grace_time_is_as_long_as_it_is(step: timedelta, tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.joined(session_id)
+        await one.broker.connected(one.caller("ben"))
+        await one.broker.disconnected(one.caller("ben"))
+        one.step = step
+        one.later(110)
+        await one.timers_fire()
+        assert {rep.id for rep in (await one.session()).reps} == {"ana", "ben"}
+        assert (await one.broker.presence(one.caller("ben"))).status is Presence.online
+        one.later(11)
+        await one.timers_fire()
+        assert {rep.id for rep in (await one.session()).reps} == {"ana"}
+        assert (await one.broker.presence(one.caller("ben"))).status is Presence.offline
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_L6_and_an_offer_take_their_time_too(step: timedelta, tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.present("ana", "ben")
+        await one.take_in(one.message())
+        first = await offered_to(one)
+        one.step = step
+        one.later(29)
+        await one.timers_fire()
+        assert await offered_to(one) == first
+        one.later(2)
+        await one.timers_fire()
+        second = await offered_to(one)
+        assert {first, second} == {"ana", "ben"}
+        await one.does(AcceptWork(by=Login(second or "")), (await one.session()).id)
+        one.step = timedelta(0)
+        one.later(24 * 3_600 - 60)
+        await one.timers_fire()
+        assert (await one.session()).status.value == "active"
+        one.later(61)
+        await one.timers_fire()
+        assert (await one.session()).status.value == "inactive"
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_timer_that_waits_over_a_start_fires_once_at_most_so_much_early_or_late(step: timedelta, tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.present("ben")
+        await one.does(Invite(by=ANA, recipient=Recipient(type=RecipientType.agent, id="ben")), session_id)
+        one.now += step  # the new process begins with the new time
+        await one.restart()
+        await one.timers_fire()
+        assert bool((await one.session()).invitations) is (step < timedelta(0)), "early by so much"
+        one.later(61 + abs(step.total_seconds()))
+        await one.timers_fire()
+        assert (await one.kinds(session_id)).count("invitation_expired") == 1

@@ -140,7 +140,7 @@ def settings() -> dict[str, Any]:
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedBroker, config.Loaded]]:
     loaded = world_of(WORLD)
-    ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id)
+    ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id, clock.steady)
     made = EmbeddedBroker(tmp_path, ground, LocalDoorbell(), clock.now, MediaFolder(tmp_path / "media"))
     await made.open()
     running = asyncio.create_task(made.hub.run())

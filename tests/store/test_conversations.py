@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,14 +67,16 @@ def test_what_is_parked_comes_out_once_oldest_first(file: sqlite3.Connection) ->
 
 def test_a_timer_that_moved_isnt_taken_at_its_old_time(file: sqlite3.Connection) -> None:
     early, late = datetime.fromtimestamp(10, UTC), datetime.fromtimestamp(20, UTC)
-    timers.apply(file, "ses_1", [SetTimer(kind="idle", ref="", due_at=early)])
+    timers.apply(file, "ses_1", [SetTimer(kind="idle", ref="", due_at=early)], ahead=timedelta(0))
     (due,) = timers.due(file, 15)
-    timers.apply(file, "ses_1", [SetTimer(kind="idle", ref="", due_at=late)])
+    timers.apply(file, "ses_1", [SetTimer(kind="idle", ref="", due_at=late)], ahead=timedelta(0))
     assert not timers.take(file, due)
     assert timers.due(file, 15) == []
     (due,) = timers.due(file, 25)
     assert [timers.take(file, due), timers.take(file, due)] == [True, False]
-    timers.apply(file, "ses_1", [SetTimer(kind="idle", ref="", due_at=early), CancelTimer(kind="idle", ref="")])
+    timers.apply(
+        file, "ses_1", [SetTimer(kind="idle", ref="", due_at=early), CancelTimer(kind="idle", ref="")], ahead=timedelta(0)
+    )
     assert timers.next_due(file) is None
 
 
