@@ -65,7 +65,8 @@ class Desk:
 
     def _fault(self, point: str) -> None:
         if point == self._fails_at:
-            raise ValueError(f"failed at {point}, as the test asked")
+            fault = OSError if point == "before_commit" else ValueError  # the disk's, or a job's own
+            raise fault(f"failed at {point}, as the test asked")
 
     @contextmanager
     def failing_at(self, point: str) -> Iterator[None]:
