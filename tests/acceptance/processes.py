@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,11 +122,13 @@ class Demo:
 
 
 @asynccontextmanager
-async def demo_process(data_dir: Path, *, command: tuple[str, ...] = (*BYOC, "demo")) -> AsyncIterator[Demo]:
+async def demo_process(
+    data_dir: Path, *, command: tuple[str, ...] = (*BYOC, "demo"), environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Demo]:
     """A demo that was started; whatever still runs at the end is killed."""
     made = Demo(free_port(), data_dir, command)
     try:
-        await made.start()
+        await made.start(**(environment or {}))
         yield made
     finally:
         for one in made.starts:

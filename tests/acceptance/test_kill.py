@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.storm import storm
+from tests.acceptance.storm import killed, storm
 
 pytestmark = pytest.mark.acceptance
 Tell = Callable[[str], None]
@@ -29,7 +29,7 @@ async def test_killed_sixty_times_nothing_is_lost_or_doubled(tmp_path: Path, tel
 async def storm_and_tell(folder: Path, tell: Tell, *, messages: int, kills: int) -> None:
     seed = random.randrange(1_000_000)
     tell(f"seed {seed}: run again with: python -m tests.acceptance.storm --messages {messages} --kills {kills} --seed {seed}")
-    figures: dict[str, Any] = await storm(folder / "data", seed=seed, messages=messages, kills=kills)
+    figures: dict[str, Any] = await storm(folder / "data", killed(kills, seed), seed=seed, messages=messages)
     for name, figure in figures.items():
         tell(f"{name}: {figure}")
     assert figures["messages taken"] == 6 * messages
