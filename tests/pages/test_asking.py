@@ -110,7 +110,7 @@ def test_the_open_dialog_follows_who_comes_and_goes_and_how_busy_they_are(demo: 
     expect(support).to_be_enabled(timeout=PATIENCE_MS)
 
 
-def test_the_open_dialog_says_when_the_conversation_has_ended_or_is_full(demo: Demo, desk: Desks) -> None:
+def test_the_open_dialog_says_when_the_conversation_has_ended(demo: Demo, desk: Desks) -> None:
     ana, ben, sam = desk("ana").online(), desk("ben"), desk("sam")
     demo.says("whatsapp", "kim", "Hello")
     ana.take()

@@ -151,14 +151,15 @@ class ConferenceDialog extends HTMLElement {
   }
 
   #row(item) {
+    const why = `why-not-${item.type}-${item.id}`;
     const choose = () => {
       this.chosen = item.id;
       this.chosenName = item.name;
       this.#allow();
     };
-    const radio = h("input", { type: "radio", name: "recipient", value: item.id, checked: item.id === this.chosen, disabled: !item.allowed, data: { focus: "radio" }, on: { change: choose } });
+    const radio = h("input", { type: "radio", name: "recipient", value: item.id, checked: item.id === this.chosen, disabled: !item.allowed, "aria-describedby": item.allowed ? null : why, data: { focus: "radio" }, on: { change: choose } });
     const name = h("span", { class: "destination-name", dir: "auto" }, item.name, item.bot && h("span", { class: "tag" }, "Bot"));
-    return h("li", {}, h("label", { class: `destination${item.allowed ? "" : " not-now"}` }, radio, name, room(item), !item.allowed && h("span", { class: "why-not" }, item.reason)));
+    return h("li", { class: item.allowed ? null : "not-now" }, h("label", { class: "destination" }, radio, name, room(item)), !item.allowed && h("p", { class: "why-not", id: why }, item.reason));
   }
 
   #allow() {
