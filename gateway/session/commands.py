@@ -132,15 +132,17 @@ class RaiseFlag(Value):
 
 
 class LowerFlag(Value):
-    """M4: by the rep or a supervisor."""
+    """M4: by the rep or a supervisor. `raised_by`: whose; None: one's own, for a supervisor the one that was raised first."""
 
     by: Login
+    raised_by: Login | None = None
 
 
 class Whisper(Value):
-    """M4: between the flagging rep and supervisors."""
+    """M4: between the flagging rep and supervisors. `to`: about whose flag; None: as for `LowerFlag`."""
 
     by: Login
+    to: Login | None = None
     text: str = Field(min_length=1, max_length=10_000)
 
 

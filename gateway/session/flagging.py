@@ -16,53 +16,61 @@ from gateway.session.wording import says_something
 
 def m4_raise_flag(session: Session, command: RaiseFlag, facts: Facts) -> Decision | Refusal:
     """M4: a rep in an active session raises a flag with a message."""
-    refusal = not_in_it(session, command.by) or m4_nothing_raised(session) or m4_has_words(command.text)
+    refusal = not_in_it(session, command.by) or m4_not_raised_yet(session, command.by) or m4_has_words(command.text)
     if refusal is not None:
         return refusal
     draft = Draft(session, facts)
-    draft.change(flag=Flag(raised_by=command.by, text=command.text, raised_at=facts.now))
+    flag = Flag(raised_by=command.by, text=command.text, raised_at=facts.now)
+    draft.change(flags=(*session.flags, flag))
     _write(draft, EntryKind.flag_raised, command.by, command.by, command.text)
     return draft.decision()
 
 
 def m4_lower_flag(session: Session, command: LowerFlag, facts: Facts) -> Decision | Refusal:
     """M4: the rep who raised it, or a supervisor, lowers it."""
-    refusal = m4_between(session, command.by, facts)
-    if refusal is not None:
-        return refusal
+    flag = m4_flag_meant(session, command.by, command.raised_by, facts)
+    if isinstance(flag, Refusal):
+        return flag
     draft = Draft(session, facts)
-    lower_flag(draft, reason="lowered", sender=actor_of(session, facts, command.by))
+    lower_flag(draft, flag.raised_by, reason="lowered", sender=actor_of(session, facts, command.by))
     return draft.decision()
 
 
 def m4_whisper(session: Session, command: Whisper, facts: Facts) -> Decision | Refusal:
     """M4: rep and supervisor exchange messages while the flag is raised."""
-    refusal = m4_between(session, command.by, facts) or m4_has_words(command.text)
+    flag = m4_flag_meant(session, command.by, command.to, facts)
+    if isinstance(flag, Refusal):
+        return flag
+    refusal = m4_has_words(command.text)
     if refusal is not None:
         return refusal
     draft = Draft(session, facts)
-    assert session.flag is not None  # noqa: S101 - m4_between has seen it
-    _write(draft, EntryKind.whisper, command.by, session.flag.raised_by, command.text)
+    _write(draft, EntryKind.whisper, command.by, flag.raised_by, command.text)
     return draft.decision()
 
 
-def m4_nothing_raised(session: Session) -> Refusal | None:
-    """M4: one flag at a time."""
-    if session.flag is None:
+def m4_not_raised_yet(session: Session, by: Login) -> Refusal | None:
+    """M4: one flag at a time for each rep."""
+    if session.flag_of(by) is None:
         return None
-    return e3_refuse("flag_already_raised", "A flag is raised already: wait for the supervisor, or have it lowered first.")
+    return e3_refuse("flag_already_raised", "You have a flag raised here: write a whisper, or lower it first.")
 
 
-def m4_between(session: Session, by: Login, facts: Facts) -> Refusal | None:
-    """M4: only between supervisors and the rep who raised the flag, while it is raised."""
+def m4_flag_meant(session: Session, by: Login, whose: Login | None, facts: Facts) -> Flag | Refusal:
+    """M4: between supervisors and a rep who raised a flag, while it is raised. Unless it is said whose, a rep means their own, a supervisor
+    the one that was raised first."""
     supervisor = facts.people[by].supervisor
-    if not supervisor and not session.has_rep(by):
-        return not_in_it(session, by)
-    if session.flag is None:
+    if not supervisor and (outside := not_in_it(session, by)) is not None:
+        return outside
+    if not session.flags:
         return e3_refuse("no_flag", "No flag is raised here: raise one first.")
-    if supervisor or session.flag.raised_by == by:
-        return None
-    sentence = "This is between supervisors and the rep who raised the flag: ask one of them."
+    first = session.flags[0] if supervisor else None
+    flag = session.flag_of(whose) if whose is not None else session.flag_of(by) or first
+    if flag is not None and (supervisor or flag.raised_by == by):
+        return flag
+    if supervisor:
+        return e3_refuse("no_flag", "This rep has no flag raised here: reload the session.")
+    sentence = "This is between supervisors and the rep who raised the flag: raise a flag of your own."
     return e3_refuse("not_a_supervisor", sentence)
 
 

@@ -8,7 +8,7 @@ from gateway.session.commands import CustomerEnded, End, Leave, RepConnected, Re
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
 from gateway.session.idle import l6_set_idle_timer
-from gateway.session.membership import go_out, lower_flag, withdraw_all
+from gateway.session.membership import go_out, lower_all_flags, withdraw_all
 from gateway.session.model import Actor, Login, Participant, Session, Status
 from gateway.session.notices import m3_flush, m3_left, m3_silence, m3_state
 from gateway.session.people import actor_of, end_user_of, not_in_it, p2_rights, p5_online
@@ -72,7 +72,7 @@ def l3_close(draft: Draft, reason: str, sender: Actor | None, *, tell_customer: 
     """L3, L4: ending withdraws open requests and the offer, lowers the flag, and lets all timers go."""
     take_back_offer(draft, "ended")
     withdraw_all(draft, reason="ended")
-    lower_flag(draft, reason="ended")
+    lower_all_flags(draft, reason="ended")
     if tell_customer:
         m3_flush(draft)
     else:

@@ -61,9 +61,7 @@ def go_out(draft: Draft, login: Login, reason: str) -> Actor:
     for invitation in draft.session.invitations:
         if invitation.inviter == login:
             withdraw(draft, invitation, reason="inviter_left")
-    flag = draft.session.flag
-    if flag is not None and flag.raised_by == login:
-        lower_flag(draft, reason="left")
+    lower_flag(draft, login, reason="left")
     reads_up_to_here(draft, login)
     return actor
 
@@ -135,11 +133,17 @@ def withdraw_all(draft: Draft, reason: str) -> None:
         withdraw(draft, invitation, reason=reason)
 
 
-def lower_flag(draft: Draft, reason: str, sender: Actor | None = None) -> None:
-    """Lower the flag, if one is raised; supervisors and the rep who raised it see it."""
-    flag = draft.session.flag
+def lower_flag(draft: Draft, raised_by: str, reason: str, sender: Actor | None = None) -> None:
+    """Lower this rep's flag, if it is raised; supervisors and the rep see it."""
+    flag = draft.session.flag_of(raised_by)
     if flag is None:
         return
-    draft.change(flag=None)
+    draft.change(flags=tuple(one for one in draft.session.flags if one is not flag))
     details: dict[str, JsonValue] = {"raised_by": flag.raised_by, "reason": reason}
     draft.write(EntryKind.flag_lowered, Visibility.supervisors, sender=sender, details=details)
+
+
+def lower_all_flags(draft: Draft, reason: str) -> None:
+    """Lower whatever is raised."""
+    for flag in draft.session.flags:
+        lower_flag(draft, flag.raised_by, reason)

@@ -7,9 +7,9 @@ people (P), inviting (C), leaving (L), transferring (T), saying (M). Names are t
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field, JsonValue
 
 from adapters.envelope import ChannelId, Part, Referral, ReferralSource, Value
 
@@ -196,6 +196,12 @@ class Flag(Value):
     raised_at: AwareDatetime
 
 
+def _several(given: object) -> object:
+    if given is None:
+        return ()
+    return given if isinstance(given, list | tuple) else (given,)
+
+
 class SessionEndUser(Value):
     """The customer of a session; `id` is the address on the channel."""
 
@@ -223,7 +229,10 @@ class Session(Value):
     status: Status = Status.waiting
     participants: tuple[Participant, ...] = ()
     invitations: tuple[Invitation, ...] = ()  # the open ones, oldest first
-    flag: Flag | None = None
+    # One for each rep who asks for help, the first raised first. What was kept with one at most has it as `flag`.
+    flags: Annotated[tuple[Flag, ...], BeforeValidator(_several)] = Field(
+        default=(), validation_alias=AliasChoices("flags", "flag")
+    )
     queue: str | None = None  # where it is routed while it waits
     referral: Referral | None = None  # what the customer came by last, for flows' conditions
     offer: Offer | None = None
@@ -243,6 +252,10 @@ class Session(Value):
     opened_at: AwareDatetime
     last_message_at: AwareDatetime | None = None
     last_inbound_at: AwareDatetime | None = None
+
+    def flag_of(self, login: str) -> Flag | None:
+        """The flag that this rep has raised."""
+        return next((flag for flag in self.flags if flag.raised_by == login), None)
 
     @property
     def reps(self) -> tuple[Participant, ...]:

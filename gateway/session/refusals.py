@@ -12,7 +12,7 @@ CODES: dict[str, str] = {
     "conferencing_not_supported": "The channel's edition has no conferencing: use an enhanced channel, or answer alone.",
     "direct_routing_disabled": "Direct-to-agent routing is off in this org: name a queue, or have it switched on.",
     "entry_not_found": "The message that this answers isn't in the session: answer without naming one.",
-    "flag_already_raised": "The session has a raised flag: write a whisper, or lower the flag first.",
+    "flag_already_raised": "The caller has a flag raised in the session: write a whisper, or lower the flag first.",
     "flow_yielded_no_recipient": "The flow found nobody for this session: name an agent or a queue.",
     "idempotency_key_reused": "The idempotency key was used with another command: take a fresh key.",
     "invalid_input": "The request isn't well formed: mend what the sentence names.",

@@ -21,8 +21,7 @@ class State:
 
     status: Status = Status.waiting
     participants: tuple[tuple[str, str], ...] = ()
-    flag_raised_by: str | None = None
-    flag_text: str | None = None
+    flags: tuple[tuple[str, str], ...] = ()  # (who raised it, text), the first raised first
     invitations: frozenset[str] = frozenset()
     conferenced: bool = False
     entry_count: int = 0
@@ -38,8 +37,7 @@ def state_of(session: Session) -> State:
     return State(
         status=session.status,
         participants=tuple((p.role.value, p.id) for p in session.participants),
-        flag_raised_by=session.flag.raised_by if session.flag is not None else None,
-        flag_text=session.flag.text if session.flag is not None else None,
+        flags=tuple((flag.raised_by, flag.text) for flag in session.flags),
         invitations=frozenset(invitation.id for invitation in session.invitations),
         conferenced=session.conferenced,
         entry_count=session.entry_count,
@@ -64,9 +62,9 @@ def _step(state: State, entry: Entry) -> State:
         gone = details["participant"]["id"]
         return replace(state, participants=tuple(p for p in state.participants if p[0] == Role.end_user or p[1] != gone))
     if entry.kind is EntryKind.flag_raised:
-        return replace(state, flag_raised_by=details["raised_by"], flag_text=entry.text)
+        return replace(state, flags=(*state.flags, (details["raised_by"], entry.text or "")))
     if entry.kind is EntryKind.flag_lowered:
-        return replace(state, flag_raised_by=None, flag_text=None)
+        return replace(state, flags=tuple(flag for flag in state.flags if flag[0] != details["raised_by"]))
     if entry.kind is EntryKind.invited:
         return replace(state, invitations=state.invitations | {details["invitation_id"]})
     if entry.kind in _CLOSING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -172,6 +173,28 @@ async def test_lines_that_came_before_the_name_was_known_bear_it_afterwards(site
     await site.broker.people.learned("sms", "6190001112223", EndUser(address=Address("6190001112223"), name="Kim"))
     (first, *_) = (await ana.get(f"/sessions/{session_id}/entries")).json["items"]
     assert (first["from"]["id"], first["from"]["name"]) == ("6190001112223", "Kim")
+
+
+# -------------------------------------------------------------------------------------------------------- flags
+
+
+async def test_M4_two_reps_raise_flags_at_once_and_supervisors_answer_each(site: Site) -> None:
+    session_id = await site.session()
+    invitation = await asked(site, session_id)
+    ana, ben, sam = (site.api(login=login) for login in ("ana", "ben", "sam"))
+    await ben.post(f"/sessions/{session_id}/invitations/{invitation['id']}/accept")
+    raised = await asyncio.gather(*(one.post(f"/sessions/{session_id}/flag", {"text": "help"}) for one in (ana, ben)))
+    assert [reply.status for reply in raised] == [201, 201]
+    seen = (await sam.get(f"/sessions/{session_id}")).json
+    assert {flag["raised_by_name"] for flag in seen["flags"]} == {"Ana", "Ben"}
+    assert seen["flag"] == seen["flags"][0]
+    assert [(await one.get(f"/sessions/{session_id}")).json["flag"]["raised_by"] for one in (ana, ben)] == ["ana", "ben"]
+    said = await sam.post(f"/sessions/{session_id}/whispers", {"text": "for-ben", "to": "ben"})
+    assert (said.status, said.json["details"]["raised_by"]) == (201, "ben")
+    assert "for-ben" in str((await ben.get(f"/sessions/{session_id}/entries")).json)
+    assert "for-ben" not in str((await ana.get(f"/sessions/{session_id}/entries")).json)
+    lowered = await sam("DELETE", f"/sessions/{session_id}/flag?raised_by=ben")
+    assert [flag["raised_by"] for flag in lowered.json["flags"]] == ["ana"]
 
 
 # ------------------------------------------------------------------------------------------------- bad questions

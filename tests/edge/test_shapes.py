@@ -61,7 +61,7 @@ SESSION = Session(
     end_user=SessionEndUser(id="+15550001111", name="Kim"),
     status=Status.active,
     opened_at=AT,
-    flag=Flag(raised_by=Login("ana"), text="flag-canary", raised_at=AT),
+    flags=(Flag(raised_by=Login("ana"), text="flag-canary", raised_at=AT),),
     offer=Offer(rep=Login("ben"), queue="support", offered_at=AT, expires_at=AT),
     invitations=(INVITATION,),
     held_notices=(HeldNotice(rep=Login("cleo"), name="held-canary", due_at=AT),),

@@ -184,7 +184,7 @@ def test_E4_a_session_is_what_its_transcript_adds_up_to() -> None:
     state = replay(play.entries)
     assert state == state_of(play.session)
     assert state.reps == ("ana", "ben")
-    assert (state.flag_raised_by, state.flag_text, state.conferenced) == ("ana", "help", True)
+    assert (state.flags, state.conferenced) == ((("ana", "help"),), True)
     assert state.invitations == {id}
     assert replay([]) == State()
 

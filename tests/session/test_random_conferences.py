@@ -240,8 +240,10 @@ class Conference(RuleBasedStateMachine):
     def answers_the_offer(self, dice: int) -> None:
         offer = self.play.session.offer
         assert offer is not None
-        outcome = self.do(c.DeclineWork(by=offer.rep) if dice < 25 else c.AcceptWork(by=offer.rep))
-        assert isinstance(outcome, Decision)
+        world, taking = self.play.world, dice >= 25
+        full = world.other_load.get(offer.rep, 0) >= world.people[offer.rep].capacity
+        outcome = self.do(c.AcceptWork(by=offer.rep) if taking else c.DeclineWork(by=offer.rep))
+        assert isinstance(outcome, Refusal if taking and full else Decision), "R8"
 
     @precondition(active)
     @rule(dice=anyone)
@@ -331,7 +333,7 @@ class Conference(RuleBasedStateMachine):
     def flags(self, dice: int, verb: str) -> None:
         self.flag(self.insider(dice), verb)
 
-    @precondition(lambda self: self.play.session.flag is not None)
+    @precondition(lambda self: bool(self.play.session.flags))
     @rule(dice=anyone)
     def supervisor_answers(self, dice: int) -> None:
         self.flag(Login("u-sam"), "lower" if dice < 20 else "whisper")
@@ -497,8 +499,10 @@ class Conference(RuleBasedStateMachine):
             assert session.status is Status.waiting
         answering = waiting + ([session.offer.rep] if session.offer else [])
         assert all(self.play.world.presence[login].status is Presence.online for login in answering), "R7"
-        if session.flag is not None:
-            assert session.has_rep(session.flag.raised_by)
+        raised_by = [flag.raised_by for flag in session.flags]
+        assert len(raised_by) == len(set(raised_by)), "M4: one flag for each rep"
+        for login in raised_by:
+            assert session.has_rep(login)
             assert session.status is not Status.ended
         assert all(session.has_rep(login) for login in session.absent)
         assert not any(session.has_rep(held.rep) for held in session.held_notices)

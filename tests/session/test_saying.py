@@ -361,7 +361,7 @@ def test_M4_other_reps_see_nothing_of_it_unless_the_org_wants() -> None:
     for login, supervisor, sees in (("ana", False, True), ("sam", True, True), ("ben", False, False)):
         assert all(visible_to(e, play.session, login, supervisor, settings) is sees for e in apart)
         sight = e1_sight(play.session, login, supervisor, ())
-        assert (as_seen_by(play.session, sight, login, supervisor, settings).flag is not None) is sees
+        assert (as_seen_by(play.session, sight, login, supervisor, settings).flags != ()) is sees
     open_settings = settings.model_copy(update={"flags_visible_to_reps": True})
     assert all(visible_to(e, play.session, "ben", False, open_settings) for e in apart)
     assert not any(visible_to(e, play.session, "dora", False, open_settings) for e in apart), "who never was in it"
@@ -386,8 +386,34 @@ def test_M4_one_flag_at_a_time_by_a_rep_who_is_in() -> None:
     for text in ("  ", *UNSEEN.values()):
         play.refused(raise_flag("ana", text), "nothing_to_say")
     play.ok(raise_flag("ana"))
-    play.refused(raise_flag("ben"), "flag_already_raised")
+    play.refused(raise_flag("ana"), "flag_already_raised")
     play.refused(whisper("ana", " "), "nothing_to_say")
+
+
+def test_M4_two_reps_may_ask_for_help_at_once_and_neither_hears_of_the_other() -> None:
+    play = conference("ana", "ben")
+    play.ok(raise_flag("ana", "of ana"))
+    play.ok(raise_flag("ben", "of ben"))
+    assert [(flag.raised_by, flag.text) for flag in play.session.flags] == [("ana", "of ana"), ("ben", "of ben")]
+    for login in ("ana", "ben"):
+        sight = e1_sight(play.session, login, False, ())
+        seen = as_seen_by(play.session, sight, login, False, play.world.settings)
+        assert [flag.raised_by for flag in seen.flags] == [login]
+        play.ok(whisper(login, f"I am {login}"))
+    play.ok(whisper("sam", "to the first"))
+    assert play.entry("whisper").details["raised_by"] == "ana"
+    play.ok(c.Whisper(by=Login("sam"), to=Login("ben"), text="to Ben"))
+    told = play.entry("whisper")
+    assert told.details["raised_by"] == "ben"
+    assert visible_to(told, play.session, "ben", False, play.world.settings)
+    assert not visible_to(told, play.session, "ana", False, play.world.settings)
+    play.refused(c.Whisper(by=Login("ana"), to=Login("ben"), text="psst"), "not_a_supervisor")
+    play.refused(c.LowerFlag(by=Login("ana"), raised_by=Login("ben")), "not_a_supervisor")
+    play.refused(c.LowerFlag(by=Login("sam"), raised_by=Login("cleo")), "no_flag")
+    play.ok(c.LowerFlag(by=Login("sam"), raised_by=Login("ben")))
+    assert [flag.raised_by for flag in play.session.flags] == ["ana"]
+    play.ok(lower("ana"))
+    assert not play.session.flags
 
 
 def test_M4_only_the_flagging_rep_and_supervisors_speak_and_lower() -> None:
@@ -397,7 +423,7 @@ def test_M4_only_the_flagging_rep_and_supervisors_speak_and_lower() -> None:
     play.refused(lower("ben"), "not_a_supervisor")
     play.refused(whisper("cleo"), "not_a_participant")
     play.ok(lower("sam"))
-    assert play.session.flag is None
+    assert not play.session.flags
     sender = play.entry("flag_lowered").sender
     assert sender is not None
     assert (sender.role.value, sender.id) == ("supervisor", "sam")

@@ -123,7 +123,7 @@ def test_T1_the_givers_flag_is_lowered() -> None:
     play = active()
     play.ok(c.RaiseFlag(by=Login("ana"), text="help"))
     play.accept("ben", play.invite("ana", agent("ben"), purpose="transfer"))
-    assert play.session.flag is None
+    assert not play.session.flags
 
 
 def test_T1_a_swap_of_two_is_no_conference() -> None:

@@ -6,11 +6,12 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from gateway.edge.api.call import Ask, Asked, Call, Nothing, Words, call
+from gateway.edge.api.call import Ask, Asked, Call, Id, Nothing, Words, call
 from gateway.edge.api.entry_shapes import EntryShape, entry_of
 from gateway.edge.api.shapes import SessionShape, session_of
 from gateway.session.commands import Command, LowerFlag, RaiseFlag, Whisper
 from gateway.session.decision import Refusal
+from gateway.session.model import Login
 
 
 class FlagBody(Asked):
@@ -19,9 +20,16 @@ class FlagBody(Asked):
     text: Annotated[Words, Field(max_length=4_000)]
 
 
-class WhisperBody(Asked):
-    """What rep and supervisors say among themselves."""
+class FlagQuery(Asked):
+    """Whose flag, where several reps have raised one; without it the caller's own, for supervisors the first."""
 
+    raised_by: Id | None = None
+
+
+class WhisperBody(Asked):
+    """What rep and supervisors say among themselves. `to`: the rep whose flag it is about; without it, for supervisors, the first flag's."""
+
+    to: Id | None = None
     text: Annotated[Words, Field(max_length=10_000)]
 
 
@@ -35,12 +43,13 @@ async def raise_flag(ask: Ask[FlagBody, Nothing]) -> EntryShape | Refusal:
 
 
 @call(
-    "DELETE", "/sessions/{session_id}/flag", "Lower the flag", tag="supervision", answer=SessionShape,
+    "DELETE", "/sessions/{session_id}/flag", "Lower the flag", tag="supervision", query=FlagQuery, answer=SessionShape,
     codes=("not_a_supervisor", "not_a_participant", "no_flag", "session_not_active"),
 )  # fmt: skip
-async def lower_flag(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
+async def lower_flag(ask: Ask[Nothing, FlagQuery]) -> SessionShape | Refusal:
     """By the rep who raised it, or a supervisor."""
-    answer = await ask.broker.command(ask.caller, ask.session_id, LowerFlag(by=ask.caller.login), key=ask.key)
+    command = LowerFlag(by=ask.caller.login, raised_by=_login(ask.query.raised_by))
+    answer = await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
     return answer if isinstance(answer, Refusal) else session_of(answer.session, ask.caller, ask.directory)
 
 
@@ -50,7 +59,7 @@ async def lower_flag(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 )  # fmt: skip
 async def whisper(ask: Ask[WhisperBody, Nothing]) -> EntryShape | Refusal:
     """Between the rep who raised the flag and supervisors; the customer never sees it."""
-    return await _entry_after(ask, Whisper(by=ask.caller.login, text=ask.body.text))
+    return await _entry_after(ask, Whisper(by=ask.caller.login, to=_login(ask.body.to), text=ask.body.text))
 
 
 async def _entry_after(ask: Ask[FlagBody, Nothing] | Ask[WhisperBody, Nothing], command: Command) -> EntryShape | Refusal:
@@ -60,6 +69,10 @@ async def _entry_after(ask: Ask[FlagBody, Nothing] | Ask[WhisperBody, Nothing], 
     if answer.entry is None:
         raise ValueError("a flag and a whisper answer with their entry")
     return entry_of(answer.entry)
+
+
+def _login(given: str | None) -> Login | None:
+    return Login(given) if given is not None else None
 
 
 CALLS: Final[tuple[Call, ...]] = (raise_flag, lower_flag, whisper)

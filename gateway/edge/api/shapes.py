@@ -310,7 +310,8 @@ class SessionShape(Shape):
     end_user: EndUserShape
     participants: list[ParticipantShape]
     invitations: list[InvitationShape]
-    flag: FlagShape | None
+    flag: FlagShape | None = Field(description="The caller's own, else the first of `flags`.")
+    flags: list[FlagShape] = Field(description="Those that the caller may know of, the first raised first.")
     offer: OfferShape | None
     queue: str | None
     queue_name: str | None
@@ -326,6 +327,7 @@ class SessionShape(Shape):
 def session_of(session: Session, caller: Caller, directory: Directory) -> SessionShape:
     """The session as this caller may see it; the broker has taken away what they may not."""
     channel = directory.channel(caller.org, session.channel_id)
+    flags = [shown for flag in session.flags if (shown := flag_of(flag, caller, directory))]
     return SessionShape(
         id=session.id,
         access=e1_sight(session, caller.login, caller.supervisor, caller.queues).access,
@@ -337,7 +339,8 @@ def session_of(session: Session, caller: Caller, directory: Directory) -> Sessio
         end_user=EndUserShape(id=session.end_user.id, name=session.end_user.name),
         participants=[participant_of(p) for p in session.participants],
         invitations=[invitation_of(i, caller, directory) for i in session.invitations],
-        flag=flag_of(session.flag, caller, directory) if session.flag else None,
+        flag=next((flag for flag in flags if flag.raised_by == caller.login), flags[0] if flags else None),
+        flags=flags,
         offer=offer_of(session.offer, caller, directory) if session.offer else None,
         queue=session.queue,
         queue_name=name_of_queue(directory, caller.org, session.queue),

@@ -205,7 +205,7 @@ export class Desk {
     const calls = [
       ...(offer ? [[`offer ${session.id} ${offer.offered_at}`, `${called(session.end_user)} is waiting`]] : []),
       ...askedOf(session, this.me.login).map((i) => [`invitation ${i.id}`, `${i.from_name} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${called(session.end_user)}`]),
-      ...(this.me.supervisor && session.flag && session.flag.raised_by !== this.me.login ? [[`flag ${session.id} ${session.flag.raised_at}`, `${session.flag.raised_by_name} raised a flag: ${session.flag.text}`]] : []),
+      ...(this.me.supervisor ? session.flags.filter((flag) => flag.raised_by !== this.me.login).map((flag) => [`flag ${session.id} ${flag.raised_at}`, `${flag.raised_by_name} raised a flag: ${flag.text}`]) : []),
     ];
     for (const [key, text] of calls) {
       if (this.#rung.has(key)) continue;
