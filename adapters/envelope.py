@@ -427,12 +427,14 @@ class InboundReferral(InboundEvent):
 class InboundHandover(InboundEvent):
     """Another app of the business gave us the conversation (`to_us`), took it (`away`), or asks for it (`requested`).
 
-    `app` names that app, `app_id` is its id at the provider; `metadata` is what it tells us with it.
+    `app` names that app, `app_id` is its id at the provider; `metadata` is what it tells us with it. `may_answer`, when it went away: our
+    next answer takes it back.
     """
 
     kind: Literal["handover"] = "handover"
     end_user: EndUser
     change: Literal["to_us", "away", "requested"]
+    may_answer: bool = False
     app: Annotated[str | None, BeforeValidator(words(200))] = None
     app_id: Annotated[str | None, BeforeValidator(words(200))] = None
     metadata: Annotated[str | None, BeforeValidator(words(1_000))] = None

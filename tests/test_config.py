@@ -305,6 +305,15 @@ CASES = [
         mend='Write two times in UTC, as ["08:00", "18:00"].',
     ),
     Case(
+        name="a source that no customer comes by",
+        old="weekdays: [0, 6]",
+        new="referral: {sources: [ad, billboard]}",
+        line="billboard",
+        path="orgs.acme.flows.bills.rules.0.when.referral.sources.1",
+        fault="'optin', 'page' or 'other'",
+        mend="Use one of the values named.",
+    ),
+    Case(
         name="Sunday as 7",
         old="weekdays: [0, 6]",
         new="weekdays: [1, 7]",

@@ -86,13 +86,13 @@ def _remember(connection: sqlite3.Connection, inbound: Inbound, now: datetime) -
 def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMessage, address: str, now: datetime) -> None:
     if conversations.message(connection, inbound.channel_id, inbound.message_id):
         return  # the same message under another event id
-    if inbound.standby:
+    before = _open_session(connection, ground, inbound, address)
+    if inbound.standby and not _was_overtaken(before, inbound):
         aside.keep(connection, inbound, address, now.timestamp())
         return
-    before = _open_session(connection, ground, inbound, address)
     if before is None and inbound.author is Author.provider:
         return  # a changed number, say: nobody asks for anything
-    ours = inbound.author is Author.end_user
+    ours = inbound.author is Author.end_user and not inbound.standby
     kept, _ = aside.take(connection, inbound.channel_id, address) if ours else ((), 0)
     said = tuple(one for one in kept if not isinstance(one, InboundMessage) or one.message_id != inbound.message_id)
     files: Files = {}
@@ -106,6 +106,12 @@ def _message(connection: sqlite3.Connection, ground: Ground, inbound: InboundMes
         answers = _entry_named(connection, message, before)
         decided = decide(before, CustomerSaid(message=message, earlier=earlier, answers=answers), facts)
     _write(connection, ground, before, decided, files, now)
+
+
+def _was_overtaken(session: Session | None, inbound: InboundMessage) -> bool:
+    """Whether it was said to another app before that gave us the conversation, and only arrives now."""
+    ours_since = session.handed_over_at if session is not None else None
+    return ours_since is not None and inbound.provider_time is not None and inbound.provider_time <= ours_since
 
 
 def _referral(connection: sqlite3.Connection, ground: Ground, inbound: InboundReferral, address: str, now: datetime) -> None:

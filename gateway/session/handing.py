@@ -31,7 +31,7 @@ def l6_thread_changed(session: Session, command: ThreadChanged, facts: Facts) ->
         if draft.session.status is Status.inactive:
             l6_wake(draft, reason="handed_over")
         start_round(draft)
-    elif command.handover.change == "away":
+    elif command.handover.change == "away" and not command.handover.may_answer:
         l6_thread_taken(draft)
     return draft.decision()
 
@@ -41,6 +41,11 @@ def l6_write_handover(draft: Draft, command: ThreadChanged) -> None:
     m1_take_in_earlier(draft, command.earlier)
     handover = command.handover
     details: dict[str, JsonValue] = {"change": handover.change, "app": handover.app, "app_id": handover.app_id}
+    if handover.may_answer:
+        details["may_answer"] = True
+    if handover.change != "requested":
+        ours = handover.change == "to_us"
+        draft.change(handed_over_at=(handover.provider_time or handover.received_at) if ours else None)
     if command.left_out:
         details["left_out"] = command.left_out
     if draft.session.entry_count == 0:  # else the transcript wouldn't say whose it is

@@ -80,7 +80,7 @@ class Entry(Value):
 
     `referral`, on a message or alone: the ad, link or product that the customer came by.
     `details` by kind: message `{"message_id", "reply_to", "reply_to_message_id", "said_at", "author", "outside", "standby"}` (`reply_to`
-    is an entry's number; `standby`: said while another app answered); handover `{"change", "app", "app_id", "end_user", "left_out"}` (the text
+    is an entry's number; `standby`: said while another app answered); handover `{"change", "app", "app_id", "may_answer", "end_user", "left_out"}` (the text
     is what the other app told us; `left_out`: messages before it that weren't kept); participant_* `{"participant": {role, id, name}, "reason",
     "invitation_id", "warning"}`; invited, invitation_* `{"invitation_id", "purpose", "recipient", "warning"}`; flag_*, whisper `{"raised_by"}`; transferred `{"invitation_id", "from", "to", "recipient"}`;
     notice `{"code", "about", "skipped"}`; status_changed `{"from", "to", "reason"}`, and `"from_queue", "to_queue"` where a new config gave the session another queue; reaction `{"emoji", "message_id", "number"}`.
@@ -235,6 +235,7 @@ class Session(Value):
     )
     queue: str | None = None  # where it is routed while it waits
     referral: Referral | None = None  # what the customer came by last, for flows' conditions
+    handed_over_at: AwareDatetime | None = None  # when another app gave us the conversation, until one takes it
     offer: Offer | None = None
     passed: tuple[Login, ...] = ()  # who declined or let the offer lapse in this round of routing
     absent: dict[Login, AwareDatetime] = Field(default_factory=dict)  # reps without a connection, since when (L5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,6 +82,20 @@ async def test_words_to_us_without_a_handover_bring_what_was_said_before(tmp_pat
         (session,) = await one.sessions()
         assert await one.texts(session.id) == ["hi", "closed now", "is anybody there?"]
         assert session.status.value == "waiting"
+
+
+async def test_words_that_the_handover_overtook_are_seen_at_once(tmp_path: Path) -> None:
+    """After an outage nobody promises an order: what was said to the other app before may arrive after."""
+    async with desk(tmp_path) as one:
+        late = said(one, "a person, please", provider_time=one.now)
+        later = said(one, "to the bot again", provider_time=one.now + timedelta(minutes=5))
+        given = handover(one, "to_us").model_copy(update={"provider_time": one.now + timedelta(minutes=1)})
+        await one.take_in(given, late, later)
+        session = await one.session()
+        assert await one.texts(session.id) == ["a person, please"]
+        assert await one.rows("SELECT count(*) FROM aside") == [(1,)], "after the handover the other app answers again"
+        await one.take_in(handover(one, "away"), said(one, "old news", provider_time=one.now))
+        assert await one.texts(session.id) == ["a person, please"], "it isn't ours any more"
 
 
 async def test_the_same_words_in_standby_and_then_to_us_stand_there_once_and_call_somebody(tmp_path: Path) -> None:

@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, JsonValue
 
-from adapters.envelope import ChannelId, LocationPart, MediaPart, MediaState, Part, StickerPart, TextPart
+from adapters.envelope import (
+    CallPart,
+    ChannelId,
+    LocationPart,
+    MediaPart,
+    MediaState,
+    OrderItem,
+    OrderPart,
+    Part,
+    ProductPart,
+    StickerPart,
+    TextPart,
+)
+from adapters.referral import Referral
 from gateway.brokers.contract import Caller, DeliveryState, Event, Line
 from gateway.edge.api.entry_shapes import entry_of
 from gateway.edge.api.event_shapes import event_of
@@ -169,10 +182,27 @@ def test_a_file_is_shown_as_it_stands_now() -> None:
 
 
 def test_a_deleted_line_says_nothing_of_what_it_said() -> None:
-    line = Line(entry=entry(TextPart(text="words")), deleted=True)
+    ad = Referral(source="ad", headline="words of an ad")
+    line = Line(entry=entry(TextPart(text="words"), referral=ad), deleted=True)
     shape = told(entry_of(line))
-    assert (shape["text"], shape["parts"], shape["deleted"]) == (None, [], True)
+    assert (shape["text"], shape["parts"], shape["referral"], shape["deleted"]) == (None, [], None, True)
     assert "words" not in str(shape)
+
+
+def test_what_the_customer_came_by_is_typed_and_bounded() -> None:
+    ad = Referral(source="ad", id="120208", headline="<b>20 %", url="javascript:alert(1)", extra={"media_type": "image"})
+    shape = told(entry_of(entry(TextPart(text="words"), referral=ad)))["referral"]
+    assert (shape["source"], shape["id"], shape["headline"], shape["url"]) == ("ad", "120208", "<b>20 %", None)
+    assert shape["extra"] == {"media_type": "image"}
+    assert told(entry_of(entry(TextPart(text="words"))))["referral"] is None
+
+
+def test_products_orders_and_calls_are_parts_of_their_own() -> None:
+    lamp = ProductPart(title="Desk lamp", price="$40", retailer_id="LAMP-17")
+    order = OrderPart(items=(OrderItem(retailer_id="LAMP-17", quantity="2", price="40", currency="USD"),), note="a gift")
+    shown = told(entry_of(entry(lamp, order, CallPart())))["parts"]
+    assert [part["type"] for part in shown] == ["product", "order", "call"]
+    assert (shown[0]["price"], shown[1]["items"][0]["quantity"], shown[1]["note"]) == ("$40", "2", "a gift")
 
 
 def test_parts_without_secrets_are_the_envelopes_own() -> None:

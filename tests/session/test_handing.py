@@ -18,7 +18,7 @@ from tests.session.world import START, Play, active, agent, conference, message
 AD = Referral(source="ad", id="120208", ref="spring", headline="20 % off", url="https://fb.me/1")
 
 
-def handover(change: Literal["to_us", "away", "requested"], metadata: str | None = None) -> InboundHandover:
+def handover(change: Literal["to_us", "away", "requested"], metadata: str | None = None, **more: Any) -> InboundHandover:
     return InboundHandover(
         channel_id=ChannelId("sms"),
         event_id=f"handover-{change}",
@@ -28,6 +28,7 @@ def handover(change: Literal["to_us", "away", "requested"], metadata: str | None
         app="Meta's inbox",
         app_id="263902037430900",
         metadata=metadata,
+        **more,
     )
 
 
@@ -107,6 +108,14 @@ def test_L6_taken_away_the_session_rests_and_frees_its_reps() -> None:
     assert play.entry("handover").text == "office"
     assert play.entry("status_changed").details["reason"] == "handed_over"
     play.refused(c.SayToCustomer(by=play.facts().people["ana"].login, text="hi"), "session_not_active")
+
+
+def test_L6_taken_away_where_an_answer_takes_it_back_the_session_goes_on() -> None:
+    play = active()
+    play.ok(c.ThreadChanged(handover=handover("away", may_answer=True)))
+    assert play.session.status.value == "active"
+    assert play.entry("handover").details["may_answer"] is True
+    play.say("ana", "back to a person")
 
 
 def test_L6_taken_away_from_a_waiting_session_the_offer_is_withdrawn() -> None:

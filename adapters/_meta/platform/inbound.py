@@ -268,6 +268,7 @@ class _Reader:
         return InboundHandover(
             **self.common(f"{change}:{digest_of(webhook.shallow(item))}", item, customer),
             change=change,
+            may_answer=change == "away" and self.account.take_thread,
             app=_INBOXES.get(app_id or ""),
             app_id=app_id,
             metadata=told.get("metadata"),

@@ -108,6 +108,11 @@ def test_who_answers_from_now_on(key: str, told: dict[str, Any], expected: tuple
     assert found.remember == ({"thread_owner": str(owner)} if owner else {})
 
 
+def test_where_an_answer_takes_the_thread_reps_may_go_on() -> None:
+    taken = event(take_thread_control={"previous_owner_app_id": APP, "new_owner_app_id": INBOX})
+    assert (only(taken).may_answer, only(taken, take_thread=True).may_answer) == (False, True)
+
+
 def test_metadata_of_another_app_is_bounded() -> None:
     found = only(event(pass_thread_control={"new_owner_app_id": APP, "metadata": "\x07" + "x" * 5000}))
     assert found.metadata == "x" * 999 + "…"

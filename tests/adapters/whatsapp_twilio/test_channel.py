@@ -28,6 +28,7 @@ from adapters.envelope import (
     TypingSignal,
 )
 from adapters.errors import SendFailed, Verdict
+from adapters.referral import Referral
 from adapters.simulation import Action, CannotAct, SimFile
 from adapters.text import prepare
 from adapters.whatsapp_twilio import ADAPTER
@@ -187,6 +188,31 @@ def test_typing_is_taken_by_the_provider() -> None:
 
 def test_the_person_has_a_name() -> None:
     assert message(world(), Action(kind="say", customer="kim", text="x")).end_user.name == "Kim"
+
+
+def test_who_clicked_on_an_ad_says_so_with_the_first_message() -> None:
+    ad = {
+        "ReferralSourceType": "ad",
+        "ReferralSourceId": "120208",
+        "ReferralSourceUrl": "https://fb.me/3cr4Wq",
+        "ReferralHeadline": "20 % off",
+        "ReferralBody": "Only this week",
+        "ReferralMediaUrl": "https://shop.example/lamp.jpg",
+        "ReferralMediaContentType": "image/jpeg",
+        "ReferralNumMedia": "1",
+        "ReferralCtwaClid": "ARAkL",
+    }
+    said = message(world(), Action(kind="say", customer="kim", text="still on?", details={"extra": ad}))
+    assert said.referral == Referral(
+        source="ad",
+        id="120208",
+        url="https://fb.me/3cr4Wq",
+        headline="20 % off",
+        body="Only this week",
+        media_url="https://shop.example/lamp.jpg",
+        click_id="ARAkL",
+        extra={"ReferralMediaContentType": "image/jpeg", "ReferralNumMedia": "1"},
+    )
 
 
 def test_a_place_a_card_and_a_button() -> None:

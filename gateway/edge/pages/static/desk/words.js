@@ -91,10 +91,10 @@ export function cameBy({ source, headline, ref, group, product, url, id }) {
 
 export const capital = (words) => `${words.charAt(0).toLocaleUpperCase()}${words.slice(1)}`;
 
-function handedOver(entry, { change, app, app_id, left_out }) {
+function handedOver(entry, { change, app, app_id, may_answer, left_out }) {
   const other = app ?? (app_id ? `another app (${app_id})` : "another app");
   const told = entry.text ? `: “${entry.text}”` : "";
-  const words = { to_us: `${other} handed the conversation to us${told}`, away: `${other} answers the customer now${told}`, requested: `${other} asks for this conversation${told}` }[change] ?? `${other}${told}`;
+  const words = { to_us: `${other} handed the conversation to us${told}`, away: `${other} answers the customer now${told}${may_answer ? "; your next answer takes the conversation back" : ""}`, requested: `${other} asks for this conversation${told}` }[change] ?? `${other}${told}`;
   return `${capital(words)}${left_out ? ` (${left_out} earlier messages weren't kept)` : ""}`;
 }
 
