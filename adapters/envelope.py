@@ -248,11 +248,16 @@ class EndUser(Value):
     """The customer's address, and apart from it what the provider says of the person.
 
     `address` is the one key to a conversation within the channel, and what answers go to. `aliases` are other addresses of the
-    same person on this channel (WhatsApp: phone and business-scoped id). Nothing below `aliases` may be relied on.
+    same person on this channel (WhatsApp: phone and business-scoped id). `lent` says which of all the addresses named here the network may
+    give to somebody else (a phone number): such a one leads to whoever used it last, and never from one lasting address to another. `formerly`
+    is for an event that tells of a change: the addresses under which the person was known until then; those that aren't named above too are
+    given up, and nothing goes there any more. Nothing below `formerly` may be relied on.
     """
 
     address: Address
     aliases: tuple[Address, ...] = ()
+    lent: tuple[Address, ...] = ()
+    formerly: tuple[Address, ...] = ()
     name: str | None = None
     username: str | None = None
     avatar_url: str | None = None
@@ -501,7 +506,8 @@ class OutboundFile(Value):
 class OutboundEvent(Value):
     """What every outbound kind carries.
 
-    `id` is the outbox row's. `retry_key` (a UUID) was made with the row, before the first try, and is the same on every try.
+    `id` is the outbox row's. `aliases` are the other addresses that are the person's now, those given up not among them. `retry_key` (a
+    UUID) was made with the row, before the first try, and is the same on every try.
     `memory` is what the adapter remembered of this conversation (`InboundEvent.remember`). `last_inbound_at`: when the
     customer last wrote, for windows. `human`: a person wrote it, no bot and no automatic notice.
     """
@@ -509,6 +515,7 @@ class OutboundEvent(Value):
     id: str
     channel_id: ChannelId
     to: Address
+    aliases: tuple[Address, ...] = ()
     retry_key: str
     created_at: AwareDatetime
     memory: dict[str, JsonValue] = Field(default_factory=dict, repr=False)

@@ -16,7 +16,6 @@ from adapters._meta import graph, webhook
 from adapters._meta.webhook import dict_of, digest_of, list_of, number_of, text_of
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import (
-    Address,
     Author,
     CallPart,
     EndUser,
@@ -150,7 +149,7 @@ class _Reader:
 
     def message(self, item: dict[str, Any]) -> Inbound:
         """One of `messages[]`."""
-        end_user = people.sender_of(item, self.contacts)
+        end_user = people.changed(item, self.contacts) if people.is_change(item) else people.sender_of(item, self.contacts)
         if end_user is None:
             raise _NoSense("no sender")
         if text_of(item.get("group_id")):
@@ -197,15 +196,15 @@ class _Reader:
         return InboundDeletion(**self.common(event_id, item, end_user), author=author, message_id=original)
 
     def _system(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
-        """WhatsApp's own words: a changed number, a changed identity. The thread stays; the new addresses are aliases."""
+        """WhatsApp's own words: a changed number, a changed id, a changed identity. The thread stays, and follows the person."""
         message_id, system = _need(item.get("id"), "id"), dict_of(item.get("system"))
         words = text_of(system.get("body")) or f"[{(text_of(system.get('type')) or 'system').replace('_', ' ')}]"
         return InboundMessage(
-            **self.common(message_id, item, _also(end_user, system.get("wa_id"), system.get("user_id"))),
+            **self.common(message_id, item, end_user),
             message_id=message_id,
             author=Author.provider,
             parts=(TextPart(text=words),),
-            remember={"wa_id": number} if (number := text_of(system.get("wa_id"))) else {},
+            remember={"wa_id": people.number_among(end_user)} if end_user.formerly else _number(end_user),
         )
 
     # ------------------------------------------------------------------------------------------------ statuses
@@ -254,11 +253,10 @@ class _Reader:
         return self.unknown(f"marketing_{value}", item, end_user, remember={"marketing": value} if end_user else {})
 
     def renamed(self, item: dict[str, Any]) -> Inbound:
-        """A new business-scoped id, as a person gets with a new number: the old one becomes an alias."""
-        ids = dict_of(item.get("user_id"))
-        end_user = people.person(item.get("wa_id"), ids.get("current"))
-        known = _also(end_user, ids.get("previous")) if end_user else None
-        return self.unknown("user_id_update", item, known)
+        """A new business-scoped id, as a person gets with a new number. An older form of `user_changed_user_id`; nobody can subscribe to it."""
+        end_user = people.updated(item, self.contacts)
+        number = people.number_among(end_user) if end_user else None
+        return self.unknown("user_id_update", item, end_user, remember={"wa_id": number} if end_user else {})
 
     def responder(self, item: dict[str, Any]) -> Inbound:
         """What the other responder wrote: the message stands inside its echo."""
@@ -365,9 +363,3 @@ def _memory(end_user: EndUser, message_id: str) -> dict[str, Any]:
 def _number(end_user: EndUser) -> dict[str, Any]:
     number = people.number_among(end_user)
     return {"wa_id": number} if number else {}
-
-
-def _also(end_user: EndUser, *addresses: object) -> EndUser:
-    """The same person with more addresses."""
-    more = [Address(one) for one in map(text_of, addresses) if one and one != end_user.address]
-    return end_user.model_copy(update={"aliases": tuple(dict.fromkeys([*end_user.aliases, *more]))})

@@ -64,15 +64,17 @@ def check_window(message: Say | Notice, now: datetime) -> None:
 
 
 def _envelope(message: Say | Notice) -> dict[str, Any]:
-    """Whom it goes to: the number where we know it, else the business-scoped id in `recipient`."""
+    """Whom it goes to: the number where the person has one that we know, else the business-scoped id in `recipient`."""
     common: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": "individual"}
     known = message.memory.get("wa_id")
-    if not is_scoped(message.to):
-        common["to"] = message.to
-    elif isinstance(known, str) and known:
+    if isinstance(known, str) and known in (message.to, *message.aliases):
         common["to"] = known
-    else:
+    elif is_scoped(message.to):
         common["recipient"] = message.to
+    elif message.to.isdecimal():
+        common["to"] = message.to
+    else:  # the number that they were known by has gone to somebody else
+        raise SendFailed(Verdict.dead, "recipient_unreachable")
     if isinstance(message, Say) and message.reply_to:
         common["context"] = {"message_id": message.reply_to}
     return common

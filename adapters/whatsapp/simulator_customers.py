@@ -3,13 +3,16 @@
 Beyond what every handset can, `details` may hold: `forwarded`, `referral` (an ad), `phone` `omit` or `empty` (a person with a username),
 `voice`, `form` of a choice (`button_reply`, `list_reply`, `button`, `flow`, `call_permission` with the id `accept` or `reject`), `product` (that is
 asked about), `order` (as Meta writes one), `owner` (`bot`: Meta's agent answers from now on; `us`: it hands over, with `metadata`), `batch` (so many texts in one delivery), `staff` (our own side
-wrote in the phone app; the agent, while it answers), `event` (`missed_call`, `changed_number`, `unsupported`, `marketing_stop`, `marketing_resume`), and `mischief` (see `_meta`).
+wrote in the phone app; the agent, while it answers), `event` (`missed_call`, `unsupported`, `marketing_stop`, `marketing_resume`, or a change of who they are), and `mischief` (see `_meta`).
+Changes: `changed_number` (told with the old number and the new one), `changed_both` (with the new id too), `changed_id` (another number as
+well, of which nothing is told); `number` in `details` takes over one that nobody has now.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -256,11 +259,31 @@ class Customers:
             }
             value = self._world.value(contacts=[phone.contact()], user_preferences=[{**choice, "value": event[10:]}])
             return Outcome(calls=self._world.post(phone, "", value, action.details, "user_preferences"))
-        make = _EVENTS.get(event)
-        if make is None:
+        if event in _CHANGES:
+            item = self._changes_to(phone, _CHANGES[event], action, now)
+        elif event == "unsupported":
+            item = self._item(phone, _unsupported(phone), now)
+        else:
             raise CannotAct(f"no such event: {event}")
-        value = self._world.value(messages=[self._item(phone, make(phone), now)])
-        return Outcome(calls=self._world.post(phone, "", value, action.details))
+        return Outcome(calls=self._world.post(phone, "", self._world.value(messages=[item]), action.details))
+
+    def _changes_to(self, phone: Phone, told: tuple[str, ...], action: Action, now: datetime) -> dict[str, Any]:
+        """They have another number from now on, and WhatsApp says what it says of it. There is no `contacts` block with it."""
+        number = action.details.get("number")
+        if number is not None and (not str(number).isdecimal() or self._world.find(str(number))):
+            raise CannotAct(f"{number} is no number, or somebody has it")
+        before, item = replace(phone), self._item(phone, {"type": "system"}, now)
+        phone.moves(str(number) if number is not None else None)
+        if "user_id" in told:
+            phone.gets_another_id()
+        system = {"type": "user_changed_number", "wa_id": phone.wa_id, "user_id": phone.user_id}
+        words = f"changed from {before.wa_id} to {phone.wa_id}"
+        if "wa_id" not in told:
+            system |= {"type": "user_changed_user_id", "previous_user_id": before.user_id}
+            words = f"changed from {before.user_id} to {phone.user_id}"
+            del item["from"], item["from_user_id"]
+        said = {key: value for key, value in system.items() if key in (*told, "type", "previous_user_id")}
+        return {**item, "system": {"body": f"User {phone.customer.title()} {words}", **said}}
 
     # ------------------------------------------------------------------------------------------------- the rest
 
@@ -373,13 +396,11 @@ def _unsupported(phone: Phone) -> dict[str, Any]:
     return {"type": "unsupported", "errors": [error], "unsupported": {"type": "poll"}}
 
 
-def _changed_number(phone: Phone) -> dict[str, Any]:
-    new = f"34699{phone.wa_id[5:]}"
-    body = f"User {phone.customer.title()} changed from {phone.wa_id} to {new}"
-    return {"type": "system", "system": {"type": "user_changed_number", "body": body, "wa_id": new}}
-
-
-_EVENTS: Final[dict[str, Callable[[Phone], dict[str, Any]]]] = {"unsupported": _unsupported, "changed_number": _changed_number}
+_CHANGES: Final[dict[str, tuple[str, ...]]] = {
+    "changed_number": ("wa_id",),
+    "changed_both": ("wa_id", "user_id"),
+    "changed_id": ("user_id",),
+}
 
 
 def _line(phone: Phone, action: Action, *, own: bool = False) -> Shown:

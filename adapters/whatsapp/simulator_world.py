@@ -35,16 +35,22 @@ class Phone:
     waiting: list[Ours] = field(default_factory=list)
     unread: list[Ours] = field(default_factory=list)
     typing_until: datetime | None = None
+    wa_id: str = ""  # the number
+    user_id: str = ""  # the id that the business knows the person by
+    changes: int = 0
 
-    @property
-    def wa_id(self) -> str:
-        """The number."""
-        return f"34600{digits_of(self.customer, 6)}"
+    def __post_init__(self) -> None:
+        self.wa_id = self.wa_id or f"34600{digits_of(self.customer, 6)}"
+        self.user_id = self.user_id or f"ES.309{digits_of(self.customer, 17)}"
 
-    @property
-    def user_id(self) -> str:
-        """The id that the business knows the person by."""
-        return f"ES.309{digits_of(self.customer, 17)}"
+    def moves(self, number: str | None = None) -> None:
+        """Another SIM card: a number that nobody had, or the one that is given."""
+        self.changes += 1
+        self.wa_id = number or f"346{100 - self.changes:02d}{digits_of(self.customer, 6)}"
+
+    def gets_another_id(self) -> None:
+        """As WhatsApp gives one to who changes the number."""
+        self.user_id = f"ES.309{digits_of(f'{self.customer} {self.changes}', 17)}"
 
     def contact(self) -> dict[str, Any]:
         """The person in `contacts[]`."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from adapters.contract import Sent
-from adapters.envelope import InboundReceipt, MediaState, OutboundFile, TypingSignal
+from adapters.envelope import Address, InboundReceipt, MediaState, OutboundFile, TypingSignal
 from gateway.brokers.ground import Ground
 from gateway.brokers.intake import settle_receipt, tell_delivery
 from gateway.brokers.reconciling import UNSENT, Unsent
@@ -18,7 +18,7 @@ from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import MediaItem, OutboxItem, Why
 from gateway.session.audience import audiences_of_session
-from gateway.store import conversations, events, media, outbox, sessions, standing
+from gateway.store import addresses, conversations, events, media, outbox, sessions, standing
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import OutboxRow
@@ -49,7 +49,7 @@ class StoredOutbox:
 
         def read(connection: sqlite3.Connection) -> list[tuple[OutboxRow, OutboxItem]]:
             rows = outbox.ready(connection, channel_id, now=self._steady().timestamp(), limit=limit, busy=busy)
-            return [(row, _item(row, conversations.of(connection, channel_id, row.address))) for row in rows]
+            return [(row, _item(row, _person(connection, channel_id, row.address))) for row in rows]
 
         found = await self._readers.run(read)
         owner = self._ground.channels[channel_id].config.org
@@ -100,7 +100,15 @@ class StoredOutbox:
 
     async def begin(self, item: OutboxItem) -> bool:
         """See the contract."""
-        return await self._writer.run(lambda c: outbox.begin(c, item.id, self._clock().timestamp()))
+
+        def write(connection: sqlite3.Connection) -> bool:
+            person = _person(connection, item.channel_id, outbox.one(connection, item.id).address)
+            reached = (item.message.to, {*item.message.aliases})
+            return reached == (person["to"], {*person["aliases"]}) and outbox.begin(
+                connection, item.id, self._clock().timestamp()
+            )
+
+        return await self._writer.run(write)
 
     async def sent(self, item: OutboxItem, sent: Sent) -> None:
         """See the contract."""
@@ -154,9 +162,7 @@ class StoredOutbox:
         return [await self._with_memory(signal) for signal in fresh]
 
     async def _with_memory(self, signal: TypingSignal) -> TypingSignal:
-        about = await self._readers.run(lambda c: conversations.of(c, signal.channel_id, signal.to))
-        wrote = datetime.fromtimestamp(about.last_inbound_at, UTC) if about.last_inbound_at else None
-        return signal.model_copy(update={"memory": about.memory, "last_inbound_at": wrote})
+        return signal.model_copy(update=await self._readers.run(lambda c: _person(c, signal.channel_id, signal.to)))
 
     def requeue(self, connection: sqlite3.Connection, outbox_id: str) -> bool:
         """A troubled row once more, inside the caller's transaction; False: it isn't troubled."""
@@ -171,16 +177,26 @@ def _told(why: Why) -> outbox.Why:
     return outbox.Why(why.code, why.reason, why.provider_code, why.detail)
 
 
-def _item(row: OutboxRow, about: conversations.Conversation) -> OutboxItem:
-    wrote = datetime.fromtimestamp(about.last_inbound_at, UTC) if about.last_inbound_at else None
+def _item(row: OutboxRow, person: Mapping[str, Any]) -> OutboxItem:
     return OutboxItem(
         id=row.id,
         channel_id=row.channel_id,
         address=row.address,
-        message=row.message.model_copy(update={"memory": about.memory, "last_inbound_at": wrote}),
+        message=row.message.model_copy(update=person),
         attempts=row.attempts,
         lost_at=datetime.fromtimestamp(row.lost_at, UTC) if row.lost_at is not None else None,
     )
+
+
+def _person(connection: sqlite3.Connection, channel_id: str, address: str) -> dict[str, Any]:
+    """What an outbound message carries of the person it goes to: their addresses as they are now, whatever they were when it was written."""
+    about = conversations.of(connection, channel_id, address)
+    return {
+        "to": Address(address),
+        "aliases": addresses.current(connection, channel_id, address),
+        "memory": about.memory,
+        "last_inbound_at": datetime.fromtimestamp(about.last_inbound_at, UTC) if about.last_inbound_at else None,
+    }
 
 
 class StoredMedia:

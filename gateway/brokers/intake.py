@@ -29,6 +29,7 @@ from adapters.envelope import (
     StickerPart,
 )
 from adapters.replies import sentence_of
+from gateway.brokers import persons
 from gateway.brokers.applying import apply
 from gateway.brokers.ground import Ground
 from gateway.journal.contract import TRIED_FOR
@@ -36,7 +37,7 @@ from gateway.session.commands import Command, CustomerCame, CustomerChanged, Cus
 from gateway.session.decide import decide, open_handed_over, open_session
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.model import EntryKind, Session, SessionId, Status
-from gateway.store import aside, conversations, events, media, outbox, sessions
+from gateway.store import addresses, aside, conversations, events, media, outbox, sessions
 
 T = TypeVar("T", InboundMessage, InboundReferral, InboundHandover)
 Files: TypeAlias = dict[str, list[tuple[str, MediaPart]]]  # by message id: our id of each file, and how it is fetched
@@ -55,7 +56,7 @@ def take_in(connection: sqlite3.Connection, ground: Ground, inbound: Inbound, no
     if known and not conversations.first_sight(connection, inbound.channel_id, inbound.event_id, now.timestamp()):
         return
     ground.fault("event_marked")
-    address = _remember(connection, inbound, now)
+    address = _remember(connection, ground, inbound, now)
     if isinstance(inbound, InboundMessage):
         _message(connection, ground, inbound, address, now)
     elif isinstance(inbound, InboundReceipt):
@@ -70,16 +71,25 @@ def take_in(connection: sqlite3.Connection, ground: Ground, inbound: Inbound, no
         _handover(connection, ground, inbound, address, now)
 
 
-def _remember(connection: sqlite3.Connection, inbound: Inbound, now: datetime) -> str:
-    if inbound.end_user is None:
+def _remember(connection: sqlite3.Connection, ground: Ground, inbound: Inbound, now: datetime) -> str:
+    """Who it is about, and what the event tells of them."""
+    end_user = inbound.end_user
+    if end_user is None:
         return ""
-    address = conversations.address_of(connection, inbound.channel_id, inbound.end_user)
+    said_at = min((inbound.provider_time or inbound.received_at).timestamp(), now.timestamp())
+    if isinstance(inbound, InboundReceipt):
+        address = addresses.learn(connection, inbound.channel_id, end_user, at=said_at)
+    else:
+        whose = addresses.settle(connection, inbound.channel_id, end_user, at=said_at)
+        address = whose.address
+        for old, new in whose.moved:
+            persons.readdress(connection, inbound.channel_id, old, new, now)
     wrote = isinstance(inbound, InboundMessage) and inbound.author is Author.end_user
-    wrote_at = (inbound.provider_time or inbound.received_at).timestamp() if wrote else None
-    wrote_at = min(wrote_at, now.timestamp()) if wrote_at is not None else None
-    conversations.remember(connection, inbound.channel_id, address, inbound.remember, wrote_at=wrote_at)
-    if inbound.end_user.profile:
-        conversations.keep_profile(connection, inbound.channel_id, address, inbound.end_user.profile)
+    conversations.remember(connection, inbound.channel_id, address, inbound.remember, wrote_at=said_at if wrote else None)
+    if end_user.profile:
+        conversations.keep_profile(connection, inbound.channel_id, address, end_user.profile)
+    if end_user.name or end_user.username:
+        persons.called(connection, inbound.channel_id, address, _org(ground, inbound), end_user, now)
     return address
 
 
@@ -380,7 +390,4 @@ def known_address(connection: sqlite3.Connection, inbound: Inbound) -> str:
     """The address that this person's conversation is kept under, without writing anything down."""
     if inbound.end_user is None:
         return ""
-    row = connection.execute(
-        "SELECT address FROM aliases WHERE channel_id = ? AND alias = ?", (inbound.channel_id, inbound.end_user.address)
-    ).fetchone()
-    return row["address"] if row else inbound.end_user.address
+    return addresses.known(connection, inbound.channel_id, inbound.end_user)

@@ -41,8 +41,8 @@ class Outbox(Protocol):
     """Rows that wait to be sent, in order per conversation; what is done to one is durable on return."""
 
     async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
-        """The first open row of each conversation that isn't in `busy` and whose time has come, with the conversation's memory.
-        Nothing changes: one process works on an outbox, and names in `busy` what it has in hand."""
+        """The first open row of each conversation whose time has come and of which no row is in `busy`, with the customer's addresses and the
+        conversation's memory as they are now. Nothing changes: one process works on an outbox, and names in `busy` the rows it has in hand."""
         ...
 
     async def due(self) -> tuple[list[str], float | None]:
@@ -55,7 +55,8 @@ class Outbox(Protocol):
 
     async def begin(self, item: OutboxItem) -> bool:
         """Written down before the call that the customer may see: should the process die from now on, its outcome isn't known.
-        False: the row is over (say, the customer has ended the conversation), and must not be sent."""
+        False: it must not be sent as it is: the row is over (say, the customer has ended the conversation), or the customer has other addresses
+        by now."""
         ...
 
     async def sent(self, item: OutboxItem, sent: Sent) -> None:

@@ -39,7 +39,8 @@ _FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a fault of o
 
 
 class _Withdrawn(Exception):
-    """The message must not be called out any more: it is over, or the process stops. What its row says is right."""
+    """The message must not be called out any more as it is: it is over, the customer is elsewhere now, or the process stops. What its row says is
+    right."""
 
 
 class Sender:
@@ -77,7 +78,7 @@ class Sender:
                 ready = await asyncio.gather(*(self._ready(channel) for channel in due))
                 items = [item for some in ready for item in some]
                 for item in items:
-                    self._in_hand[item.channel_id].add(item.address)
+                    self._in_hand[item.channel_id].add(item.id)
                     task = tasks.create_task(self._deliver(item), name=f"send {item.id}")
                     self._preparing.add(task)
                     task.add_done_callback(self._preparing.discard)
@@ -144,7 +145,7 @@ class Sender:
             if not self._draining:
                 await asyncio.sleep(_FAULT_SECONDS)
         finally:
-            self._in_hand[item.channel_id].discard(item.address)
+            self._in_hand[item.channel_id].discard(item.id)
             self._less.set()
             self._bell.ring("outbox")
 

@@ -55,3 +55,8 @@ def forget(connection: sqlite3.Connection, channel_id: str, address: str, messag
     connection.execute(
         "DELETE FROM aside WHERE channel_id = ? AND address = ? AND message_id = ?", (channel_id, address, message_id)
     )
+
+
+def move(connection: sqlite3.Connection, channel_id: str, old: str, new: str) -> None:
+    """The person is kept under another address from now on."""
+    connection.execute("UPDATE aside SET address = ? WHERE channel_id = ? AND address = ?", (new, channel_id, old))

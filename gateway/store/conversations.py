@@ -1,4 +1,4 @@
-"""What belongs to a conversation beyond its sessions: adapters' memory, the person, aliases, seen events, providers' message ids, parked events."""
+"""What belongs to a conversation beyond its sessions: adapters' memory, the person, seen events, providers' message ids, parked events."""
 
 from __future__ import annotations
 
@@ -47,23 +47,6 @@ def first_reading(connection: sqlite3.Connection, channel_id: str, signed: Signe
     return bool(row["reading"] == signed.reading)
 
 
-def address_of(connection: sqlite3.Connection, channel_id: str, end_user: EndUser) -> str:
-    """The address that this person's conversation is kept under: the first of theirs that we met; all are written down as aliases."""
-    names = (end_user.address, *end_user.aliases)
-    places = ",".join("?" * len(names))
-    row = connection.execute(
-        f"SELECT address FROM aliases WHERE channel_id = ? AND alias IN ({places}) ORDER BY alias = ? DESC LIMIT 1",  # noqa: S608
-        (channel_id, *names, end_user.address),
-    ).fetchone()
-    address = row["address"] if row else end_user.address
-    if row is None or end_user.aliases:
-        connection.executemany(
-            "INSERT OR IGNORE INTO aliases (channel_id, alias, address) VALUES (?, ?, ?)",
-            [(channel_id, name, address) for name in names],
-        )
-    return str(address)
-
-
 def remember(
     connection: sqlite3.Connection, channel_id: str, address: str, changes: Mapping[str, Any], *, wrote_at: float | None = None
 ) -> None:
@@ -109,9 +92,10 @@ def attributes(connection: sqlite3.Connection, session_id: str) -> dict[str, str
 
 
 def known_name(connection: sqlite3.Connection, channel_id: str, address: str) -> str | None:
-    """The person's name, as the provider told it when it was asked."""
+    """What the person is called: by an event, or as the provider told when it was asked; the name, else the username."""
     row = connection.execute(
-        "SELECT json_extract(person, '$.name') AS name FROM conversations WHERE channel_id = ? AND address = ?",
+        """SELECT coalesce(json_extract(person, '$.name'), json_extract(person, '$.username')) AS name FROM conversations
+           WHERE channel_id = ? AND address = ?""",
         (channel_id, address),
     ).fetchone()
     return row["name"] if row else None
@@ -155,6 +139,17 @@ def forget_words(connection: sqlite3.Connection, channel_id: str) -> None:
         "DELETE FROM parked WHERE channel_id = ? AND json_extract(envelope, '$.kind') NOT IN ('receipt', 'deletion')",
         (channel_id,),
     )
+
+
+def keep_name(connection: sqlite3.Connection, channel_id: str, address: str, end_user: EndUser) -> bool:
+    """What an event calls the person; whether that is new."""
+    called = {key: value for key, value in (("name", end_user.name), ("username", end_user.username)) if value}
+    done = connection.execute(
+        """INSERT INTO conversations (channel_id, address, person) VALUES (:channel, :address, :called)
+           ON CONFLICT DO UPDATE SET person = json_patch(person, :called) WHERE json_patch(person, :called) != json(person)""",
+        {"channel": channel_id, "address": address, "called": json.dumps(called)},
+    )
+    return done.rowcount == 1
 
 
 def name_message(connection: sqlite3.Connection, channel_id: str, message_id: str, session_id: str, number: int) -> None:

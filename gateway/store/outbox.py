@@ -87,10 +87,13 @@ def _message(row: sqlite3.Row) -> Outbound:
 
 
 def ready(connection: sqlite3.Connection, channel_id: str, *, now: float, limit: int, busy: Sequence[str]) -> list[OutboxRow]:
-    """The first open row of each conversation of the channel whose time has come; conversations in `busy` are left alone.
+    """The first open row of each conversation of the channel whose time has come; conversations that one of the rows in `busy` belongs to
+    are left alone, under whatever address they are by now.
 
     Messages of reps come before notices where conversations compete.
     """
+    in_hand = connection.execute(f"SELECT address FROM outbox WHERE id IN ({','.join('?' * len(busy))})", tuple(busy)).fetchall()  # noqa: S608
+    taken = {row["address"] for row in in_hand}
     rows = connection.execute(
         """SELECT o.* FROM outbox o JOIN (
                SELECT min(ordinal) AS first FROM outbox
@@ -100,7 +103,7 @@ def ready(connection: sqlite3.Connection, channel_id: str, *, now: float, limit:
            ORDER BY o.kind = 'notice', o.ordinal LIMIT :limit""",
         {"channel": channel_id, "now": now, "limit": limit + len(busy)},
     ).fetchall()
-    return [_row(row) for row in rows if row["address"] not in set(busy)][:limit]
+    return [_row(row) for row in rows if row["address"] not in taken][:limit]
 
 
 def _row(row: sqlite3.Row) -> OutboxRow:

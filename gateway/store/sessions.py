@@ -33,6 +33,32 @@ def newest_of_address(connection: sqlite3.Connection, channel_id: str, address: 
     return Session.model_validate_json(row["state"]) if row else None
 
 
+def open_of_address(connection: sqlite3.Connection, channel_id: str, address: str) -> list[Session]:
+    """The sessions with this end user that haven't ended, oldest first: one, but for people who turned out to be the same."""
+    rows = connection.execute(
+        "SELECT state FROM sessions WHERE channel_id = ? AND address = ? AND status != 'ended' ORDER BY ordinal",
+        (channel_id, address),
+    )
+    return [Session.model_validate_json(row["state"]) for row in rows.fetchall()]
+
+
+def readdress(connection: sqlite3.Connection, channel_id: str, old: str, new: str) -> None:
+    """Everything that stands under one address of a person stands under another from now on, what waits to be sent included.
+
+    Sessions that are open must have been saved under the new one; here are those that have ended, and the outbox rows of all.
+    """
+    connection.execute(
+        """UPDATE sessions SET address = :new, state = json_set(state, '$.end_user.id', :new, '$.participants[0].id', :new)
+           WHERE channel_id = :channel AND address = :old""",
+        {"channel": channel_id, "old": old, "new": new},
+    )
+    connection.execute(
+        """UPDATE outbox SET address = :new WHERE address = :old
+           AND session_id IN (SELECT id FROM sessions WHERE channel_id = :channel AND address = :new)""",
+        {"channel": channel_id, "old": old, "new": new},
+    )
+
+
 def save(connection: sqlite3.Connection, session: Session, *, before: Session | None, now: datetime, quiet: bool = False) -> None:
     """Write the session as it now is; `quiet` counts as no activity. Raises StaleSession unless the stored version is that of `before`
     (None: it is new)."""
@@ -60,7 +86,7 @@ def save(connection: sqlite3.Connection, session: Session, *, before: Session | 
         )
         return
     done = connection.execute(
-        """UPDATE sessions SET status = :status, name = :name, queue = :queue, offered = :offered, version = :version,
+        """UPDATE sessions SET status = :status, address = :address, name = :name, queue = :queue, offered = :offered, version = :version,
                last_activity = CASE WHEN :quiet THEN last_activity ELSE :last_activity END, state = :state WHERE id = :id AND version = :before""",
         values,
     )

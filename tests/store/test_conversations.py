@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from adapters.envelope import Address, ChannelId, EndUser, InboundDeletion
 from gateway.session.decision import CancelTimer, SetTimer
-from gateway.store import conversations, records, timers
+from gateway.store import addresses, conversations, records, timers
 from gateway.store.group_commit import connect, migrate
 
 
@@ -41,13 +42,31 @@ def test_an_event_is_new_once_on_its_channel(file: sqlite3.Connection) -> None:
     assert [conversations.first_sight(file, c, "e1", 0) for c in ("line", "line", "sms")] == [True, False, True]
 
 
+def key(file: sqlite3.Connection, address: str, *aliases: str, channel: str = "wa") -> str:
+    """Under which address a person is kept who has these now."""
+    one = EndUser(address=Address(address), aliases=tuple(map(Address, aliases)))
+    return addresses.settle(file, channel, one, at=100).address
+
+
 def test_the_first_address_we_met_stays_the_key(file: sqlite3.Connection) -> None:
-    both = EndUser(address=Address("phone"), aliases=(Address("scoped"),))
-    assert conversations.address_of(file, "wa", both) == "phone"
-    assert conversations.address_of(file, "wa", EndUser(address=Address("scoped"))) == "phone"
-    assert conversations.address_of(file, "wa", EndUser(address=Address("scoped"), aliases=(Address("new"),))) == "phone"
-    assert conversations.address_of(file, "wa", EndUser(address=Address("new"))) == "phone"
-    assert conversations.address_of(file, "other", EndUser(address=Address("scoped"))) == "scoped"
+    assert key(file, "phone", "scoped") == "phone"
+    assert key(file, "scoped") == "phone"
+    assert key(file, "scoped", "new") == "phone"
+    assert key(file, "new") == "phone"
+    assert key(file, "scoped", channel="other") == "scoped"
+
+
+def test_a_file_of_before_knows_numbers_beside_ids_as_lent(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "old.db")
+    connection.execute(
+        "CREATE TABLE aliases (channel_id TEXT, alias TEXT, address TEXT, PRIMARY KEY (channel_id, alias)) WITHOUT ROWID"
+    )
+    rows = [("wa", one, "ES.1") for one in ("ES.1", "34600111222")] + [("tw", f"whatsapp:{one}", "k") for one in ("+346", "ES.2")]
+    connection.executemany("INSERT INTO aliases VALUES (?, ?, ?)", [*rows, ("sms", "+1555", "+1555"), ("line", "U1", "U1")])
+    connection.executescript(files("gateway.store.migrations.sessions").joinpath("0010_addresses_that_pass_on.sql").read_text())
+    lent = {row["alias"] for row in connection.execute("SELECT alias FROM aliases WHERE lent")}
+    assert lent == {"34600111222", "whatsapp:+346"}
+    connection.close()
 
 
 def test_what_is_parked_comes_out_once_oldest_first(file: sqlite3.Connection) -> None:

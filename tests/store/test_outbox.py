@@ -57,15 +57,14 @@ def test_one_at_a_time_of_each_conversation_in_order(file: sqlite3.Connection) -
         add(file, text, to)
     first = ready(file)
     assert texts(first) == ["k1", "l1"]
-    assert ready(file, busy=("kim", "lee")) == [], "both conversations have one under way"
+    assert ready(file, busy=tuple(row.id for row in first)) == [], "both conversations have one under way"
     outbox.mark_sent(file, first[0], ["m1"], 1)
-    assert texts(ready(file, 1, busy=("lee",))) == ["k2"]
+    assert texts(ready(file, 1, busy=(first[1].id,))) == ["k2"]
 
 
 def test_a_conversation_in_hand_is_left_alone_and_takes_no_room(file: sqlite3.Connection) -> None:
-    for to in ("kim", "lee", "max"):
-        add(file, to, to)
-    assert texts(ready(file, busy=("kim",), limit=2)) == ["lee", "max"]
+    kim, *_ = [add(file, to, to) for to in ("kim", "lee", "max")]
+    assert texts(ready(file, busy=(kim,), limit=2)) == ["lee", "max"]
 
 
 def test_words_go_before_notices_where_conversations_compete(file: sqlite3.Connection) -> None:

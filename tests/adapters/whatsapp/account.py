@@ -63,6 +63,7 @@ def _common(row: str) -> dict[str, Any]:
         "id": row,
         "channel_id": ChannelId("wa1"),
         "to": KIM,
+        "aliases": (Address(NUMBER),),
         "retry_key": "0f8fad5b-d9cb-469f-a165-70867728950e",
         "created_at": NOW,
         "memory": {"wa_id": NUMBER, "last_message_id": "wamid.IN"},

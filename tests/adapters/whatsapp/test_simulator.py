@@ -592,3 +592,42 @@ def test_who_sends_takes_the_conversation_over(world: World) -> None:
     world.hears_text("I'm a person")
     (said,) = sent_events(world, world.act(Action(kind="say", customer="kim", text="good")))[-1:]
     assert not said.standby
+
+
+@pytest.mark.parametrize(
+    ("event", "names"),
+    [
+        ("changed_number", {"from", "from_user_id", "wa_id"}),
+        ("changed_both", {"from", "from_user_id", "wa_id", "user_id"}),
+        ("changed_id", {"user_id", "previous_user_id"}),
+    ],
+)
+def test_who_changes_is_reached_as_told_and_no_more_as_before(world: World, event: str, names: set[str]) -> None:
+    before = number_of()
+    (call,) = world.act(Action(kind="say", customer="kim", details={"event": event}))
+    item = json.loads(call.body)["entry"][0]["changes"][0]["value"]["messages"][0]
+    assert {"from", "from_user_id"} & set(item) | set(item["system"]) - {"type", "body"} == names
+    told: Any
+    (told,) = world.understood(call)
+    number = told.remember["wa_id"]
+    assert told.end_user.formerly
+    assert (number is None) == (event == "changed_id")
+    lost = world.simulator.handle(post(text(before)), NOW)
+    assert receipts(world.simulator, lost.calls) == [("failed", "131026")]
+    found = world.simulator.handle(
+        post(text(number) if number else {**text("x"), "to": "", "recipient": told.end_user.address}), NOW
+    )
+    assert receipts(world.simulator, found.calls) == [("sent", None), ("delivered", None)]
+
+
+def test_a_number_that_was_given_up_is_somebody_elses_now(world: World) -> None:
+    before = number_of()
+    taking = Action(kind="say", customer="zoe", details={"event": "changed_number", "number": before})
+    with pytest.raises(CannotAct, match="somebody has it"):
+        world.act(taking)
+    world.act(Action(kind="say", customer="kim", details={"event": "changed_id"}))
+    world.act(taking)
+    (call,) = world.act(Action(kind="say", customer="zoe", text="hello"))
+    said: Any
+    (said,) = world.understood(call)
+    assert before in (said.end_user.address, *said.end_user.aliases)
