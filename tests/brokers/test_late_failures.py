@@ -228,7 +228,7 @@ STEPS = st.one_of(RECEIPTS, st.sampled_from(["lease", "take", "replay", "restart
 
 
 @given(steps=st.lists(STEPS, min_size=1, max_size=14))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_comes_in_whatever_order_each_state_has_its_cause_and_each_promise_is_kept(
     steps: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -236,7 +236,7 @@ async def test_whatever_comes_in_whatever_order_each_state_has_its_cause_and_eac
     async with desk(tmp_path_factory.mktemp("order")) as one:
         session_id = await quiet_conversation(one)
         await one.say(session_id)
-        tries, in_call, row_id = 0, None, ""
+        tries, taken, in_call, row_id = 0, 0, None, ""
         said: dict[int, list[str]] = {}
         for step in steps:
             one.later(3 * WAIT)
@@ -257,7 +257,7 @@ async def test_whatever_comes_in_whatever_order_each_state_has_its_cause_and_eac
                     tries, row_id = tries + 1, in_call.id
             elif step == "take" and in_call:
                 await one.broker.outbox.sent(in_call, Sent((f"wamid.{tries}",)))
-                in_call = None
+                in_call, taken = None, tries
             elif isinstance(step, tuple) and tries:
                 status, back, ours = step
                 about = max(1, tries - back)
@@ -269,9 +269,25 @@ async def test_whatever_comes_in_whatever_order_each_state_has_its_cause_and_eac
         if state.status in ("delivered", "read"):
             assert any({"delivered", "read"} & set(words) for words in said.values())
         if state.status == "failed":
-            assert any({"failed", "too many"} & set(words) for words in said.values())
+            told_of = said.get(tries, []) if taken == tries else [word for words in said.values() for word in words]
+            assert {"failed", "too many"} & set(told_of), "of the last try, where it is known"
             assert state.reason in {words.over for words in CODES.values()}
         if state.status == "queued" and state.reason:
             assert state.reason in {words.waits for words in CODES.values()}
             one.later(3 * WAIT)
             assert await one.ready(), "it promises a try, and there is one"
+
+
+async def test_a_failure_that_could_not_be_kept_is_taken_when_it_comes_again(tmp_path: Path) -> None:
+    """A crash in the transaction: nothing of it has happened."""
+    async with desk(tmp_path) as one:
+        session_id = await quiet_conversation(one)
+        await one.say(session_id)
+        await sent(one, session_id, "wamid.1")
+        failure = too_many(one, "wamid.1")
+        with one.failing_at("event_marked"):
+            assert [type(result) for result in await one.take_in(failure)] == [ValueError]
+        await one.restart()
+        assert (await one.states(session_id))[-1] == "sent"
+        assert await one.take_in(failure) == [None]
+        assert (await one.states(session_id))[-1] == "queued"

@@ -110,3 +110,17 @@ async def test_a_forbidden_address_is_given_up_at_once_and_nobody_else_is_blamed
         assert "trouble" not in media["reason"]
         assert "try again by ourselves" not in media["reason"]
         assert provider.seen == []
+
+
+async def test_after_the_last_try_the_rep_is_told_what_to_do_and_promised_nothing(
+    provider: OddProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.journal.fetcher.backoff", lambda attempts, **limits: 0.0)
+    provider.will(text("down", status=503))
+    async with outpost(tmp_path, {"sms": sms(provider.address)}, **world(provider)) as one:
+        session_id = await with_picture(one, provider)
+        async with at_work(one.gateway.fetcher.run()):
+            media = await settled(one, session_id)
+    assert len(provider.seen) == 12
+    assert (media["state"], media["reason"]) == ("failed", file_sentence_of("provider_unavailable"))
+    assert "by ourselves" not in media["reason"]
