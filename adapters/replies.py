@@ -107,6 +107,11 @@ def sentence_of(code: str, *, waits: bool = False) -> str:
     return (said.waits or CODES["refused"].waits or said.over) if waits else said.over
 
 
+def notice_sentence_of(code: str) -> str:
+    """What a rep reads of a notice that is over: what happened. There is no sending it again."""
+    return sentence_of(code).partition(". ")[0].rstrip(".") + "."
+
+
 def file_sentence_of(code: str, *, waits: bool = False) -> str:
     """What a rep reads of a customer's file."""
     said = _FILE_SENTENCES.get(code, _ANY_FILE)

@@ -28,7 +28,7 @@ from adapters.envelope import (
     ReceiptStatus,
     StickerPart,
 )
-from adapters.replies import sentence_of
+from adapters.replies import notice_sentence_of, sentence_of
 from gateway.brokers import persons
 from gateway.brokers.applying import apply
 from gateway.brokers.ground import Ground
@@ -353,7 +353,8 @@ def settle_receipt(
 def _failed(connection: sqlite3.Connection, ground: Ground, row: sqlite3.Row, receipt: InboundReceipt, at: float) -> bool:
     """A late failure is final, unless nothing was delivered and trying later helps: then it is sent once more by ourselves."""
     code, wait = receipt.code or "refused", receipt.again_after_seconds
-    over = outbox.Why(code, receipt.sentence or sentence_of(code), receipt.provider_code, receipt.detail)
+    words = notice_sentence_of(code) if row["kind"] == "notice" else sentence_of(code)
+    over = outbox.Why(code, receipt.sentence or words, receipt.provider_code, receipt.detail)
     # A notice that comes later than what it announces tells the customer nothing (M3), nor does what was said a day ago.
     young = at - row["created_at"] < TRIED_FOR.total_seconds()
     channel = ground.channels.get(row["channel_id"])

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from adapters.contract import Sent
 from adapters.envelope import Outbound, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
-from adapters.replies import sentence_of
+from adapters.replies import notice_sentence_of, sentence_of
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
@@ -225,6 +225,8 @@ class Sender:
         await self._keep(item, lambda: self._outbox.again(item, why, seconds=seconds))
 
     async def _over(self, item: OutboxItem, state: str, why: Why) -> None:
+        if item.message.kind == "notice" and why.reason == sentence_of(why.code):
+            why = why.model_copy(update={"reason": notice_sentence_of(why.code)})
         about = {"row": item.id, "channel": item.channel_id, "code": why.code}
         theirs = {"status": why.status, "provider_code": why.provider_code}
         _log.warning("message %s", state, extra={"action": f"outbox.{state}", **about, **theirs})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.contract import Sent
 from adapters.envelope import InboundReceipt
-from adapters.replies import CODES, sentence_of
+from adapters.replies import CODES, notice_sentence_of, sentence_of
 from gateway.brokers.contract import DeliveryState
 from gateway.journal.contract import OutboxItem, Why
 from tests.brokers.desk import Desk, desk
@@ -100,7 +100,7 @@ async def test_a_notice_is_skipped(tmp_path: Path) -> None:
         await sent(one, session_id, "wamid.1")
         await one.take_in(too_many(one, "wamid.1"))
         (state,) = await told(one, session_id)
-        assert (state.status, state.reason) == ("skipped", sentence_of("rate_limited"))
+        assert (state.status, state.reason) == ("skipped", notice_sentence_of("rate_limited"))
         one.later(HOUR)
         assert await one.ready() == []
 

@@ -170,7 +170,8 @@ async def test_a_notice_that_is_refused_is_skipped_and_stops_nothing(provider: O
         async with at_work(sending(one).run()):
             assert await all_over(one, session_id) == ["skipped", "sent"]
         (notice, _) = await one.deliveries(session_id)
-        assert notice.reason
+        assert notice.code == "recipient_unreachable"
+        assert notice.reason == "The message could not reach the customer: this address takes no messages, or the phone is off."
 
 
 async def test_an_answer_that_is_no_answer_costs_only_its_message(provider: OddProvider, tmp_path: Path) -> None:

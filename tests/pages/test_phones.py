@@ -147,6 +147,26 @@ def test_a_message_that_failed_says_why_and_is_sent_again(demo: Demo, opens: Ope
     ana.presence.select_option("offline")
 
 
+def test_a_message_that_the_provider_could_not_deliver_yet_says_that_it_waits(demo: Demo, opens: Opens) -> None:
+    """Twilio's 30001, told after the message was taken: it is sent once more a minute later, and until then the desk says so."""
+    ana = DeskPage(opens(), demo.url, "ana").open().online()
+    phone = handset_of(demo, wall_of(demo, opens, "pia"), "sms")
+    phone.say("Hello")
+    ana.take()
+    phone.sees("Ana has joined")
+    mischief = {"customer": "pia", "kind": "say", "text": "Still there?", "details": {"mischief": [{"error": 30001}]}}
+    demo.call("POST", "/phones/sms/actions", mischief)
+    ana.say("Can you read me?")
+    line = ana.log.locator(".message.mine").filter(has_text="Can you read me?")
+    waiting = ana.log.locator(".trouble").filter(has_text="by itself")
+    expect(waiting.first).to_be_visible(timeout=PATIENCE_MS)
+    expect(line).to_contain_text("Queued", timeout=PATIENCE_MS)
+    expect(ana.button("Send again", line)).to_have_count(0)
+    assert_accessible(ana.page, "a message waits")
+    end(ana)
+    ana.presence.select_option("offline")
+
+
 def test_a_customer_who_opted_out_has_ended_the_conversation(demo: Demo, opens: Opens) -> None:
     ana = DeskPage(opens(), demo.url, "ana").open().online()
     wall = wall_of(demo, opens, "noor")
