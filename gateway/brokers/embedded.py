@@ -29,6 +29,7 @@ from gateway.brokers.reading import command_session_for, entries_page, session_f
 from gateway.brokers.reconciling import Judged, channels_are, judge
 from gateway.brokers.typing_signals import TypingRelay
 from gateway.clock import Clock
+from gateway.config import Org
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.session.commands import Command, Invite, Reconcile, RepConnected, RepDisconnected, RepUnavailable, TimerFired
@@ -36,6 +37,7 @@ from gateway.session.decide import decide
 from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
 from gateway.session.door import e2_fingerprint, e2_same_command
+from gateway.session.inviting import name_of
 from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
 from gateway.store import conversations, events, media, people, records, sessions, standing, timers
@@ -217,7 +219,7 @@ class EmbeddedBroker:
             login=caller.login,
             command=type(command).__name__,
             outcome=answer.code if isinstance(answer, Refusal) else "done",
-            details=_audited(command),
+            details=_audited(command, self._ground.orgs[caller.org]),
             now=now.timestamp(),
         )
 
@@ -504,9 +506,11 @@ def _asks_a_flow(command: Command) -> bool:
     return isinstance(command, Invite) and command.recipient.type is RecipientType.flow
 
 
-def _audited(command: Command) -> dict[str, object]:
-    """What of a command may stand in the audit: never words."""
+def _audited(command: Command, org: Org) -> dict[str, object]:
+    """What of a command may stand in the audit: never words. Whom it names has a name there, as people read it."""
     dumped: dict[str, object] = command.model_dump(
         mode="json", exclude={"by", "text", "note", "file", "message", "change", "ended"}
     )
+    if isinstance(command, Invite):
+        dumped["recipient"] = {**command.recipient.model_dump(mode="json"), "name": name_of(command.recipient, org)}
     return dumped

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.session.commands import Invite, TimerKind
 from gateway.session.decision import Decision, Facts, Refusal
@@ -268,12 +269,31 @@ def _ask(draft: Draft, command: Invite, asked: Asked) -> Invitation:
     return invitation
 
 
-def name_of(recipient: Recipient, facts: Facts) -> str:
+class Named(Protocol):
+    """Where names are known: `Facts`, or the org itself."""
+
+    @property
+    def people(self) -> Mapping[str, Rep]:
+        """By login."""
+        ...
+
+    @property
+    def queues(self) -> Mapping[str, Queue]:
+        """By id."""
+        ...
+
+    @property
+    def flows(self) -> Mapping[str, FlowDefinition]:
+        """By id."""
+        ...
+
+
+def name_of(recipient: Recipient, known_by: Named) -> str:
     """What people call it; the id where nobody of that id is known."""
     known: dict[RecipientType, Mapping[str, Rep | Queue | FlowDefinition]] = {
-        RecipientType.agent: facts.people,
-        RecipientType.queue: facts.queues,
-        RecipientType.flow: facts.flows,
+        RecipientType.agent: known_by.people,
+        RecipientType.queue: known_by.queues,
+        RecipientType.flow: known_by.flows,
     }
     found = known.get(recipient.type, {}).get(recipient.id)
     return found.name if found is not None else recipient.id

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import FormData
 
 from adapters.envelope import Address, EndUser
 from gateway.brokers.contract import Caller, Page
@@ -173,6 +174,25 @@ async def test_lines_that_came_before_the_name_was_known_bear_it_afterwards(site
     await site.broker.people.learned("sms", "6190001112223", EndUser(address=Address("6190001112223"), name="Kim"))
     (first, *_) = (await ana.get(f"/sessions/{session_id}/entries")).json["items"]
     assert (first["from"]["id"], first["from"]["name"]) == ("6190001112223", "Kim")
+
+
+async def test_the_audit_names_who_asked_and_whom(site: Site) -> None:
+    session_id = await site.session()
+    await asked(site, session_id)
+    records = (await site.api(login="sam").get(f"/sessions/{session_id}/audit")).json["items"]
+    (invited,) = (one for one in records if one["command"] == "Invite")
+    assert (invited["login"], invited["name"]) == ("ana", "Ana")
+    assert invited["details"]["recipient"] == {"type": "agent", "id": "ben", "name": "Ben"}
+
+
+async def test_who_is_only_asked_in_can_store_no_file_here(site: Site) -> None:
+    session_id = await site.session()
+    await asked(site, session_id)
+    form = FormData({"text": "hello"})
+    form.add_field("file", b"x", filename="a.png", content_type="image/png")
+    refused = await site.api(login="ben")("POST", f"/sessions/{session_id}/messages", data=form)
+    assert refused.code == "not_a_participant"
+    assert await site.broker.read(lambda c: c.execute("SELECT count(*) FROM media").fetchone()[0]) == 0
 
 
 # -------------------------------------------------------------------------------------------------------- flags

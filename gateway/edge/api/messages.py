@@ -12,6 +12,7 @@ from gateway.edge.api.shapes import Shape
 from gateway.edge.problems import Fault, invalid
 from gateway.session.commands import SayToCustomer
 from gateway.session.decision import Refusal
+from gateway.session.people import not_in_it
 
 Text = Annotated[Words, Field(max_length=100_000)]
 
@@ -48,8 +49,10 @@ async def say(ask: Ask[MessageForm, Nothing]) -> EntryShape | Refusal:
     part = None
     if ask.file:
         seen = await ask.broker.session(ask.caller, ask.session_id)
-        if isinstance(seen, Refusal):  # before the file is stored: nobody fills our disk by way of a session that isn't theirs
-            return seen
+        # Before the file is stored: nobody fills our disk by way of a session that they aren't in.
+        refusal = seen if isinstance(seen, Refusal) else not_in_it(seen, ask.caller.login)
+        if refusal is not None:
+            return refusal
         part = await ask.broker.store_file(ask.caller, ask.file.name, ask.file.mime_type, ask.file.content)
     command = SayToCustomer(by=ask.caller.login, text=ask.body.text, file=part, reply_to=ask.body.reply_to)
     answer = await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)

@@ -97,7 +97,11 @@ async def end(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 async def read_audit(ask: Ask[Nothing, AuditQuery]) -> Listing[AuditShape] | Refusal:
     """Every command and every refusal, without the customer's words; for supervisors."""
     page = await ask.broker.audit(ask.caller, ask.session_id, cursor=ask.query.cursor, limit=ask.query.limit)
-    return page if isinstance(page, Refusal) else listing_of(page, [audit_of(record) for record in page.items])
+    return (
+        page
+        if isinstance(page, Refusal)
+        else listing_of(page, [audit_of(record, ask.caller, ask.directory) for record in page.items])
+    )
 
 
 async def _session_after(ask: Ask[Nothing, Nothing], command: Command) -> SessionShape | Refusal:

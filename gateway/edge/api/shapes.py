@@ -396,14 +396,22 @@ class AuditShape(Shape):
 
     at: Time
     login: str | None
+    name: str | None
     command: str
     outcome: str
     details: Json
 
 
-def audit_of(record: AuditRecord) -> AuditShape:
+def audit_of(record: AuditRecord, caller: Caller, directory: Directory) -> AuditShape:
     """One record."""
-    return AuditShape(at=record.at, login=record.login, command=record.command, outcome=record.outcome, details=record.details)
+    return AuditShape(
+        at=record.at,
+        login=record.login,
+        name=name_of_rep(directory, caller.org, record.login) if record.login else None,
+        command=record.command,
+        outcome=record.outcome,
+        details=record.details,
+    )
 
 
 class JoinedShape(InvitationShape):

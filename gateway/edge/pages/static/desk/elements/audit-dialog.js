@@ -36,9 +36,9 @@ export function openAudit(desk, session) {
   }
 }
 
-function row(desk, { at, login, command, outcome, details }) {
+function row(desk, { at, name, command, outcome, details }) {
   const extra = Object.entries(details ?? {}).filter(([, value]) => value !== null).map(([key, value]) => `${key.replaceAll("_", " ")}: ${told(desk, value)}`).join(", ");
-  return h("tr", {}, h("td", {}, h("time", { datetime: at, title: moment(at) }, `${day(at)} ${clock(at)}`)), h("td", {}, login ? desk.name("agent", login) : "the system"), h("td", {}, words(command), extra && h("div", { class: "muted" }, extra)), h("td", { class: outcome === "done" ? "done" : "refused" }, outcome));
+  return h("tr", {}, h("td", {}, h("time", { datetime: at, title: moment(at) }, `${day(at)} ${clock(at)}`)), h("td", {}, name ?? "the system"), h("td", {}, words(command), extra && h("div", { class: "muted" }, extra)), h("td", { class: outcome === "done" ? "done" : "refused" }, outcome));
 }
 
 const told = (desk, value) => (value?.type && value.id ? desk.recipientName(value) : typeof value === "object" ? JSON.stringify(value) : String(value));
