@@ -208,11 +208,13 @@ class Account(BaseModel):
 
     `channel_id` and `webhook_url` (the public URL that the provider calls, no trailing slash) are given by the gateway. Secrets
     are `SecretStr`, those that rotate are tuples: the first is used, all are accepted. `api_base` (no trailing slash) is the
-    provider's real address by default, and a simulator's in the demo. A faulty setting's error doesn't show what was given, which may
+    provider's real address by default, and a simulator's in the demo. Types for fields that have a form stand in `adapters.forms`.
+    The gateway refuses secrets under 16 bytes; a field whose secrets may be shorter says so by
+    `Field(json_schema_extra={"least_bytes": 4})`. A faulty setting's error doesn't show what was given, which may
     be a secret.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     channel_id: ChannelId = Field(default=ChannelId(""), exclude=True)
     webhook_url: str = Field(default="", exclude=True)

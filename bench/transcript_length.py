@@ -42,7 +42,7 @@ from gateway.store.media import MediaFolder
 
 REPS, QUEUES = 500, 50
 CHANNEL = ChannelId("sms")
-SMS = {"account_sid": "AC" + "0" * 32, "auth_tokens": ["bench"], "number": "+15550002222"}
+SMS = {"account_sid": "AC" + "0" * 32, "auth_tokens": ["a-token-for-the-bench"], "number": "+15550002222"}
 
 
 def world(data_dir: Path) -> EmbeddedBroker:

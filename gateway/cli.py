@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import sqlite3
 import sys
@@ -16,6 +17,7 @@ import click
 from adapters.registry import AdapterFault
 from gateway.errors import ConfigFaults, GatewayError
 
+_log = logging.getLogger(__name__)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _CONFIG = click.option(
     "--config",
@@ -133,6 +135,8 @@ async def _serve(config_path: Path) -> None:
 
     loaded = config.load(config_path)
     logs.set_up(loaded.config.log_level, logs.secrets_of(loaded.config, *(c.account for c in loaded.channels.values())))
+    for warning in loaded.warnings:
+        _log.warning("%s", warning, extra={"action": "config.warning"})
     async with Gateway(loaded).running() as address:
         click.echo(f"listening on {address}, public address {loaded.config.public_url}")
         for channel in loaded.channels.values():
@@ -158,6 +162,8 @@ def check(config_path: Path, data_dir: Path | None) -> None:
     from gateway.orphans import orphans
 
     loaded = config.load(config_path)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}")
     click.echo(f"{config_path}: no fault; {len(loaded.channels)} channel(s), {len(loaded.orgs)} org(s)")
     if data_dir is not None:
         found = orphans(loaded, data_dir, clock.now())

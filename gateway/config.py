@@ -11,32 +11,79 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from adapters import registry
 from adapters.contract import Account, Adapter
 from adapters.envelope import ChannelId
-from gateway.config_checks import cross_check
+from adapters.forms import Locale, Origin, PictureUrl, Unfit, is_host, parts_of_url
+from gateway.config_checks import cross_check, secret_faults, warnings_of
 from gateway.config_faults import did_you_mean, fault_of, sound_part
 from gateway.config_text import Places, data_of, line_of, read_file
 from gateway.errors import ConfigFault, ConfigFaults
 from gateway.session.model import ChannelFacts, FlowDefinition, FlowRule, Login, OrgSettings, Queue, Rep
 
+_LONGEST_ID: Final = 200  # as the API takes them
+_MOST_DAYS: Final = 36_600
 _MOST_ROUNDS: Final = 20  # of taking out what is wrong; each goes at least one step up
 
 
 class Settings(BaseModel):
     """Ground of all settings: frozen, an unknown key is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _listen_host(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if is_host(value):
+            return value
+        raise Unfit(
+            "is no address to listen on", "Write an address such as 127.0.0.1, 0.0.0.0 or ::, or a host's name."
+        ) from None
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise Unfit("is no network", "Write an address, or a network with its first address, as 10.0.0.0/8.") from None
+    return value
+
+
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not is_host(host) or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise Unfit("is no host with a port", "Write it as 127.0.0.1:8080.")
+    return value
+
+
+def _no_blank(value: str) -> str:
+    if not value.strip() or value != value.strip() or not value.isprintable():
+        raise Unfit("is blank, or has blanks at its ends", "Write a name as people should read it.")
+    return value
+
+
+def _id(value: str) -> str:
+    if not 0 < len(value) <= _LONGEST_ID or value != value.strip() or not value.isprintable():
+        raise Unfit("can't be an id", f"Use 1 to {_LONGEST_ID} letters, digits and signs, without blanks at its ends.")
+    return value
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_no_blank)]
+Id: TypeAlias = Annotated[str, AfterValidator(_id)]
+LoginKey: TypeAlias = Annotated[Login, AfterValidator(_id)]
 
 
 class Listen(Settings):
     """Where the server listens."""
 
-    host: str = Field(
+    host: Annotated[str, AfterValidator(_listen_host)] = Field(
         default="127.0.0.1", description="Address to bind; 0.0.0.0 or :: for every one of this machine, as in a container."
     )
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 picks a free one.")
@@ -46,31 +93,32 @@ class Limits(Settings):
     """What is bounded at the doors."""
 
     webhook_max_bytes: int = Field(default=3_145_728, gt=0, description="Largest webhook body, in bytes (Meta sends up to 3 MB).")
-    webhook_read_seconds: float = Field(default=10, gt=0, description="Within this time a webhook's body must have arrived.")
+    webhook_read_seconds: float = Field(
+        default=10, gt=0, le=3600, description="Within this time a webhook's body must have arrived."
+    )
     api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API, in bytes.")
     file_max_bytes: int = Field(default=26_214_400, gt=0, description="Largest file of a rep or a customer, in bytes.")
     api_requests_per_minute: int = Field(default=1_200, gt=0, description="How often one rep or program may call the API.")
-    grace_seconds: float = Field(default=20, gt=0, description="Time to finish what is in hand after SIGTERM.")
+    grace_seconds: float = Field(default=20, gt=0, le=3600, description="Time to finish what is in hand after SIGTERM.")
 
 
 class Retention(Settings):
     """How long things are kept."""
 
-    inbox_days: float = Field(default=8, ge=1, description="Raw webhooks that have been dealt with.")
-    stuck_days: float = Field(default=90, ge=1, description="Raw webhooks that could not be understood.")
+    inbox_days: float = Field(default=8, ge=1, le=_MOST_DAYS, description="Raw webhooks that have been dealt with.")
+    stuck_days: float = Field(default=90, ge=1, le=_MOST_DAYS, description="Raw webhooks that could not be understood.")
 
 
 # Signatures by a key pair only. With a shared secret (HS256 …), or with none, whoever reads our config could write tokens.
 SigningAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
-_ORIGIN: Final = r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?"
 _SECURE: Final = r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:\d{1,5})?(/[!-~]*)?"
 
 
 def secure_url(value: str) -> str:
     """The URL itself, if what it answers may be believed: https, or plain http to this machine. Raises ValueError."""
     if not re.fullmatch(_SECURE, value) or "#" in value:
-        raise ValueError("is no https URL")
+        raise Unfit("is no https URL", "Write it as https://login.example.com, without a fragment.")
     return value
 
 
@@ -109,21 +157,21 @@ class OidcConfig(Settings):
     @model_validator(mode="after")
     def _one_org(self) -> OidcConfig:
         if (self.org is None) == (self.org_claim is None):
-            raise ValueError("needs one of `org` and `org_claim`")
+            raise Unfit("needs one of `org` and `org_claim`", "Give the one that fits, and not both.")
         return self
 
 
 class RepConfig(Settings):
     """A rep of an org; the key is the login."""
 
-    name: str = Field(min_length=1, max_length=80, description="The public name, as customers see it.")
+    name: Name = Field(max_length=80, description="The public name, as customers see it.")
     kind: Literal["human", "bot"] = Field(default="human", description="`human` or `bot`; bots in conferences: rule C5.")
-    avatar_url: str | None = Field(default=None, description="Public https URL of a picture, for channels that show one.")
-    licences: frozenset[str] = Field(
+    avatar_url: PictureUrl | None = Field(default=None, description="Public https URL of a picture, for channels that show one.")
+    licences: frozenset[Literal["messaging_user", "enhanced_chat_user"]] = Field(
         default=frozenset({"messaging_user", "enhanced_chat_user"}),
         description="What the rep may receive (P2): `messaging_user` for messaging channels, `enhanced_chat_user` for chat.",
     )
-    permissions: frozenset[str] = Field(
+    permissions: frozenset[Literal["messaging_agent", "enhanced_chat_rep", "run_flows"]] = Field(
         default=frozenset({"messaging_agent", "enhanced_chat_rep"}),
         description="With the licence (P2): `messaging_agent` for messaging channels, `enhanced_chat_rep` for chat. `run_flows`: may send a session to a flow (P3).",
     )
@@ -138,14 +186,14 @@ class RepConfig(Settings):
 class QueueConfig(Settings):
     """A queue; the key is its id."""
 
-    name: str = Field(min_length=1, description="As reps see it.")
+    name: Name = Field(description="As reps see it.")
     reps: tuple[Login, ...] = Field(default=(), description="Logins of those who serve it.")
 
 
 class FlowConfig(Settings):
     """A flow; the key is its id."""
 
-    name: str = Field(min_length=1, description="As reps see it.")
+    name: Name = Field(description="As reps see it.")
     rules: tuple[FlowRule, ...] = Field(
         default=(), description="The first whose `when` holds gives the recipient; a rule without `when` catches the rest."
     )
@@ -157,9 +205,9 @@ class OrgConfig(Settings):
     settings: OrgSettings = Field(
         default_factory=OrgSettings, description="Switches and times of the rules (docs/conferencing.md)."
     )
-    reps: dict[Login, RepConfig] = Field(default_factory=dict, description="People, by login.")
-    queues: dict[str, QueueConfig] = Field(default_factory=dict, description="Queues, by id.")
-    flows: dict[str, FlowConfig] = Field(default_factory=dict, description="Flows, by id.")
+    reps: dict[LoginKey, RepConfig] = Field(default_factory=dict, description="People, by login.")
+    queues: dict[Id, QueueConfig] = Field(default_factory=dict, description="Queues, by id.")
+    flows: dict[Id, FlowConfig] = Field(default_factory=dict, description="Flows, by id.")
 
 
 class ChannelConfig(Settings):
@@ -170,12 +218,12 @@ class ChannelConfig(Settings):
     queue: str | None = Field(
         default=None, description="The queue where new sessions are routed; without one nobody is asked to take them."
     )
-    title: str | None = Field(default=None, description="As reps see it.")
+    title: Name | None = Field(default=None, description="As reps see it.")
     edition: Literal["enhanced", "standard"] = Field(
         default="enhanced",
         description="`enhanced` or `standard`; the latter, where a channel has it, knows no conferencing (P1).",
     )
-    locale: str = Field(default="en", description="Language of notices when the customer's isn't known.")
+    locale: Locale = Field(default="en", description="Language of notices when the customer's isn't known.")
     name_speaker: Literal["always", "conference", "never"] = Field(
         default="conference", description="When customers are told who speaks (M2): `always`, in a `conference`, or `never`."
     )
@@ -187,7 +235,7 @@ class ChannelConfig(Settings):
         description="Texts of notices (M3) by locale (`*`: every one without its own) and code: joined, left, transferred, waiting, ended; null switches one off.",
     )
     messages_per_second: float = Field(
-        default=50, gt=0, description="The pace at which messages go out to this account's provider."
+        default=50, gt=0, le=100_000, description="The pace at which messages go out to this account's provider."
     )
     account: dict[str, Any] = Field(
         default_factory=dict, description="The adapter's own settings: they differ from kind to kind.", repr=False
@@ -206,10 +254,10 @@ class GatewayConfig(Settings):
         default=Path("data"),
         description="The folder in which everything durable stands; relative to where the gateway is started.",
     )
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
         default=(), description="Networks of your own proxies: X-Forwarded-For is believed from these alone."
     )
-    allow_private_media_hosts: tuple[str, ...] = Field(
+    allow_private_media_hosts: tuple[Annotated[str, AfterValidator(_host_and_port)], ...] = Field(
         default=(),
         description="`host:port` from which files may be fetched although the address is private; for tests and demos.",
     )
@@ -219,7 +267,7 @@ class GatewayConfig(Settings):
     oidc: OidcConfig | None = Field(
         default=None, description="A company's own sign-in (OpenID Connect), beside the reps' tokens; docs/sign-in.md tells how."
     )
-    api_origins: tuple[str, ...] = Field(
+    api_origins: tuple[Origin, ...] = Field(
         default=(), description="Origins of pages elsewhere that may use the API from a browser; our own needn't be listed."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -227,29 +275,19 @@ class GatewayConfig(Settings):
     )
     limits: Limits = Field(default_factory=Limits, description="What is bounded at the doors.")
     retention: Retention = Field(default_factory=Retention, description="How long things are kept.")
-    orgs: dict[str, OrgConfig] = Field(default_factory=dict, description="Orgs, by id.")
+    orgs: dict[Id, OrgConfig] = Field(default_factory=dict, description="Orgs, by id.")
     channels: dict[str, ChannelConfig] = Field(default_factory=dict, description="Channels, by id.")
 
     @field_validator("public_url")
     @classmethod
-    def _no_slash(cls, value: str) -> str:
-        if not re.match(r"https?://[^/\s]+", value):
-            raise ValueError("is no http(s) URL")
-        return value.rstrip("/")
-
-    @field_validator("api_origins")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:  # compared to the letter with what browsers send: lower case, no slash at the end
-            if not re.fullmatch(_ORIGIN, origin) or origin != origin.lower():
-                raise ValueError(f"{origin!r} is no origin: write it as https://desk.example.com, in lower case, without a path")
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ipaddress.ip_network(network)
+    def _no_path(cls, value: str) -> str:
+        """Every address of ours stands right below it: providers sign the URL to the letter, and the desk is at /desk."""
+        parts = parts_of_url(value, "https", "http")
+        if f"{parts.scheme}://{parts.netloc}" != value:
+            raise Unfit(
+                "has more than scheme, host and port",
+                "Leave out the slash, the path and all behind it; a gateway needs a host name of its own.",
+            )
         return value
 
 
@@ -301,11 +339,12 @@ class Org:
 
 
 class Loaded:
-    """A config without faults, its channels and orgs built."""
+    """A config without faults, its channels and orgs built. `warnings`: what is allowed, and seldom meant."""
 
-    def __init__(self, config: GatewayConfig, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, config: GatewayConfig, channels: Mapping[str, Channel], warnings: Sequence[ConfigFault] = ()) -> None:
         self.config = config
         self.channels = channels
+        self.warnings = tuple(warnings)
         self.orgs = {key: Org(key, org) for key, org in config.orgs.items()}
 
 
@@ -333,12 +372,13 @@ def build(raw: Any, places: Places | None = None, faults: Sequence[ConfigFault] 
             built = _channel(key, channel, config.public_url, places)
             if isinstance(built, Channel):
                 channels[key] = built
+                told += secret_faults(built.account, ("channels", key, "account"), places)
             else:
                 told += built
         told += cross_check(config, raw, places)
     if told or config is None:
         raise ConfigFaults(_in_order(told, unfilled))
-    return Loaded(config, channels)
+    return Loaded(config, channels, list(warnings_of(config, places)))
 
 
 def _validated(raw: Any, places: Places, told: list[ConfigFault]) -> GatewayConfig | None:

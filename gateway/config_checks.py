@@ -6,8 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
 
 from adapters import registry
+from adapters.forms import is_locale, is_private
 from gateway.config_faults import did_you_mean
 from gateway.config_text import Places, Steps
 from gateway.errors import ConfigFault
@@ -21,12 +25,16 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 _NOTICES: Final = ("joined", "left", "transferred", "waiting", "ended")
 _LONGEST_TOKEN: Final = 8_192  # as the edge takes them
+LEAST_BYTES: Final = 16  # of a secret: what has fewer can be tried out
+_PLACE: Final = re.compile(r"\{(\w+)\}")
+_PLACES: Final = ("name", "from", "to")
 
 
 def cross_check(config: GatewayConfig, raw: Any, places: Places) -> Iterator[ConfigFault]:
     """All that is wrong between the parts of `raw`; `config` is what is sound of it."""
     for key, channel in config.channels.items():
         yield from _check_channel(key, channel, raw, places)
+    channels = [*_names(raw, "channels"), *registry.load()]
     for key, org in config.orgs.items():
         reps, queues = _names(raw, "orgs", key, "reps"), _names(raw, "orgs", key, "queues")
         for queue_id, queue in org.queues.items():
@@ -35,10 +43,12 @@ def cross_check(config: GatewayConfig, raw: Any, places: Places) -> Iterator[Con
         known = {RecipientType.agent: reps, RecipientType.queue: queues}
         for flow_id, flow in org.flows.items():
             for index, rule in enumerate(flow.rules):
-                yield from _check_rule(("orgs", key, "flows", flow_id, "rules", index), rule, known, places)
+                yield from _check_rule(("orgs", key, "flows", flow_id, "rules", index), rule, known, channels, places)
     if config.oidc and config.oidc.org is not None and config.oidc.org not in (orgs := _names(raw, "orgs")):
         yield ConfigFault(places.of(("oidc", "org")), f"there is no org {config.oidc.org!r}", _choose(orgs))
     yield from _check_tokens(config, places)
+    if config.media_secret is not None:
+        yield from _secret_fault(config.media_secret.get_secret_value(), ("media_secret",), LEAST_BYTES, places)
 
 
 def _names(raw: Any, *path: str) -> list[str]:
@@ -64,19 +74,46 @@ def _check_channel(key: str, channel: ChannelConfig, raw: Any, places: Places) -
         mend = f"Use one of: {', '.join(adapter.capabilities.editions)}."
         yield ConfigFault(places.of((*at, "edition")), f"{channel.kind} has no edition {channel.edition!r}", mend)
     for locale, texts in channel.notices.items():
-        for code in texts:
+        if locale != "*" and not is_locale(locale):
+            yield ConfigFault(
+                places.of((*at, "notices", locale)), "is no language", "Write a language tag, such as de or pt-BR, or *."
+            )
+        for code, text in texts.items():
+            yield from _check_text(text, (*at, "notices", locale, code), places)
             if code not in _NOTICES:
                 mend = did_you_mean(code, _NOTICES) or f"Use one of: {', '.join(_NOTICES)}."
                 yield ConfigFault(places.of((*at, "notices", locale, code)), f"there is no notice {code!r}", mend)
 
 
-def _check_rule(at: Steps, rule: FlowRule, known: Mapping[RecipientType, list[str]], places: Places) -> Iterator[ConfigFault]:
+def _check_text(text: str | None, at: Steps, places: Places) -> Iterator[ConfigFault]:
+    if text is None:
+        return
+    if not text.strip():
+        yield ConfigFault(places.of(at), "is an empty notice", "Write null to switch it off.")
+    for word in _PLACE.findall(text):
+        if word not in _PLACES:
+            mend = did_you_mean(word, _PLACES) or "A notice can name {name}, and a transfer {from} and {to}."
+            yield ConfigFault(places.of(at), f"has {{{word}}}, which stands for nothing", mend)
+
+
+def _check_rule(
+    at: Steps, rule: FlowRule, known: Mapping[RecipientType, list[str]], channels: list[str], places: Places
+) -> Iterator[ConfigFault]:
     place = places.of((*at, "to"))
     if rule.to.type not in known:
         yield ConfigFault(place, f"a flow can't yield {rule.to.type.value!r}", "Use agent or queue.")
     elif rule.to.id not in known[rule.to.type]:
         yield ConfigFault(place, f"there is no {rule.to.type.value} {rule.to.id!r}", _choose(known[rule.to.type]))
     yield from _check_condition((*at, "when"), rule.when, places)
+    for index, name in enumerate(rule.when.channels):
+        if name not in channels:
+            mend = _choose(channels)
+            yield ConfigFault(places.of((*at, "when", "channels", index)), f"there is no channel or kind {name!r}", mend)
+    for index, locale in enumerate(rule.when.locales):
+        if not is_locale(locale):
+            yield ConfigFault(
+                places.of((*at, "when", "locales", index)), "is no language", "Write a language tag, such as de or pt-BR."
+            )
 
 
 def _check_condition(at: Steps, when: FlowCondition, places: Places) -> Iterator[ConfigFault]:
@@ -94,24 +131,77 @@ def _check_condition(at: Steps, when: FlowCondition, places: Places) -> Iterator
 
 
 def _check_tokens(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
-    """Tokens are never named in a fault: where they stand must do."""
+    """Tokens are never named in a fault: where they stand must do. On this machine alone (the demo) they may be short."""
     tokens = Counter[str]()
+    at_home = is_private(urlsplit(config.public_url).hostname or "")
     for key, org in config.orgs.items():
         for login, rep in org.reps.items():
             for index, secret in enumerate(rep.tokens):
                 token = secret.get_secret_value()
-                if not token:
-                    continue  # its reference was told already
                 place = places.of(("orgs", key, "reps", login, "tokens", index))
+                if not token:
+                    yield ConfigFault(place, "is empty", "Make one with `openssl rand -hex 24`, or leave it out.")
+                    continue
                 if token.startswith("sha256:") and not _DIGEST.fullmatch(token):
                     mend = "Write sha256: and the token's digest in 64 hex digits."
                     yield ConfigFault(place, "is no digest", mend)
                 elif not _can_be_sent(token):
                     mend = f"Use letters, digits and signs of ASCII without spaces, at most {_LONGEST_TOKEN}."
                     yield ConfigFault(place, "is no token that a header can carry", mend)
+                elif len(token) < LEAST_BYTES and not at_home:
+                    mend = "Make a longer one with `openssl rand -hex 24`."
+                    yield ConfigFault(place, f"has under {LEAST_BYTES} characters, which can be guessed", mend)
                 elif tokens[token]:
                     yield ConfigFault(place, "is another rep's token too", "Give each rep a token of their own.")
                 tokens[token] += 1
+
+
+def secret_faults(settings: BaseModel, at: Steps, places: Places) -> Iterator[ConfigFault]:
+    """Secrets that are none: empty, short enough to be guessed, or copied with a blank. They are never named."""
+    for name, field in type(settings).model_fields.items():
+        extra = field.json_schema_extra
+        least = extra.get("least_bytes", LEAST_BYTES) if isinstance(extra, dict) else LEAST_BYTES
+        yield from _secrets_in(getattr(settings, name), (*at, name), int(str(least)), places)
+
+
+def _secrets_in(value: object, at: Steps, least: int, places: Places) -> Iterator[ConfigFault]:
+    if isinstance(value, SecretStr):
+        yield from _secret_fault(value.get_secret_value(), at, least, places)
+    elif isinstance(value, BaseModel):
+        yield from secret_faults(value, at, places)
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _secrets_in(one, (*at, key), least, places)
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            yield from _secrets_in(one, (*at, index), least, places)
+
+
+def _secret_fault(secret: str, at: Steps, least: int, places: Places) -> Iterator[ConfigFault]:
+    longer = "Copy it whole from the provider; one of your own making: `openssl rand -hex 24`."
+    if not secret:
+        yield ConfigFault(places.of(at), "is empty", longer)
+    elif len(secret.encode()) < least:
+        yield ConfigFault(places.of(at), f"has under {least} bytes, which can be guessed", longer)
+    elif secret != secret.strip() and "-----BEGIN" not in secret:
+        yield ConfigFault(places.of(at), "has a blank or a line's end around it", "Copy it again, without what stands around it.")
+
+
+def warnings_of(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
+    """What may be meant, and mostly isn't: told, and no fault."""
+    url = urlsplit(config.public_url)
+    public = not is_private(url.hostname or "")
+    if public and url.scheme == "http":
+        mend = "Put a proxy with TLS before the gateway, and write https://."
+        yield ConfigFault(places.of(("public_url",)), "is plain http, which most providers refuse to call", mend)
+    if public and not config.trusted_proxies:
+        mend = "Name your proxy's address or network there, as [127.0.0.1]; else all clients count as one, and one who guesses tokens locks out all."
+        yield ConfigFault(places.of(("public_url",)), "is public, and no trusted_proxies are named", mend)
+    for key, channel in config.channels.items():
+        queue = config.orgs[channel.org].queues.get(channel.queue) if channel.org in config.orgs and channel.queue else None
+        if queue is not None and not queue.reps:
+            fault = f"queue {channel.queue!r} has no reps, so nobody is asked to take this channel's sessions"
+            yield ConfigFault(places.of(("channels", key, "queue")), fault, "Add reps to the queue.")
 
 
 def _can_be_sent(token: str) -> bool:

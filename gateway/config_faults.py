@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from adapters.forms import Unfit
 from gateway.config_text import Places, Steps
 from gateway.errors import ConfigFault
 
@@ -28,6 +29,9 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "model_type": ("is no group", "Write its settings below it, indented, each as `name: value`."),
     "list_type": ("is no list", "Write a list, as [a, b]."),
     "tuple_type": ("is no list", "Write a list, as [a, b]."),
+    "too_short": ("is empty", "Write at least one."),
+    "string_too_short": ("is empty", "Write something."),
+    "finite_number": ("is no finite number", "Write a number."),
     "frozen_set_type": ("is no list", "Write a list, as [a, b]."),
 }
 _MENDS: Final[Mapping[str, str]] = {
@@ -47,6 +51,12 @@ def fault_of(error: ErrorDetails, places: Places, model: type[BaseModel], prefix
     kind = error["type"]
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     fault, mend = _WORDS.get(kind, (message[:1].lower() + message[1:], _MENDS.get(kind, _OTHERWISE)))
+    context = error.get("ctx", {})
+    unfit = context.get("error")
+    if isinstance(unfit, Unfit):
+        fault, mend = str(unfit), unfit.fix
+    elif kind == "string_pattern_mismatch":
+        fault, mend = "doesn't have its form", f"Write what fits the pattern {context['pattern']}."
     if kind == "extra_forbidden":
         mend = did_you_mean(str(path[-1]), _known_keys(model, error["loc"][:-1])) or mend
     return ConfigFault(places.of(path), fault, mend)

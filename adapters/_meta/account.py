@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from adapters.contract import Account
+from adapters.forms import BaseUrl
 
 
 class MetaAccount(Account):
@@ -16,7 +17,7 @@ class MetaAccount(Account):
     )
     verify_token: SecretStr = Field(description="Any text of your own; enter the same where the app's webhook is configured.")
     access_token: SecretStr = Field(description="The token for the Graph API, of a system user or of the Page.")
-    api_base: str = Field(default="https://graph.facebook.com", description="The Graph API's address, without a version.")
+    api_base: BaseUrl = Field(default="https://graph.facebook.com", description="The Graph API's address, without a version.")
     graph_version: str = Field(
         default="v25.0",
         pattern=r"^v\d+\.\d+$",

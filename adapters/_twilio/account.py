@@ -8,18 +8,43 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.contract import Account
+from adapters.forms import BaseUrl, Unfit
 
-_PHONE: Final = re.compile(r"(whatsapp:)?\+[1-9][0-9]{6,14}")
+_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
+# Letters, digits, blanks and some signs, at most 11, one of them a letter. Source: Twilio, "Alphanumeric Sender ID".
+_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}")
 
 
-def _as_twilio_writes_it(number: str) -> str:
-    if number.startswith(("+", "whatsapp:", "00", " ")) and not _PHONE.fullmatch(number):
-        raise ValueError("write the number as +15550002222: a plus, the country's code, and digits alone")
+def _phone(number: str) -> str:
+    if not _PHONE.fullmatch(number.removeprefix("whatsapp:")):
+        raise Unfit(
+            "is no phone number as Twilio writes it", "Write it as +15550002222: a plus, the country's code, and digits alone."
+        )
     return number
 
 
-# A phone number; short codes and names, where a channel has them, are left as they are.
-Number: TypeAlias = Annotated[str, AfterValidator(_as_twilio_writes_it)]
+def _sender(number: str) -> str:
+    if _SHORT_CODE.fullmatch(number) or (_NAME.fullmatch(number) and not number.startswith(("+", "00", " "))):
+        return number
+    return _phone(number)
+
+
+# A phone number, perhaps with `whatsapp:` before it.
+Phone: TypeAlias = Annotated[str, AfterValidator(_phone)]
+# A phone number, a short code, or a name where carriers allow one.
+Sender: TypeAlias = Annotated[str, AfterValidator(_sender)]
+
+
+def _sid(letters: str, where: str) -> AfterValidator:
+    """Twilio's ids: two letters for the kind of thing, and 32 hex digits."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(f"{letters}[0-9a-fA-F]{{32}}", value):
+            raise Unfit(f"is no {letters} sid", f"Write {letters} and 32 hex digits, as {where} shows it.")
+        return value
+
+    return AfterValidator(check)
 
 
 class TwilioAccount(Account):
@@ -30,16 +55,20 @@ class TwilioAccount(Account):
     Source: Twilio, "Security" and "Auth Tokens and How to Change Them".
     """
 
-    account_sid: str = Field(min_length=1, description="The account's SID, AC…; a subaccount has its own.")
-    auth_tokens: tuple[SecretStr, ...] = Field(
-        description="The account's auth tokens: the first is used, all are accepted as the signer of webhooks."
+    account_sid: Annotated[str, _sid("AC", "Twilio's console")] = Field(
+        description="The account's SID, AC…; a subaccount has its own."
     )
-    api_key_sid: str | None = Field(default=None, description="An API key, SK…, to call with instead of the auth token.")
+    auth_tokens: tuple[SecretStr, ...] = Field(
+        min_length=1, description="The account's auth tokens: the first is used, all are accepted as the signer of webhooks."
+    )
+    api_key_sid: Annotated[str, _sid("SK", "Twilio's console, at the key,")] | None = Field(
+        default=None, description="An API key, SK…, to call with instead of the auth token."
+    )
     api_key_secret: SecretStr | None = Field(default=None, description="The API key's secret.")
     shared_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description="Shared keys that sign webhooks, by the id in X-Twilio-Webhooks-Signature-Settings."
     )
-    messaging_service_sid: str | None = Field(
+    messaging_service_sid: Annotated[str, _sid("MG", "Twilio's console, at the service,")] | None = Field(
         default=None, description="A messaging service, MG…, that picks the sender; without it the channel's own number is used."
     )
     connection_overrides: str = Field(
@@ -54,7 +83,7 @@ class TwilioAccount(Account):
         le=36_000,
         description="How long a message may wait at Twilio before it is given up; Twilio's default: 10 hours.",
     )
-    api_base: str = Field(default="https://api.twilio.com", description="Twilio's API.")
+    api_base: BaseUrl = Field(default="https://api.twilio.com", description="Twilio's API.")
 
     @property
     def credentials(self) -> tuple[str, str]:

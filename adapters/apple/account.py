@@ -5,30 +5,42 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import uuid
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from adapters.apple.tokens import key_of
 from adapters.contract import Account
+from adapters.forms import BaseUrl, Unfit
 
 _DEMO: Final = uuid.UUID("2b1f6f0e-6a38-5f0c-9a55-7a3d0c1e9b42")
+
+
+def _uuid(value: str) -> str:
+    bare = value.removeprefix("urn:biz:")
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", bare):
+        raise Unfit("is no UUID", "Copy it from Apple's Register portal: 32 hex digits in five groups.")
+    return bare
+
+
+Uuid: TypeAlias = Annotated[str, AfterValidator(_uuid)]
 
 
 class AppleAccount(Account):
     """One business of an MSP. Source: Apple, "Getting started as an MSP": the portal shows the MSP id and the secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    msp_id: str = Field(min_length=1, description="The MSP id (a UUID) that Apple's Register portal shows.")
-    business_id: str = Field(min_length=1, description="The business id (a UUID, without `urn:biz:`) that customers write to.")
+    msp_id: Uuid = Field(description="The MSP id (a UUID) that Apple's Register portal shows.")
+    business_id: Uuid = Field(description="The business id (a UUID, without `urn:biz:`) that customers write to.")
     secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
         description="The MSP's API secrets, in base64 as the portal shows them. The first signs our calls, and the next ones are "
         "tried where Apple refuses it; all are accepted from Apple.",
     )
-    api_base: str = Field(default="https://mspgw.push.apple.com/v1", description="Apple's gateway, without a slash at the end.")
+    api_base: BaseUrl = Field(
+        default="https://mspgw.push.apple.com/v1", description="Apple's gateway, without a slash at the end."
+    )
     token_age_seconds: int = Field(
         default=3600,
         ge=0,
@@ -58,16 +70,6 @@ class AppleAccount(Account):
             if not key:
                 raise ValueError("a secret is empty: copy it from Apple's portal")
         return secrets
-
-    @field_validator("api_base")
-    @classmethod
-    def _no_slash(cls, value: str) -> str:
-        return value.rstrip("/")
-
-    @field_validator("business_id")
-    @classmethod
-    def _bare(cls, value: str) -> str:
-        return value.removeprefix("urn:biz:")
 
     def is_own(self, url: str) -> bool:
         """Whether a URL stands below the configured gateway, and so was not named by a stranger."""

@@ -10,6 +10,7 @@ from jwt.exceptions import InvalidKeyError
 from pydantic import Field, SecretStr, model_validator
 
 from adapters.contract import Account
+from adapters.forms import BaseUrl, PictureUrl
 from adapters.simulation import hex_of
 
 TokenKind = Literal["long_lived", "short_lived", "v2.1", "stateless"]
@@ -34,6 +35,7 @@ class LineAccount(Account):
     )
     line_channel_id: str | None = Field(
         default=None,
+        pattern=r"^[0-9]{1,20}$",
         description="LINE's own id of the channel (console, Basic settings): digits. Needed for every access but long_lived.",
     )
     assertion_key: SecretStr | None = Field(
@@ -43,11 +45,12 @@ class LineAccount(Account):
     assertion_key_id: str | None = Field(default=None, description="The key's `kid`, which the console shows after registration.")
     bot_user_id: str | None = Field(
         default=None,
+        pattern=r"^U[0-9a-f]{32}$",
         description="The account's own user id (U and 32 hex digits). If given, events for another account are put aside as unknown.",
     )
-    api_base: str = Field(default="https://api.line.me", description="Where the Messaging API is.")
-    data_base: str = Field(default="https://api-data.line.me", description="Where the files that customers send are.")
-    sticker_base: str = Field(default="https://stickershop.line-scdn.net", description="Where pictures of stickers are.")
+    api_base: BaseUrl = Field(default="https://api.line.me", description="Where the Messaging API is.")
+    data_base: BaseUrl = Field(default="https://api-data.line.me", description="Where the files that customers send are.")
+    sticker_base: BaseUrl = Field(default="https://stickershop.line-scdn.net", description="Where pictures of stickers are.")
     prefer_reply: bool = Field(
         default=False,
         description="Answer with the reply token while it is young. Replies are free, pushes count against the monthly quota. The price: "
@@ -63,9 +66,8 @@ class LineAccount(Account):
     loading_seconds: int = Field(
         default=20, ge=5, le=60, multiple_of=5, description="How long the loading animation runs when a rep types."
     )
-    preview_image_url: str | None = Field(
+    preview_image_url: PictureUrl | None = Field(
         default=None,
-        max_length=2000,
         description="A small https picture (JPEG or PNG, at most 1 MB) that stands for videos and for pictures over 1 MB before they are "
         "opened. Without it videos go as links.",
     )

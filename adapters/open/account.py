@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from adapters import standard_webhooks
 from adapters.contract import Account
+from adapters.forms import ServerUrl, Unfit
 
 _LEAST_BYTES = 16
 
@@ -21,8 +22,7 @@ class OpenAccount(Account):
         description="Sign your requests to us, and ours to you. `whsec_` and base64 (24 bytes or more are good), or any text of at least 16 "
         "bytes. Several while you rotate: we take any of them, and sign with all.",
     )
-    deliver_url: str = Field(
-        pattern=r"^https?://[^\s/]+\S*$",
+    deliver_url: ServerUrl = Field(
         description="Where on your server we post what customers are to see. It may be a private address.",
     )
     deliver_secrets: tuple[SecretStr, ...] = Field(
@@ -37,9 +37,9 @@ class OpenAccount(Account):
             text = secret.get_secret_value()
             key = standard_webhooks.key_of(text)
             if text.startswith("whsec_") and key == text.encode():
-                raise ValueError("what stands behind whsec_ is no base64")
+                raise Unfit("has no base64 behind whsec_", "Copy the secret whole.")
             if len(key) < _LEAST_BYTES:
-                raise ValueError(f"a secret needs at least {_LEAST_BYTES} bytes")
+                raise Unfit(f"has a secret under {_LEAST_BYTES} bytes", "Make a longer one, say with `openssl rand -hex 24`.")
         return value
 
     @property

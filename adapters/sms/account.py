@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
-from adapters._twilio.account import Number
+from adapters._twilio.account import Sender
 from adapters._twilio.account import TwilioAccount as SharedAccount
 
 
@@ -14,11 +16,11 @@ class TwilioAccount(SharedAccount):
     Two numbers are two channels: a customer knows a business by its number.
     """
 
-    number: Number | None = Field(
+    number: Sender | None = Field(
         default=None,
         description="The number that we write from, as +15550002222; a short code or a name where carriers allow it.",
     )
-    mms_prefixes: tuple[str, ...] = Field(
+    mms_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{1,7}$")], ...] = Field(
         default=("+1",),
         description="Numbers that begin so get files as MMS, others as links: Twilio carries MMS in the US and Canada only.",
     )

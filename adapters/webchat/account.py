@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import RSAAlgorithm
+from jwt.exceptions import InvalidKeyError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from adapters.contract import Account
+from adapters.forms import BaseUrlOrNone, Locale, MimeType, OriginOrAny, Unfit
 
 _MIB = 1024 * 1024
-Words = Annotated[dict[str, str], Field(description="Text by locale (`en`, `de`, `pt-BR`); `en` is used where none fits.")]
+_IDENTITY_BYTES = 32  # as many as the digest has (RFC 7518, 3.2)
+Words = Annotated[dict[Locale, str], Field(description="Text by locale (`en`, `de`, `pt-BR`); `en` is used where none fits.")]
 
 
 class PrechatField(BaseModel):
@@ -54,21 +59,22 @@ class WebchatAccount(Account):
     """A web chat channel. Its provider is the gateway's own chat service, which signs and is signed to by `secrets`."""
 
     secrets: tuple[SecretStr, ...] = Field(
+        min_length=1,
         description="Sign events, deliveries, visitors' tokens and file links. The first signs, all are accepted: put a new one first, "
-        "and drop the old one when `token_days` have passed."
+        "and drop the old one when `token_days` have passed.",
     )
-    api_base: str = Field(
+    api_base: BaseUrlOrNone = Field(
         default="",
         description="Where the chat service of this channel is reached from the gateway, say http://127.0.0.1:8080/chat/web. "
         "Empty: beside `webhook_url`.",
     )
-    allowed_origins: tuple[str, ...] = Field(
+    allowed_origins: tuple[OriginOrAny, ...] = Field(
         default=(),
         description="Origins of the pages that may embed the widget, say https://shop.example; `*` for any. The gateway's own page always may.",
     )
     title: Words = Field(default={"en": "Chat"}, description="The widget's heading, by locale.")
     welcome: Words = Field(default={}, description="The line that greets the visitor, by locale.")
-    locale: str = Field(default="en", description="For visitors whose browser says nothing.")
+    locale: Locale = Field(default="en", description="For visitors whose browser says nothing.")
     accent: str = Field(
         default="#1a5fb4", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of the widget's head and buttons."
     )
@@ -76,7 +82,7 @@ class WebchatAccount(Account):
     prechat: tuple[PrechatField, ...] = Field(default=(), description="Questions before the chat; none: no form.")
     max_text: int = Field(default=4000, ge=16, le=20000, description="Code points of one message.")
     max_file_bytes: int = Field(default=10 * _MIB, ge=1024, description="The largest file of a visitor.")
-    file_types: tuple[str, ...] = Field(
+    file_types: tuple[MimeType, ...] = Field(
         default=(
             "image/png",
             "image/jpeg",
@@ -108,6 +114,43 @@ class WebchatAccount(Account):
     )
     identity_required: bool = Field(default=False, description="Turn away visitors without a proven identity.")
     limits: Limits = Field(default=Limits(), description="How much visitors may do before they are asked to wait.")
+
+    @field_validator("identity_secrets")
+    @classmethod
+    def _of_hs256(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(secret.get_secret_value().encode()) < _IDENTITY_BYTES for secret in value):
+            raise Unfit(f"has a key under {_IDENTITY_BYTES} bytes", "Make a longer one, say with `openssl rand -hex 32`.")
+        return value
+
+    @field_validator("identity_public_key")
+    @classmethod
+    def _of_rs256(cls, value: str) -> str:
+        if value:
+            try:
+                key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(value)
+            except (ValueError, TypeError, InvalidKeyError):
+                key = None
+            if not isinstance(key, RSAPublicKey):
+                raise Unfit("is no RSA public key", "Copy it whole, as PEM, from -----BEGIN PUBLIC KEY----- on.")
+        return value
+
+    @field_validator("prechat")
+    @classmethod
+    def _questions(cls, value: tuple[PrechatField, ...]) -> tuple[PrechatField, ...]:
+        names = [one.name for one in value]
+        if len(set(names)) < len(names):
+            raise Unfit("asks two questions of one name", "Give each question a name of its own.")
+        if any(one.kind == "select" and not one.options for one in value):
+            raise Unfit("has a select without options", "List its options.")
+        return value
+
+    @model_validator(mode="after")
+    def _identity_can_be_proven(self) -> WebchatAccount:
+        if self.identity_required and not (self.identity_secrets or self.identity_public_key):
+            raise Unfit("asks for an identity that nobody can prove", "Give identity_secrets or identity_public_key.")
+        if self.identity_hmac and not self.identity_secrets:
+            raise Unfit("takes identity_hmac without a key for it", "Give identity_secrets.")
+        return self
 
     @property
     def chat_base(self) -> str:

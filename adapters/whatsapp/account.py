@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from adapters._meta.account import MetaAccount
+from adapters.forms import HostName
 
 
 class WhatsAppAccount(MetaAccount):
@@ -15,11 +16,12 @@ class WhatsAppAccount(MetaAccount):
         description="The number's id at Meta (not the number itself); events for other numbers of the same app are put aside.",
     )
     notice_format: str = Field(
+        pattern=r"\{text\}",
         default="_{text}_",
         description="How a notice is told from what reps write: WhatsApp shows text between underscores in italics. `{text}`: plain.",
     )
     link_previews: bool = Field(default=True, description="Let WhatsApp show a preview of the first link in a text.")
-    media_hosts: tuple[str, ...] = Field(
+    media_hosts: tuple[HostName, ...] = Field(
         default=("fbsbx.com", "fbcdn.net", "facebook.com", "whatsapp.net"),
         description="Hosts (with all below them) that may see our token when a customer's file is fetched.",
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from adapters._twilio.account import Number, TwilioAccount
+from adapters._twilio.account import Phone, TwilioAccount
+from adapters.forms import BaseUrl
 
 
 class TwilioWhatsAppAccount(TwilioAccount):
     """One WhatsApp sender at Twilio. For a sender at Meta itself there is the `whatsapp` channel."""
 
-    number: Number = Field(description="The WhatsApp sender's number, as +15550002222; with or without `whatsapp:` before it.")
-    messaging_base: str = Field(
+    number: Phone = Field(description="The WhatsApp sender's number, as +15550002222; with or without `whatsapp:` before it.")
+    messaging_base: BaseUrl = Field(
         default="https://messaging.twilio.com", description="Twilio's messaging API, for typing and read marks."
     )
 

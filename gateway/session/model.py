@@ -7,9 +7,9 @@ people (P), inviting (C), leaving (L), transferring (T), saying (M). Names are t
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, NewType
+from typing import Annotated, Final, Literal, NewType
 
-from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field, JsonValue
+from pydantic import AliasChoices, AwareDatetime, BeforeValidator, ConfigDict, Field, JsonValue
 
 from adapters.envelope import ChannelId, Part, Referral, ReferralSource, Value
 
@@ -365,25 +365,32 @@ class FlowDefinition(Value):
     rules: tuple[FlowRule, ...] = ()
 
 
+MOST_SECONDS: Final = 10 * 366 * 24 * 3600.0  # a longer time is a slip, and would leave the calendar
+
+
 class OrgSettings(Value):
     """The org's switches and times."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     skills_and_direct_to_agent_routing: bool = Field(default=True, description="Reps may be asked by name (P4).")
     conference_limit: int = Field(default=6, ge=1, description="Reps and open invitations in one session at most (P6).")
     bots_in_conference: Literal["refuse", "warn"] = Field(default="refuse", description="Whether bots may be added (C5).")
-    invitation_seconds: float = Field(default=60, gt=0, description="An unanswered invitation expires (C9).")
-    offer_seconds: float = Field(default=30, gt=0, description="Offered work goes to the next rep after this time.")
+    invitation_seconds: float = Field(default=60, gt=0, le=MOST_SECONDS, description="An unanswered invitation expires (C9).")
+    offer_seconds: float = Field(
+        default=30, gt=0, le=MOST_SECONDS, description="Offered work goes to the next rep after this time."
+    )
     routing_pause_seconds: float = Field(
-        default=60, gt=0, description="When all reps have passed on a session, until they are asked anew."
+        default=60, gt=0, le=MOST_SECONDS, description="When all reps have passed on a session, until they are asked anew."
     )
     disconnect_grace_seconds: float = Field(
-        default=120, gt=0, description="A rep whose connections are all gone leaves after this time (L5)."
+        default=120, gt=0, le=MOST_SECONDS, description="A rep whose connections are all gone leaves after this time (L5)."
     )
     idle_seconds: float = Field(
-        default=24 * 3600, gt=0, description="A session without a message turns inactive after this time (L6)."
+        default=24 * 3600, gt=0, le=MOST_SECONDS, description="A session without a message turns inactive after this time (L6)."
     )
     leave_notice_hold_seconds: float = Field(
-        default=2, ge=0, description="A rep who leaves and comes back within it makes no noise (M3)."
+        default=2, ge=0, le=MOST_SECONDS, description="A rep who leaves and comes back within it makes no noise (M3)."
     )
     flags_visible_to_reps: bool = Field(default=False, description="Whether reps see others' flags and whispers (M4).")
 

@@ -39,7 +39,7 @@ channels:
     kind: line
     org: acme
     queue: suport
-    account: {channel_secrets: [s], access_tokens: [t]}
+    account: {channel_secrets: [a-secret-of-some-length], access_tokens: [a-token-of-some-length]}
 """
 
 
@@ -213,8 +213,8 @@ channels:
     kind: brittle
     org: acme
     queue: support
-    account: {{account_sid: AC00000000000000000000000000000001, auth_tokens: [secret], number: "+15550001111",
-               api_base: "http://127.0.0.1:9/"}}
+    account: {{account_sid: AC00000000000000000000000000000001, auth_tokens: [a-secret-of-some-length], number: "+15550001111",
+               api_base: "http://127.0.0.1:9"}}
 """
 
 

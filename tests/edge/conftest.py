@@ -27,7 +27,7 @@ from gateway.links import MediaLinks
 from gateway.store.media import MediaFolder
 from tests.edge.described import Api, Description
 
-SMS = {"account_sid": "AC1", "auth_tokens": ["secret"], "number": "+15550002222"}
+SMS = {"account_sid": f"AC{1:032x}", "auth_tokens": ["a-secret-of-some-length"], "number": "+15550002222"}
 WORLD: dict[str, Any] = {
     "orgs": {
         "acme": {

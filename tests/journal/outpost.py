@@ -26,19 +26,35 @@ QUIET = {"*": {"joined": None}}  # no join notices, so that what is sent is what
 
 def sms(api_base: str, **more: Any) -> dict[str, Any]:
     """A channel without a retry key."""
-    account = {"account_sid": "AC" + "0" * 32, "auth_tokens": ["token"], "number": "+15550002222", "api_base": api_base}
+    account = {
+        "account_sid": "AC" + "0" * 32,
+        "auth_tokens": ["an-auth-token-of-some-length"],
+        "number": "+15550002222",
+        "api_base": api_base,
+    }
     return {"kind": "sms", "org": "acme", "queue": "support", "notices": QUIET, "account": account, **more}
 
 
 def line(api_base: str, **more: Any) -> dict[str, Any]:
     """A channel with one."""
-    account = {"channel_secrets": ["secret"], "access_tokens": ["token"], "api_base": api_base, "data_base": api_base}
+    account = {
+        "channel_secrets": ["a-secret-of-some-length"],
+        "access_tokens": ["a-token-of-some-length"],
+        "api_base": api_base,
+        "data_base": api_base,
+    }
     return {"kind": "line", "org": "acme", "queue": "support", "notices": QUIET, "account": account, **more}
 
 
 def whatsapp(api_base: str, **more: Any) -> dict[str, Any]:
     """A channel without one, on which a file goes up before the message that shows it."""
-    account = {"app_secrets": ["secret"], "verify_token": "v", "access_token": "t", "phone_number_id": "1", "api_base": api_base}
+    account = {
+        "app_secrets": ["a-secret-of-some-length"],
+        "verify_token": "a-word-of-some-length",
+        "access_token": "a-token-of-some-length",
+        "phone_number_id": "1",
+        "api_base": api_base,
+    }
     return {"kind": "whatsapp", "org": "acme", "queue": "support", "notices": QUIET, "account": account, **more}
 
 

@@ -54,9 +54,9 @@ def line_says(text: str) -> RawRequest:
 
 
 META: dict[str, Any] = {
-    "app_secrets": ["app_secret_x"],
-    "verify_token": "verify-me",
-    "access_token": "token",
+    "app_secrets": ["app_secret_of_x_0"],
+    "verify_token": "verify-me-and-nobody-else",
+    "access_token": "a-token-of-some-length",
     "app_id": messenger.APP,
 }
 CASES: dict[str, tuple[Callable[[str], RawRequest], dict[str, Any], str, str]] = {
@@ -64,7 +64,12 @@ CASES: dict[str, tuple[Callable[[str], RawRequest], dict[str, Any], str, str]] =
     "whatsapp": (whatsapp_says, {key: META[key] for key in META if key != "app_id"}, "phone_number_id", "107000000000002"),
     "messenger": (messenger_says, META, "page_id", messenger.PAGE),
     "instagram": (instagram_says, {**META, "page_id": instagram.PAGE}, "instagram_id", instagram.ACCOUNT),
-    "line": (line_says, {"channel_secrets": ["secret"], "access_tokens": ["token"]}, "bot_user_id", "U" + "9" * 32),
+    "line": (
+        line_says,
+        {"channel_secrets": ["secret"], "access_tokens": ["a-token-of-some-length"]},
+        "bot_user_id",
+        "U" + "9" * 32,
+    ),
 }
 
 

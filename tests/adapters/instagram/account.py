@@ -38,7 +38,7 @@ def account(**changes: Any) -> InstagramAccount:
         "instagram_id": ACCOUNT,
         "page_id": PAGE,
         "app_id": APP,
-        "app_secrets": (SecretStr("app_secret_x"),),
+        "app_secrets": (SecretStr("app_secret_of_x_0"),),
         "verify_token": SecretStr("verify-me"),
         "access_token": SecretStr(TOKEN),
     }

@@ -36,7 +36,7 @@ def account(**changes: Any) -> MessengerAccount:
         "webhook_url": HOOK,
         "page_id": PAGE,
         "app_id": APP,
-        "app_secrets": (SecretStr("app_secret_x"),),
+        "app_secrets": (SecretStr("app_secret_of_x_0"),),
         "verify_token": SecretStr("verify-me"),
         "access_token": SecretStr(TOKEN),
     }

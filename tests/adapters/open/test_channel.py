@@ -42,7 +42,7 @@ from tests.adapters.open.suite import SUITE
     ("changes", "word"),
     [
         ({"secrets": []}, "secrets"),
-        ({"secrets": ["short"]}, "at least 16 bytes"),
+        ({"secrets": ["short"]}, "under 16 bytes"),
         ({"secrets": ["whsec_not base64!!!!!!!!!!!!!!!"]}, "no base64"),
         ({"deliver_url": "shop.example.test/byoc"}, "deliver_url"),
         ({"deliver_secrets": ["whsec_####"]}, "no base64"),

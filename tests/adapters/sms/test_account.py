@@ -10,16 +10,17 @@ from pydantic import ValidationError
 from adapters.sms.account import TwilioAccount
 from adapters.whatsapp_twilio.account import TwilioWhatsAppAccount
 
-GOOD: dict[str, Any] = {"account_sid": "AC1", "auth_tokens": ["t"], "number": "+15550002222"}
+SID, KEY, SERVICE = (f"{letters}{1:032x}" for letters in ("AC", "SK", "MG"))
+GOOD: dict[str, Any] = {"account_sid": SID, "auth_tokens": ["t"], "number": "+15550002222"}
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         ({"number": None}, "give number or messaging_service_sid"),
-        ({"number": "+1 555 000 2222"}, "digits alone"),
-        ({"number": "0015550002222"}, "digits alone"),
-        ({"api_key_sid": "SK1"}, "api_key_sid and api_key_secret go together"),
+        ({"number": "+1 555 000 2222"}, "no phone number"),
+        ({"number": "0015550002222"}, "no phone number"),
+        ({"api_key_sid": KEY}, "api_key_sid and api_key_secret go together"),
         ({"api_key_secret": "x"}, "api_key_sid and api_key_secret go together"),
         ({"connection_overrides": "#rc=5"}, "connection_overrides"),
         ({"validity_seconds": 0}, "validity_seconds"),
@@ -38,7 +39,7 @@ def test_senders(number: str) -> None:
 
 
 def test_a_service_needs_no_number() -> None:
-    assert TwilioAccount.model_validate(GOOD | {"number": None, "messaging_service_sid": "MG1"}).number is None
+    assert TwilioAccount.model_validate(GOOD | {"number": None, "messaging_service_sid": SERVICE}).number is None
 
 
 @pytest.mark.parametrize(("number", "fine"), [("whatsapp:+15550002222", True), ("+15550002222", True), ("whatsapp:1555", False)])
@@ -46,15 +47,15 @@ def test_whatsapp_senders(number: str, fine: bool) -> None:
     if fine:
         assert TwilioWhatsAppAccount.model_validate(GOOD | {"number": number}).sender == "whatsapp:+15550002222"
     else:
-        with pytest.raises(ValidationError, match="digits alone"):
+        with pytest.raises(ValidationError, match="no phone number"):
             TwilioWhatsAppAccount.model_validate(GOOD | {"number": number})
 
 
 def test_an_api_key_is_never_paired_with_the_token() -> None:
     """Half a pair of each would be a 401 at every call."""
-    keyed = TwilioAccount.model_validate(GOOD | {"api_key_sid": "SK1", "api_key_secret": "s"})
-    assert keyed.credentials == ("SK1", "s")
-    assert TwilioAccount.model_validate(GOOD).credentials == ("AC1", "t")
+    keyed = TwilioAccount.model_validate(GOOD | {"api_key_sid": KEY, "api_key_secret": "s"})
+    assert keyed.credentials == (KEY, "s")
+    assert TwilioAccount.model_validate(GOOD).credentials == (SID, "t")
 
 
 @pytest.mark.parametrize("kind", [TwilioAccount, TwilioWhatsAppAccount])

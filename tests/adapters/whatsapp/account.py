@@ -33,7 +33,7 @@ def account(**changes: Any) -> WhatsAppAccount:
         "channel_id": ChannelId("wa1"),
         "webhook_url": HOOK,
         "phone_number_id": "107000000000002",
-        "app_secrets": (SecretStr("app_secret_x"),),
+        "app_secrets": (SecretStr("app_secret_of_x_0"),),
         "verify_token": SecretStr("verify-me"),
         "access_token": SecretStr(TOKEN),
     }
