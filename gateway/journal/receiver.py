@@ -28,6 +28,7 @@ from gateway.outage import Outage
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 200
+_MOST_AT_ONCE: Final = 400  # events in one commit of the broker's: reps' commands wait behind it
 _AT_A_STRETCH: Final = 8  # rows parsed before others have a turn: under 2 ms
 _LOOK_SECONDS: Final = 1.0  # for what no bell told of: rows of before the start, replayed ones, lost rings
 _SILENCE_SECONDS: Final = 60.0
@@ -112,7 +113,9 @@ class Receiver:
         return len(rows)
 
     async def _give(self, channel_id: str, events: Sequence[Inbound], owners: Sequence[int], trouble: dict[int, str]) -> None:
-        results = await self._taken_at_last(channel_id, events)
+        results: list[Exception | None] = []
+        for first in range(0, len(events), _MOST_AT_ONCE):
+            results += await self._taken_at_last(channel_id, events[first : first + _MOST_AT_ONCE])
         for owner, event, result in zip(owners, events, results, strict=True):
             self._metrics.inbound.labels(event.channel_id, event.kind if result is None else "failed").inc()
             if result is None:

@@ -187,8 +187,14 @@ async def test_a_full_disk_is_told_to_callers_and_once_to_the_log(disk: FaultyDi
             assert "Try again" in refused.json["detail"]
             assert "Retry-After" in refused.headers
         assert (await kim.says("during")).status == 201
-        told = await wait_until(lambda: readiness(world, 503), what="/readyz says so")
-        assert "database or disk is full. Free space on the disk" in told["detail"], told
+
+        async def all_say_so() -> Any:
+            told = await readiness(world, 503)
+            return told["details"] if told and len(told["details"]) == 3 else None
+
+        told = await wait_until(all_say_so, what="/readyz says so of every store, idle or not")
+        assert set(told) == {"inbox", "broker", "chat"}
+        assert all("database or disk is full. Free space on the disk" in reason for reason in told.values()), told
         await asyncio.sleep(1)  # workers try, too
         disk.is_sound()
         await wait_until(lambda: readiness(world, 200), what="/readyz says that it is over")

@@ -13,6 +13,7 @@ import pytest
 from adapters.contract import RawRequest
 from adapters.envelope import InboundTyping
 from gateway.errors import BrokerUnavailable
+from gateway.journal import receiver
 from tests.journal.outpost import Outpost, at_work, line, outpost
 from tests.world import wait_until
 
@@ -137,6 +138,26 @@ async def test_a_batch_that_cant_be_given_on_holds_up_its_own_channel_alone(
                 await put(one, webhook(event(text)), "other")
                 await wait_until(only_one_waits)
         assert await heard(one) == ["one", "two"]
+
+
+async def test_a_flood_is_given_on_in_order_by_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no commit keeps reps waiting for long; a part that fails holds up those behind it."""
+    monkeypatch.setattr(receiver, "_MOST_AT_ONCE", 4)
+    async with outpost(tmp_path, CHANNELS) as one:
+        there, parts = one.broker.take_in, []
+
+        async def noting(events: Any) -> Any:
+            parts.append(len(events))
+            if len(parts) == 2:
+                raise BrokerUnavailable("once")
+            return await there(events)
+
+        monkeypatch.setattr(one.broker, "take_in", noting)
+        for number in range(3):
+            await put(one, webhook(*(event(f"{number}{letter}") for letter in "abc")))
+        await one.gateway.receiver.work("line")
+        assert parts == [4, 4, 4, 1]
+        assert await heard(one) == [f"{number}{letter}" for number in range(3) for letter in "abc"]
 
 
 async def test_a_lane_that_fails_is_taken_up_again_and_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
