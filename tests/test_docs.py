@@ -31,6 +31,7 @@ from gateway.metrics import Metrics
 from gateway.session.model import InvitationStatus, Presence, Status
 from gateway.session.refusals import CODES as RULES
 from gateway.settings_page import settings_page
+from gateway.store.outbox import WITHDRAWN
 from tests.world import demo, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -273,7 +274,7 @@ def test_every_delivery_code_has_its_row() -> None:
     sender = (ROOT / "gateway/journal/sender.py").read_text()
     own = set(re.findall(r'Why\(\s*code="(\w+)"', sender))
     assert {"unsupported", "adapter_fault", "no_answer"} <= own
-    own |= {code for code, _, _ in UNSENT.values()}
+    own |= {code for code, _, _ in UNSENT.values()} | {WITHDRAWN}
     assert codes_told("Why it was not delivered") == set(CODES) | own
 
 

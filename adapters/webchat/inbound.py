@@ -70,7 +70,7 @@ def _read(event: Any, visitor: Any, fields: Fields) -> Inbound:
     if kind == "typing":
         return InboundTyping(**common, on=bool(event.get("on")))
     if kind == "ended":
-        return InboundEnded(**common, reason="ended")
+        return InboundEnded(**common | {"remember": {"ended_at": optional(event, "at")}}, reason="ended")
     return InboundUnknown(**common, reason=optional(event, "type") or "no_type")
 
 

@@ -20,6 +20,7 @@ from adapters.webchat import wire
 from adapters.webchat.account import WebchatAccount
 
 _FAILURES: Final = {
+    "conversation_closed": Meaning(Verdict.dead, "conversation_closed"),
     "visitor_not_found": Meaning(Verdict.dead, "recipient_unreachable"),
     "unauthenticated": Meaning(Verdict.dead, "not_authorised"),
     "not_found": Meaning(Verdict.dead, "account_fault"),
@@ -67,7 +68,9 @@ def _upload(outbox_id: str, file: OutboundFile, account: WebchatAccount, now: da
 
 
 def _event(message: Outbound, file_id: Any) -> dict[str, Any]:
-    event = {"type": "message", "id": message.id, "to": message.to, "at": message.created_at.isoformat()}
+    event: dict[str, Any] = {"type": "message", "id": message.id, "to": message.to, "at": message.created_at.isoformat()}
+    if message.memory.get("ended_at"):
+        event["after_end"] = message.memory["ended_at"]
     if isinstance(message, TypingSignal):
         return {**event, "type": "typing", "on": message.on, "from": _speaker(message.speaker, "rep")}
     if isinstance(message, Notice):

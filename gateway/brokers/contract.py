@@ -117,7 +117,7 @@ class BadCursor(Exception):
 
 
 class EventsGone(Exception):
-    """The events after this number are no longer kept: read the state anew."""
+    """The events after this number are no longer kept, or the number was never given out here (a backup was restored): read the state anew."""
 
 
 class SlowListener(Exception):
@@ -198,7 +198,7 @@ class Broker(Protocol):
 
     def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """What the caller may see, as it happens; first what happened after number `after` (None: from now on), then on and on.
-        Raises EventsGone when `after` is older than what is kept, SlowListener when it isn't read for too long."""
+        Raises EventsGone when `after` is older than what is kept or newer than all, SlowListener when it isn't read for too long."""
         ...
 
     async def ready(self) -> None:

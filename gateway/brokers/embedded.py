@@ -278,7 +278,10 @@ class EmbeddedBroker:
             )
             return Refusal("not_resendable", sentence)
         if not self.outbox.requeue(connection, outbox_id):
-            return Refusal("not_resendable", "This message hasn't failed. Send a new one instead.")
+            sentence = (
+                "This message hasn't failed, or the customer ended the conversation before it went out. Send a new one instead."
+            )
+            return Refusal("not_resendable", sentence)
         return Answer(session=shown(session, self._ground, caller))
 
     async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:

@@ -80,6 +80,10 @@ class Hub:
     async def listen(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """See `Broker.events`. Raises EventsGone, SlowListener."""
         start = self._last if after is None else after
+        if start > self._last and start > await self._readers.run(
+            events.newest
+        ):  # a number of a time that was undone: an older backup was restored
+            raise EventsGone
         listener = _Listener(caller, max(start, self._last))
         self._listeners.add(listener)
         try:

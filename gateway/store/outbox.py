@@ -20,6 +20,7 @@ from adapters.envelope import OUTBOUND, Notice, Outbound, Say
 from gateway.brokers.contract import DeliveryState
 
 _MOST_DETAIL: Final = 1_200
+WITHDRAWN: Final = "customer_ended"
 RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
 
 
@@ -191,6 +192,15 @@ def give_up(connection: sqlite3.Connection, outbox_id: str, state: str, *, code:
     )
 
 
+def withdraw(connection: sqlite3.Connection, channel_id: str, address: str, *, reason: str, now: float) -> list[sqlite3.Row]:
+    """What waits to be sent to this customer is skipped; those rows. A call that has begun goes on."""
+    return connection.execute(
+        """UPDATE outbox SET state = 'skipped', code = ?, reason = ?, provider_code = NULL, updated_at = ?
+           WHERE channel_id = ? AND address = ? AND state = 'queued' RETURNING *""",
+        (WITHDRAWN, reason, now, channel_id, address),
+    ).fetchall()
+
+
 def log_attempt(connection: sqlite3.Connection, outbox_id: str, outcome: str, detail: str, now: float) -> None:
     """Attempts stand apart from messages."""
     connection.execute(
@@ -201,7 +211,7 @@ def log_attempt(connection: sqlite3.Connection, outbox_id: str, outcome: str, de
 
 
 def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now: float) -> sqlite3.Row | None:
-    """Send a troubled row again; None: it isn't troubled.
+    """Send a troubled row again; None: it isn't troubled, or was withdrawn because the customer ended the conversation.
 
     One that was refused is a new message to the provider: with a new retry key, and time anew to try. An unknown one keeps both, so that
     the provider can tell it from a new one.
@@ -209,7 +219,7 @@ def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now:
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM outbox WHERE id = ? AND state IN ('failed', 'unknown', 'skipped')", (outbox_id,)
     ).fetchone()
-    if row is None:
+    if row is None or (row["state"], row["code"]) == ("skipped", WITHDRAWN):
         return None
     if row["state"] != "unknown":
         write_off(connection, row)

@@ -149,3 +149,18 @@ async def test_strangers_to_a_session_are_told_nothing_of_it(tmp_path: Path) -> 
         async with giving_out(one):
             (event,) = await heard(one, "ben", begin, 1)
             assert event.type == "presence"
+
+
+async def test_a_number_that_was_never_given_out_is_gone_too(tmp_path: Path) -> None:
+    """An older backup was restored: whoever comes back with a number of the time that was undone must load anew, or would stay deaf."""
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        async with giving_out(one):
+            last = await newest(one)
+            await wait_until(lambda: one.broker.hub.position == last)
+            with pytest.raises(EventsGone):
+                await heard(one, "ana", last + 1, 1)
+            listening = asyncio.create_task(heard(one, "ana", last, 1))
+            await one.say(session_id, "still heard")
+            (event,) = await listening
+            assert event.number == last + 1

@@ -10,6 +10,9 @@ import pytest
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, EndUser
 from gateway.journal.contract import Why
+from gateway.session.commands import AcceptWork
+from gateway.session.decision import Refusal
+from gateway.session.model import Login
 from tests.brokers.desk import desk
 
 
@@ -181,3 +184,42 @@ async def test_nobody_elses_channel_speaks_of_our_messages(tmp_path: Path) -> No
         (item,) = await one.begun()
         await one.take_in(one.receipt("read", outbox_id=item.id, channel_id=ChannelId("line")))
         assert await one.states(session_id) == ["sending"]
+
+
+# --------------------------------------------------------------------------------------- the customer's end
+
+
+@pytest.mark.parametrize("channel_id", ["whatsapp", "sms", "line", "apple", "webchat"])
+async def test_L4_what_waits_to_go_out_is_not_sent_after_the_customers_end(channel_id: str, tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        one.channel_id = ChannelId(channel_id)
+        session_id = await one.conversation()
+        await one.deliver()
+        for number in range(3):
+            await one.say(session_id, f"line {number}")
+        (begun,) = await one.begun()
+        await one.take_in(one.ended())
+        assert (await one.states(session_id))[-3:] == ["sending", "skipped", "skipped"]
+        await one.broker.outbox.sent(begun, Sent(("their-last",)))
+        assert await one.begun() == []
+        skipped = [d for line in await one.lines(session_id) for d in line.delivery if d.status == "skipped"]
+        assert all(d.code == "customer_ended" and d.reason for d in skipped)
+        again = await one.broker.resend(one.caller("sam"), session_id, skipped[0].outbox_id)
+        assert isinstance(again, Refusal)
+        await one.take_in(one.message("me again"))
+        following = (await one.session()).id
+        assert following != session_id
+        await one.does(AcceptWork(by=Login("ana")), following)
+        await one.say(following, "welcome back")
+        await one.deliver()
+        assert set(await one.states(following)) == {"sent"}
+
+
+async def test_L4_a_message_in_hand_is_not_called_out_after_the_customers_end(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.deliver()
+        await one.say(session_id, "a picture that goes up first, say")
+        (item,) = await one.broker.outbox.ready(one.channel_id, limit=10, busy=[])
+        await one.take_in(one.ended())
+        assert not await one.broker.outbox.begin(item)

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapters.errors import SendFailed
+from adapters.errors import SendFailed, Verdict
 from tests.edge_chat.world import ANA, SECRET, SHOP, Browser, World, numbers, sse
 
 
@@ -269,3 +269,22 @@ async def test_notices_of_an_end_close_the_conversation_for_the_visitor_too(worl
     assert (await kim.start()).json["open"] is False
     await kim.call("POST", "/end", {})
     assert world.inbox.of("ended") == []
+
+
+async def test_no_line_of_a_conversation_follows_its_end(world: World) -> None:
+    """Whatever the gateway still sends of it, also when the visitor has begun another; of that, lines come as ever."""
+    kim = await world.browser()
+    await kim.say("hello")
+    before = world.say(kim.visitor_id, "on time")
+    await world.send(before)
+    assert (await kim.call("POST", "/end", {})).status == 204
+    (ended,) = world.inbox.of("ended")
+    late = world.say(kim.visitor_id, "too late")
+    for _ in range(2):
+        with pytest.raises(SendFailed) as refused:
+            await world.send(late)
+        assert (refused.value.verdict, refused.value.code) == (Verdict.dead, "conversation_closed")
+        await kim.say("and another thing")
+    await world.send(before)  # a repetition of what was shown is no new line
+    await world.send(world.say(kim.visitor_id, "gladly", memory=ended.remember))
+    assert await kim.texts() == ["hello", "on time", None, "and another thing", "and another thing", "gladly"]

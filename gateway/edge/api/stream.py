@@ -22,7 +22,7 @@ CLOSES: Final[dict[int, str]] = {
     4401: "Who are you? Send a token that is valid.",
     4408: "No hello frame came in time.",
     4409: "Your rights have changed; come back with ?after=.",
-    4410: "Events after that number are no longer kept; read the state anew, then connect without ?after=.",
+    4410: "Events after that number are not kept; read the state anew, then connect without ?after=.",
     4429: "You read too slowly, or hold too many streams; come back with ?after=.",
 }
 

@@ -16,6 +16,7 @@ from gateway.edge.chat import shapes
 from gateway.edge.chat.door import Visit
 from gateway.edge.chat.model import StoredFile
 from gateway.edge.chat.problems import ChatProblem
+from gateway.edge.chat.service import Ended
 from gateway.edge.limits import read_body
 from gateway.edge.problems import Fault, invalid
 
@@ -37,7 +38,12 @@ async def deliver(visit: Visit) -> web.Response:
         if not await visit.service.deliver_typing(visit.account, ask.to, ask.line()):
             raise _nobody()
         return web.json_response({"id": None, "seq": None})
-    event = await visit.service.deliver(visit.account, outbox_id, ask.to, ask.line(), await _file(visit, outbox_id, ask))
+    try:
+        file = await _file(visit, outbox_id, ask)
+        event = await visit.service.deliver(visit.account, outbox_id, ask.to, ask.line(), file, ask.after_end)
+    except Ended:
+        detail = "The visitor has ended the conversation: what belongs to it is not shown any more."
+        raise ChatProblem("conversation_closed", detail) from None
     if event is None:
         raise _nobody()
     return web.json_response({"id": event.body["id"], "seq": event.seq})

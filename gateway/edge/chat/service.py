@@ -16,7 +16,7 @@ import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -36,6 +36,10 @@ T = TypeVar("T")
 Body = Mapping[str, Any]
 _PRUNE_SECONDS: Final = 3600.0
 _LINK_LIFE: Final = timedelta(days=1)
+
+
+class Ended(Exception):
+    """The visitor has ended the conversation that the message belongs to."""
 
 
 class ChatService:
@@ -139,6 +143,7 @@ class ChatService:
             line_id = wire.message_id(visitor.channel_id, key)
             line = {"type": "notice", "id": line_id, "code": "ended", "participant": {"kind": "visitor"}, "text": None}
             event = store.append(db, visitor, key, at, line, opens=False)[0]
+            store.ended(db, visitor, at)
             store.queue(db, visitor, {"id": line_id, "type": "ended", "at": at.isoformat()}, at)
             return event, True, store.pending(db, visitor)
 
@@ -181,9 +186,10 @@ class ChatService:
     # ---------------------------------------------------------------------------- what the visitor is to see
 
     async def deliver(
-        self, account: WebchatAccount, outbox_id: str, to: str, line: Body, file: StoredFile | None
+        self, account: WebchatAccount, outbox_id: str, to: str, line: Body, file: StoredFile | None, heard: datetime | None = None
     ) -> Event | None:
-        """Append our message exactly once; None: there is no such visitor."""
+        """Append our message exactly once; None: there is no such visitor. `heard`: the visitor's last end of the conversation that the
+        gateway knew of when it sent this. Raises Ended when there is a later one: no line follows it."""
         at = self.now()
         body = {
             **line,
@@ -195,6 +201,9 @@ class ChatService:
             visitor = store.visitor(db, account.channel_id, to)
             if visitor is None:
                 return None
+            ended_at = store.ended_at(db, account.channel_id, to)
+            if ended_at and (heard is None or heard < ended_at) and not store.find(db, visitor, [f"o:{outbox_id}"]):
+                raise Ended
             if file:
                 store.save_file(db, account.channel_id, file, at)
             opens = False if line.get("code") == "ended" else None

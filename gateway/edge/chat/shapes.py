@@ -101,6 +101,7 @@ class Delivery(Asked):
     code: Literal["joined", "left", "transferred", "ended", "waiting"] | None = None
     participant: Speaker | None = None
     on: bool = True
+    after_end: AwareDatetime | None = None  # the `at` of the last `ended` that was heard of this visitor
 
     @model_validator(mode="after")
     def _says_something(self) -> Delivery:

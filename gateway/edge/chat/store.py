@@ -92,6 +92,19 @@ def append(
     return Event(seq, at, body, _outbox_id(key)), True
 
 
+def ended(db: sqlite3.Connection, who: Visitor, at: datetime) -> None:
+    """The visitor has ended the conversation, under whatever name it was held."""
+    db.execute(
+        "UPDATE visitor SET ended_at = ? WHERE channel_id = ? AND ? IN (visitor_id, merged_into)", (at.isoformat(), *who.key)
+    )
+
+
+def ended_at(db: sqlite3.Connection, channel_id: str, visitor_id: str) -> datetime | None:
+    """When the conversation that was held under this name was last ended by the visitor."""
+    row = db.execute("SELECT ended_at FROM visitor WHERE channel_id = ? AND visitor_id = ?", (channel_id, visitor_id)).fetchone()
+    return datetime.fromisoformat(row["ended_at"]) if row and row["ended_at"] else None
+
+
 def find(db: sqlite3.Connection, who: Visitor, keys: Sequence[str]) -> Event | None:
     """The line that has one of these keys."""
     marks = ",".join("?" * len(keys))
