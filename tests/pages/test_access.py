@@ -141,6 +141,7 @@ def test_a_rep_who_looks_elsewhere_is_called_if_they_want(demo: Demo, opens: Ope
 def test_hostile_words_stay_words(demo: Demo, desk: Desks) -> None:
     sam = desk("sam")
     demo.says("whatsapp", "mia", HOSTILE)
+    expect(sam.page.locator(".session-row", has_text="Mia")).to_be_visible(timeout=PATIENCE_MS)  # a search finds what has arrived
     sam.page.get_by_label("Search conversations").fill("Mia")
     sam.page.get_by_role("region", name=re.compile("^Found")).get_by_role("button").click(timeout=PATIENCE_MS)
     sam.sees("onerror=")
