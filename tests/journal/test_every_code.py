@@ -129,6 +129,13 @@ def test_whatever_lets_a_message_wait_has_a_sentence_for_it() -> None:
 # ------------------------------------------------------------------------------------------------- the walk
 
 
+NUMBERS = {"whatsapp": "1555{:07d}", "sms": "+1555{:07d}", "whatsapp-twilio": "whatsapp:+1555{:07d}"}
+
+
+def customer(kind: str, number: int) -> str:
+    return NUMBERS.get(kind, "kim-{}").format(number)
+
+
 class Walk:
     """One channel, and a conversation for each code."""
 
@@ -141,7 +148,7 @@ class Walk:
         return datetime.now(UTC) + self.ahead
 
     async def say(self, code: str, number: int) -> None:
-        self.sessions[code] = await self.one.conversation(self.kind, f"kim-{number}")
+        self.sessions[code] = await self.one.conversation(self.kind, customer(self.kind, number))
         await self.one.say(self.sessions[code], f"CASE{number}.")
 
     async def state(self, code: str) -> DeliveryState:
@@ -259,7 +266,7 @@ def whatsapp_status(walking: Walk, code: str, number: int) -> dict[str, Any]:
         "id": f"ID{number}",
         "status": "failed",
         "timestamp": "1789640000",
-        "recipient_id": f"kim-{number}",
+        "recipient_id": customer("whatsapp", number),
         "errors": [error],
     }
     value = {"metadata": {"phone_number_id": account["phone_number_id"]}, "statuses": [told]}
@@ -273,7 +280,14 @@ async def late(walking: Walk, code: str, number: int) -> None:
         body = json.dumps(whatsapp_status(walking, code, number)).encode()
     elif kind == "open":
         ours = (await walking.state(code)).outbox_id
-        event = {"type": "receipt", "from": f"kim-{number}", "status": "failed", "ids": [ours], "code": code, "detail": DETAIL}
+        event = {
+            "type": "receipt",
+            "from": customer(kind, number),
+            "status": "failed",
+            "ids": [ours],
+            "code": code,
+            "detail": DETAIL,
+        }
         body = json.dumps(event).encode()
     else:
         sid = f"SM{number:032x}"
@@ -282,7 +296,7 @@ async def late(walking: Walk, code: str, number: int) -> None:
             "MessageStatus": "undelivered",
             "ErrorCode": code,
             "ErrorMessage": DETAIL,
-            "To": f"kim-{number}",
+            "To": customer(kind, number),
         }
         body, content_type = urlencode(fields).encode(), "application/x-www-form-urlencoded"
         query = (await walking.state(code)).outbox_id
