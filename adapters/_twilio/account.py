@@ -69,7 +69,9 @@ class TwilioAccount(Account):
         default_factory=dict, description="Shared keys that sign webhooks, by the id in X-Twilio-Webhooks-Signature-Settings."
     )
     messaging_service_sid: Annotated[str, _sid("MG", "Twilio's console, at the service,")] | None = Field(
-        default=None, description="A messaging service, MG…, that picks the sender; without it the channel's own number is used."
+        default=None,
+        description="A messaging service, MG…: customers may write to any of its numbers, and are answered from the one they wrote to. Without it "
+        "the channel has one number, and messages to others are put aside.",
     )
     connection_overrides: str = Field(
         default="rc=5&rp=all",
@@ -91,6 +93,11 @@ class TwilioAccount(Account):
         if self.api_key_sid and self.api_key_secret:
             return self.api_key_sid, self.api_key_secret.get_secret_value()
         return self.account_sid, self.auth_tokens[0].get_secret_value() if self.auth_tokens else ""
+
+    @property
+    def own_number(self) -> str | None:
+        """The one number that customers write to; None where there is none that they could write to."""
+        return None
 
     @property
     def resources(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -87,7 +87,7 @@ OUTSIDE_WINDOW: Final = Fault(63016, "Failed to send freeform message because yo
 Form = Mapping[str, list[str]]
 
 
-def in_message(form: Form, *, own: str | None, service: str | None) -> Fault | None:
+def in_message(form: Form, *, own: Collection[str], service: str | None) -> Fault | None:
     """The first thing that Twilio would refuse in the parameters of a new message, or None."""
     return _in_parameters(form) or _in_addresses(form, own, service) or _in_content(form)
 
@@ -116,7 +116,7 @@ def _callable(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "_" not in (parts.hostname or "_")
 
 
-def _in_addresses(form: Form, own: str | None, service: str | None) -> Fault | None:
+def _in_addresses(form: Form, own: Collection[str], service: str | None) -> Fault | None:
     to, sender = _one(form, "To"), _one(form, "From")
     if not to:
         return Fault(21604, "A 'To' phone number is required.")
@@ -125,13 +125,15 @@ def _in_addresses(form: Form, own: str | None, service: str | None) -> Fault | N
     if not (_PHONE.fullmatch(to) or _WHATSAPP.fullmatch(to) or _SHORT_CODE.fullmatch(to)):
         return Fault(21211, f"The 'To' number {to} is not a valid phone number.")
     if _one(form, "MessagingServiceSid"):
-        known = _one(form, "MessagingServiceSid") == service
-        return None if known else Fault(21705, "The Messaging Service Sid is invalid.")
+        if _one(form, "MessagingServiceSid") != service:
+            return Fault(21705, "The Messaging Service Sid is invalid.")
+        if not sender:
+            return None
     if not sender:
         return Fault(21603, "A 'From' phone number is required.")
     if sender.startswith("whatsapp:") != to.startswith("whatsapp:"):
         return Fault(21910, "Invalid From and To pair. From and To should be of the same channel")
-    if sender != own:
+    if sender not in own:
         if sender.startswith("whatsapp:"):
             return Fault(63007, "Twilio could not find a Channel with the specified From address")
         return Fault(

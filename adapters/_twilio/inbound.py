@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -36,11 +37,14 @@ from adapters.envelope import (
     TextPart,
     UnknownPart,
 )
+from adapters.phone_numbers import other_spelling
 from adapters.referral import Referral, referral
 from adapters.replies import late_failure
 from adapters.signing import sha256_hex
 
 LAST_SID: Final = "last_sid"  # memory: their last message, to show typing under
+WROTE_TO: Final = "wrote_to"  # memory: which number of a service's they wrote to last
+BY_SERVICE: Final = "by_service"  # memory: the service that it came by
 
 _STATUSES: Final = {
     "sent": ReceiptStatus.sent,
@@ -52,6 +56,7 @@ _STATUSES: Final = {
     "canceled": ReceiptStatus.failed,
 }
 _ANSWERED: Final = frozenset({"STOP", "START", "HELP"})  # OptOutType: Twilio has replied to these itself
+_NUMBER: Final = re.compile(r"(whatsapp:)?\+?[0-9]{3,15}")  # a phone number or a short code
 _MAX_MEDIA: Final = 20  # Twilio sends 10 at most
 _USED: Final = frozenset(
     f"Referral{name}" for name in ("SourceType", "SourceId", "Headline", "Body", "SourceUrl", "MediaUrl", "CtwaClid")
@@ -66,6 +71,7 @@ class Manner:
     stop_words: frozenset[str] = frozenset()
     start_words: frozenset[str] = frozenset()
     captions: bool = False
+    prefix: str = ""  # before every address of the channel; webhooks were seen without it
 
 
 def parse(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[Inbound]:
@@ -89,11 +95,13 @@ def _events(fields: Fields, request: RawRequest, account: TwilioAccount, manner:
     if _sid(fields) and not wire.is_sid(_sid(fields)):
         yield _unknown("malformed", request, account, fields)
     elif status := _status(fields):
-        yield _receipt(status, fields, request, account)
+        yield _receipt(status, fields, request, account, manner)
     elif not _sid(fields):
         yield _unknown("call" if "CallSid" in fields else fields.get("EventType", "no_message"), request, account, fields)
     elif not fields.get("From"):
         yield _unknown("no_sender", request, account, fields)
+    elif other := _other_than_ours(fields, account):
+        yield _unknown("other_number", request, account, fields).model_copy(update={"meant_for": other})
     else:
         yield from _message(fields, request, account, manner)
 
@@ -109,11 +117,26 @@ def _status(fields: Fields) -> str:
     return "" if status in ("received", "receiving") else status
 
 
+def _other_than_ours(fields: Fields, account: TwilioAccount) -> str | None:
+    """The number (or service) that the customer wrote to, if it isn't this channel's: an answer from ours would come from a stranger.
+
+    A service has many numbers, and answers go out from the one that was written to (`outbound`).
+    """
+    to, service, own = fields.get("To", ""), fields.get("MessagingServiceSid", ""), account.own_number
+    if account.messaging_service_sid:
+        return service if service not in ("", account.messaging_service_sid) else None
+    return to if to and own and _bare(to) != _bare(own) else None
+
+
+def _bare(number: str) -> str:
+    return number.removeprefix("whatsapp:").strip().removeprefix("+")
+
+
 # ------------------------------------------------------------------------------------------------- messages
 
 
 def _message(fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Iterator[Inbound]:
-    sid, end_user = _sid(fields), _end_user(fields)
+    sid, end_user = _sid(fields), _end_user(fields, manner)
     opt_out = fields.get("OptOutType", "").upper()
     consent = opt_out or _keyword(fields, manner)
     message = InboundMessage(
@@ -121,7 +144,7 @@ def _message(fields: Fields, request: RawRequest, account: TwilioAccount, manner
         event_id=sid,
         end_user=end_user,
         received_at=request.received_at,
-        remember={LAST_SID: sid, **_remembered(consent)},
+        remember={LAST_SID: sid, **_written_to(fields, account), **_remembered(consent)},
         raw=dict(fields),
         message_id=sid,
         parts=tuple(_parts(fields, request, manner)),
@@ -179,14 +202,40 @@ def _remembered(consent: str) -> dict[str, JsonValue]:
     return {OPTED_OUT: None} if consent == "START" else {}
 
 
-def _end_user(fields: Fields) -> EndUser:
-    others = (fields.get("ExternalUserId", ""), fields.get("ParentExternalUserId", ""))
-    return EndUser(
-        address=Address(fields["From"]),
-        aliases=tuple(Address(one) for one in dict.fromkeys(others) if one and one != fields["From"]),
-        name=fields.get("ProfileName") or None,
-        profile={name: fields[theirs] for theirs, name in _PLACE.items() if fields.get(theirs)},
+def _written_to(fields: Fields, account: TwilioAccount) -> dict[str, JsonValue]:
+    """With a service: which of its numbers they know us by. An RCS sender (`rcs:…`) is the service's own to pick."""
+    if not account.messaging_service_sid:
+        return {}
+    to = fields.get("To", "")
+    number = to if _NUMBER.fullmatch(to) else None
+    return {WROTE_TO: number, BY_SERVICE: (fields.get("MessagingServiceSid") or None) if number else None}
+
+
+def _end_user(fields: Fields, manner: Manner) -> EndUser:
+    """Who wrote: the address that answers go to, then the ids of WhatsApp's beside it, and a number's other spelling, to be matched alone."""
+    ids = [one for one in (fields.get("ExternalUserId", ""), fields.get("ParentExternalUserId", "")) if one]
+    person = _person(fields["From"], ids, manner)
+    return person.model_copy(
+        update={
+            "name": fields.get("ProfileName") or None,
+            "profile": {name: fields[theirs] for theirs, name in _PLACE.items() if fields.get(theirs)},
+        }
     )
+
+
+def _person(address: str, ids: list[str], manner: Manner) -> EndUser:
+    first, *others = [_addressed(one, manner) for one in (address, *ids)]
+    spellings = [one for one in (first, other_spelling(first) or "") if one]
+    lent = [Address(one) for one in spellings if manner.prefix and _NUMBER.fullmatch(one)]
+    aliases = [Address(one) for one in dict.fromkeys((*others, *spellings)) if one != first]
+    return EndUser(address=Address(first), aliases=tuple(aliases), lent=tuple(lent))
+
+
+def _addressed(address: str, manner: Manner) -> str:
+    """With the channel's prefix, and a plus before a number's digits: without them the same person would be another, whom nothing reaches."""
+    if not manner.prefix or address.startswith(manner.prefix):
+        return address
+    return f"{manner.prefix}{'+' if address.isdecimal() else ''}{address}"
 
 
 def _parts(fields: Fields, request: RawRequest, manner: Manner) -> list[Part]:
@@ -280,7 +329,7 @@ def _whole_characters(content: bytes) -> str | None:
 # ------------------------------------------------------------------------------------------------- the rest
 
 
-def _receipt(status: str, fields: Fields, request: RawRequest, account: TwilioAccount) -> Inbound:
+def _receipt(status: str, fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Inbound:
     """What became of a message of ours; `m` in the address is our own id, so that no callback comes too early to be matched."""
     known, sid = _STATUSES.get(status), _sid(fields)
     if known is None or not sid:
@@ -292,7 +341,7 @@ def _receipt(status: str, fields: Fields, request: RawRequest, account: TwilioAc
     return InboundReceipt(
         channel_id=account.channel_id,
         event_id=f"{sid}:{status}",
-        end_user=EndUser(address=Address(fields["To"])) if fields.get("To") else None,
+        end_user=_person(fields["To"], [], manner) if fields.get("To") else None,
         received_at=request.received_at,
         remember={OPTED_OUT: True} if why.get("code") == "opted_out" else {},
         raw=dict(fields),

@@ -38,6 +38,7 @@ class MessagesApi:
     def __init__(self, account: TwilioAccount, own: str | None) -> None:
         self.account = account
         self.own = own
+        self.numbers = {own} if own else set()  # of ours: those of a service's that were written to are known with it
         self.ids = Ids(account.account_sid)
         self.files = Files(account, self.ids)
         self.handsets = Handsets()
@@ -108,7 +109,7 @@ class MessagesApi:
 
     def _create(self, request: RawRequest, error: int | None, now: datetime) -> Outcome:
         form = _form(request)
-        if fault := faults.in_message(form, own=self.own, service=self.account.messaging_service_sid):
+        if fault := faults.in_message(form, own=self.numbers, service=self.account.messaging_service_sid):
             return Outcome(fault.answer)
         record = self._record(form, now)
         refusal = self.refusal(record, now)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urljoin
 from adapters._twilio import failures, wire
 from adapters._twilio.account import TwilioAccount
 from adapters._twilio.failures import OPTED_OUT
+from adapters._twilio.inbound import BY_SERVICE, WROTE_TO
 from adapters.contract import Fetched, Flow, HttpCall, HttpReply, Sent
 from adapters.envelope import MediaPart, Notice, OutboundFile, Say
 from adapters.errors import SendFailed, Verdict
@@ -61,7 +62,7 @@ def create(message: Say | Notice, account: TwilioAccount, now: datetime, sender:
     """Create the message; `content` is its body, files or template."""
     form: Form = [
         ("To", message.to),
-        *_sender(account, sender),
+        *_sender(message, account, sender),
         *content,
         ("StatusCallback", status_callback(account, message.id)),
     ]
@@ -114,11 +115,18 @@ def media(part: MediaPart, account: TwilioAccount, now: datetime) -> Flow[Fetche
 # ------------------------------------------------------------------------------------------------ the pieces
 
 
-def _sender(account: TwilioAccount, sender: str | None) -> Form:
-    """A service picks the number, and keeps to it for each customer; without one, ours is named."""
-    if account.messaging_service_sid:
-        return [("MessagingServiceSid", account.messaging_service_sid)]
-    return [("From", sender or "")]
+def _sender(message: Say | Notice, account: TwilioAccount, sender: str | None) -> Form:
+    """With a service, the number that the customer wrote to, which is one of the service's; where that isn't known, the service picks, and
+    keeps to it for each customer. Without one, our own. Source: Twilio, "Messages resource": `From` beside `MessagingServiceSid` names a
+    sender of its pool."""
+    if not account.messaging_service_sid:
+        return [("From", sender or "")]
+    service = ("MessagingServiceSid", account.messaging_service_sid)
+    number = message.memory.get(WROTE_TO)
+    if not isinstance(number, str) or not number:
+        return [service]
+    known_by_service = message.memory.get(BY_SERVICE) == account.messaging_service_sid
+    return [service, ("From", number)] if known_by_service else [("From", number)]
 
 
 def _authorization(account: TwilioAccount) -> str:

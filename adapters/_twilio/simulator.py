@@ -107,6 +107,8 @@ class Twilio(MessagesApi):
         read = self.on_looking(address, now)
         fields = self._inbound_fields(sid, address, action.text or "", media_sid) | self.fields(action) | dict(extra)
         fields |= self.heard(address, action, now) | {name: str(value) for name, value in delivery.extra.items()}
+        if self.account.messaging_service_sid:
+            self.numbers.add(fields["To"])
         return Outcome(calls=(*read, *self._deliveries(fields, delivery, (address, sid))), line_id=sid)
 
     def _delivery(self, action: Action) -> Delivery:

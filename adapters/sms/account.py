@@ -30,6 +30,11 @@ class TwilioAccount(SharedAccount):
     )
     start_words: tuple[str, ...] = Field(default=("start", "unstop", "yes"), description="Whole texts that opt in again.")
 
+    @property
+    def own_number(self) -> str | None:
+        """A name (`ACME`) can be written from, and not to: then messages come to a number that nobody told us."""
+        return self.number if self.number and self.number.removeprefix("+").isdecimal() else None
+
     @model_validator(mode="after")
     def _a_sender(self) -> TwilioAccount:
         if not (self.number or self.messaging_service_sid):

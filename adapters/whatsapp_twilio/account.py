@@ -20,3 +20,8 @@ class TwilioWhatsAppAccount(TwilioAccount):
     def sender(self) -> str:
         """The sender's address, as Twilio writes it."""
         return f"whatsapp:{self.number.removeprefix('whatsapp:')}"
+
+    @property
+    def own_number(self) -> str | None:
+        """The sender's number."""
+        return self.number

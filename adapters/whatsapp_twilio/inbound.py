@@ -14,7 +14,7 @@ from adapters.contract import RawRequest
 from adapters.envelope import Inbound
 from adapters.whatsapp_twilio.account import TwilioWhatsAppAccount
 
-_MANNER: Final = twilio.Manner(captions=True)
+_MANNER: Final = twilio.Manner(captions=True, prefix="whatsapp:")
 
 
 def parse(request: RawRequest, account: TwilioWhatsAppAccount) -> list[Inbound]:

@@ -9,8 +9,10 @@ import asyncio
 import itertools
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -320,6 +322,41 @@ async def test_ended_sessions_follow_their_person_and_keep_their_place_in_the_li
         await meta.system("user_changed_user_id", user_id=Y, previous_user_id=X)
         assert (await meta.only()).end_user.id == Y
         assert await one.rows("SELECT last_activity FROM sessions") == before
+
+
+# ------------------------------------------------------------------------------------------------------- the same through Twilio
+
+
+async def through_twilio(one: Desk, channel_id: str, sid: int, **fields: str) -> None:
+    """A text by Twilio's webhook."""
+    channel = one.channel(channel_id)
+    known = {"MessageSid": f"SM{sid:032x}", "To": one.account(channel_id).number}
+    headers = {"content-type": "application/x-www-form-urlencoded", "x-twilio-signature": str(sid)}
+    body = urlencode({**known, **fields}).encode()
+    request = RawRequest("POST", channel.account.webhook_url, "", (), headers, body, one.now)
+    await one.take_in(*channel.adapter.parse(request, channel.account))
+
+
+async def test_two_ids_that_share_a_number_are_two_people_through_twilio_too(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        tell = partial(through_twilio, one, "whatsapp-twilio")
+        await tell(1, Body="Kim here", From=f"whatsapp:+{P}", ExternalUserId=f"whatsapp:{X}")
+        one.later(60)
+        await tell(2, Body="Zoe here", From=f"+{P}", ExternalUserId=Z)
+        await tell(3, Body="Kim again", From=f"whatsapp:{X}")
+        texts = {session.end_user.id: await one.texts(session.id) for session in await one.sessions()}
+        assert texts == {f"whatsapp:{X}": ["Kim here", "Kim again"], f"whatsapp:+{P}": ["Zoe here"]}
+
+
+@pytest.mark.parametrize("channel_id", ["sms", "whatsapp-twilio"])
+async def test_both_spellings_of_a_brazilian_number_are_one_session(channel_id: str, tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        for sid, number in enumerate(("+5511987654321", "+551187654321", "+5511987654321"), start=1):
+            await through_twilio(one, channel_id, sid, Body=str(sid), From=number)
+            one.later(5)
+        (session,) = await one.sessions()
+        assert await one.texts(session.id) == ["1", "2", "3"]
+        assert session.end_user.id.endswith("+5511987654321")
 
 
 # --------------------------------------------------------------------------------------------------------- whatever the order

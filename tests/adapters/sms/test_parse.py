@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -19,6 +19,7 @@ from adapters.sms import ADAPTER
 from adapters.sms.account import TwilioAccount
 from tests.adapters.sms.account import ACCOUNT
 from tests.adapters.sms.suite import SUITE
+from tests.adapters.sms.test_send import say
 
 SID = "SM" + "1" * 32
 MMS = "MM" + "1" * 32
@@ -194,3 +195,68 @@ def test_the_same_unknown_event_has_the_same_id_and_another_has_another() -> Non
         return parse(request(urlencode(fields).encode()))[0].event_id
 
     assert event_id(CallSid="CA1", N=1) == event_id(CallSid="CA1", N=1) != event_id(CallSid="CA1", N=2)
+
+
+# ------------------------------------------------------------------------------------------- which number was written to
+
+
+@pytest.mark.parametrize("to", ["+15550002223", "15550002223", "72345", "rcs:acme_agent"])
+def test_a_message_to_another_number_of_the_account_is_put_aside(to: str) -> None:
+    """An answer from ours would come from a stranger: another number is another channel."""
+    (found,) = parse(request(To=to, Body="hi"))
+    assert isinstance(found, InboundUnknown)
+    assert (found.reason, found.meant_for) == ("other_number", to)
+
+
+@pytest.mark.parametrize("to", ["+15550002222", "15550002222", ""])
+def test_our_own_number_is_known_in_each_form(to: str) -> None:
+    assert isinstance(parse(request(To=to, Body="hi"))[0], InboundMessage)
+
+
+def test_whoever_writes_under_a_name_may_be_written_to_at_any_number() -> None:
+    named = ACCOUNT.model_copy(update={"number": "ACME"})
+    assert isinstance(parse(request(To="+15550007777", Body="hi"), named)[0], InboundMessage)
+
+
+SERVICE = "MG" + "1" * 32
+
+
+@pytest.mark.parametrize(
+    ("to", "by", "sender"),
+    [
+        ("+15550007777", SERVICE, [("MessagingServiceSid", SERVICE), ("From", "+15550007777")]),
+        ("+15550002222", SERVICE, [("MessagingServiceSid", SERVICE), ("From", "+15550002222")]),
+        ("72345", SERVICE, [("MessagingServiceSid", SERVICE), ("From", "72345")]),
+        ("+15550007777", "", [("From", "+15550007777")]),  # not by the service: it may not have that number
+        ("rcs:acme_agent", SERVICE, [("MessagingServiceSid", SERVICE)]),
+        ("", "", [("MessagingServiceSid", SERVICE)]),
+    ],
+)
+def test_with_a_service_the_answer_comes_from_the_number_that_was_written_to(
+    to: str, by: str, sender: list[tuple[str, str]]
+) -> None:
+    account = ACCOUNT.model_copy(update={"messaging_service_sid": SERVICE})
+    found = message(form({"To": to, "Body": "hi", **({"MessagingServiceSid": by} if by else {})}), account)
+    memory = {key: value for key, value in found.remember.items() if value is not None}
+    call = next(ADAPTER.send(say(text="hello", memory=memory), account, NOW))
+    told = [(name, value) for name, value in parse_qsl(call.body.decode()) if name in ("From", "MessagingServiceSid")]
+    assert told == sender
+
+
+def test_a_message_by_another_service_is_put_aside() -> None:
+    account = ACCOUNT.model_copy(update={"messaging_service_sid": SERVICE})
+    (found,) = parse(request(Body="hi", MessagingServiceSid="MG" + "2" * 32), account)
+    assert isinstance(found, InboundUnknown)
+    assert (found.reason, found.meant_for) == ("other_number", "MG" + "2" * 32)
+
+
+@pytest.mark.parametrize(("one", "other"), [("+5511987654321", "+551187654321"), ("+5491122223333", "+541122223333")])
+def test_both_spellings_of_a_mobile_number_name_the_same_person(one: str, other: str) -> None:
+    for given, spelt in ((one, other), (other, one)):
+        person = message(request(From=given, Body="oi")).end_user
+        assert (person.address, person.aliases) == (given, (spelt,)), "answers go to the number as it came"
+
+
+@pytest.mark.parametrize("number", ["+551133334444", "+5511", "+15550001111", "+34600111222", "72345", "ACME", "+4911987654321"])
+def test_a_number_with_one_spelling_stands_alone(number: str) -> None:
+    assert message(request(From=number, Body="hi")).end_user.aliases == ()

@@ -6,12 +6,12 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from adapters.conformance import NOW, PICTURE, World
-from adapters.contract import Answer, HttpReply, Sent
+from adapters.contract import Answer, HttpReply, RawRequest, Sent
 from adapters.envelope import (
     Address,
     ChannelId,
@@ -312,3 +312,48 @@ def test_a_voice_note() -> None:
 def test_demo_settings_are_an_account() -> None:
     account = ADAPTER.account.model_validate(ADAPTER.demo("wa2", "http://127.0.0.1:8080/_sim/wa2", "http://x/y"))
     assert account.api_base == account.messaging_base == "http://127.0.0.1:8080/_sim/wa2"
+
+
+# ------------------------------------------------------------------------------------------------- who it is, and which number
+
+
+def heard(**fields: str) -> Inbound:
+    known = {"MessageSid": "SM" + "1" * 32, "From": "whatsapp:+34600111222", "To": "whatsapp:+15550002222", "Body": "hi"}
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    request = RawRequest("POST", ACCOUNT.webhook_url, "", (), headers, urlencode(known | fields).encode(), NOW)
+    return ADAPTER.parse(request, ACCOUNT)[0]
+
+
+@pytest.mark.parametrize("written", ["whatsapp:+34600111222", "+34600111222", "34600111222"])
+def test_a_number_without_its_prefix_is_the_same_person(written: str) -> None:
+    for event in (heard(From=written), heard(To=written, MessageStatus="sent")):
+        assert event.end_user is not None
+        assert event.end_user.address == "whatsapp:+34600111222"
+    ids = heard(From=written, ExternalUserId="ES.30900000000000000001").end_user
+    assert ids is not None
+    assert (ids.aliases, ids.lent) == (("whatsapp:ES.30900000000000000001",), ("whatsapp:+34600111222",))
+
+
+def test_both_spellings_of_a_brazilian_number_name_the_same_person() -> None:
+    person = heard(From="whatsapp:+5511987654321").end_user
+    assert person is not None
+    assert (person.address, person.aliases) == ("whatsapp:+5511987654321", ("whatsapp:+551187654321",))
+    assert set(person.lent) == {person.address, *person.aliases}
+
+
+@pytest.mark.parametrize("to", ["whatsapp:+15550002223", "+15550002223"])
+def test_a_message_to_another_sender_is_put_aside(to: str) -> None:
+    event: Any = heard(To=to)
+    assert (event.kind, event.reason, event.meant_for) == ("unknown", "other_number", to)
+
+
+def test_a_service_answers_from_the_sender_that_was_written_to() -> None:
+    account = ACCOUNT.model_copy(update={"messaging_service_sid": "MG" + "1" * 32})
+    ours = World(replace(SUITE, account=account))
+    second = {"To": "whatsapp:+15550007777"}
+    said = message(ours, Action(kind="say", customer="kim", text="hello", details={"extra": second}))
+    memory = {key: value for key, value in said.remember.items() if value is not None}
+    ours.run(ADAPTER.send(say(to=said.end_user.address, text="good day", memory=memory, last_inbound_at=NOW), account, NOW))
+    twilio: Any = ours.simulator
+    (record,) = twilio.records.values()
+    assert (record.sender, record.service) == (second["To"], account.messaging_service_sid)
