@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.pages.conftest import Opens
 from tests.pages.demo_process import Demo
@@ -59,3 +61,26 @@ def test_R7_who_goes_away_is_asked_no_longer_and_the_inviter_reads_it(demo: Demo
     expect(ana.notices).to_contain_text("Ben is no longer online: your invitation was withdrawn", timeout=PATIENCE_MS)
     expect(ana.pending).to_be_hidden()
     ana.sees("The invitation of Ben was withdrawn: nobody asked is online any more")
+
+
+def test_lines_that_bore_an_address_bear_the_name_once_it_is_known(demo: Demo, opens: Opens) -> None:
+    ana = DeskPage(opens(), demo.url, "ana").open().online()
+
+    def nameless(route: Route) -> None:
+        page = route.fetch().json()
+        for entry in page["items"]:
+            if entry["from"] and entry["from"]["role"] == "end_user":
+                entry["from"]["name"] = entry["from"]["id"]
+        route.fulfill(json=page)
+
+    ana.page.route(re.compile("/entries"), nameless)
+    demo.says("whatsapp", "named-later", "Who am I?")
+    session = ana.calls.first.get_attribute("data-session", timeout=PATIENCE_MS)
+    ana.take()
+    ana.sees("Who am I?")
+    customer = demo.call("GET", f"/api/v1/sessions/{session}", token="demo-ana")["end_user"]
+    assert customer["name"] != customer["id"]
+    demo.says("whatsapp", "named-later", "And now?")
+    ana.sees("And now?")
+    expect(ana.log).not_to_contain_text(customer["id"], timeout=PATIENCE_MS)
+    expect(ana.log.locator(".speaker").first).to_contain_text(customer["name"])

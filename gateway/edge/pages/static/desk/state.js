@@ -188,6 +188,7 @@ export class Desk {
       this.typing.delete(session.id);
       this.transcript(session.id).failed = null; // what was refused before may be read now
     }
+    if (this.transcripts.get(session.id)?.name(now.end_user.name)) this.#changed("log");
     if (known && known.access !== "full" && now.access === "full") this.#readWhole(session.id);
     this.#ring(now);
     this.#changed("sessions", ...(session.id === this.selected ? ["selection", "log"] : []));

@@ -89,6 +89,13 @@ export class Transcript {
     return entry?.number === number ? entry : null;
   }
 
+  /** The customer's name is known now: lines from before it bear an address in its place. False when there are none. */
+  name(name) {
+    const nameless = this.entries.filter(({ from }) => from?.role === "end_user" && from.name === from.id && name !== from.id);
+    for (const entry of nameless) this.put({ ...entry, from: { ...entry.from, name } });
+    return nameless.length > 0;
+  }
+
   /** How a message fares, by an event. False when the message isn't here. */
   deliver(number, delivery) {
     const entry = this.get(number);

@@ -50,8 +50,8 @@ class AsidePanel extends HTMLElement {
     this.form.hidden = !may || session.status === "ended";
     this.lower.hidden = !flag || !may;
     this.reason.hidden = !flag;
-    this.reason.textContent = flag ? `Flag raised by ${desk.name("agent", flag.raised_by)}` : "";
-    this.label.textContent = flag ? (flag.raised_by === desk.me.login ? "Whisper to your supervisors" : `Whisper to ${desk.name("agent", flag.raised_by)}`) : "Raise a flag: tell a supervisor what you need";
+    this.reason.textContent = flag ? `Flag raised by ${flag.raised_by_name}` : "";
+    this.label.textContent = flag ? (flag.raised_by === desk.me.login ? "Whisper to your supervisors" : `Whisper to ${flag.raised_by_name}`) : "Raise a flag: tell a supervisor what you need";
     fill(this.send, icon(flag ? "lock" : "flag", { size: 16 }), flag ? "Whisper" : "Raise flag");
     this.#lines(session);
     this.#reach(session);

@@ -133,7 +133,7 @@ export class Conversation extends HTMLElement {
       "li",
       { class: "pending-invitation" },
       icon("clock", { size: 16 }),
-      h("span", { dir: "auto" }, `${verb}: ${name}${more}${mine ? "" : `, by ${desk.name("agent", invitation.from)}`}`),
+      h("span", { dir: "auto" }, `${verb}: ${name}${more}${mine ? "" : `, by ${invitation.from_name}`}`),
       h("time", { datetime: invitation.expires_at }, countdown(Date.parse(invitation.expires_at) - Date.now())),
       mine && h("button", { class: "button small", type: "button", data: { focus: "withdraw" }, on: { click: (event) => busy(event.currentTarget, () => desk.act(session.id, () => desk.api.withdrawInvitation(session.id, invitation.id))) } }, "Withdraw"),
     );
