@@ -15,6 +15,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.brokers.contract import Caller, Directory
+from gateway.clock import Elapsed, elapsed
 from gateway.edge.limits import Buckets, Rate
 from gateway.edge.problems import Problem
 
@@ -30,10 +31,10 @@ class Doorkeeper:
     that token was good before: reps behind one office router must not be locked out by a neighbour who guesses.
     """
 
-    def __init__(self, directory: Directory, now: Callable[[], datetime], guesses: Rate | None) -> None:
+    def __init__(self, directory: Directory, now: Callable[[], datetime], guesses: Rate | None, time: Elapsed = elapsed) -> None:
         self._directory = directory
         self._now = now
-        self._guesses = Buckets(guesses) if guesses else None
+        self._guesses = Buckets(guesses, time) if guesses else None
         self._good: OrderedDict[bytes, None] = OrderedDict()
 
     def caller_of_request(self, request: web.Request, address: str) -> Caller:
@@ -44,7 +45,7 @@ class Doorkeeper:
         """Whose token it is. Raises Problem: 401, or 429 after too many wrong tokens."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         now = self._now()
-        if self._guesses and digest not in self._good and (wait := self._guesses.wait(address, now)):
+        if self._guesses and digest not in self._good and (wait := self._guesses.wait(address)):
             raise Problem(
                 "rate_limited",
                 "Too many wrong tokens came from this address; wait, then try again with the right one.",
@@ -54,7 +55,7 @@ class Doorkeeper:
         if caller is None:
             self._good.pop(digest, None)
             if self._guesses:
-                self._guesses.take(address, now)
+                self._guesses.take(address)
             raise unauthenticated("This token is nobody's; it may have run out. Sign in again.", error="invalid_token")
         self._remember(digest)
         return caller

@@ -8,12 +8,12 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import BadHttpMessage
 
+from gateway.clock import Elapsed, elapsed
 from gateway.edge.problems import Problem
 
 _MAX_BUCKETS: Final = 50_000  # the least recently used are forgotten: at worst somebody gets a fresh budget
@@ -46,13 +46,13 @@ class Limits:
 class Buckets:
     """Token buckets by name, in memory: each process counts for itself."""
 
-    def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._levels: OrderedDict[str, tuple[float, datetime]] = OrderedDict()
+    def __init__(self, rate: Rate, time: Elapsed = elapsed) -> None:
+        self._rate, self._time = rate, time
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str, now: datetime) -> int:
+    def take(self, name: str) -> int:
         """Take one; 0 when there was one, else the whole seconds to wait (at least 1), and nothing is taken."""
-        level = self._level(name, now)
+        level, now = self._level(name)
         if level < 1:
             return self._seconds_until_one(level)
         self._levels[name] = (level - 1, now)
@@ -61,15 +61,15 @@ class Buckets:
             self._levels.popitem(last=False)
         return 0
 
-    def wait(self, name: str, now: datetime) -> int:
+    def wait(self, name: str) -> int:
         """As `take`, but takes nothing."""
-        level = self._level(name, now)
+        level, _ = self._level(name)
         return 0 if level >= 1 else self._seconds_until_one(level)
 
-    def _level(self, name: str, now: datetime) -> float:
+    def _level(self, name: str) -> tuple[float, float]:
+        now = self._time()
         level, since = self._levels.get(name, (float(self._rate.burst), now))
-        gained = max(0.0, (now - since).total_seconds()) * self._rate.per_second
-        return min(float(self._rate.burst), level + gained)
+        return min(float(self._rate.burst), level + (now - since) * self._rate.per_second), now
 
     def _seconds_until_one(self, level: float) -> int:
         return max(1, math.ceil((1 - level) / self._rate.per_second))

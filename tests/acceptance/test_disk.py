@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.processes import Demo, demo_process
+from tests.acceptance.shims import built
 from tests.acceptance.storm import Trouble, storm
 from tests.world import CHANNELS, Outside, outside, wait_until
 
@@ -56,15 +54,7 @@ class FaultyDisk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> FaultyDisk:
-    if (compiler := shutil.which("cc")) is None:
-        missing = "the tests of a failing disk need a C compiler: install your system's gcc package"
-        if os.environ.get("CI"):
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
-    library = tmp_path / "faulty_disk.so"
-    source = Path(__file__).with_name("faulty_disk.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=60)
-    return FaultyDisk(library, tmp_path / "plan")
+    return FaultyDisk(built("faulty_disk", tmp_path), tmp_path / "plan")
 
 
 # ------------------------------------------------------------------------------------------------ fsync fails

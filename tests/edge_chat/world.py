@@ -83,6 +83,9 @@ class Clock:
     def __call__(self) -> datetime:
         return clock.now() + self.ahead
 
+    def elapsed(self) -> float:
+        return clock.elapsed() + self.ahead.total_seconds()
+
 
 class World:
     """One channel, `web1`, on a server of its own."""
@@ -107,7 +110,7 @@ class World:
         self.inbox = inbox or Inbox(self.account)
         self.inbox.account = self.account
         self.service: ChatService = install(
-            self.server.app, {"web1": self.account}, self.inbox.take, self.data_dir, now=self.clock
+            self.server.app, {"web1": self.account}, self.inbox.take, self.data_dir, now=self.clock, time=self.clock.elapsed
         )
         await self.server.start_server()
         async with aiohttp.ClientSession() as self.http:

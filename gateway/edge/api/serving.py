@@ -58,7 +58,7 @@ class Desk:
 
     def count(self, caller: Caller) -> None:
         """One more request of this caller. Raises Problem (429)."""
-        if self._buckets and (wait := self._buckets.take(f"{caller.org}\0{caller.login}", self.now())):
+        if self._buckets and (wait := self._buckets.take(f"{caller.org}\0{caller.login}")):
             raise rate_limited(wait)
 
 

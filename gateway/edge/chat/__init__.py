@@ -30,13 +30,14 @@ def install(
     *,
     client_address: ClientAddress = lambda request: request.remote or "",
     now: clock.Clock = clock.now,
+    time: clock.Elapsed = clock.elapsed,
 ) -> ChatService:
     """Add `/chat/…`, `/widget.js` and `/widget/…`. The store opens and closes with the application (StoreUnavailable at the start).
 
     `intake(channel_id, request)` is the webhooks' own road: verified, durable, answered. `client_address` tells a request's true
     address (behind listed proxies, the forwarded one).
     """
-    service = ChatService(channels, intake, data_dir, now)
+    service = ChatService(channels, intake, data_dir, now, time)
     door, pages = Door(service, client_address), Pages()
     calls = Calls(door)
 

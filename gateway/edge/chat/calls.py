@@ -33,7 +33,7 @@ class Calls:
 
     async def session(self, visit: Visit) -> web.Response:
         """Begin, or go on with a token, or sign in with an identity."""
-        if wait := visit.rates.sessions.take(self._door.network(visit.request), visit.service.now()):
+        if wait := visit.rates.sessions.take(self._door.network(visit.request)):
             raise rate_limited(wait)
         ask = await json_of(visit.request, shapes.SessionAsk, _LIMITS)
         account, identity = visit.account, _identity(visit, ask)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from adapters.webchat import WebchatAccount
+from gateway.clock import Elapsed
 from gateway.edge.auth import token_of_header, unauthenticated
 from gateway.edge.chat import tokens
 from gateway.edge.chat.model import Visitor
@@ -54,23 +55,23 @@ class Visit:
 
     def slow_down(self, buckets: Buckets, visitor: Visitor) -> None:
         """Count one of the visitor's doings. Raises Problem (429)."""
-        if wait := buckets.take(visitor.visitor_id, self.service.now()):
+        if wait := buckets.take(visitor.visitor_id):
             raise rate_limited(wait)
 
 
 class Rates:
     """What is counted for one channel."""
 
-    def __init__(self, account: WebchatAccount) -> None:
+    def __init__(self, account: WebchatAccount, time: Elapsed) -> None:
         limits = account.limits
-        self.messages = _a_minute(limits.messages_per_minute)
-        self.signals = _a_minute(limits.signals_per_minute)
-        self.sessions = _a_minute(limits.sessions_per_minute)
-        self.requests = _a_minute(limits.requests_per_minute)
+        self.messages = _a_minute(limits.messages_per_minute, time)
+        self.signals = _a_minute(limits.signals_per_minute, time)
+        self.sessions = _a_minute(limits.sessions_per_minute, time)
+        self.requests = _a_minute(limits.requests_per_minute, time)
 
 
-def _a_minute(count: int) -> Buckets:
-    return Buckets(Rate(per_second=count / 60, burst=count))
+def _a_minute(count: int, time: Elapsed) -> Buckets:
+    return Buckets(Rate(per_second=count / 60, burst=count), time)
 
 
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
@@ -83,7 +84,7 @@ class Door:
     def __init__(self, service: ChatService, client_address: ClientAddress) -> None:
         self._service = service
         self._address = client_address
-        self._rates = {channel_id: Rates(account) for channel_id, account in service.channels.items()}
+        self._rates = {channel_id: Rates(account, service.time) for channel_id, account in service.channels.items()}
 
     def visitors(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """For calls of pages: the origin is looked at, the network's budget too."""
@@ -92,7 +93,7 @@ class Door:
             cors: dict[str, str] = {"Vary": "Origin"}
             try:
                 visit = self._visit(request, cors)
-                if wait := visit.rates.requests.take(self.network(request), self._service.now()):
+                if wait := visit.rates.requests.take(self.network(request)):
                     raise rate_limited(wait)
                 response = await handler(visit)
             except Problem as problem:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import WSMsgType, web
@@ -41,7 +40,7 @@ async def events(visit: Visit) -> web.StreamResponse:
 
 
 async def _poll(visit: Visit, visitor: Visitor, after: int, wait: int) -> web.Response:
-    until = visit.service.now() + timedelta(seconds=wait)
+    until = visit.service.time() + wait
     items: list[Frame] = []
     with visit.service.streams.listening(visitor.key) as listener:
         async for items in frames(visit, visitor, after, listener, until):
@@ -120,12 +119,12 @@ async def _until_closed(ws: web.WebSocketResponse, listener: Listener) -> None:
     listener.close()
 
 
-async def frames(visit: Visit, visitor: Visitor, after: int, listener: Listener, until: datetime) -> AsyncIterator[list[Frame]]:
+async def frames(visit: Visit, visitor: Visitor, after: int, listener: Listener, until: float) -> AsyncIterator[list[Frame]]:
     """What the visitor is to be told after this line, as it happens; an empty list when nothing did for a while."""
     while not listener.closed:
         fleeting = [dict(one) for one in listener.take()]
         lines = await visit.service.after(visitor, after)
-        left = (until - visit.service.now()).total_seconds()
+        left = until - visit.service.time()
         if lines or fleeting:
             # What is fleeting first: the line that ends the typing comes after it.
             yield [*fleeting, *lines]
@@ -165,5 +164,6 @@ def _renewed(visit: Visit, visitor: Visitor, bearer: tokens.Bearer) -> Frame | N
     return {"type": "token", "visitor_token": token, "expires_at": expires.isoformat()}
 
 
-def _end_of_stream(visit: Visit, bearer: tokens.Bearer) -> datetime:
-    return min(bearer.expires_at, visit.service.now() + timedelta(seconds=visit.account.limits.idle_stream_seconds))
+def _end_of_stream(visit: Visit, bearer: tokens.Bearer) -> float:
+    valid = (bearer.expires_at - visit.service.now()).total_seconds()
+    return visit.service.time() + min(valid, visit.account.limits.idle_stream_seconds)

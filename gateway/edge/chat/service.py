@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from adapters.webchat import WebchatAccount, wire
-from gateway.clock import Clock, new_id
+from gateway.clock import Clock, Elapsed, elapsed, new_id
 from gateway.edge.chat import store, tokens
 from gateway.edge.chat.files import Files
 from gateway.edge.chat.model import Event, Pending, StoredFile, Visitor
@@ -45,11 +45,13 @@ class Ended(Exception):
 class ChatService:
     """One for the process; inside `running` it may be used."""
 
-    def __init__(self, channels: Mapping[str, WebchatAccount], intake: Intake, data_dir: Path, clock: Clock) -> None:
+    def __init__(
+        self, channels: Mapping[str, WebchatAccount], intake: Intake, data_dir: Path, clock: Clock, time: Elapsed = elapsed
+    ) -> None:
         self.channels = channels
         self.streams = Streams()
         self.files = Files(data_dir / "chat-files")
-        self.now = clock
+        self.now, self.time = clock, time  # what time it is; how long something has taken
         self._writer = GroupCommit(data_dir / "chat.db", migrations="gateway.edge.chat.migrations")
         self._readers = Readers(data_dir / "chat.db")
         self._relay = Relay(channels, intake, self._writer, self._readers, clock)
