@@ -7,7 +7,7 @@ import sqlite3
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 from zlib import crc32
 
 from adapters.envelope import (
@@ -43,8 +43,6 @@ T = TypeVar("T", InboundMessage, InboundReferral, InboundHandover)
 Files: TypeAlias = dict[str, list[tuple[str, MediaPart]]]  # by message id: our id of each file, and how it is fetched
 
 _log = logging.getLogger(__name__)
-
-WITHDRAWN: Final = "The customer ended the conversation before this was sent. Say it again when they write again."
 
 
 def take_in(connection: sqlite3.Connection, ground: Ground, inbound: Inbound, now: datetime) -> None:
@@ -286,7 +284,7 @@ def _ended(connection: sqlite3.Connection, ground: Ground, inbound: InboundEnded
     if session is not None:
         # L4: the customer is sent nothing more, nor what had not gone out by then.
         at = now.timestamp()
-        for row in outbox.withdraw(connection, inbound.channel_id, session.end_user.id, reason=WITHDRAWN, now=at):
+        for row in outbox.withdraw(connection, inbound.channel_id, session.end_user.id, now=at):
             tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], at)
 
 

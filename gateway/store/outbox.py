@@ -21,6 +21,8 @@ from gateway.brokers.contract import DeliveryState
 
 _MOST_DETAIL: Final = 1_200
 WITHDRAWN: Final = "customer_ended"
+WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Say it again when they write again."
+_NEVER_AGAIN: Final = -1.0  # as `next_at` of a row that is `sending`
 RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
 
 
@@ -164,7 +166,15 @@ def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Seque
 
 
 def mark_again(connection: sqlite3.Connection, row: OutboxRow, why: Why, *, at: float, now: float) -> None:
-    """Not taken; it waits for its next try and holds its place in the conversation."""
+    """Not taken; it waits for its next try and holds its place in the conversation. Where the customer has ended it meanwhile, it is skipped."""
+    withdrawn = connection.execute(
+        """UPDATE outbox SET state = 'skipped', code = ?, reason = ?, provider_code = NULL, updated_at = ?, attempts = attempts + 1
+           WHERE id = ? AND state = 'sending' AND next_at = ?""",
+        (WITHDRAWN, WITHDRAWN_REASON, now, row.id, _NEVER_AGAIN),
+    )
+    if withdrawn.rowcount:
+        log_attempt(connection, row.id, "skipped", why.told, now)
+        return
     connection.execute(
         """UPDATE outbox SET state = 'queued', next_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
            WHERE id = ? AND state IN ('queued', 'sending')""",
@@ -192,12 +202,16 @@ def give_up(connection: sqlite3.Connection, outbox_id: str, state: str, *, code:
     )
 
 
-def withdraw(connection: sqlite3.Connection, channel_id: str, address: str, *, reason: str, now: float) -> list[sqlite3.Row]:
-    """What waits to be sent to this customer is skipped; those rows. A call that has begun goes on."""
+def withdraw(connection: sqlite3.Connection, channel_id: str, address: str, *, now: float) -> list[sqlite3.Row]:
+    """What waits to be sent to this customer is skipped; those rows. A call that has begun goes on, and is the last try."""
+    connection.execute(
+        "UPDATE outbox SET next_at = ? WHERE channel_id = ? AND address = ? AND state = 'sending'",
+        (_NEVER_AGAIN, channel_id, address),
+    )
     return connection.execute(
         """UPDATE outbox SET state = 'skipped', code = ?, reason = ?, provider_code = NULL, updated_at = ?
            WHERE channel_id = ? AND address = ? AND state = 'queued' RETURNING *""",
-        (WITHDRAWN, reason, now, channel_id, address),
+        (WITHDRAWN, WITHDRAWN_REASON, now, channel_id, address),
     ).fetchall()
 
 

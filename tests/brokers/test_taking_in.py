@@ -223,3 +223,18 @@ async def test_L4_a_message_in_hand_is_not_called_out_after_the_customers_end(tm
         (item,) = await one.broker.outbox.ready(one.channel_id, limit=10, busy=[])
         await one.take_in(one.ended())
         assert not await one.broker.outbox.begin(item)
+
+
+async def test_L4_a_call_that_the_provider_did_not_take_is_not_made_again_after_the_customers_end(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.deliver()
+        await one.say(session_id, "in the call when Kim ended it")
+        (begun,) = await one.begun()
+        await one.take_in(one.ended())
+        await one.broker.outbox.again(begun, Why(code="rate_limited", reason="It waits."), seconds=1)
+        one.later(2)
+        assert await one.begun() == []
+        last = (await one.lines(session_id))[-2:]
+        (delivery,) = [d for line in last for d in line.delivery]
+        assert (delivery.status, delivery.code) == ("skipped", "customer_ended")
