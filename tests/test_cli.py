@@ -276,7 +276,13 @@ async def test_what_was_not_delivered_is_listed_shown_and_sent_again(tmp_path: P
             return any(line["text"].endswith("are you there?") for line in await kim.seen("message"))
 
         await wait_until(arrived, what="the message on the handset")
-        assert byoc("outbox", "list", "--queued", "--data", folder).stdout == "no message waits\n"
+
+        def nothing_waits() -> bool:
+            return byoc("outbox", "list", "--queued", "--data", folder).stdout == "no message waits\n"
+
+        await wait_until(
+            nothing_waits, what="the provider's answer, which is written down after the handset has shown the message"
+        )
         assert byoc("outbox", "list", "--data", folder).stdout == "no message has failed, is unknown, or was skipped\n"
 
 
