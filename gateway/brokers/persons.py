@@ -12,6 +12,7 @@ from gateway.brokers.ground import Ground
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.session.audience import audiences_of_session
+from gateway.session.calling import address_shown
 from gateway.session.model import Role, Session, SessionEndUser
 from gateway.store import aside, conversations, events, sessions
 from gateway.store.group_commit import GroupCommit
@@ -63,7 +64,8 @@ def called(connection: sqlite3.Connection, channel_id: str, address: str, org: s
 def readdress(connection: sqlite3.Connection, channel_id: str, old: str, new: str, now: datetime) -> None:
     """The person has another address now: their sessions, what waits to be sent and what is kept aside are theirs under it."""
     for session in sessions.open_of_address(connection, channel_id, old):
-        name = new if session.end_user.name == old else session.end_user.name
+        nameless = session.end_user.name == address_shown(old)
+        name = address_shown(new) if nameless else session.end_user.name
         _save(connection, session, SessionEndUser(id=new, name=name), now)
     sessions.readdress(connection, channel_id, old, new)
     aside.move(connection, channel_id, old, new)

@@ -18,6 +18,7 @@ from typing import Any
 from adapters.envelope import Author, EndUser, InboundMessage
 from gateway.session import answering, flagging, handing, inviting, leaving, presence, reconciling, routing, saying
 from gateway.session import commands as c
+from gateway.session.calling import called
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.door import e1_same_org, e4_whole
 from gateway.session.draft import Draft
@@ -116,7 +117,7 @@ def open_handed_over(id: SessionId, command: c.ThreadChanged, facts: Facts) -> D
 
 def _empty(id: SessionId, end_user: EndUser, facts: Facts) -> Draft:
     """A session with the customer in it, and no line."""
-    name = end_user.name or end_user.username or end_user.address
+    name = called(end_user)
     customer = Participant(role=Role.end_user, id=end_user.address, name=name, joined_at=facts.now)
     empty = Session(
         id=id,
