@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from adapters import registry
+from adapters.contract import Account
 from gateway import config
 from gateway.cli import main
+from gateway.config_checks import secret_faults
+from gateway.config_text import Places
 from gateway.errors import ConfigFault, ConfigFaults
 
 HOME = "https://byoc.example.com"
@@ -296,3 +299,12 @@ def test_on_this_machine_alone_nothing_is_warned_of_and_tokens_may_be_short() ->
         put(put(RAW, "public_url", "http://127.0.0.1:8080"), f"{ANA}.tokens.0", "demo-ana") | {"trusted_proxies": []}
     )
     assert loaded.warnings == ()
+
+
+def test_a_channel_may_say_that_its_secrets_are_shorter() -> None:
+    class Pin(Account):
+        pin: SecretStr = Field(json_schema_extra={"least_bytes": 4})
+        key: SecretStr
+
+    account = Pin(pin=SecretStr("1234"), key=SecretStr("1234"))
+    assert [fault.place for fault in secret_faults(account, ("a",), Places())] == ["config a.key"]

@@ -51,9 +51,9 @@ def test_the_tests_see_the_installed_one_only_where_it_is_installed(target: Path
 
 def test_its_config_is_checked(target: Path, tmp_path: Path) -> None:
     config = tmp_path / "gateway.yaml"
-    config.write_text(CONFIG.format(account="bot_token: '1:x', secret_tokens: [abc]"))
+    config.write_text(CONFIG.format(account="bot_token: '1000:a-token-of-some-length', secret_tokens: [a-secret-of-some-length]"))
     assert "no fault" in byoc("check", "--config", str(config), target=target)
-    config.write_text(CONFIG.format(account="bot_tokn: '1:x', secret_tokens: [abc]"))
+    config.write_text(CONFIG.format(account="bot_tokn: '1000:a-token-of-some-length', secret_tokens: [a-secret-of-some-length]"))
     said = byoc("check", "--config", str(config), target=target, good=False)
     assert "channels.tg.account.bot_token" in said
     assert "Did you mean `bot_token`?" in said
