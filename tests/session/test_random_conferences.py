@@ -328,6 +328,16 @@ class Conference(RuleBasedStateMachine):
         elif not leaving:
             assert isinstance(self.do(c.Leave(by=self.insider(dice))), Decision)
 
+    @precondition(lambda self: active(self) and len(self.play.reps) == 1)
+    @rule(dice=anyone)
+    def the_last_one_leaves_or_ends(self, dice: int) -> None:
+        """L2, L3; seldom the latter, or nothing else would ever get far."""
+        by = self.insider(dice)
+        if dice < 12:
+            self.do(c.End(by=by))
+        elif dice < 40:
+            assert isinstance(self.do(c.Leave(by=by)), Refusal)
+
     @precondition(active)
     @rule(dice=anyone, verb=st.sampled_from(["raise", "raise", "whisper", "lower"]))
     def flags(self, dice: int, verb: str) -> None:
