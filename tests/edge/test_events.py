@@ -242,6 +242,12 @@ async def test_resuming_from_what_is_no_longer_kept_says_so(site: Site, monkeypa
     assert await closed(stream.socket) == (4410, CLOSES[4410])
 
 
+async def test_a_number_that_was_never_given_out_is_none_to_resume_from(site: Site) -> None:
+    await site.session()
+    stream = await site.api(login="ana").events("/events?after=99999")
+    assert await closed(stream.socket) == (4410, CLOSES[4410])
+
+
 @pytest.mark.parametrize("after", ["-1", "x", "9007199254740992", "1&after=2"])
 async def test_a_number_that_is_none_is_refused(site: Site, after: str) -> None:
     with pytest.raises(WSServerHandshakeError) as refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -202,3 +203,25 @@ def test_a_token_that_is_nobodys_leads_back_to_the_sign_in(demo: Demo, opens: Op
     expect(page.get_by_label("Access token")).to_be_visible()
     page.reload()
     expect(page.get_by_label("Access token")).to_be_visible()
+
+
+def test_after_an_older_backup_was_restored_the_desk_shows_what_is_there(demo: Demo, desk: Desks) -> None:
+    ana = desk("ana").online()
+    demo.says("whatsapp", "kim", "Kept")
+    ana.take()
+    ana.sees("Kept")
+    demo.kill()
+    shutil.copytree(demo.folder / "data", demo.folder / "backup")
+    demo.start()
+    for number in range(6):
+        demo.says("whatsapp", "kim", f"Undone {number}")
+    ana.sees("Undone 5")
+
+    demo.kill()
+    shutil.rmtree(demo.folder / "data")
+    (demo.folder / "backup").rename(demo.folder / "data")
+    demo.start()
+    expect(ana.log.get_by_text("Undone")).to_have_count(0, timeout=30_000)
+    demo.says("whatsapp", "kim", "Anew")
+    ana.sees("Anew")
+    assert texts_of(ana) == ["Kept", "Anew"]

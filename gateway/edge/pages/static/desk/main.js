@@ -55,7 +55,7 @@ class ByocDesk extends HTMLElement {
       url: "/api/v1/events",
       protocols: () => ["byoc", `bearer.${api.token}`],
       onEvent: (event) => desk.take(event),
-      onOpen: (resumed) => desk.opened(resumed).then(async () => opens && (await desk.present()) && login.opened(me.login)),
+      onOpen: (resumed, gone) => desk.opened(resumed, gone).then(async () => opens && (await desk.present()) && login.opened(me.login)),
       onState: (state) => desk.setConnection(state),
       // A browser doesn't say why a socket was refused; a plain call does.
       onRefused: () => desk.quietly(() => api.me()),

@@ -105,12 +105,19 @@ export class Desk {
     this.#changed("connection");
   }
 
-  /** The stream is open. Unless it resumes where it was, read everything anew: something may have been missed. */
-  async opened(resumed) {
+  /** The stream is open. Unless it resumes where it was, read everything anew: something may have been missed. `gone`: what was read may be of
+   * a time that was undone, so whatever is read now takes its place. */
+  async opened(resumed, gone = false) {
     this.outbox.resume();
+    if (gone) this.#distrust();
     if (!resumed) this.#current = false;
     if (!this.#current) await this.reload();
     else if (this.transcripts.get(this.selected)?.holey) await this.#catchUp(this.selected);
+  }
+
+  #distrust() {
+    for (const [id, session] of this.sessions) this.sessions.set(id, { ...session, version: -1 });
+    for (const id of this.transcripts.keys()) this.transcripts.set(id, new Transcript());
   }
 
   async reload() {

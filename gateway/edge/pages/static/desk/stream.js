@@ -23,7 +23,7 @@ export class EventStream {
   protocols;
   /** @type {(event: any) => void} */
   onEvent;
-  /** @type {(resumed: boolean) => void} */
+  /** @type {(resumed: boolean, gone: boolean) => void} */
   onOpen;
   /** @type {(state: {state: string, retryAt?: number}) => void} */
   onState;
@@ -33,6 +33,7 @@ export class EventStream {
   #socket = null;
   #timers = { retry: 0, open: 0, answer: 0, tick: 0 };
   #wait = FIRST_WAIT_MS;
+  #gone = false; // what we have seen may be of a time that was undone (an older backup was restored)
   #last = null;
   #heard = 0;
   #ticked = 0;
@@ -40,7 +41,7 @@ export class EventStream {
   #stopped = true;
 
   /**
-   * `protocols()` carries the token, as it is at each connection. `onOpen(resumed)` comes with `hello`, before the events of a connection: not resumed means that the state must be read anew.
+   * `protocols()` carries the token, as it is at each connection. `onOpen(resumed, gone)` comes with `hello`, before the events of a connection: not resumed means that the state must be read anew. `gone`: and that nothing of what was read holds.
    * `onState({state: "connecting" | "live" | "waiting", retryAt})`; `onRefused()`: the connection was lost before `hello`, so the
    * token may be no good.
    */
@@ -105,7 +106,9 @@ export class EventStream {
     this.#wait = FIRST_WAIT_MS;
     if (seconds) this.#heartbeat = seconds * 1000;
     this.onState({ state: "live" });
-    this.onOpen(connection.resumed);
+    const gone = !connection.resumed && this.#gone;
+    if (gone) this.#gone = false;
+    this.onOpen(connection.resumed, gone);
   }
 
   #tick() {
@@ -126,7 +129,10 @@ export class EventStream {
   #lost({ greeted }, code) {
     this.#drop();
     if (this.#stopped) return;
-    if (code === GONE) this.#last = null;
+    if (code === GONE) {
+      this.#last = null;
+      this.#gone = true;
+    }
     if (code === WHO || (!greeted && code !== GONE)) this.onRefused();
     // Full jitter: a thousand desks don't come back in the same instant.
     const wait = code === GONE ? 0 : FIRST_WAIT_MS + Math.random() * this.#wait;
