@@ -188,9 +188,7 @@ class _Telling:
         row = self.rows.get(name)
         if row is None or (row.gone and row.owner != key):
             return True
-        if row.gone and not self.end_user.formerly:
-            return row.used_at < self.at
-        return row.owner == key or row.used_at <= self.at
+        return (row.owner == key and not row.gone) or row.used_at <= self.at  # within a second, as they arrive
 
     def _take_from_others(self, names: Iterable[str], key: str | None) -> None:
         losers = {row.owner for name in names if (row := self.rows.get(name)) and row.owner != key}

@@ -392,7 +392,8 @@ def test_three_people_whatever_the_order(tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@pytest.mark.timeout(900)
+@settings(max_examples=200, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(steps=STEPS, pace=st.sampled_from([0, 1, 30]))
 def test_three_people_in_many_orders(tmp_path_factory: pytest.TempPathFactory, steps: list[Any], pace: int) -> None:
     asyncio.run(_three_people(tmp_path_factory.mktemp("three"), steps, pace))
