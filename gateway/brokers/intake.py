@@ -364,7 +364,8 @@ def _failed(connection: sqlite3.Connection, ground: Ground, row: sqlite3.Row, re
     young = at - row["created_at"] < TRIED_FOR.total_seconds()
     channel = ground.channels.get(row["channel_id"])
     ours = channel is not None and channel.config.org == row["org"]  # another org's account sends nothing of this one's
-    if wait is not None and young and ours and row["kind"] != "notice":
+    wanted = row["kind"] != "notice" and not sessions.ended_by_customer(connection, row["session_id"])  # L4
+    if wait is not None and young and ours and wanted:
         spread = crc32(row["id"].encode()) / 2**32  # what failed together, for being too much, doesn't come back together
         waits, then = replace(over, reason=sentence_of(code, waits=True)), ground.steady().timestamp() + wait * (1 + spread)
         if outbox.resend_late(connection, row, waits, at=then, retry_key=str(uuid.uuid4()), now=at):

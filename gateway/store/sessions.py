@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.brokers.contract import BadCursor, Page
-from gateway.session.model import Entry, EntryKind, Session, Status
+from gateway.session.model import Entry, EntryKind, Role, Session, Status
 
 _CLOSED: Final = Status.ended.value
 
@@ -113,6 +113,17 @@ def entry(connection: sqlite3.Connection, session_id: str, number: int) -> tuple
         "SELECT body, change FROM entries WHERE session_id = ? AND number = ?", (session_id, number)
     ).fetchone()
     return (Entry.model_validate_json(row["body"]), row["change"]) if row else None
+
+
+def ended_by_customer(connection: sqlite3.Connection, session_id: str) -> bool:
+    """L4: whether the session is over, and the last word on that was the customer's."""
+    row = connection.execute(
+        """SELECT body FROM entries WHERE session_id = ? AND kind = 'status_changed' ORDER BY number DESC LIMIT 1""",
+        (session_id,),
+    ).fetchone()
+    turned = Entry.model_validate_json(row["body"]) if row else None
+    by = turned.sender if turned is not None and turned.details.get("to") == Status.ended else None
+    return by is not None and by.role is Role.end_user
 
 
 def newest_first(

@@ -225,6 +225,21 @@ async def test_L4_a_message_in_hand_is_not_called_out_after_the_customers_end(tm
         assert not await one.broker.outbox.begin(item)
 
 
+async def test_L4_what_a_provider_could_not_deliver_is_not_sent_again_after_the_customers_end(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.deliver()
+        await one.say(session_id, "on its way when Kim ended it")
+        (begun,) = await one.begun()
+        await one.broker.outbox.sent(begun, Sent(("wamid.1",)))
+        await one.take_in(one.ended())
+        await one.take_in(one.receipt("failed", message_ids=("wamid.1",), code="rate_limited", again_after_seconds=1))
+        one.later(10)
+        assert await one.begun() == []
+        (delivery,) = [d for line in (await one.lines(session_id))[-2:] for d in line.delivery]
+        assert (delivery.status, delivery.code) == ("failed", "rate_limited")
+
+
 async def test_L4_a_call_that_the_provider_did_not_take_is_not_made_again_after_the_customers_end(tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
