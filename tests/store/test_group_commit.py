@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,18 @@ def test_tables_are_made_once_and_kept(package: str, tmp_path: Path) -> None:
         assert tables > 0
         assert connection.execute("PRAGMA user_version").fetchone()[0] >= 1
         connection.close()
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "gateway.store.migrations.sessions",
+        "gateway.store.migrations.inbox",
+        "gateway.store.migrations.simulators",
+        "gateway.edge.chat.migrations",
+    ],
+)
+def test_migrations_are_numbered_from_one_without_gaps_or_doubles(package: str) -> None:
+    """Which of them a file has had is known by their count."""
+    names = sorted(found.name for found in resources.files(package).iterdir() if found.name.endswith(".sql"))
+    assert [int(name.partition("_")[0]) for name in names] == list(range(1, len(names) + 1))

@@ -58,8 +58,8 @@ export class Api {
   withdrawInvitation = (id, invitation) => this.#call("POST", at(id, "invitations", invitation, "withdraw"));
 
   raiseFlag = (id, text) => this.#call("POST", at(id, "flag"), { json: { text } });
-  lowerFlag = (id) => this.#call("DELETE", at(id, "flag"));
-  whisper = (id, text, key) => this.#call("POST", at(id, "whispers"), { json: { text }, key });
+  lowerFlag = (id, whose) => this.#call("DELETE", at(id, "flag"), { query: { raised_by: whose } });
+  whisper = (id, { text, to, key }) => this.#call("POST", at(id, "whispers"), { json: { text, to }, key });
 
   /**
    * @param {string} method

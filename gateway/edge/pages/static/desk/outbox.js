@@ -36,8 +36,9 @@ export class Outbox {
     return this.#items.length;
   }
 
-  say(session, { text, file = null, aside = false }) {
-    this.#items.push({ key: crypto.randomUUID(), session, text, file, aside, at: new Date().toISOString(), state: "sending", problem: null });
+  /** `to`: whose flag an aside is about. */
+  say(session, { text, file = null, aside = false, to = null }) {
+    this.#items.push({ key: crypto.randomUUID(), session, text, file, aside, to, at: new Date().toISOString(), state: "sending", problem: null });
     this.#changed(session);
     this.#run(laneOf({ session, aside }));
   }

@@ -63,7 +63,7 @@ export class Desk {
     this.marks = new Marks(me.login, () => this.#changed("sessions", "log"));
     this.outbox = new Outbox({
       login: me.login,
-      send: (item) => (item.aside ? api.whisper(item.session, item.text, item.key) : api.say(item.session, item)),
+      send: (item) => (item.aside ? api.whisper(item.session, item) : api.say(item.session, item)),
       onSent: (item, answer) => this.#absorb(answer, item.session),
       onChange: (session) => session === this.selected && this.#changed("log"),
     });

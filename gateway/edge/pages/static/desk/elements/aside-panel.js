@@ -22,7 +22,8 @@ class AsidePanel extends HTMLElement {
     this.lower = h("button", { class: "button small", type: "button", on: { click: (event) => this.#lower(event.currentTarget) } }, "Lower flag");
     this.close = h("button", { class: "button bare round", type: "button", "aria-label": "Close the internal thread", on: { click: () => this.conversation.toggleAside(false) } }, icon("close"));
     this.reason = h("p", { class: "aside-reason" });
-    fill(this, h("aside", { class: "aside", "aria-labelledby": "aside-title" }, h("header", {}, icon("lock"), h("div", {}, h("h2", { id: "aside-title" }, "Internal"), h("p", {}, "The customer never sees this.")), this.close), this.reason, this.list, h("div", { class: "aside-foot" }, this.lower, this.form)));
+    this.whose = h("select", { class: "field", "aria-label": "Whose flag", on: { change: () => this.#choose(this.whose.value) } });
+    fill(this, h("aside", { class: "aside", "aria-labelledby": "aside-title" }, h("header", {}, icon("lock"), h("div", {}, h("h2", { id: "aside-title" }, "Internal"), h("p", {}, "The customer never sees this.")), this.close), this.reason, this.whose, this.list, h("div", { class: "aside-foot" }, this.lower, this.form)));
     this.unwatch = this.desk.watch(["log", "selection"], () => this.render());
     this.render();
   }
@@ -42,19 +43,43 @@ class AsidePanel extends HTMLElement {
     if (session.id !== this.shown) {
       this.shown = session.id;
       this.text.value = "";
+      this.chosen = "";
       this.list.shownItems = new Map();
       this.list.replaceChildren();
     }
-    const { flag } = session;
-    const may = flag ? desk.me.supervisor || flag.raised_by === desk.me.login : isIn(session, desk.me.login);
-    this.form.hidden = !may || session.status === "ended";
-    this.lower.hidden = !flag || !may;
-    this.reason.hidden = !flag;
-    this.reason.textContent = flag ? `Flag raised by ${flag.raised_by_name}` : "";
+    const flag = (this.flag = desk.me.supervisor ? this.#flag(session) : session.flags.find(({ raised_by }) => raised_by === desk.me.login));
+    const may = flag || isIn(session, desk.me.login);
+    const others = session.flags.map(({ raised_by_name }) => raised_by_name).join(", ");
+    this.form.hidden = !may || session.status === "ended" || this.torn;
+    this.lower.hidden = !flag;
+    this.reason.hidden = !others;
+    this.reason.textContent = `Flag raised by ${others}`;
     this.label.textContent = flag ? (flag.raised_by === desk.me.login ? "Whisper to your supervisors" : `Whisper to ${flag.raised_by_name}`) : "Raise a flag: tell a supervisor what you need";
     fill(this.send, icon(flag ? "lock" : "flag", { size: 16 }), flag ? "Whisper" : "Raise flag");
     this.#lines(session);
     this.#reach(session);
+  }
+
+  // Several reps may ask for help at once. What is being written is meant for one of them: when that flag is lowered, a supervisor chooses anew.
+  #flag(session) {
+    const { flags } = session;
+    const known = flags.find(({ raised_by }) => raised_by === this.chosen);
+    this.torn = Boolean(!known && this.chosen && flags.length && this.text.value.trim());
+    const chosen = known ?? (this.torn ? null : session.flag);
+    if (!this.torn) this.chosen = chosen?.raised_by;
+    this.whose.hidden = flags.length < 2 && !this.torn;
+    const names = JSON.stringify([...(this.torn ? [["", "Choose whose flag"]] : []), ...flags.map((one) => [one.raised_by, `${one.raised_by_name}’s flag`])]);
+    if (names !== this.names) {
+      this.names = names;
+      fill(this.whose, ...JSON.parse(names).map(([value, words]) => h("option", { value }, words)));
+    }
+    this.whose.value = chosen?.raised_by ?? "";
+    return chosen;
+  }
+
+  #choose(login) {
+    this.chosen = login;
+    this.render();
   }
 
   #lines(session) {
@@ -76,7 +101,13 @@ class AsidePanel extends HTMLElement {
     if (item) return h("li", { class: "aside-line mine" }, h("p", { dir: "auto" }, item.text), h("p", { class: "meta" }, item.state === "refused" ? `Not sent: ${item.problem} ` : "Sending …", item.state === "refused" && h("button", { class: "button small", type: "button", on: { click: () => this.desk.outbox.discard(item.key) } }, "Discard")));
     const words = { flag_raised: "raised a flag", flag_lowered: "lowered the flag" }[entry.kind];
     const mine = entry.from?.id === this.desk.me.login;
-    return h("li", { class: `aside-line ${entry.kind} ${mine ? "mine" : ""}` }, h("p", { class: "speaker" }, h("span", { dir: "auto" }, entry.from?.name ?? "The system"), words && ` ${words}`, " ", h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.at))), entry.text && h("p", { class: "text", dir: "auto" }, linked(entry.text)));
+    return h("li", { class: `aside-line ${entry.kind} ${mine ? "mine" : ""}` }, h("p", { class: "speaker" }, h("span", { dir: "auto" }, entry.from?.name ?? "The system"), words && ` ${words}`, this.#about(entry), " ", h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.at))), entry.text && h("p", { class: "text", dir: "auto" }, linked(entry.text)));
+  }
+
+  // Where two threads stand side by side, each whisper says whose it is in.
+  #about({ kind, from, details }) {
+    const about = kind === "whisper" && this.desk.current?.flags.length > 1 && this.desk.current.flags.find(({ raised_by }) => raised_by === details?.raised_by);
+    return about && about.raised_by !== from?.id ? ` to ${about.raised_by_name}` : null;
   }
 
   #key(event) {
@@ -94,8 +125,8 @@ class AsidePanel extends HTMLElement {
       desk.notice(id, UNSEEN, "bad");
       return;
     }
-    if (desk.current.flag) {
-      desk.outbox.say(id, { text, aside: true });
+    if (this.flag) {
+      desk.outbox.say(id, { text, aside: true, to: this.flag.raised_by });
       this.text.value = "";
       this.render();
       return;
@@ -107,7 +138,8 @@ class AsidePanel extends HTMLElement {
 
   #lower(button) {
     const id = this.shown;
-    busy(button, () => this.desk.act(id, () => this.desk.api.lowerFlag(id)));
+    const { raised_by } = this.flag;
+    busy(button, () => this.desk.act(id, () => this.desk.api.lowerFlag(id, raised_by)));
   }
 }
 
