@@ -445,6 +445,13 @@ class InboundHandover(InboundEvent):
     metadata: Annotated[str | None, BeforeValidator(words(1_000))] = None
 
 
+class InboundProfile(InboundEvent):
+    """The provider says who the customer is, and nothing was said: somebody signed in, say. A running session is called by the new name."""
+
+    kind: Literal["profile"] = "profile"
+    end_user: EndUser
+
+
 class InboundUnknown(InboundEvent):
     """Anything else: kept, shown to operators, never an error. `reason` says what it was in a word (`follow`, `beacon`).
 
@@ -467,6 +474,7 @@ Inbound = Annotated[
     | InboundEnded
     | InboundReferral
     | InboundHandover
+    | InboundProfile
     | InboundUnknown,
     Field(discriminator="kind"),
 ]

@@ -47,6 +47,7 @@ _INBOUND: Final = {
     "typing": "typing",
     "receipt": "receipts",
     "ended": "the customer ends, blocks or opts out",
+    "profile": "says who they are",
     "referral": "came by an ad or a link, without a word",
     "handover": "handed over by another app",
     "unknown": "unknown events are kept",

@@ -55,6 +55,7 @@ ADAPTER = Adapter(
                 "receipt",
                 "typing",
                 "ended",
+                "profile",
                 "unknown",
             }
         ),

@@ -15,6 +15,7 @@ from adapters.envelope import (
     Inbound,
     InboundEnded,
     InboundMessage,
+    InboundProfile,
     InboundReceipt,
     InboundTyping,
     InboundUnknown,
@@ -71,6 +72,8 @@ def _read(event: Any, visitor: Any, fields: Fields) -> Inbound:
         return InboundTyping(**common, on=bool(event.get("on")))
     if kind == "ended":
         return InboundEnded(**common | {"remember": {"ended_at": optional(event, "at")}}, reason="ended")
+    if kind == "profile":
+        return InboundProfile(**common)
     return InboundUnknown(**common, reason=optional(event, "type") or "no_type")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.envelope import Address, Author, ChannelId, EndUser
+from adapters.envelope import Address, Author, ChannelId, EndUser, InboundProfile
 from tests.brokers.desk import Desk, desk
 
 CHANNELS = ["whatsapp", "sms", "whatsapp-twilio", "messenger", "instagram", "line", "apple", "webchat", "open"]
@@ -53,6 +53,13 @@ async def test_any_event_may_bring_the_name(tmp_path: Path) -> None:
         assert (await called(one))[0] == "Kim"
         await one.take_in(one.receipt("read", message_ids=("x",)).model_copy(update={"end_user": kim("Kim Paz")}))
         assert (await called(one))[0] == "Kim Paz"
+
+
+async def test_who_signs_in_is_called_so_before_their_next_word(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.take_in(one.message("hello", end_user=kim()))
+        await one.take_in(InboundProfile(**one.event() | {"end_user": kim("Kim")}))
+        assert await called(one) == ("Kim", {"Kim"}, ["Kim"])
 
 
 async def test_a_username_stands_in_for_a_name_and_never_in_its_place(tmp_path: Path) -> None:

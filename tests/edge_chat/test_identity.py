@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.edge.chat import tokens
 from tests.adapters.webchat.account import NOW, an_account
-from tests.edge_chat.world import Browser, World
+from tests.edge_chat.world import DOWN, Browser, World
 
 SITE_KEY = "site-identity-key-of-32-bytes-or-more"
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -156,6 +156,32 @@ async def test_signing_in_keeps_what_was_said_and_ends_older_tokens(tmp_path: Pa
             "user-42",
             kim.visitor_id,
         )
+
+
+async def test_who_signs_in_is_told_to_the_webhook_at_once_and_once(tmp_path: Path) -> None:
+    """A rep who talks with them sees the name before their next word."""
+    async with World(tmp_path, **SIGNED_IN).running() as world:
+        kim = await world.browser()
+        await kim.start(prechat={"name": "somebody"})
+        assert world.inbox.of("profile") == [], "nobody has seen them yet"
+        await kim.say("before")
+        await kim.start(identity_jwt=proof(world.clock()))
+        (told,) = world.inbox.of("profile")
+        assert (told.end_user.name, told.end_user.username, told.end_user.address) == ("Lea Paz", "user-42", kim.visitor_id)
+        await kim.start()
+        await Browser(world).start(identity_jwt=proof(world.clock()))
+        assert len(world.inbox.of("profile")) == 1, "nothing new was told"
+
+
+async def test_who_signs_in_while_the_webhook_is_down_is_told_of_later(tmp_path: Path) -> None:
+    async with World(tmp_path, **SIGNED_IN).running() as world:
+        kim = await world.browser()
+        await kim.say("before")
+        world.inbox.refuse = DOWN
+        assert (await kim.start(identity_jwt=proof(world.clock()))).status == 201
+        world.inbox.refuse = None
+        await kim.say("after")
+        assert [event.kind for event in world.inbox.events][-2:] == ["profile", "message"]
 
 
 async def test_signing_in_on_another_device_joins_both_histories(tmp_path: Path) -> None:

@@ -92,12 +92,24 @@ class ChatService:
     async def start(
         self, account: WebchatAccount, known: Visitor | None, identity: tokens.Identity | None, told: Body
     ) -> Visitor:
-        """The visitor of a session: the one of the token, the one who is proven, both in one, or a new one."""
+        """The visitor of a session: the one of the token, the one who is proven, both in one, or a new one. Reps who talk with them already are
+        told who it is."""
         fresh, now = Visitor(account.channel_id, new_id("v")), self.now()
         proven = (identity.subject, identity.profile) if identity else None
-        visitor, ended = await self._writer.run(lambda db: store.session(db, known, proven, fresh, told, now))
+
+        def job(db: sqlite3.Connection) -> tuple[Visitor, Visitor | None, list[Pending]]:
+            before = known or (store.visitor_of_subject(db, account.channel_id, proven[0]) if proven else None)
+            visitor, ended = store.session(db, known, proven, fresh, told, now)
+            if visitor.last_seq and (before is None or _known_as(before) != _known_as(visitor)):
+                store.queue(db, visitor, {"id": new_id("who"), "type": "profile", "at": now.isoformat()}, now)
+            return visitor, ended, store.pending(db, visitor)
+
+        visitor, ended, pending = await self._writer.run(job)
         if ended:
             self.streams.close(ended.key)
+        with contextlib.suppress(Problem):  # then the next event brings it, or the sweep; nobody is kept from chatting for it
+            async with self._relay.turn(visitor):
+                await self._relay.pass_on(visitor, pending)
         return visitor
 
     async def sign_out(self, visitor: Visitor) -> None:
@@ -279,6 +291,10 @@ class ChatService:
         before = self.now() - timedelta(days=account.history_days)
         gone = await self._writer.run(lambda db: store.prune(db, account.channel_id, before))
         await asyncio.to_thread(self.files.remove, gone)
+
+
+def _known_as(visitor: Visitor) -> tuple[object, ...]:
+    return visitor.visitor_id, visitor.subject, visitor.profile.get("name")
 
 
 def _keys(visitor: Visitor, client_id: str) -> list[str]:
