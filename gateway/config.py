@@ -19,7 +19,7 @@ from adapters import registry
 from adapters.contract import Account, Adapter
 from adapters.envelope import ChannelId
 from adapters.forms import Locale, Origin, PictureUrl, Unfit, is_host, parts_of_url
-from gateway.config_checks import cross_check, secret_faults, warnings_of
+from gateway.config_checks import cross_check, secret_faults, secret_faults_among, warnings_of
 from gateway.config_faults import did_you_mean, fault_of, sound_part
 from gateway.config_text import Places, data_of, line_of, read_file
 from gateway.errors import ConfigFault, ConfigFaults
@@ -415,5 +415,7 @@ def _channel(key: str, config: ChannelConfig, public_url: str, places: Places) -
         account = adapter.account.model_validate(given)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
-        return [fault_of(one, places, adapter.account, ("channels", key, "account")) for one in errors]
+        at = ("channels", key, "account")
+        told = [fault_of(one, places, adapter.account, at) for one in errors]
+        return [*told, *secret_faults_among(given, adapter.account, at, places)]
     return Channel(key, config, adapter, account)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from adapters import registry
 from adapters.forms import is_locale, is_private
@@ -159,9 +161,21 @@ def _check_tokens(config: GatewayConfig, places: Places) -> Iterator[ConfigFault
 def secret_faults(settings: BaseModel, at: Steps, places: Places) -> Iterator[ConfigFault]:
     """Secrets that are none: empty, short enough to be guessed, or copied with a blank. They are never named."""
     for name, field in type(settings).model_fields.items():
-        extra = field.json_schema_extra
-        least = extra.get("least_bytes", LEAST_BYTES) if isinstance(extra, dict) else LEAST_BYTES
-        yield from _secrets_in(getattr(settings, name), (*at, name), int(str(least)), places)
+        yield from _secrets_in(getattr(settings, name), (*at, name), _least(field), places)
+
+
+def secret_faults_among(given: Mapping[str, Any], model: type[BaseModel], at: Steps, places: Places) -> Iterator[ConfigFault]:
+    """The same of settings of which others are at fault, so that both are told in one run."""
+    for name, field in model.model_fields.items():
+        form: Any = field.annotation
+        with contextlib.suppress(ValidationError):  # told already
+            value = TypeAdapter(form).validate_python(given.get(name))
+            yield from _secrets_in(value, (*at, name), _least(field), places)
+
+
+def _least(field: FieldInfo) -> int:
+    extra = field.json_schema_extra
+    return int(str(extra.get("least_bytes", LEAST_BYTES))) if isinstance(extra, dict) else LEAST_BYTES
 
 
 def _secrets_in(value: object, at: Steps, least: int, places: Places) -> Iterator[ConfigFault]:

@@ -163,6 +163,14 @@ def test_what_has_not_its_form_is_a_fault_at_its_place(where: str, given: Any) -
     assert fault.mend != "Correct it; config/gateway.example.yaml shows how it looks."
 
 
+def test_a_short_secret_is_told_beside_another_fault_of_the_same_account() -> None:
+    for kind, setting, given in (("sms", "account_sid", "SK" + SID), ("whatsapp", "phone_number_id", "+1")):
+        secrets = "auth_tokens" if kind == "sms" else "app_secrets"
+        raw = put(put(RAW, f"channels.{kind}.account.{setting}", given), f"channels.{kind}.account.{secrets}", ["x"])
+        told = {fault.place.partition(" ")[2] for fault in faults_of(raw)}
+        assert told == {f"channels.{kind}.account.{setting}", f"channels.{kind}.account.{secrets}.0"}
+
+
 CANARY = "canary-5up3r-53cr3t"
 
 
