@@ -41,7 +41,7 @@ def json_object(body: bytes) -> dict[str, Any]:
         raise NotUnderstood("the JSON has more members than any provider sends")
     try:
         found = json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
-        found = _mended(found) if _has_lone_halves(body) else found
+        found = whole(found, body)
     except (ValueError, RecursionError) as cause:
         raise NotUnderstood("the body is no JSON in UTF-8") from cause
     if not isinstance(found, dict):
@@ -55,6 +55,11 @@ def answer_of(reply: HttpReply) -> dict[str, Any]:
         return json_object(reply.body)
     except NotUnderstood:
         return {}
+
+
+def whole(value: Any, written: bytes) -> Any:
+    """What was read of `written`, without halves of letters: also for JSON that stands as a text within other JSON or a form."""
+    return _mended(value) if _has_lone_halves(written) else value
 
 
 def _has_lone_halves(body: bytes) -> bool:

@@ -25,7 +25,7 @@ SENTENCES = [
     "Channel line is not in the config: 1 open session of org acme will be inactive and free their reps. They can be read and ended; when the channel is back, they go on.",
     "Org acme has no queue billing: 1 open session on channel more will belong to queue support.",
     "1 open session on channel more offered to a rep who can't take it any more: the offer will go to the next rep.",
-    "Rep ben is not in org acme: they will leave 1 open session on channel line. A session without another rep waits in its queue.",
+    "Rep ben is not in org acme: they will leave 1 open session on channel line. An active session without another rep waits in its queue.",
     "3 messages of org acme waiting to go out on channel line will not be sent, and get the code channel_removed.",
     "2 webhooks of channel line not read yet: stuck, because the channel is not in the config. Add it again and replay (`byoc inbox list`), or leave it.",
     "1 webhook of channel moves not read yet, received for org acme: stuck, so that org beta reads nothing of them unless you replay them (`byoc inbox list`).",

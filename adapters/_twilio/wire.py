@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from adapters.contract import HttpReply, RawRequest
 from adapters.errors import NotUnderstood
+from adapters.reading import whole
 
 Fields: TypeAlias = Mapping[str, str]
 
@@ -80,7 +81,8 @@ def number(value: str | None) -> float | None:
 def loads(text: str | bytes) -> Any:
     """JSON, or None for anything that is none (or only Python's idea of it)."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        written = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+        return whole(json.loads(text, parse_constant=_refuse), written)
     except (ValueError, RecursionError):
         return None
 

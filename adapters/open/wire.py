@@ -33,7 +33,7 @@ Family: TypeAlias = Literal["image", "video", "audio", "voice", "file"]
 
 MOST_ID: Final = 255
 # What your server may say of a message of ours that the customer didn't get; the other codes are about calls of ours.
-CODES: Final = frozenset(replies.CODES) - {"no_answer", "media_gone", "media_not_ready"}
+CODES: Final = frozenset(replies.CODES) - {"no_answer", "media_gone", "media_not_ready", "media_address_refused"}
 _FAMILIES: Final[tuple[Family, ...]] = ("image", "video", "audio", "voice", "file")
 
 

@@ -66,6 +66,7 @@ ERRORS: Final[Mapping[str, Meaning]] = {
     "131021": dead("recipient_unreachable"),  # to ourselves
     "131062": _CONTENT,  # not to a business-scoped id
     "100": _CONTENT,
+    "100/33": _ACCOUNT,  # no such number, or not this token's
     "131008": _CONTENT,
     "131009": _CONTENT,
     "131051": _CONTENT,

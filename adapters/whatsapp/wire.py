@@ -27,6 +27,7 @@ from adapters.envelope import (
     UnknownPart,
     from_unix,
 )
+from adapters.reading import whole
 from adapters.referral import Referral, ReferralSource, ReferredProduct, referral
 
 
@@ -178,7 +179,9 @@ def _interactive(content: dict[str, Any]) -> Part | None:
 def _form(response: object) -> dict[str, Any]:
     """A flow's answers: JSON within a text."""
     try:
-        return dict_of(json.loads(response)) if isinstance(response, str) else dict_of(response)
+        if not isinstance(response, str):
+            return dict_of(response)
+        return dict_of(whole(json.loads(response, parse_constant=lambda _: None), response.encode("utf-8", "replace")))
     except (ValueError, RecursionError):
         return {}
 

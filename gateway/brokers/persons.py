@@ -37,7 +37,7 @@ class StoredPeople:
         """See the contract."""
         org = self._ground.channels[channel_id].config.org
         session = await self._readers.run(lambda c: sessions.newest_of_address(c, channel_id, address, org))
-        name = session.end_user.name if session and session.end_user.name != address else None
+        name = session.end_user.name if session and session.end_user.name != address_shown(address) else None
         return EndUser(address=Address(address), name=name)
 
     async def learned(self, channel_id: str, address: str, end_user: EndUser) -> None:

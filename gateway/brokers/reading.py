@@ -141,9 +141,9 @@ def lines_of(
 
 
 def _named(entry: Entry, session: Session) -> Entry:
-    """A line that was written before the channel told the customer's name had only an address to show."""
+    """The customer's lines bear the name that is known now: those from before it was known had but an address to show."""
     sender = entry.sender
-    if sender is None or sender.role is not Role.end_user or sender.name != sender.id or not session.end_user.name:
+    if sender is None or sender.role is not Role.end_user or sender.name == session.end_user.name:
         return entry
     return entry.model_copy(update={"sender": sender.model_copy(update={"name": session.end_user.name})})
 

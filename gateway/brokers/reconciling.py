@@ -213,7 +213,7 @@ def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: 
     if lost is Lost.invitation:
         return f"{n} on channel {key} with an invitation that can't be answered as it was sent: it will be withdrawn from whoever can't."
     if lost is Lost.rep_removed:
-        return f"Rep {about} is not in org {org}: they will leave {n} on channel {key}. A session without another rep waits in its queue."
+        return f"Rep {about} is not in org {org}: they will leave {n} on channel {key}. An active session without another rep waits in its queue."
     return f"{n} on channel {key} with more reps than may be in one: all stay, and nobody more can be invited."
 
 

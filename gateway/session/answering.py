@@ -72,6 +72,8 @@ def c2_too_late(session: Session, invitation_id: str, by: Login) -> Refusal:
         return e3_refuse("already_participant", "You have accepted this request already: go on in the session.", login=by)
     if closed.status is InvitationStatus.accepted and closed.accepted_by != by:
         return e3_refuse("invitation_already_taken", "Another rep was first: there is nothing left to do.")
+    if by in closed.unavailable:
+        return _closed("you had gone away")
     return _closed(f"it was {closed.status.value}")
 
 

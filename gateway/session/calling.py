@@ -24,7 +24,7 @@ def address_shown(address: str) -> str:
     number = _NUMBER.fullmatch(address)
     if number:
         return number.group(1)
-    if _MAIL.fullmatch(address) or (len(address) <= _LONGEST and not address.isdigit()):
+    if _MAIL.fullmatch(address) or (len(address) <= _LONGEST and not address.isdigit() and ":" not in address):
         return address
-    letters = [letter for letter in address if letter.isalnum()]
+    letters = [letter for letter in address.rpartition(":")[2] if letter.isalnum()]
     return f"Customer {''.join(letters[-_ENOUGH:]).upper()}".rstrip()

@@ -89,7 +89,13 @@ def describe(invitation: Invitation, **more: JsonValue) -> dict[str, JsonValue]:
 
 def close(draft: Draft, invitation: Invitation, status: InvitationStatus, accepted_by: Login | None = None) -> Invitation:
     """Take a request from the open ones, remember how it ended, and forget its timer."""
-    remembered = ClosedInvitation(status=status, inviter=invitation.inviter, asked=invitation.asked, accepted_by=accepted_by)
+    remembered = ClosedInvitation(
+        status=status,
+        inviter=invitation.inviter,
+        asked=invitation.asked,
+        unavailable=invitation.unavailable,
+        accepted_by=accepted_by,
+    )
     closed = newest({**draft.session.closed_invitations, invitation.id: remembered})
     draft.change(
         invitations=tuple(i for i in draft.session.invitations if i.id != invitation.id),

@@ -176,6 +176,7 @@ class ClosedInvitation(Value):
     status: InvitationStatus
     inviter: Login
     asked: tuple[Login, ...]
+    unavailable: tuple[Login, ...] = ()
     accepted_by: Login | None = None
 
 

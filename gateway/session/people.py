@@ -129,7 +129,7 @@ def r8_room_to_accept(rep: Rep, facts: Facts, *, reserved: int = 0) -> Refusal |
     """R8: who accepts may have become full since they were asked. `reserved`: what of their load is this very session's offer."""
     if facts.load.get(rep.login, 0) - reserved < rep.capacity:
         return None
-    sentence = "You have no capacity left: finish another conversation first, or decline."
+    sentence = "You have no capacity left: finish another conversation or answer what else is offered to you first, or decline."
     return e3_refuse("recipient_at_capacity", sentence, login=rep.login)
 
 

@@ -176,6 +176,18 @@ async def test_lines_that_came_before_the_name_was_known_bear_it_afterwards(site
     assert (first["from"]["id"], first["from"]["name"]) == ("6190001112223", "Kim")
 
 
+async def test_lines_of_an_opaque_id_bear_the_name_afterwards_too(site: Site) -> None:
+    """What stands for the id is no name: the provider is asked for one, and is not told that one is known."""
+    address = "24681357902468135"
+    session_id = await site.session(address=address, name=None)
+    ana = site.api(login="ana")
+    assert (await ana.get(f"/sessions/{session_id}/entries")).json["items"][0]["from"]["name"] == "Customer 8135"
+    assert (await site.broker.people.end_user("sms", address)).name is None
+    await site.broker.people.learned("sms", address, EndUser(address=Address(address), name="Maria"))
+    (first, *_) = (await ana.get(f"/sessions/{session_id}/entries")).json["items"]
+    assert first["from"]["name"] == "Maria"
+
+
 async def test_the_audit_names_who_asked_and_whom(site: Site) -> None:
     session_id = await site.session()
     await asked(site, session_id)

@@ -21,6 +21,8 @@ from gateway.session.calling import called
         ("6100000000000001", "Customer 0001"),
         ("ES.30900000000000000001", "Customer 0001"),
         ("user_ref:0123456789abcdef", "Customer CDEF"),
+        ("user_ref:zz-1", "Customer ZZ1"),
+        ("urn:mbid:ABCDEFGHIJ", "Customer GHIJ"),
         ("-" * 40, "Customer"),
     ],
 )

@@ -270,6 +270,6 @@ def optin_in(optin: dict[str, Any]) -> Referral | None:
         "optin",
         ref=optin.get("ref") or optin.get("payload"),
         headline=optin.get("title"),
-        given=optin,
-        used=frozenset({"ref", "payload", "title", "notification_messages_token", "user_ref"}),
+        given={name: value for name, value in optin.items() if "token" not in name},
+        used=frozenset({"ref", "payload", "title", "user_ref"}),
     )

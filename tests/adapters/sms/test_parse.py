@@ -260,3 +260,10 @@ def test_both_spellings_of_a_mobile_number_name_the_same_person(one: str, other:
 @pytest.mark.parametrize("number", ["+551133334444", "+5511", "+15550001111", "+34600111222", "72345", "ACME", "+4911987654321"])
 def test_a_number_with_one_spelling_stands_alone(number: str) -> None:
     assert message(request(From=number, Body="hi")).end_user.aliases == ()
+
+
+def test_half_a_letter_in_a_form_s_answer_costs_that_letter_alone() -> None:
+    found = message(request(Body="x", FlowData='{"name": "Ana \\ud83d"}'))
+    (part,) = [one for one in found.parts if one.type == "choice"]
+    assert part.fields == {"name": "Ana \ufffd"}
+    found.model_dump_json()

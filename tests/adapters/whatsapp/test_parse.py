@@ -245,3 +245,13 @@ def test_a_vcard_brings_them_too() -> None:
 def test_a_place_is_told_to_a_metre() -> None:
     (part,) = only(text(type="location", location={"latitude": 53.541342, "longitude": -122.984177})).parts
     assert part.plain == "[location: 53.541342, -122.984177]"
+
+
+def test_half_a_letter_in_a_form_s_answer_costs_that_letter_alone() -> None:
+    answer = {
+        "type": "nfm_reply",
+        "nfm_reply": {"name": "flow", "body": "Sent", "response_json": '{"name": "Ana \\ud83d", "n": NaN}'},
+    }
+    (part,) = only(text(type="interactive", interactive=answer)).parts
+    assert part.fields == {"name": "Ana \ufffd", "n": None}
+    part.model_dump_json()

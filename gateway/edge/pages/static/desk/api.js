@@ -20,8 +20,19 @@ export class Unreachable extends Error {
 const PATIENCE_MS = 30_000;
 
 export class Api {
+  #ahead = 0; // of this computer's clock, in ms: the server's may be another
+
   constructor(token) {
     this.token = token;
+  }
+
+  /** The server's time. What runs out there is counted down by it, whatever this computer's clock says. */
+  now = () => Date.now() + this.#ahead;
+
+  // Answers tell their time to the second.
+  #clock(answer) {
+    const ahead = Date.parse(answer.headers.get("Date") ?? "") - Date.now();
+    if (Math.abs(ahead - this.#ahead) > 2_000) this.#ahead = ahead;
   }
 
   me = () => this.#call("GET", "/me");
@@ -80,6 +91,7 @@ export class Api {
     } catch (cause) {
       throw new Unreachable(cause);
     }
+    this.#clock(answer);
     const text = await answer.text().catch((cause) => { throw new Unreachable(cause); });
     const value = parsed(text);
     if (answer.ok) return value;

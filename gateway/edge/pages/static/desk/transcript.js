@@ -89,9 +89,9 @@ export class Transcript {
     return entry?.number === number ? entry : null;
   }
 
-  /** The customer's name is known now: lines from before it bear an address in its place. False when there are none. */
+  /** The customer's name is known now: lines from before it bear something else. False when there are none. */
   name(name) {
-    const nameless = this.entries.filter(({ from }) => from?.role === "end_user" && from.name === from.id && name !== from.id);
+    const nameless = this.entries.filter(({ from }) => from?.role === "end_user" && from.name !== name);
     for (const entry of nameless) this.put({ ...entry, from: { ...entry.from, name } });
     return nameless.length > 0;
   }

@@ -27,7 +27,7 @@ class CallsBar extends HTMLElement {
   }
 
   #render() {
-    const now = Date.now();
+    const now = this.desk.api.now();
     // The server closes what has run out; until its word comes, a button that can only be refused helps nobody.
     const calls = this.desk.calls.filter((call) => Date.parse(call.expires_at) > now);
     for (const call of calls) {
@@ -42,7 +42,7 @@ class CallsBar extends HTMLElement {
   #tick() {
     let over = false;
     for (const time of this.list.querySelectorAll("time")) {
-      const left = Date.parse(time.dateTime) - Date.now();
+      const left = Date.parse(time.dateTime) - this.desk.api.now();
       const words = countdown(left);
       if (time.textContent !== words) time.textContent = words;
       time.nextElementSibling.style.inlineSize = `${Math.max(0, Math.min(100, (100 * left) / Number(time.dataset.whole)))}%`;
@@ -61,7 +61,7 @@ class CallsBar extends HTMLElement {
 
   #card(call) {
     const transfer = call.invitation?.purpose === "transfer";
-    const left = Date.parse(call.expires_at) - Date.now();
+    const left = Date.parse(call.expires_at) - this.desk.api.now();
     const from = call.kind === "offer" && call.session.offer?.queue ? `Queue ${call.session.offer.queue_name}` : null;
     return h(
       "li",

@@ -134,14 +134,14 @@ export class Conversation extends HTMLElement {
       { class: "pending-invitation" },
       icon("clock", { size: 16 }),
       h("span", { dir: "auto" }, `${verb}: ${name}${more}${mine ? "" : `, by ${invitation.from_name}`}`),
-      h("time", { datetime: invitation.expires_at }, countdown(Date.parse(invitation.expires_at) - Date.now())),
+      h("time", { datetime: invitation.expires_at }, countdown(Date.parse(invitation.expires_at) - this.desk.api.now())),
       mine && h("button", { class: "button small", type: "button", data: { focus: "withdraw" }, on: { click: (event) => busy(event.currentTarget, () => desk.act(session.id, () => desk.api.withdrawInvitation(session.id, invitation.id))) } }, "Withdraw"),
     );
   }
 
   #tick() {
     for (const time of this.pending.querySelectorAll("time")) {
-      const words = countdown(Date.parse(time.dateTime) - Date.now());
+      const words = countdown(Date.parse(time.dateTime) - this.desk.api.now());
       if (time.textContent !== words) time.textContent = words;
     }
   }
