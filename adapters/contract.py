@@ -209,8 +209,8 @@ class Account(BaseModel):
     `channel_id` and `webhook_url` (the public URL that the provider calls, no trailing slash) are given by the gateway. Secrets
     are `SecretStr`, those that rotate are tuples: the first is used, all are accepted. `api_base` (no trailing slash) is the
     provider's real address by default, and a simulator's in the demo. Types for fields that have a form stand in `adapters.forms`.
-    The gateway refuses secrets under 16 bytes; a field whose secrets may be shorter says so by
-    `Field(json_schema_extra={"least_bytes": 4})`. A faulty setting's error doesn't show what was given, which may
+    The gateway refuses secrets under 16 bytes and those that are not printable ASCII (no header carries them); a field whose secrets may
+    be so says it by `Field(json_schema_extra={"least_bytes": 4})` and `{"any_letters": True}`. A faulty setting's error doesn't show what was given, which may
     be a secret.
     """
 

@@ -159,9 +159,9 @@ def _check_tokens(config: GatewayConfig, places: Places) -> Iterator[ConfigFault
 
 
 def secret_faults(settings: BaseModel, at: Steps, places: Places) -> Iterator[ConfigFault]:
-    """Secrets that are none: empty, short enough to be guessed, or copied with a blank. They are never named."""
+    """Secrets that are none: empty, short enough to be guessed, or copied with a blank or with letters that no provider gives. They are never named."""
     for name, field in type(settings).model_fields.items():
-        yield from _secrets_in(getattr(settings, name), (*at, name), _least(field), places)
+        yield from _secrets_in(getattr(settings, name), (*at, name), field, places)
 
 
 def secret_faults_among(given: Mapping[str, Any], model: type[BaseModel], at: Steps, places: Places) -> Iterator[ConfigFault]:
@@ -170,7 +170,7 @@ def secret_faults_among(given: Mapping[str, Any], model: type[BaseModel], at: St
         form: Any = field.annotation
         with contextlib.suppress(ValidationError):  # told already
             value = TypeAdapter(form).validate_python(given.get(name))
-            yield from _secrets_in(value, (*at, name), _least(field), places)
+            yield from _secrets_in(value, (*at, name), field, places)
 
 
 def _least(field: FieldInfo) -> int:
@@ -178,17 +178,34 @@ def _least(field: FieldInfo) -> int:
     return int(str(extra.get("least_bytes", LEAST_BYTES))) if isinstance(extra, dict) else LEAST_BYTES
 
 
-def _secrets_in(value: object, at: Steps, least: int, places: Places) -> Iterator[ConfigFault]:
+def _any_letters(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("any_letters") is True
+
+
+def _secrets_in(value: object, at: Steps, field: FieldInfo, places: Places) -> Iterator[ConfigFault]:
     if isinstance(value, SecretStr):
-        yield from _secret_fault(value.get_secret_value(), at, least, places)
+        secret = value.get_secret_value()
+        told = list(_secret_fault(secret, at, _least(field), places))
+        yield from told
+        if (
+            not told
+            and not _any_letters(field)
+            and "-----BEGIN" not in secret
+            and not (secret.isascii() and secret.isprintable())
+        ):
+            mend = "Copy it again: curly quotes and line breaks come from a text program or a terminal."
+            yield ConfigFault(
+                places.of(at), "has a character that no provider's secret has (a letter beyond ASCII, or a line's end)", mend
+            )
     elif isinstance(value, BaseModel):
         yield from secret_faults(value, at, places)
     elif isinstance(value, Mapping):
         for key, one in value.items():
-            yield from _secrets_in(one, (*at, key), least, places)
+            yield from _secrets_in(one, (*at, key), field, places)
     elif isinstance(value, list | tuple):
         for index, one in enumerate(value):
-            yield from _secrets_in(one, (*at, index), least, places)
+            yield from _secrets_in(one, (*at, index), field, places)
 
 
 def _secret_fault(secret: str, at: Steps, least: int, places: Places) -> Iterator[ConfigFault]:

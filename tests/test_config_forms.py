@@ -51,6 +51,9 @@ WA, OPEN, TWA, MSG, IG = (
 )
 SID = "0" * 32
 
+# As text programs, keyboards and terminals make of what is copied.
+UNSENDABLE = (f"“{SID}”", f"{SID}ö", f"{SID}\n{SID}", f"{SID}\u200b{SID}", f"{SID}\x7f{SID}")
+
 # (where, what is given): each is a fault at that very place.
 UNFIT: list[tuple[str, Any]] = [
     *(("public_url", f"{HOME}{more}") for more in ("/", "/path", "?a=1", "#a", ":0", ":70000", ":", " ")),
@@ -92,7 +95,11 @@ UNFIT: list[tuple[str, Any]] = [
     (f"{TWA}.messaging_base", "https://messaging.twilio.com/"),
     *((f"{LINE}.channel_secrets.0", given) for given in ("", "short")),
     (f"{LINE}.channel_secrets", []),
-    (f"{LINE}.access_tokens.0", ""),
+    *((f"{LINE}.access_tokens.0", given) for given in ("", *UNSENDABLE)),
+    *((f"{where}.access_token", given) for where in (WA, MSG, IG) for given in UNSENDABLE),
+    *((f"{WA}.app_secrets.0", given) for given in UNSENDABLE),
+    *((f"{SMS}.auth_tokens.0", given) for given in UNSENDABLE),
+    *((f"{LINE}.channel_secrets.0", given) for given in UNSENDABLE),
     (f"{LINE}.line_channel_id", "U123"),
     (f"{LINE}.bot_user_id", "123"),
     (f"{LINE}.preview_image_url", "http://x.example/a.png"),
@@ -197,6 +204,9 @@ FIT: list[tuple[str, Any]] = [
     *((f"{SMS}.number", given) for given in ("+15550002222", "12345", "Acme Ltd", "+441234567")),
     *((f"{TWA}.number", given) for given in ("whatsapp:+15550002222", "+15550002222")),
     (f"{SMS}.messaging_service_sid", f"MG{SID}"),
+    (f"{OPEN}.secrets.0", "ein Geheimnis für Größeres"),
+    (f"{WEB}.secrets.0", "ein Geheimnis für Größeres"),
+    (f"{WA}.verify_token", "ein Geheimnis für Größeres"),
     (f"{LINE}.api_base", "http://simulators:8090/sim/line"),
     (f"{LINE}.api_base", "http://10.0.0.3:8090"),
     (f"{OPEN}.deliver_url", "http://server.internal:9000/hooks?key=1"),

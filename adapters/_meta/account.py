@@ -15,7 +15,10 @@ class MetaAccount(Account):
         min_length=1,
         description="The app's secret, which signs webhooks (App settings > Basic). While it is rotated: the new one first, then the old.",
     )
-    verify_token: SecretStr = Field(description="Any text of your own; enter the same where the app's webhook is configured.")
+    verify_token: SecretStr = Field(
+        json_schema_extra={"any_letters": True},
+        description="Any text of your own; enter the same where the app's webhook is configured.",
+    )
     access_token: SecretStr = Field(description="The token for the Graph API, of a system user or of the Page.")
     api_base: BaseUrl = Field(default="https://graph.facebook.com", description="The Graph API's address, without a version.")
     graph_version: str = Field(

@@ -40,6 +40,7 @@ class LineAccount(Account):
     )
     assertion_key: SecretStr | None = Field(
         default=None,
+        json_schema_extra={"any_letters": True},
         description="The private assertion signing key, as PEM or as a JSON Web Key. For access v2.1 or stateless.",
     )
     assertion_key_id: str | None = Field(default=None, description="The key's `kid`, which the console shows after registration.")

@@ -19,6 +19,7 @@ class OpenAccount(Account):
 
     secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
+        json_schema_extra={"any_letters": True},
         description="Sign your requests to us, and ours to you. `whsec_` and base64 (24 bytes or more are good), or any text of at least 16 "
         "bytes. Several while you rotate: we take any of them, and sign with all.",
     )
@@ -26,7 +27,9 @@ class OpenAccount(Account):
         description="Where on your server we post what customers are to see. It may be a private address.",
     )
     deliver_secrets: tuple[SecretStr, ...] = Field(
-        default=(), description="Sign our requests to you, where those secrets must be others than `secrets`."
+        default=(),
+        json_schema_extra={"any_letters": True},
+        description="Sign our requests to you, where those secrets must be others than `secrets`.",
     )
 
     @field_validator("secrets", "deliver_secrets")

@@ -60,6 +60,7 @@ class WebchatAccount(Account):
 
     secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
+        json_schema_extra={"any_letters": True},
         description="Sign events, deliveries, visitors' tokens and file links. The first signs, all are accepted: put a new one first, "
         "and drop the old one when `token_days` have passed.",
     )
@@ -104,7 +105,9 @@ class WebchatAccount(Account):
         default=90, ge=8, description="How long a visitor's own lines and files are kept by the chat service."
     )
     identity_secrets: tuple[SecretStr, ...] = Field(
-        default=(), description="HS256 keys of at least 32 bytes, by which your site signs the identity of a logged-in customer."
+        default=(),
+        json_schema_extra={"any_letters": True},
+        description="HS256 keys of at least 32 bytes, by which your site signs the identity of a logged-in customer.",
     )
     identity_public_key: str = Field(default="", description="RS256: the PEM public key of your site's identity tokens.")
     identity_audience: str = Field(default="", description="The `aud` of identity tokens. Empty: the channel's id.")

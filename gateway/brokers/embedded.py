@@ -32,6 +32,7 @@ from gateway.clock import Clock
 from gateway.config import Org
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.journal.retries import LONGEST_BACKOFF
 from gateway.session.commands import Command, Invite, Reconcile, RepConnected, RepDisconnected, RepUnavailable, TimerFired
 from gateway.session.decide import decide
 from gateway.session.decision import Refusal
@@ -40,7 +41,7 @@ from gateway.session.door import e2_fingerprint, e2_same_command
 from gateway.session.inviting import name_of
 from gateway.session.model import Login, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
-from gateway.store import conversations, events, media, people, records, sessions, standing, timers
+from gateway.store import conversations, events, media, outbox, people, records, sessions, standing, timers
 from gateway.store.group_commit import GroupCommit, together
 from gateway.store.media import MediaFolder
 from gateway.store.readers import Readers
@@ -82,7 +83,11 @@ class EmbeddedBroker:
         await self._write(self._start_anew)
 
     def _start_anew(self, connection: sqlite3.Connection) -> None:
+        now = self._ground.steady().timestamp()
         timers.begin_anew(connection)
+        outbox.begin_anew(connection, now + LONGEST_BACKOFF)
+        media.begin_anew(connection, now + LONGEST_BACKOFF)
+        people.begin_anew(connection, now)
         for org, login in people.all_connected(connection):
             self._note_connection(connection, org, login)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -39,8 +40,19 @@ class AddressRefused(NoReply):
         super().__init__(reason, sent=False)
 
 
+class Unsendable(NoReply):
+    """The request can't be written, so nothing left the machine, and waiting helps nothing: mostly a token with a letter that no header can
+    carry. The text never holds the value."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, sent=False)
+
+
 _MOST_REDIRECTS: Final = 5
 _MOST_CACHED: Final = 2_000
+
+
+_HEADER_VALUE: Final = re.compile(r"[\t -~]*")  # RFC 9110, 5.5, without what isn't ASCII
 
 
 # There was no connection that the request could have gone out on.
@@ -129,7 +141,7 @@ class Driver:
         await self._foreign.aclose()
 
     async def run(self, flow: Flow[T], *, before_visible: Callable[[], Awaitable[None]] | None = None) -> T:
-        """The flow's result. Raises what the flow raises; a call without an answer becomes SendFailed: `again` when the provider can't have
+        """The flow's result. Raises what the flow raises, and Unsendable; another call without an answer becomes SendFailed: `again` when the provider can't have
         taken it, `unknown` when the customer may have seen it, `dead` when it is an address that we call never. `before_visible` is awaited before each call that the customer may see;
         what it raises ends the flow, without that call."""
         try:
@@ -151,6 +163,8 @@ class Driver:
     def _throw(self, flow: Flow[Any], call: HttpCall, lost: NoReply) -> HttpCall:
         try:
             return flow.throw(lost)
+        except Unsendable:
+            raise
         except AddressRefused as refused:
             raise SendFailed(Verdict.dead, "media_address_refused") from refused
         except NoReply as uncaught:
@@ -200,11 +214,16 @@ class Driver:
     async def _once(self, client: httpx.AsyncClient, call: HttpCall, url: str, headers: dict[str, str]) -> HttpReply:
         files = [(f.field, (f.name, f.content, f.mime_type)) for f in call.files]
         body: dict[str, Any] = {"data": dict(call.fields), "files": files} if files else {"content": call.body or None}
+        _check_headers(headers)
         timeout = httpx.Timeout(call.timeout_seconds, connect=min(5.0, call.timeout_seconds))
         try:
-            async with client.stream(call.method, url, headers=headers, timeout=timeout, **body) as response:
+            request = _built(client, call.method, url, headers=headers, timeout=timeout, **body)
+            response = await client.send(request, stream=True)
+            try:
                 content = await _read(response, call.max_reply_bytes)
                 return HttpReply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, content)
+            finally:
+                await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, TimeoutError) as error:
             # By the cause: httpx-aiohttp calls a connection that was cut after the request a ConnectTimeout, too.
             cause = error.__cause__ or error
@@ -213,6 +232,22 @@ class Driver:
             if call.foreign and isinstance(cause, _NO_ADDRESS):
                 raise AddressRefused("the address is no http(s) URL") from error
             raise NoReply(type(cause).__name__, sent=not isinstance(cause, _NEVER_LEFT)) from error
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raises Unsendable for what httpx and aiohttp refuse to write: the one while it builds the request, the other on an open connection."""
+    for name, value in headers.items():
+        if not _HEADER_VALUE.fullmatch(value):
+            raise Unsendable(f"the header {name} has a character that no header can carry")
+
+
+def _built(client: httpx.AsyncClient, method: str, url: str, **parts: Any) -> httpx.Request:
+    """Raises httpx.InvalidURL, and Unsendable for all else that is wrong with the request."""
+    try:
+        return client.build_request(method.encode("ascii").decode(), url, **parts)
+    except (ValueError, TypeError) as error:  # the first is a UnicodeError, too; their texts may quote a secret
+        reason = f"the request can't be built ({type(error).__name__})"
+    raise Unsendable(reason)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -23,7 +23,7 @@ from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
 from gateway.journal.contract import TRIED_FOR, Outbox, OutboxItem, Why
-from gateway.journal.driver import Driver
+from gateway.journal.driver import Driver, Unsendable
 from gateway.journal.held_up import HeldUp
 from gateway.journal.pacing import Pace
 from gateway.journal.retries import backoff
@@ -176,6 +176,10 @@ class Sender:
             await self._failed(item, SendFailed(verdict, code))
         except (StoreUnavailable, _Withdrawn):
             raise
+        except Unsendable as error:  # its text is free of secrets; a traceback need not be
+            about = {"row": item.id, "channel": item.channel_id, "reason": str(error)}
+            _log.error("request can't be written", extra={"action": "outbox.unsendable", **about})
+            await self._over(item, _refused(item), _UNSENDABLE)
         except FileNotFoundError:
             _log.exception("file missing", extra={"action": "outbox.failed", "row": item.id, "channel": item.channel_id})
             await self._over(item, "failed", _FILE_GONE)
@@ -270,6 +274,10 @@ _FAULTY: Final = {
         reason="The channel's adapter failed on the provider's answer, so we can't know whether the customer has it. An operator must look.",
     ),
 }
+_UNSENDABLE: Final = Why(
+    code="adapter_fault",
+    reason="The request to the provider can't be written, so nothing was sent. An operator must look at the channel's token; then send again.",
+)
 _FILE_GONE: Final = Why(code="adapter_fault", reason="The file is no longer here. Attach it to a new message.")
 
 

@@ -115,6 +115,11 @@ def try_later(connection: sqlite3.Connection, media_id: str, at: float, reason: 
     )
 
 
+def begin_anew(connection: sqlite3.Connection, latest: float) -> None:
+    """A process starts, and with it the steady clock: by it nothing waits beyond `latest`, however far the old one was ahead."""
+    connection.execute("UPDATE media SET next_at = :latest WHERE state = 'pending' AND next_at > :latest", {"latest": latest})
+
+
 def get(connection: sqlite3.Connection, media_id: str) -> sqlite3.Row | None:
     """One row."""
     row: sqlite3.Row | None = connection.execute("SELECT * FROM media WHERE id = ?", (media_id,)).fetchone()

@@ -147,6 +147,13 @@ def heads(connection: sqlite3.Connection) -> list[tuple[str, float]]:
     return [(row["channel_id"], row["due"]) for row in rows]
 
 
+def begin_anew(connection: sqlite3.Connection, latest: float) -> None:
+    """A process starts, and with it the steady clock: by it nothing waits beyond `latest`, however far the old one was ahead."""
+    connection.execute(
+        "UPDATE outbox SET next_at = :latest WHERE state IN ('queued', 'sending') AND next_at > :latest", {"latest": latest}
+    )
+
+
 def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Sequence[str], now: float) -> None:
     """The provider has taken it; a receipt that came earlier has its rank already."""
     connection.execute(

@@ -82,6 +82,11 @@ def all_connected(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     return {(row["org"], row["login"]) for row in connection.execute("SELECT org, login FROM presence WHERE streams > 0")}
 
 
+def begin_anew(connection: sqlite3.Connection, now: float) -> None:
+    """A process starts, and with it the steady clock: by it nobody's streams can have gone later than `now`."""
+    connection.execute("UPDATE presence SET lost_at = :now WHERE lost_at > :now", {"now": now})
+
+
 def set_connected(connection: sqlite3.Connection, org: str, login: str, connected: bool, now: datetime) -> None:
     """The first of the rep's event streams has opened, or the last has closed. `now` is the steady clock's."""
     connection.execute(

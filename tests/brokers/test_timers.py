@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.envelope import MediaPart
+from gateway.journal.contract import Why
+from gateway.journal.retries import LONGEST_BACKOFF
 from gateway.session.commands import AcceptInvitation, AcceptWork, Invite, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType
@@ -230,3 +233,42 @@ async def test_a_timer_that_waits_over_a_start_fires_once_at_most_so_much_early_
         one.later(61 + abs(step.total_seconds()))
         await one.timers_fire()
         assert (await one.kinds(session_id)).count("invitation_expired") == 1
+
+
+async def test_a_file_that_waits_for_a_retry_is_fetched_though_the_wall_clock_was_set_back_before_a_start(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        part = MediaPart(mime_type="image/png", source={"id": "1"})
+        await one.take_in(one.message(parts=(part,)))
+        (item,) = await one.broker.media.pending(limit=1, busy=frozenset())
+        await one.broker.media.later(item, seconds=300, reason="The provider is unavailable.")
+        one.now -= timedelta(hours=1)
+        await one.restart()
+        one.later(LONGEST_BACKOFF)
+        assert [again.id for again in await one.broker.media.pending(limit=1, busy=frozenset())] == [item.id]
+
+
+async def test_a_retry_that_is_due_soon_is_due_at_its_time_after_a_start(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        await one.conversation()
+        (row,) = await one.broker.outbox.ready(one.channel_id, limit=1, busy=[])
+        why = Why(code="provider_unavailable", reason="The provider is unavailable.")
+        await one.broker.outbox.again(row, why, seconds=LONGEST_BACKOFF)
+        one.later(9)
+        before = await one.rows("SELECT id, next_at FROM outbox")
+        await one.restart()
+        assert await one.rows("SELECT id, next_at FROM outbox") == before
+
+
+async def test_L5_who_was_gone_is_gone_after_the_grace_time_though_the_wall_clock_was_set_back_before_a_start(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as one:
+        await one.present("ana")
+        await one.broker.connected(one.caller("ana"))
+        await one.broker.disconnected(one.caller("ana"))
+        one.now -= timedelta(hours=1)
+        await one.restart()
+        one.later(121)
+        assert (await one.broker.presence(one.caller("ana"))).status is Presence.offline
+        await one.take_in(one.message())
+        assert await offered_to(one) is None

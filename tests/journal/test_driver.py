@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator, Generator
 
 import pytest
 
 from adapters.contract import Flow, FormFile, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
-from gateway.journal.driver import Driver, is_public
+from gateway.journal.driver import Driver, Unsendable, is_public
 from tests.acceptance.processes import free_port
 from tests.journal.provider import OddProvider, odd_provider, text
 
@@ -158,6 +159,26 @@ async def test_who_isnt_there_cant_have_got_it(driver: Driver) -> None:
     with pytest.raises(NoReply) as lost:
         await driver.call(HttpCall("POST", f"http://127.0.0.1:{free_port()}/send", body=b"x"))
     assert not lost.value.sent
+
+
+@pytest.mark.parametrize("token", ["“a-token”", "a-tökén", "a-tok\nen", "a-tok\ren", "a-tok\0en", "a-tok\x7fen"])
+async def test_a_header_that_cant_be_written_never_leaves(token: str, provider: OddProvider, driver: Driver) -> None:
+    """Nothing of its value is in the error, nor in what the error was made of."""
+    with pytest.raises(Unsendable) as lost:
+        await driver.call(HttpCall("POST", f"{provider.address}/send", headers={"Authorization": f"Bearer {token}"}, body=b"x"))
+    assert not lost.value.sent
+    assert not provider.seen
+    assert "Authorization" in str(lost.value)
+    assert "tok" not in "".join(traceback.format_exception(lost.value)).replace("{token}", "")
+    assert lost.value.__cause__ is None
+    assert lost.value.__context__ is None
+
+
+async def test_a_request_that_cant_be_built_never_leaves(provider: OddProvider, driver: Driver) -> None:
+    with pytest.raises(Unsendable) as lost:
+        await driver.call(HttpCall("PÖST", f"{provider.address}/send", body=b"x"))
+    assert not lost.value.sent
+    assert not provider.seen
 
 
 async def test_who_hung_up_may_have_it(provider: OddProvider, driver: Driver) -> None:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from adapters.replies import CODES
 from gateway.clock import now, steady
+from gateway.journal.retries import LONGEST_BACKOFF
 from gateway.journal.sender import Sender
 from tests.journal.outpost import Outpost, at_work, line, outpost, sms, whatsapp
 from tests.journal.provider import Answering, OddProvider, Seen, json, odd_provider, text
@@ -444,3 +445,62 @@ async def test_the_log_says_when_messages_begin_to_wait_and_when_none_does_any_m
         ("outbox.again", "rate_limited", "20429"),
         ("outbox.goes_on", None, None),
     ]
+
+
+UNSENDABLE = ["“a-token-of-some-length”", "a-token-öf-some-length", "a-token-of\nsome-length"]
+
+
+@pytest.mark.parametrize("token", UNSENDABLE)
+@pytest.mark.parametrize("kind", ["line", "whatsapp", "messenger"])
+async def test_a_message_whose_request_cant_be_written_has_failed_and_is_not_unknown(
+    kind: str,
+    token: str,
+    provider: OddProvider,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The config is checked for such tokens; that the check knows them all is not what a customer's message may hang on."""
+    channel = line(provider.address) if kind == "line" else whatsapp(provider.address)
+    channel["account"]["access_tokens" if kind == "line" else "access_token"] = [token] if kind == "line" else token
+    if kind == "messenger":
+        del channel["account"]["phone_number_id"]
+        channel |= {"kind": "messenger", "account": channel["account"] | {"page_id": "1", "app_id": "1"}}
+    monkeypatch.setattr("gateway.config.secret_faults", lambda *_: iter(()))
+    async with outpost(tmp_path, {kind: channel}) as one:
+        session_id = await one.conversation(kind, "15550001111")
+        await one.say(session_id, "first")
+        async with at_work(sending(one).run()):
+            assert await all_over(one, session_id) == ["failed"]
+        (state,) = await one.deliveries(session_id)
+    assert (state.code, state.reason) == (
+        "adapter_fault",
+        "The request to the provider can't be written, so nothing was sent. An operator must look at the channel's token; then send again.",
+    )
+    assert not provider.seen
+    (record,) = [one for one in caplog.records if getattr(one, "action", "") == "outbox.unsendable"]
+    assert "authorization" in vars(record)["reason"].lower()
+    assert all(token not in str(vars(one)) for one in caplog.records)
+
+
+async def test_what_waits_for_a_retry_goes_on_though_the_wall_clock_was_set_back_before_a_start(
+    provider: OddProvider, tmp_path: Path
+) -> None:
+    """The old process's steady clock was an hour ahead of the new one's: no row may wait for longer than a pause between tries is."""
+    provider.will(text("down", status=503), taken())
+    at = now()
+    async with outpost(tmp_path, {"sms": sms(provider.address)}, clock=lambda: at, steady=lambda: at) as one:
+        session_id = await one.conversation("sms")
+        await one.say(session_id, "first")
+        async with at_work(sending(one).run()):
+            await wait_until(lambda: provider.seen)
+            await wait_until(lambda: not sending(one).in_hand)
+        assert await one.states(session_id) == ["queued"]
+    back = at - timedelta(hours=1)
+    async with outpost(tmp_path, {"sms": sms(provider.address)}, clock=lambda: back, steady=lambda: back) as one:
+        _, later = await one.broker.outbox.due()
+        assert later is not None
+        assert later <= LONGEST_BACKOFF
+        back += timedelta(seconds=LONGEST_BACKOFF)
+        async with at_work(sending(one).run()):
+            assert await all_over(one, session_id) == ["sent"]
