@@ -331,14 +331,17 @@ def inbox_show(row_id: int, data_dir: Path) -> None:
 def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data_dir: Path) -> None:
     """Let webhooks be read again, after a fix. A running gateway takes them up within a second.
 
-    It does no harm to what was understood before: each event has its effect once.
+    It does no harm to what was understood before: each event has its effect once. --all skips what was received while the
+    channel was another org's, and says how many; an id takes it.
     """
     from gateway.journal import operators
 
     _needs_ids(row_ids, everything)
     if unknown and not everything:
         raise click.UsageError("--unknown goes with --all; ids need no more")
-    _replayed(operators.replay_webhooks(data_dir, None if everything else list(row_ids), unknown=unknown), "webhook")
+    again, skipped = operators.replay_webhooks(data_dir, None if everything else list(row_ids), unknown=unknown)
+    aside = "received while the channel was another org's. To give one to the org that has the channel now: byoc inbox replay ID"
+    _replayed(again, "webhook", f"{skipped} skipped, {aside}" if skipped else None)
 
 
 @main.group()
@@ -410,8 +413,10 @@ def _print_json(found: dict[str, Any] | None, missing: str) -> None:
     click.echo(json.dumps(found, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
 
 
-def _replayed(count: int, what: str) -> None:
+def _replayed(count: int, what: str, skipped: str | None = None) -> None:
     click.echo(f"{count} {what}(s) on the way again")
+    if skipped:
+        click.echo(skipped)
     if not count:
         sys.exit(1)
 

@@ -37,7 +37,7 @@ def of_waiting_webhooks(waiting: Mapping[str, int], moved: Sequence[Moved], load
         elif channel_id in before:
             one = before[channel_id]
             if one.before in loaded.orgs:
-                yield f"{n}, received for org {one.before}: stuck, so that org {one.now} reads nothing of them unless you replay them (`byoc inbox list`)."
+                yield f"{n}, received for org {one.before}: stuck, so that org {one.now} reads nothing of them unless you replay them by their ids (`byoc inbox list`)."
             else:
                 yield f"{n}, received for org {one.before}, which is not in the config: they go to org {one.now}."
 

@@ -28,7 +28,7 @@ SENTENCES = [
     "Rep ben is not in org acme: they will leave 1 open session on channel line. An active session without another rep waits in its queue.",
     "3 messages of org acme waiting to go out on channel line will not be sent, and get the code channel_removed.",
     "2 webhooks of channel line not read yet: stuck, because the channel is not in the config. Add it again and replay (`byoc inbox list`), or leave it.",
-    "1 webhook of channel moves not read yet, received for org acme: stuck, so that org beta reads nothing of them unless you replay them (`byoc inbox list`).",
+    "1 webhook of channel moves not read yet, received for org acme: stuck, so that org beta reads nothing of them unless you replay them by their ids (`byoc inbox list`).",
 ]
 
 
@@ -80,8 +80,32 @@ async def test_the_start_logs_what_check_said_and_then_there_is_nothing_to_say(
         assert [sentence for sentence in found if not sentence.startswith("2 webhooks")] == []
     stuck = _rows(one.data_dir / "inbox.db", "SELECT channel_id, state, reason FROM inbox WHERE channel_id = 'moves'")
     assert stuck == [
-        ("moves", 2, "it came while the channel was org acme's: replay it to give it to the org that has the channel now")
+        (
+            "moves",
+            2,
+            "it came while the channel was org acme's: replay it by its id to give it to the org that has the channel now",
+        )
     ]
+
+
+async def test_the_new_org_gets_nothing_that_was_stuck_or_unknown_for_the_old_one(tmp_path: Path) -> None:
+    async with shop(tmp_path / "data") as one:
+        await one.conversation()
+    inbox = one._gateway.inbox
+    await inbox.open()
+    for _ in range(2):
+        await inbox.put("line", RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
+    stuck, unknown = await inbox.waiting("line", limit=2)
+    await inbox.settle([(unknown.id, "unknown: follow")], [(stuck.id, "the adapter failed: oh")])
+    await inbox.close()
+    one.line.update({"org": "beta", "queue": "all"})
+    async with one._gateway_anew().running():
+        for words in (["--all"], ["--all", "--unknown"]):
+            told = CliRunner().invoke(main, ["inbox", "replay", *words, "--data", str(one.data_dir)])
+            assert told.output.startswith("0 webhook(s) on the way again\n1 skipped, "), told.output
+    reasons = _rows(one.data_dir / "inbox.db", "SELECT state, reason FROM inbox ORDER BY id")
+    acmes = "it came while the channel was org acme's: replay it by its id to give it to the org that has the channel now"
+    assert reasons == [(2, f"{acmes} (before that: the adapter failed: oh)"), (1, f"{acmes} (before that: unknown: follow)")]
 
 
 def _rows(path: Path, query: str) -> list[Any]:

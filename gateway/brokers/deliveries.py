@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from adapters.contract import Sent
 from adapters.envelope import Address, InboundReceipt, MediaState, OutboundFile, TypingSignal
-from gateway.brokers.ground import Ground
+from gateway.brokers.ground import Gone, Ground, gone_by
 from gateway.brokers.intake import settle_receipt, tell_delivery
 from gateway.brokers.reconciling import UNSENT, Unsent
 from gateway.clock import Clock
@@ -47,22 +47,29 @@ class StoredOutbox:
     async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
         """See the contract."""
 
-        def read(connection: sqlite3.Connection) -> list[tuple[OutboxRow, OutboxItem]]:
-            rows = outbox.ready(connection, channel_id, now=self._steady().timestamp(), limit=limit, busy=busy)
-            return [(row, _item(row, _person(connection, channel_id, row.address))) for row in rows]
+        def read(connection: sqlite3.Connection) -> tuple[list[OutboxItem], list[tuple[OutboxRow, Gone]]]:
+            items, strangers = [], []
+            for row in outbox.ready(connection, channel_id, now=self._steady().timestamp(), limit=limit, busy=busy):
+                kind = standing.kind_of(connection, row.session_id)
+                lost = gone_by(self._ground.channels, channel_id, row.org, kind)
+                if lost is None:
+                    items.append(_item(row, _person(connection, channel_id, row.address)))
+                else:
+                    strangers.append((row, lost))
+            return items, strangers
 
-        found = await self._readers.run(read)
-        owner = self._ground.channels[channel_id].config.org
-        strangers = [row for row, _ in found if row.org != owner]
+        items, strangers = await self._readers.run(read)
         if strangers:
             await self._writer.run(lambda c: self._refuse(c, strangers))
             self._bell.ring("events")
-        return [item for row, item in found if row.org == owner]
+        return items
 
-    def _refuse(self, connection: sqlite3.Connection, rows: Sequence[OutboxRow]) -> None:
-        """One org's words never go out by another's channel; a row that was replayed by hand may be such a one."""
-        now, (code, unsent, cut) = self._clock().timestamp(), UNSENT["moved"]
-        for row in rows:
+    def _refuse(self, connection: sqlite3.Connection, rows: Sequence[tuple[OutboxRow, Gone]]) -> None:
+        """One org's words never go out by another's channel, nor one kind's addresses to another's provider; a row that was
+        replayed by hand may be such a one."""
+        now = self._clock().timestamp()
+        for row, lost in rows:
+            code, unsent, cut = UNSENT[lost]
             state, reason = ("failed", unsent) if row.lost_at is None else ("unknown", cut)
             outbox.give_up(connection, row.id, state, code=code, reason=reason, now=now)
             tell_delivery(connection, row.org, row.session_id, row.entry_number, now)

@@ -124,13 +124,22 @@ class SqliteInbox:
         await self._writer.run(write)
 
     async def keep_aside(self, channel_id: str, reason: str) -> None:
-        """What was received and not read yet waits for a person: it becomes stuck."""
-        await self._writer.run(
-            lambda c: (
-                c.execute("UPDATE inbox SET state = 2, reason = ? WHERE state = 0 AND channel_id = ?", (reason, channel_id))
-                and None
-            )
-        )
+        """What isn't done with waits for a person: what was not read yet becomes stuck, and `replay` takes none of it but by its id.
+
+        `reason` is one of `of_another_org`; what a row was stuck or kept for is told after it. A row that is kept aside already stays as it is.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            values = {"reason": reason, "channel": channel_id}
+            connection.execute("UPDATE inbox SET state = 2, reason = :reason WHERE state = 0 AND channel_id = :channel", values)
+            for which in (_STUCK, _UNKNOWN):
+                connection.execute(
+                    f"""UPDATE inbox SET reason = :reason || ' (before that: ' || reason || ')'
+                        WHERE {which} AND channel_id = :channel AND NOT {_ASIDE}""",  # noqa: S608
+                    values,
+                )
+
+        await self._writer.run(write)
 
     async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """For operators and metrics."""
@@ -192,11 +201,14 @@ def waiting_webhooks(connection: sqlite3.Connection) -> dict[str, int]:
 
 def of_another_org(before: str) -> str:
     """Why a webhook is kept aside that came while its channel was another org's."""
-    return f"it came while the channel was org {before}'s: replay it to give it to the org that has the channel now"
+    return f"{_FOR_ANOTHER} {before}'s: replay it by its id to give it to the org that has the channel now"
 
 
 _STUCK: Final = "state = 2"
 _UNKNOWN: Final = "state = 1 AND reason IS NOT NULL"
+# A row that is kept aside is known by how its reason begins, in older files too. No other reason begins so.
+_FOR_ANOTHER: Final = "it came while the channel was org"
+_ASIDE: Final = f"coalesce(reason, '') GLOB '{_FOR_ANOTHER} *'"
 
 
 def stuck_rows(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
@@ -230,11 +242,19 @@ def one_row(connection: sqlite3.Connection, row_id: int) -> sqlite3.Row | None:
     return row
 
 
+def kept_aside(connection: sqlite3.Connection, *, unknown: bool = False) -> int:
+    """How many of the stuck ones, or of those kept as unknown, `replay` takes only by their ids."""
+    which = _UNKNOWN if unknown else _STUCK
+    found: int = connection.execute(f"SELECT count(*) FROM inbox WHERE {which} AND {_ASIDE}").fetchone()[0]  # noqa: S608
+    return found
+
+
 def replay(connection: sqlite3.Connection, ids: Sequence[int] | None, *, unknown: bool = False) -> int:
-    """Let rows be read again; how many. None: all stuck ones, or all that were kept as unknown. Runs in the caller's transaction."""
+    """Let rows be read again; how many. None: all stuck ones, or all that were kept as unknown, but none that came for another org
+    than has the channel now. Runs in the caller's transaction."""
     if ids is None:
         which = _UNKNOWN if unknown else _STUCK
-        return connection.execute(f"UPDATE inbox SET state = 0, reason = NULL WHERE {which}").rowcount  # noqa: S608
+        return connection.execute(f"UPDATE inbox SET state = 0, reason = NULL WHERE {which} AND NOT {_ASIDE}").rowcount  # noqa: S608
     count = 0
     for row_id in ids:
         done = connection.execute("UPDATE inbox SET state = 0, reason = NULL WHERE id = ? AND state != 0", (row_id,))
@@ -247,6 +267,7 @@ __all__ = [
     "SqliteInbox",
     "StoreUnavailable",
     "counts",
+    "kept_aside",
     "of_another_org",
     "one_row",
     "read_row",

@@ -85,10 +85,18 @@ def webhook(data_dir: Path, row_id: int) -> dict[str, Any] | None:
     }
 
 
-def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = False) -> int:
-    """How many are read again. Without ids: all that are stuck, or all that were kept as unknown."""
+class Replayed(NamedTuple):
+    """How many are read again, and how many are not, because they came while their channel was another org's."""
+
+    again: int
+    skipped: int
+
+
+def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = False) -> Replayed:
+    """Without ids: all that are stuck, or all that were kept as unknown, but for those that came for another org."""
     with _open(data_dir / "inbox.db") as connection:
-        return inbox.replay(connection, ids, unknown=unknown)
+        again = inbox.replay(connection, ids, unknown=unknown)
+        return Replayed(again, inbox.kept_aside(connection, unknown=unknown) if ids is None else 0)
 
 
 def troubled_messages(data_dir: Path, limit: int) -> Listed:

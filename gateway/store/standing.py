@@ -114,6 +114,12 @@ def loaded(connection: sqlite3.Connection, ids: Iterable[str]) -> Iterator[Sessi
             yield session
 
 
+def kind_of(connection: sqlite3.Connection, session_id: str) -> str:
+    """Of which kind the channel was when the session was opened."""
+    row = connection.execute("SELECT json_extract(state, '$.channel_type') AS kind FROM sessions WHERE id = ?", (session_id,))
+    return str(row.fetchone()["kind"])
+
+
 def waiting(connection: sqlite3.Connection) -> list[Waiting]:
     """What waits to go out, by channel and org."""
     rows = connection.execute(

@@ -364,6 +364,30 @@ async def test_a_channel_of_another_kind_is_another_channel(tmp_path: Path) -> N
         assert len(await one.sessions()) == 2
 
 
+@pytest.mark.parametrize("cut_off", [False, True], ids=["queued", "its call was cut off"])
+async def test_what_was_written_for_one_kind_never_goes_out_by_another(tmp_path: Path, cut_off: bool) -> None:
+    """The address and the words are the old kind's, whenever an operator replays them."""
+    async with shop(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.deliver()
+        await one.say(session_id, "for LINE")
+        one.line.update(kind="sms", account=_sms_account())
+        await one.restart()
+        (row,) = await one.rows("SELECT id, state, code FROM outbox WHERE kind = 'say'")
+        assert row[1:] == ("failed", "channel_kind_changed")
+        await one.replay(row[0])
+        if cut_off:
+            await one.broker._write(lambda c: c.execute("UPDATE outbox SET state = 'sending' WHERE id = ?", (row[0],)))
+        await one.restart()
+        assert await one.begun() == []
+        (delivery,) = [d for line in await one.lines(session_id) if line.entry.text == "for LINE" for d in line.delivery]
+        assert (delivery.status, delivery.code) == ("unknown" if cut_off else "failed", "channel_kind_changed")
+        one.line.update(kind="line", account=LINE)
+        await one.restart()
+        await one.replay(row[0])
+        assert [item.id for item in await one.begun()] == [row[0]], "by the kind that it was written for"
+
+
 def _open_account() -> dict[str, Any]:
     from adapters import registry
 

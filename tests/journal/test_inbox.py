@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import RawRequest
+from gateway.cli import main
 from gateway.errors import StoreUnavailable
 from gateway.journal import inbox as operators_view
 from gateway.journal import operators
@@ -203,6 +205,40 @@ async def test_a_row_that_waits_is_not_replayed_under_its_workers_hands(inbox: S
     connection = connect(tmp_path / "inbox.db")
     assert operators_view.replay(connection, [row.id]) == 0
     connection.close()
+
+
+async def test_what_came_for_another_org_is_replayed_by_its_id_alone(inbox: SqliteInbox, tmp_path: Path) -> None:
+    """Waiting, stuck or kept as unknown when the channel moved: `--all` gives none of it to the org that has the channel now."""
+    for _ in range(4):
+        await inbox.put("line", request())
+    await inbox.put("sms", request())
+    stuck, unknown, done, waiting = await inbox.waiting("line", limit=4)
+    (other,) = await inbox.waiting("sms", limit=1)
+    await inbox.settle([(unknown.id, "unknown: follow"), (done.id, None)], [(stuck.id, "no JSON"), (other.id, "no JSON")])
+    why = operators_view.of_another_org("acme")
+    await inbox.keep_aside("line", why)
+    await inbox.keep_aside("line", operators_view.of_another_org("beta"))  # moved once more: they are still acme's
+    listed = [line.split("  ", 3) for line in operators.stuck_webhooks(tmp_path, 10).lines]
+    assert [(int(row_id), reason) for row_id, _, _, reason in listed] == [
+        (stuck.id, f"{why} (before that: no JSON)"),
+        (waiting.id, why),
+        (other.id, "no JSON"),
+    ]
+    (line,) = operators.unknown_webhooks(tmp_path, 10).lines
+    assert line.split("  ", 3)[3] == f"{why} (before that: unknown: follow)"
+
+    def replayed(*words: str) -> tuple[int, list[str]]:
+        told = CliRunner().invoke(main, ["inbox", "replay", *words, "--data", str(tmp_path)])
+        return told.exit_code, told.output.splitlines()
+
+    skipped = (
+        "received while the channel was another org's. To give one to the org that has the channel now: byoc inbox replay ID"
+    )
+    assert replayed("--all") == (0, ["1 webhook(s) on the way again", f"2 skipped, {skipped}"])
+    assert replayed("--all", "--unknown") == (1, ["0 webhook(s) on the way again", f"1 skipped, {skipped}"])
+    assert (await inbox.channels()) == ["sms"]
+    assert replayed(str(stuck.id), str(unknown.id)) == (0, ["2 webhook(s) on the way again"])
+    assert [row.id for row in await inbox.waiting("line", limit=9)] == [stuck.id, unknown.id]
 
 
 async def test_old_rows_go_those_that_are_stuck_stay_longer_those_that_wait_stay(inbox: SqliteInbox, time: Time) -> None:
