@@ -77,6 +77,12 @@ def objects_in(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [one if isinstance(one, dict) else {name: one} for one in items]
 
 
+def listed(holder: dict[str, Any], name: str) -> list[Any]:
+    """What stands in a list that may be missing. Something that is no list stands for itself: it becomes an event that makes no sense."""
+    found = holder.get(name)
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
 def text_of(value: object) -> str | None:
     """A text or a number as text; None for anything else, and for an empty text (Meta sends `""` for what is not known)."""
     if isinstance(value, str):

@@ -149,7 +149,7 @@ def _get_elsewhere(url: str, account: TwilioAccount) -> HttpCall:
     """Without credentials: Twilio redirects to signed addresses of its file store, which refuse them."""
     ours = url.startswith(f"{account.api_base}/")
     if not (ours or url.startswith("https://")):
-        dead("media_gone")
+        dead("media_address_refused" if url else "media_gone")
     return HttpCall("GET", url, foreign=not ours, max_reply_bytes=MAX_FILE_BYTES)
 
 

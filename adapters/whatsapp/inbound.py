@@ -105,7 +105,7 @@ class _Reader:
     def _listed(self, lists: dict[str, Callable[[_Reader, dict[str, Any]], Inbound]]) -> Iterator[Inbound]:
         found = False
         for name, read in lists.items():
-            for item in list_of(self.change.value.get(name)):
+            for item in webhook.listed(self.change.value, name):
                 found = True
                 yield self._one(item, read)
         if not found:

@@ -77,8 +77,8 @@ class Fetcher:
         except StoreUnavailable:
             raise
         except Exception as error:
-            _log.warning("file not fetched", extra={"action": "media.later", "media": item.id, "reason": type(error).__name__})
-            await self._not_now(item, SendFailed(Verdict.again, "provider_unavailable"))
+            fault = SendFailed(Verdict.again, "provider_unavailable", provider_code=type(error).__name__)
+            await self._not_now(item, fault)
         else:
             if len(fetched.content) > self._max_bytes:
                 await self._shelf.failed(item, reason=_too_large(self._max_bytes))
@@ -88,7 +88,15 @@ class Fetcher:
 
     async def _not_now(self, item: MediaItem, failed: SendFailed) -> None:
         refused = failed.verdict is Verdict.dead
-        if refused or item.attempts + 1 >= _MOST_ATTEMPTS:
+        over = refused or item.attempts + 1 >= _MOST_ATTEMPTS
+        if over or item.attempts == 0:  # the tries between say nothing new
+            theirs = {"status": failed.status, "provider_code": failed.provider_code}
+            about = {"channel": item.channel_id, "media": item.id, "code": failed.code, **theirs}
+            if over:
+                _log.warning("file not fetched", extra={"action": "media.failed", **about})
+            else:
+                _log.warning("file not fetched yet", extra={"action": "media.later", **about})
+        if over:
             own = failed.sentence if refused else None
             await self._shelf.failed(item, reason=own or file_sentence_of(failed.code))
             return

@@ -124,3 +124,15 @@ async def test_after_the_last_try_the_rep_is_told_what_to_do_and_promised_nothin
     assert len(provider.seen) == 12
     assert (media["state"], media["reason"]) == ("failed", file_sentence_of("provider_unavailable"))
     assert "by ourselves" not in media["reason"]
+
+
+async def test_the_log_says_why_a_file_is_not_fetched_first_and_last(
+    provider: OddProvider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.will(text("down", status=503), text("down", status=503), text("no", status=403))
+    async with outpost(tmp_path, {"sms": sms(provider.address)}, **world(provider)) as one:
+        session_id = await with_picture(one, provider)
+        async with at_work(one.gateway.fetcher.run()):
+            assert (await settled(one, session_id))["state"] == "failed"
+    actions = [vars(one) for one in caplog.records if str(vars(one).get("action")).startswith("media.")]
+    assert [(one["action"], one["status"]) for one in actions] == [("media.later", 503), ("media.failed", 403)]

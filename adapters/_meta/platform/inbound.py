@@ -82,7 +82,7 @@ class _Reader:
             return
         found = False
         for name, read in (("messaging", _Reader.event), ("standby", _Reader.standby), ("changes", _Reader.changed)):
-            for item in list_of(self.entry.get(name)):
+            for item in webhook.listed(self.entry, name):
                 found = True
                 yield self._one(item, read)
         if not found:

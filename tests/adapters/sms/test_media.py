@@ -73,12 +73,12 @@ def test_files_of_another_account_get_no_credentials() -> None:
 
 @pytest.mark.parametrize("url", ["", "file:///etc/passwd", "http://evil.example/x", "ftp://x", "//evil.example/x"])
 def test_addresses_that_no_provider_gives_are_not_called(url: str) -> None:
-    assert failure(part(url)).code == "media_gone"
+    assert failure(part(url)).code == ("media_address_refused" if url else "media_gone")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://evil.example/x"])
 def test_redirects_to_such_addresses_are_not_followed(url: str) -> None:
-    assert failure(part(), to(url)).code == "media_gone"
+    assert failure(part(), to(url)).code == "media_address_refused"
 
 
 def test_redirects_end() -> None:

@@ -213,6 +213,12 @@ def test_a_signed_delivery_of_a_strange_shape_is_kept_as_unknown(body: dict[str,
     assert event.reason
 
 
+def test_what_is_no_list_beside_a_sound_one_is_kept_too() -> None:
+    body = messages(text())
+    body["entry"][0]["changes"][0]["value"]["statuses"] = "nonsense"
+    assert [event.kind for event in parse(request(body), account())] == ["message", "unknown"]
+
+
 def test_a_card_brings_its_addresses_and_pages() -> None:
     card = {
         "name": {"formatted_name": "Leo Paz"},
