@@ -322,7 +322,7 @@ class InboundEvent(Value):
 class InboundMessage(InboundEvent):
     """Something said. `end_user` is always there; `message_id` is the provider's id, for receipts, replies and edits.
 
-    `standby`: another app of the business answers this conversation now. The message is kept aside, and stands in the transcript
+    `standby`: another app of the business answers this conversation now. The message is kept aside, and is in the transcript
     when the conversation is handed to us.
     """
 
