@@ -16,6 +16,7 @@ from aiohttp import web
 from adapters.contract import Answer, RawRequest
 from adapters.webchat import WebchatAccount
 from gateway import clock as clocks
+from gateway import pages, webchat
 from gateway.brokers.contract import Directory
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
@@ -24,7 +25,6 @@ from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.directory import ConfigDirectory
 from gateway.doorbell.local import LocalDoorbell
-from gateway.edge import chat, pages
 from gateway.edge.api.install import Surface
 from gateway.edge.api.install import install as install_api
 from gateway.edge.health import Check
@@ -126,7 +126,7 @@ class Gateway:
         MediaDoor(self.links, self.folder, self._file_of, self.clock).install(app)
         chat_accounts = {str(c.id): c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
         if chat_accounts:
-            visitors = chat.install(
+            visitors = webchat.install(
                 app, chat_accounts, self.accept_here, self.data_dir, client_address=proxies.address_of, now=self.clock
             )
             surface.health.checks["chat"] = visitors.ready
@@ -188,7 +188,7 @@ class Gateway:
         for channel_id, before, _ in judged.moved:
             if before in self.loaded.orgs:
                 await self.inbox.keep_aside(channel_id, of_another_org(before))
-            await asyncio.to_thread(chat.forget_profiles, self.data_dir, channel_id)
+            await asyncio.to_thread(webchat.forget_profiles, self.data_dir, channel_id)
 
     def _site(self, runner: web.AppRunner, sock: socket.socket | None) -> web.BaseSite:
         if sock is not None:

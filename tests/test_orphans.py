@@ -12,9 +12,8 @@ import yaml
 from click.testing import CliRunner
 
 from adapters.contract import RawRequest
-from gateway import config
+from gateway import config, webchat
 from gateway.cli import main
-from gateway.edge import chat
 from gateway.errors import GatewayError
 from gateway.orphans import orphans
 from tests.brokers.desk import BEGIN
@@ -158,18 +157,18 @@ async def test_a_renamed_orgs_webhooks_are_read_by_the_org_of_the_new_name(tmp_p
 
 
 def test_what_visitors_told_one_org_in_forms_is_not_told_to_the_next(tmp_path: Path) -> None:
-    chat.forget_profiles(tmp_path, "webchat")  # nothing is there
+    webchat.forget_profiles(tmp_path, "webchat")  # nothing is there
     assert list(tmp_path.iterdir()) == []
     from gateway.store.group_commit import connect, migrate
 
     db = connect(tmp_path / "chat.db")
-    migrate(db, "gateway.edge.chat.migrations")
+    migrate(db, "gateway.webchat.migrations")
     for channel_id in ("webchat", "other"):
         db.execute(
             "INSERT INTO visitor (channel_id, visitor_id, created_at, seen_at, profile, generation) VALUES (?, 'v', '', '', ?, 1)",
             (channel_id, '{"prechat": {"order": "66"}}'),
         )
-    chat.forget_profiles(tmp_path, "webchat")
+    webchat.forget_profiles(tmp_path, "webchat")
     assert [tuple(row) for row in db.execute("SELECT channel_id, profile FROM visitor ORDER BY channel_id")] == [
         ("other", '{"prechat": {"order": "66"}}'),
         ("webchat", "{}"),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 NOT_READ = {
     "adapters/README.md",
-    "gateway/edge/pages/pages.d.ts",
+    "gateway/pages/pages.d.ts",
 }  # for those who write adapters, and for the check of the scripts
 
 

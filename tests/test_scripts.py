@@ -34,11 +34,12 @@ def test_the_scripts_are_sound() -> None:
 
 
 def test_a_fault_in_a_script_is_found(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "gateway/edge/pages", tmp_path / "gateway/edge/pages", ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("gateway/pages", "gateway/webchat"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "tsconfig.json", tmp_path)
     files = {f"fault{number}.js": text for number, text in enumerate(FAULTS.values())}
     for name, text in files.items():
-        (tmp_path / "gateway/edge/pages/static/desk" / name).write_text(text)
+        (tmp_path / "gateway/pages/static/desk" / name).write_text(text)
     found = checked(tmp_path)
     assert found.returncode != 0
     assert sorted({line.partition("(")[0].rpartition("/")[2] for line in found.stdout.splitlines()}) == sorted(files)

@@ -1,6 +1,6 @@
 """Web chat: the widget on a company's own pages.
 
-There is no provider: the gateway's chat service (`gateway/edge/chat`) plays it. It keeps each visitor's own stream, posts what they do
+There is no provider: the gateway's chat service (`gateway/webchat`) plays it. It keeps each visitor's own stream, posts what they do
 to our webhook, signed, and takes what they are to see at `/deliver`. docs/webchat.md describes both sides.
 """
 

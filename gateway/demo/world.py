@@ -10,14 +10,13 @@ from pathlib import Path
 import click
 from aiohttp import web
 
-from gateway import clock, logs
+from gateway import clock, logs, pages
 from gateway.app import Gateway
 from gateway.config import Loaded
 from gateway.demo import cast
 from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from gateway.demo.watched import WatchedGateway
-from gateway.edge import pages
 from gateway.errors import GatewayError
 
 

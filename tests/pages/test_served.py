@@ -12,8 +12,8 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from gateway.edge import pages
-from gateway.edge.pages import OidcLogin, assets
+from gateway import pages
+from gateway.pages import OidcLogin, assets
 
 STATIC = Path(pages.__file__).parent / "static"
 DESK_MAX_BYTES = 60_000

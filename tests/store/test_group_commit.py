@@ -301,7 +301,7 @@ def test_tables_are_made_once_and_kept(package: str, tmp_path: Path) -> None:
         "gateway.store.migrations.sessions",
         "gateway.store.migrations.inbox",
         "gateway.store.migrations.simulators",
-        "gateway.edge.chat.migrations",
+        "gateway.webchat.migrations",
     ],
 )
 def test_migrations_are_numbered_from_one_without_gaps_or_doubles(package: str) -> None:

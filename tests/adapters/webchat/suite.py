@@ -18,7 +18,7 @@ def sign(request: RawRequest, account: WebchatAccount) -> RawRequest:
     return replace(request, headers={**request.headers, **proof})
 
 
-_BROWSER = "the simulator is a browser; tests/edge_chat joins both with the chat service between them"
+_BROWSER = "the simulator is a browser; tests/webchat joins both with the chat service between them"
 
 SUITE: Final = Suite(
     adapter=ADAPTER,

@@ -22,15 +22,15 @@ from typing import Any, Final, TypeVar
 
 from adapters.webchat import WebchatAccount, wire
 from gateway.clock import Clock, Elapsed, elapsed, new_id
-from gateway.edge.chat import store, tokens
-from gateway.edge.chat.files import Files
-from gateway.edge.chat.model import Event, Pending, StoredFile, Visitor
-from gateway.edge.chat.relay import Intake, Relay
-from gateway.edge.chat.streams import Streams
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
 from gateway.store.group_commit import GroupCommit
 from gateway.store.readers import Readers
+from gateway.webchat import store, tokens
+from gateway.webchat.files import Files
+from gateway.webchat.model import Event, Pending, StoredFile, Visitor
+from gateway.webchat.relay import Intake, Relay
+from gateway.webchat.streams import Streams
 
 T = TypeVar("T")
 Body = Mapping[str, Any]
@@ -52,7 +52,7 @@ class ChatService:
         self.streams = Streams()
         self.files = Files(data_dir / "chat-files")
         self.now, self.time = clock, time  # what time it is; how long something has taken
-        self._writer = GroupCommit(data_dir / "chat.db", migrations="gateway.edge.chat.migrations")
+        self._writer = GroupCommit(data_dir / "chat.db", migrations="gateway.webchat.migrations")
         self._readers = Readers(data_dir / "chat.db")
         self._relay = Relay(channels, intake, self._writer, self._readers, clock)
 

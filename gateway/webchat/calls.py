@@ -13,12 +13,12 @@ from adapters.webchat import WebchatAccount, wire
 from gateway.edge.api.call import Nothing, Upload
 from gateway.edge.api.reading import faults_of, json_of
 from gateway.edge.api.upload import form_of
-from gateway.edge.chat import files, shapes, tokens
-from gateway.edge.chat.door import Door, Visit
-from gateway.edge.chat.model import Event, StoredFile, Visitor
-from gateway.edge.chat.problems import ChatProblem
 from gateway.edge.limits import Limits, rate_limited
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
+from gateway.webchat import files, shapes, tokens
+from gateway.webchat.door import Door, Visit
+from gateway.webchat.model import Event, StoredFile, Visitor
+from gateway.webchat.problems import ChatProblem
 
 _LIMITS: Final = Limits(max_body_bytes=128 * 1024)
 _ALWAYS_ASKABLE: Final = frozenset({"name", "email", "phone"})

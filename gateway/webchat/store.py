@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from gateway.edge.chat.model import Event, Pending, StoredFile, Visitor
+from gateway.webchat.model import Event, Pending, StoredFile, Visitor
 
 MOST_PENDING: Final = 100  # in one request to the webhook
 _VISITOR: Final = """SELECT channel_id, visitor_id, generation, subject, profile, first_seq, last_seq, delivered_seq, read_seq, open, merged_into

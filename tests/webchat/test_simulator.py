@@ -9,7 +9,7 @@ from adapters.contract import Answer
 from adapters.envelope import MediaPart, OutboundFile
 from adapters.simulation import Action, ProviderCall, Shown
 from adapters.webchat import ADAPTER, WebchatSimulator
-from tests.edge_chat.world import DOWN, PNG, World
+from tests.webchat.world import DOWN, PNG, World
 
 
 class Phone:

@@ -21,8 +21,8 @@ from adapters.envelope import Address, Inbound, Notice, Outbound, Say, Speaker, 
 from adapters.errors import NotAuthentic
 from adapters.webchat import ADAPTER, WebchatAccount
 from gateway import clock
-from gateway.edge.chat import ChatService, install
 from gateway.errors import StoreUnavailable
+from gateway.webchat import ChatService, install
 
 SECRET: Final = "webchat-test-secret-0123456789"
 ANA: Final = Speaker(id="rep-1", name="Ana", avatar_url="https://cdn.example.test/ana.png")

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.contract import Answer
 from adapters.referral import Referral
-from tests.edge_chat.world import DOWN, Browser, World, numbers
+from tests.webchat.world import DOWN, Browser, World, numbers
 
 
 async def test_a_message_is_taken_shown_and_passed_on(world: World) -> None:

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from adapters.errors import SendFailed, Verdict
-from tests.edge_chat.world import ANA, SECRET, SHOP, Browser, World, numbers, sse
+from tests.webchat.world import ANA, SECRET, SHOP, Browser, World, numbers, sse
 
 
 @contextlib.asynccontextmanager

@@ -15,12 +15,12 @@ from adapters.contract import Answer, RawRequest
 from adapters.errors import NotAuthentic
 from adapters.webchat import WebchatAccount
 from gateway.clock import Clock
-from gateway.edge.chat import store
-from gateway.edge.chat.model import Pending, Visitor
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
 from gateway.store.group_commit import GroupCommit
 from gateway.store.readers import Readers
+from gateway.webchat import store
+from gateway.webchat.model import Pending, Visitor
 
 Intake = Callable[[str, RawRequest], Awaitable[Answer]]
 

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from gateway.edge.chat import tokens
-from gateway.edge.chat.calls import number
-from gateway.edge.chat.door import Visit
-from gateway.edge.chat.model import Visitor
-from gateway.edge.chat.problems import ChatProblem
-from gateway.edge.chat.streams import Listener
 from gateway.edge.problems import SECURITY_HEADERS, Problem
+from gateway.webchat import tokens
+from gateway.webchat.calls import number
+from gateway.webchat.door import Visit
+from gateway.webchat.model import Visitor
+from gateway.webchat.problems import ChatProblem
+from gateway.webchat.streams import Listener
 
 _HEARTBEAT_SECONDS: Final = 20.0
 _WRITE_SECONDS: Final = 20.0  # a page that takes nothing for so long is gone

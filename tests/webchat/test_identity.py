@@ -13,9 +13,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.edge.chat import tokens
+from gateway.webchat import tokens
 from tests.adapters.webchat.account import NOW, an_account
-from tests.edge_chat.world import DOWN, Browser, World
+from tests.webchat.world import DOWN, Browser, World
 
 SITE_KEY = "site-identity-key-of-32-bytes-or-more"
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_chat.world import World
+from tests.webchat.world import World
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.edge.pages import assets as asset_files
-from gateway.edge.pages import headers, pagefiles
-from gateway.edge.pages.assets import Asset, Assets
+from gateway.pages import assets as asset_files
+from gateway.pages import headers, pagefiles
+from gateway.pages.assets import Asset, Assets
 
 __all__ = ["OidcLogin", "install"]
 

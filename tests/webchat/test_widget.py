@@ -15,9 +15,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 
 from adapters.envelope import OutboundFile, Speaker
-from tests.edge_chat.browsing import Shop, Visitor, chromium, person
-from tests.edge_chat.test_identity import SITE_KEY, proof
-from tests.edge_chat.world import DOWN, PNG, World
+from tests.webchat.browsing import Shop, Visitor, chromium, person
+from tests.webchat.test_identity import SITE_KEY, proof
+from tests.webchat.world import DOWN, PNG, World
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -820,4 +820,4 @@ async def test_small(tmp_path: Path, chrome: Browser) -> None:
 
 
 def _modules() -> list[Path]:
-    return list((Path(__file__).parents[2] / "gateway/edge/pages/chat/widget").glob("*.js"))
+    return list((Path(__file__).parents[2] / "gateway/webchat/widget").glob("*.js"))

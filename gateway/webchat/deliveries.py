@@ -12,13 +12,13 @@ from adapters.errors import NotAuthentic
 from adapters.webchat import ADAPTER, wire
 from gateway.edge.api.reading import faults_of
 from gateway.edge.auth import unauthenticated
-from gateway.edge.chat import shapes
-from gateway.edge.chat.door import Visit
-from gateway.edge.chat.model import StoredFile
-from gateway.edge.chat.problems import ChatProblem
-from gateway.edge.chat.service import Ended
 from gateway.edge.limits import read_body
 from gateway.edge.problems import Fault, invalid
+from gateway.webchat import shapes
+from gateway.webchat.door import Visit
+from gateway.webchat.model import StoredFile
+from gateway.webchat.problems import ChatProblem
+from gateway.webchat.service import Ended
 
 _LARGEST_LINE: Final = 256 * 1024
 _LARGEST_FILE: Final = ADAPTER.capabilities.files[0].max_bytes

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import html
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from adapters.webchat import WebchatAccount
-from gateway.edge.chat.calls import worded
-from gateway.edge.chat.door import Visit
-from gateway.edge.pages.assets import Asset, Assets, asset_of, load
+from gateway.pages.assets import Asset, Assets, asset_of, load
+from gateway.webchat.calls import worded
+from gateway.webchat.door import Visit
 
-_FOLDER: Final = Path(str(resources.files("gateway.edge.pages"))) / "chat"
+_FOLDER: Final = Path(__file__).parent
 # Any page may load the scripts; what they may then do is decided by the door.
 _ANY_ORIGIN: Final = {
     "Access-Control-Allow-Origin": "*",

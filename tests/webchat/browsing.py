@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, async_playwright
 
 from tests.browsers import AXE, AXE_TAGS, CHROMIUM, QUIET
-from tests.edge_chat.world import PNG, World
+from tests.webchat.world import PNG, World
 
 
 class Shop:

@@ -13,13 +13,13 @@ from aiohttp import web
 
 from adapters.webchat import WebchatAccount
 from gateway import clock
-from gateway.edge.chat import deliveries, live, store
-from gateway.edge.chat.calls import Calls
-from gateway.edge.chat.door import ClientAddress, Door
-from gateway.edge.chat.pages import Pages
-from gateway.edge.chat.relay import Intake
-from gateway.edge.chat.service import ChatService
 from gateway.store.group_commit import connect
+from gateway.webchat import deliveries, live, store
+from gateway.webchat.calls import Calls
+from gateway.webchat.door import ClientAddress, Door
+from gateway.webchat.pages import Pages
+from gateway.webchat.relay import Intake
+from gateway.webchat.service import ChatService
 
 
 def install(

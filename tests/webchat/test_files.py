@@ -9,8 +9,8 @@ import pytest
 
 from adapters.envelope import MediaPart, OutboundFile
 from adapters.webchat import ADAPTER
-from gateway.edge.chat import files
-from tests.edge_chat.world import PNG, World
+from gateway.webchat import files
+from tests.webchat.world import PNG, World
 
 
 async def test_a_visitors_picture_there_and_fetched_by_the_adapter(world: World) -> None:

@@ -14,12 +14,12 @@ from aiohttp import web
 from adapters.webchat import WebchatAccount
 from gateway.clock import Elapsed
 from gateway.edge.auth import token_of_header, unauthenticated
-from gateway.edge.chat import tokens
-from gateway.edge.chat.model import Visitor
-from gateway.edge.chat.service import ChatService
 from gateway.edge.limits import Buckets, Rate, rate_limited
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
+from gateway.webchat import tokens
+from gateway.webchat.model import Visitor
+from gateway.webchat.service import ChatService
 
 _log = logging.getLogger(__name__)
 _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -9,9 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.edge.chat.door import may_embed, network_of
+from gateway.webchat.door import may_embed, network_of
 from tests.adapters.webchat.account import an_account
-from tests.edge_chat.world import SHOP, Browser, World
+from tests.webchat.world import SHOP, Browser, World
 
 EVIL = "https://evil.example"
 

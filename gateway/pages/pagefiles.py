@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from gateway.edge.pages.assets import Asset, Assets, asset_of
+from gateway.pages.assets import Asset, Assets, asset_of
 
 _MARK = re.compile(r"\{\{(\w+)(?::([^}]*))?\}\}")
 
