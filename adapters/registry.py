@@ -17,6 +17,7 @@ from adapters.contract import Adapter
 from adapters.errors import AdapterError
 
 ENTRY_POINT_GROUP = "byoc.adapters"
+_NO_CHANNELS = frozenset({"conformance", "simulation"})  # not imported at start-up for nothing
 
 
 class AdapterFault(AdapterError):
@@ -36,7 +37,7 @@ def load() -> Mapping[str, Adapter[Any]]:
 
 def _in_this_folder() -> list[Adapter[Any]]:
     names = [m.name for m in pkgutil.iter_modules(adapters.__path__) if m.ispkg and not m.name.startswith("_")]
-    modules = [importlib.import_module(f"adapters.{name}") for name in names]
+    modules = [importlib.import_module(f"adapters.{name}") for name in names if name not in _NO_CHANNELS]
     return [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
 
 

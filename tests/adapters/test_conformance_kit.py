@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from adapters import conformance as kit
-from adapters._conformance.secrets import secrets_in
 from adapters.conformance import NotConforming, Suite
+from adapters.conformance.secrets import secrets_in
 from adapters.contract import HttpCall, HttpReply, RawRequest, Sent
 from adapters.envelope import Inbound, InboundUnknown
 from adapters.errors import NotAuthentic

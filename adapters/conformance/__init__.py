@@ -7,26 +7,26 @@ A channel describes itself once as a `Suite`; its test is then:
         check.run()
 
 The checks raise `NotConforming` (an AssertionError). They do no I/O but reading the fixtures, and need no pytest.
-adapters/README.md tells how to write a suite and fixtures.
+adapters/README.md says how to write a suite and fixtures.
 """
 
 from __future__ import annotations
 
-from adapters._conformance.cases import Case, NotConforming, load_cases, require, told
-from adapters._conformance.joining import (
+from adapters.conformance.cases import Case, NotConforming, load_cases, require, told
+from adapters.conformance.joining import (
     check_redelivery_is_the_same_event,
     check_secrets_absent_from_repr,
     check_simulator_and_adapter_agree,
     check_simulator_refuses_bad_credentials,
 )
-from adapters._conformance.proofs import (
+from adapters.conformance.proofs import (
     check_hostile_signatures_are_refused,
     check_no_secret_no_entry,
     check_one_byte_changed_is_refused,
     check_second_secret,
     check_unsigned_is_refused,
 )
-from adapters._conformance.reading import (
+from adapters.conformance.reading import (
     check_broken_body_is_not_understood_or_unknown,
     check_capabilities_have_fixtures,
     check_mutilated_bytes_are_taken_or_refused,
@@ -34,9 +34,9 @@ from adapters._conformance.reading import (
     check_same_bytes_same_events,
     check_unknown_events_are_kept,
 )
-from adapters._conformance.samples import BROKEN, HOSTILE, NOW, PICTURE, UNICODE
-from adapters._conformance.suite import CHECKS, Check, Suite
-from adapters._conformance.world import World, as_reply, as_request
+from adapters.conformance.samples import BROKEN, HOSTILE, NOW, PICTURE, UNICODE
+from adapters.conformance.suite import CHECKS, Check, Suite
+from adapters.conformance.world import World, as_reply, as_request
 
 __all__ = [
     "BROKEN",

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from adapters._conformance.samples import NOW
+from adapters.conformance.samples import NOW
 from adapters.contract import Account, Adapter, RawRequest
 from adapters.envelope import (
     INBOUND,

@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from adapters._conformance.cases import Case, NotConforming, alike, require, told, told_briefly
-from adapters._conformance.proofs import refusal
-from adapters._conformance.samples import BROKEN
+from adapters.conformance.cases import Case, NotConforming, alike, require, told, told_briefly
+from adapters.conformance.proofs import refusal
+from adapters.conformance.samples import BROKEN
+from adapters.conformance.subject import Subject
 from adapters.contract import RawRequest
 from adapters.envelope import (
     Inbound,
@@ -22,77 +23,74 @@ from adapters.envelope import (
 )
 from adapters.errors import NotUnderstood
 
-if TYPE_CHECKING:
-    from adapters._conformance.suite import Suite
 
-
-def check_parses(suite: Suite, case: Case) -> None:
+def check_parses(subject: Subject, case: Case) -> None:
     """The recorded request is authentic, and says what stands beside it."""
     if not isinstance(case.expected, list):
-        answer = suite.adapter.handshake(case.request, suite.account)
+        answer = subject.adapter.handshake(case.request, subject.account)
         require(answer is not None, f"{case.name}: no handshake's answer")
         given = {"status": answer.status, "body": answer.body.decode()} if answer else {}
         require(given == case.expected, f"{case.name}: answered {given}, expected {case.expected}")
         return
-    require(suite.adapter.handshake(case.request, suite.account) is None, f"{case.name}: an event, but taken for a handshake")
-    suite.adapter.verify(case.request, suite.account, case.request.received_at)
-    actual = [told(one) for one in suite.adapter.parse(case.request, suite.account)]
+    require(subject.adapter.handshake(case.request, subject.account) is None, f"{case.name}: an event, but taken for a handshake")
+    subject.adapter.verify(case.request, subject.account, case.request.received_at)
+    actual = [told(one) for one in subject.adapter.parse(case.request, subject.account)]
     expected = [told_briefly(one) for one in case.expected]
     if not alike(expected, actual):
         raise NotConforming(f"{case.name}: parse gave\n{_pretty(actual)}\nexpected\n{_pretty(expected)}")
 
 
-def check_same_bytes_same_events(suite: Suite) -> None:
+def check_same_bytes_same_events(subject: Subject) -> None:
     """A redelivery has the same event ids; within a request no two are the same."""
-    for case in suite.events:
-        first = suite.adapter.parse(case.request, suite.account)
-        again = suite.adapter.parse(
-            replace(case.request, received_at=case.request.received_at + timedelta(days=6)), suite.account
+    for case in subject.events:
+        first = subject.adapter.parse(case.request, subject.account)
+        again = subject.adapter.parse(
+            replace(case.request, received_at=case.request.received_at + timedelta(days=6)), subject.account
         )
         ids = [one.event_id for one in first]
         require(ids == [one.event_id for one in again], f"{case.name}: other event ids on redelivery")
         require(len(set(ids)) == len(ids) and all(ids), f"{case.name}: event ids are empty or not unique: {ids}")
 
 
-def check_unknown_events_are_kept(suite: Suite) -> None:
+def check_unknown_events_are_kept(subject: Subject) -> None:
     """There is a fixture of an event that we don't know; whatever is unknown keeps its raw event and says what it was."""
-    found = [one for case in suite.events for one in parsed(suite, case) if isinstance(one, InboundUnknown)]
+    found = [one for case in subject.events for one in parsed(subject, case) if isinstance(one, InboundUnknown)]
     require(found, "no fixture holds an event of an unknown kind")
     for one in found:
         require(one.raw and one.reason, f"an unknown event ({one.event_id}) without its raw event or a reason")
 
 
-def check_broken_body_is_not_understood_or_unknown(suite: Suite) -> None:
+def check_broken_body_is_not_understood_or_unknown(subject: Subject) -> None:
     """Signed nonsense is NotUnderstood or unknown, never another error, and never a message."""
-    case = suite.events[0]
+    case = subject.events[0]
     for body in (*BROKEN, case.request.body[: len(case.request.body) // 2], case.request.body + b"\xff"):
-        request = suite.sign(replace(case.request, body=body), suite.account)
+        request = subject.sign(replace(case.request, body=body), subject.account)
         if body in (*BROKEN,):
-            require(_only_unknown(suite, request), f"{body[:60]!r} gave something else than unknown events")
+            require(_only_unknown(subject, request), f"{body[:60]!r} gave something else than unknown events")
         else:
-            _only_unknown(suite, request)
+            _only_unknown(subject, request)
 
 
-def _only_unknown(suite: Suite, request: RawRequest) -> bool:
-    if refusal(suite, request):
+def _only_unknown(subject: Subject, request: RawRequest) -> bool:
+    if refusal(subject, request):
         return True
     try:
-        return all(isinstance(one, InboundUnknown) for one in suite.adapter.parse(request, suite.account))
+        return all(isinstance(one, InboundUnknown) for one in subject.adapter.parse(request, subject.account))
     except NotUnderstood:
         return True
 
 
-def check_mutilated_bytes_are_taken_or_refused(suite: Suite) -> None:
+def check_mutilated_bytes_are_taken_or_refused(subject: Subject) -> None:
     """Fixtures with bytes lost, doubled or put in: only NotAuthentic and NotUnderstood come out, signed or not."""
     chance = Random(1)  # noqa: S311  # the same mutilations on each run
-    for case in suite.events:
+    for case in subject.events:
         for _ in range(12):
             request = replace(case.request, body=_mutilated(case.request.body, chance))
-            refusal(suite, request)
-            signed = suite.sign(request, suite.account)
-            if refusal(suite, signed) is None:
+            refusal(subject, request)
+            signed = subject.sign(request, subject.account)
+            if refusal(subject, signed) is None:
                 with suppress(NotUnderstood):
-                    suite.adapter.parse(signed, suite.account)
+                    subject.adapter.parse(signed, subject.account)
 
 
 def _mutilated(body: bytes, chance: Random) -> bytes:
@@ -106,14 +104,14 @@ def _mutilated(body: bytes, chance: Random) -> bytes:
     return bytes(changed)
 
 
-def check_capabilities_have_fixtures(suite: Suite) -> None:
+def check_capabilities_have_fixtures(subject: Subject) -> None:
     """What the capabilities say comes in, stands in a fixture; and the other way round."""
     found: set[str] = set()
     statuses: set[str] = set()
-    for one in [one for case in suite.events for one in parsed(suite, case)]:
+    for one in [one for case in subject.events for one in parsed(subject, case)]:
         found |= _names(one)
         statuses |= {str(one.status)} if isinstance(one, InboundReceipt) else set()
-    declared = suite.adapter.capabilities
+    declared = subject.adapter.capabilities
     require(declared.inbound <= found, f"declared, but in no fixture: {sorted(declared.inbound - found)}")
     extra = found - declared.inbound - {"unknown", "message.unknown"}
     require(not extra, f"in fixtures, but not declared: {sorted(extra)}")
@@ -126,9 +124,9 @@ def _names(event: Inbound) -> set[str]:
     return {f"message.{part.media if isinstance(part, MediaPart) else part.type}" for part in event.parts}
 
 
-def parsed(suite: Suite, case: Case) -> list[Inbound]:
+def parsed(subject: Subject, case: Case) -> list[Inbound]:
     """What a fixture says."""
-    return suite.adapter.parse(case.request, suite.account)
+    return subject.adapter.parse(case.request, subject.account)
 
 
 def _pretty(value: Any) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin
 from uuid import NAMESPACE_URL, uuid5
 
-from adapters._conformance.cases import require
-from adapters._conformance.samples import NOW, PICTURE
+from adapters.conformance.cases import require
+from adapters.conformance.samples import NOW, PICTURE
+from adapters.conformance.subject import Subject
 from adapters.contract import Account, Answer, HttpCall, HttpReply, RawRequest, T
 from adapters.envelope import (
     Address,
@@ -26,17 +27,14 @@ from adapters.envelope import (
 from adapters.simulation import Action, ProviderCall, Shown, Simulator
 from adapters.text import prepare
 
-if TYPE_CHECKING:
-    from adapters._conformance.suite import Suite
-
 
 class World:
     """An adapter and its simulator joined without a network: the smallest gateway there is."""
 
-    def __init__(self, suite: Suite) -> None:
-        self.suite = suite
-        self.adapter, self.account = suite.adapter, suite.account
-        self.simulator: Simulator = suite.adapter.simulate(suite.account)
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.adapter, self.account = subject.adapter, subject.account
+        self.simulator: Simulator = subject.adapter.simulate(subject.account)
         self.now = NOW
         self.memory: dict[str, Any] = {}
         self.address = Address("")
@@ -51,7 +49,7 @@ class World:
 
     def says_text(self, text: str) -> InboundMessage:
         """A text reaches us, and the handset shows it as sent."""
-        calls = self.act(Action(kind="say", customer=self.suite.customer, text=text))
+        calls = self.act(Action(kind="say", customer=self.subject.customer, text=text))
         message = self._message(calls)
         require(message.plain == text, f"said {text!r}, understood {message.plain!r}")
         mine = [line for line in self.handset() if line.sender == "me" and line.text == text]
@@ -60,7 +58,7 @@ class World:
 
     def says_picture(self) -> None:
         """A picture reaches us, and its bytes can be fetched."""
-        calls = self.act(Action(kind="say", customer=self.suite.customer, file=PICTURE))
+        calls = self.act(Action(kind="say", customer=self.subject.customer, file=PICTURE))
         part = next((part for part in self._message(calls).parts if isinstance(part, MediaPart)), None)
         require(part is not None and part.media == "image", f"a picture came as {part}")
         if part is not None:
@@ -76,15 +74,15 @@ class World:
 
     def handset(self) -> list[Shown]:
         """The handset, after whatever must be fetched for it."""
-        self.settle(self.simulator.refresh(self.suite.customer, self.now))
-        return self.simulator.handset(self.suite.customer)
+        self.settle(self.simulator.refresh(self.subject.customer, self.now))
+        return self.simulator.handset(self.subject.customer)
 
     # ------------------------------------------------------------------------------------------------------ us
 
     def say(self, **content: Any) -> Say:
         """A message of ours to that customer."""
         self._count += 1
-        return say(self.suite, self.address, self.memory, outbox_id=f"msg_{self._count}", at=self.now, **content)
+        return say(self.subject, self.address, self.memory, outbox_id=f"msg_{self._count}", at=self.now, **content)
 
     def hears_text(self, text: str) -> None:
         """A rep's text is on the handset."""
@@ -126,7 +124,7 @@ class World:
             self._remember(sent.remember)
 
     def _shown(self) -> int:
-        return sum(line.sender == "them" for line in self.simulator.handset(self.suite.customer))
+        return sum(line.sender == "them" for line in self.simulator.handset(self.subject.customer))
 
     def _last(self, kind: str) -> Shown:
         lines = [line for line in self.handset() if line.sender == "them"]
@@ -230,12 +228,12 @@ def as_request(call: ProviderCall, account: Account, now: datetime) -> RawReques
 
 
 def say(
-    suite: Suite, to: Address, memory: Mapping[str, Any], *, outbox_id: str = "msg_0", at: datetime = NOW, **content: Any
+    subject: Subject, to: Address, memory: Mapping[str, Any], *, outbox_id: str = "msg_0", at: datetime = NOW, **content: Any
 ) -> Say:
     """A message of ours, written when the customer had just written."""
     return Say(
         id=outbox_id,
-        channel_id=suite.account.channel_id,
+        channel_id=subject.account.channel_id,
         to=to,
         retry_key=str(uuid5(NAMESPACE_URL, outbox_id)),
         created_at=at,
