@@ -51,9 +51,7 @@ def check_no_secret_no_entry(subject: Subject) -> None:
 def check_second_secret(subject: Subject) -> None:
     """While a secret is rotated, the old one and the new one are both good; before that, the new one is not."""
     rotated = replace(subject, account=subject.rotate(subject.account))
-    require(
-        rotated.account != subject.account, "the account has no secret that rotates: give the suite a `rotate`, or skip this"
-    )
+    require(rotated.account != subject.account, "the account has no secret that rotates: give the suite a `rotate`, or skip this")
     for case in subject.events:
         fresh = rotated.sign(case.request, rotated.account)
         require(refusal(rotated, case.request) is None, f"{case.name}: the old secret is refused while both are there")

@@ -7,24 +7,44 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
-from adapters.conformance import joining, proofs, reading
+from adapters.conformance.joining import (
+    check_redelivery_is_the_same_event,
+    check_secrets_absent_from_repr,
+    check_simulator_and_adapter_agree,
+    check_simulator_refuses_bad_credentials,
+)
+from adapters.conformance.proofs import (
+    check_hostile_signatures_are_refused,
+    check_no_secret_no_entry,
+    check_one_byte_changed_is_refused,
+    check_second_secret,
+    check_unsigned_is_refused,
+)
+from adapters.conformance.reading import (
+    check_broken_body_is_not_understood_or_unknown,
+    check_capabilities_have_fixtures,
+    check_mutilated_bytes_are_taken_or_refused,
+    check_parses,
+    check_same_bytes_same_events,
+    check_unknown_events_are_kept,
+)
 from adapters.conformance.subject import Subject
 
 CHECKS: Final[Sequence[Callable[[Subject], None]]] = (
-    proofs.check_unsigned_is_refused,
-    proofs.check_one_byte_changed_is_refused,
-    proofs.check_hostile_signatures_are_refused,
-    proofs.check_no_secret_no_entry,
-    proofs.check_second_secret,
-    reading.check_same_bytes_same_events,
-    reading.check_unknown_events_are_kept,
-    reading.check_broken_body_is_not_understood_or_unknown,
-    reading.check_mutilated_bytes_are_taken_or_refused,
-    joining.check_secrets_absent_from_repr,
-    reading.check_capabilities_have_fixtures,
-    joining.check_simulator_and_adapter_agree,
-    joining.check_redelivery_is_the_same_event,
-    joining.check_simulator_refuses_bad_credentials,
+    check_unsigned_is_refused,
+    check_one_byte_changed_is_refused,
+    check_hostile_signatures_are_refused,
+    check_no_secret_no_entry,
+    check_second_secret,
+    check_same_bytes_same_events,
+    check_unknown_events_are_kept,
+    check_broken_body_is_not_understood_or_unknown,
+    check_mutilated_bytes_are_taken_or_refused,
+    check_secrets_absent_from_repr,
+    check_capabilities_have_fixtures,
+    check_simulator_and_adapter_agree,
+    check_redelivery_is_the_same_event,
+    check_simulator_refuses_bad_credentials,
 )
 
 
@@ -44,6 +64,6 @@ class Suite(Subject):
 
     def checks(self) -> list[Check]:
         """Every check, those of single fixtures once for each. Raises NotConforming where the fixtures can't be loaded."""
-        parsing = [Check(f"parses[{case.name}]", partial(reading.check_parses, self, case)) for case in self.cases]
+        parsing = [Check(f"parses[{case.name}]", partial(check_parses, self, case)) for case in self.cases]
         named = [(check.__name__.removeprefix("check_"), check) for check in CHECKS]
         return parsing + [Check(name, partial(check, self)) for name, check in named if name not in self.skip]
