@@ -31,8 +31,8 @@ from gateway import clock, config
 from gateway.brokers.contract import Answer, Caller
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
-from gateway.directory import caller_for
 from gateway.doorbell.local import LocalDoorbell
+from gateway.identity.directory import caller_for
 from gateway.links import MediaLinks
 from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, Leave, SayToCustomer
 from gateway.session.decision import Refusal

@@ -23,7 +23,6 @@ from gateway.brokers.ground import Ground
 from gateway.brokers.reconciling import Judged
 from gateway.clock import Clock
 from gateway.config import Loaded
-from gateway.directory import ConfigDirectory
 from gateway.doorbell.local import LocalDoorbell
 from gateway.edge.api.install import Surface
 from gateway.edge.api.install import install as install_api
@@ -33,6 +32,8 @@ from gateway.edge.media import MediaDoor, StoredFile
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhooks import Webhooks
 from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.identity.directory import ConfigDirectory
+from gateway.identity.oidc import Issuer, OidcDirectory
 from gateway.journal.driver import Driver
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.inbox import SqliteInbox, of_another_org, waiting_webhooks
@@ -41,7 +42,6 @@ from gateway.journal.receiver import Receiver
 from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
-from gateway.oidc import Issuer, OidcDirectory
 from gateway.orphans import of_waiting_webhooks
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user

@@ -184,7 +184,7 @@ def channels(as_json: bool, as_markdown: bool) -> None:
 
     found = registry.load()
     if as_markdown:
-        from gateway.channel_pages import page
+        from gateway.describing.channel_pages import page
 
         click.echo(page(found), nl=False)
         return
@@ -242,8 +242,8 @@ def envelope_schema() -> None:
 @click.option("--table", "as_table", is_flag=True, help="As tables, for reading (docs/settings.md); without accounts.")
 def example_config(as_table: bool) -> None:
     """Print a config with every setting, its meaning and its default; plug-ins' channels too."""
-    from gateway.example_config import example
-    from gateway.settings_page import settings_page
+    from gateway.describing.example_config import example
+    from gateway.describing.settings_page import settings_page
 
     click.echo(settings_page() if as_table else example(), nl=False)
 

@@ -16,8 +16,8 @@ from adapters.envelope import Address, ChannelId, EndUser
 from gateway import config
 from gateway.app import Gateway
 from gateway.brokers.contract import Answer, Caller
-from gateway.directory import caller_for
 from gateway.errors import BrokerUnavailable
+from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, End, Invite, Leave, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Purpose, Recipient, RecipientType, Session, Status

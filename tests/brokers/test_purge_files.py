@@ -16,8 +16,8 @@ from gateway.app import Gateway
 from gateway.brokers.contract import Answer, Caller
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.demo import cast
-from gateway.directory import caller_for
 from gateway.errors import StoreUnavailable
+from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Presence

@@ -20,9 +20,9 @@ from gateway import clock, config
 from gateway.brokers.contract import Caller
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
-from gateway.directory import ConfigDirectory
 from gateway.doorbell.local import LocalDoorbell
 from gateway.edge.api.install import Surface, install
+from gateway.identity.directory import ConfigDirectory
 from gateway.links import MediaLinks
 from gateway.store.media import MediaFolder
 from tests.edge.described import Api, Description

@@ -15,7 +15,7 @@ from gateway import config
 from gateway.app import Gateway
 from gateway.brokers.contract import Answer, DeliveryState, Line
 from gateway.clock import Clock, now
-from gateway.directory import caller_for
+from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence

@@ -466,7 +466,7 @@ async def test_a_message_whose_request_cant_be_written_has_failed_and_is_not_unk
     if kind == "messenger":
         del channel["account"]["phone_number_id"]
         channel |= {"kind": "messenger", "account": channel["account"] | {"page_id": "1", "app_id": "1"}}
-    monkeypatch.setattr("gateway.config.secret_faults", lambda *_: iter(()))
+    monkeypatch.setattr("gateway.config.loading.secret_faults", lambda *_: iter(()))
     async with outpost(tmp_path, {kind: channel}) as one:
         session_id = await one.conversation(kind, "15550001111")
         await one.say(session_id, "first")

@@ -1,4 +1,4 @@
-"""The two tables of docs/conferencing.md, made from the code and the tests. `python -m tests.session.rules_page` writes them."""
+"""The two tables of docs/conferencing.md, made from the code and the tests. `python -m gateway.describing.rules_page` writes them."""
 
 from __future__ import annotations
 

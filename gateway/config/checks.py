@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
@@ -14,13 +14,11 @@ from pydantic.fields import FieldInfo
 
 from adapters import registry
 from adapters.forms import is_locale, is_private
-from gateway.config_faults import did_you_mean
-from gateway.config_text import Places, Steps
+from gateway.config.faults import did_you_mean
+from gateway.config.model import ChannelConfig, GatewayConfig
+from gateway.config.text import Places, Steps
 from gateway.errors import ConfigFault
 from gateway.session.model import FlowCondition, FlowRule, RecipientType
-
-if TYPE_CHECKING:
-    from gateway.config import ChannelConfig, GatewayConfig
 
 _CHANNEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from adapters.registry import load
-from gateway.channel_pages import page
+from gateway.describing.channel_pages import page
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = load()

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from adapters.forms import Unfit
-from gateway.config_text import Places, Steps
+from gateway.config.text import Places, Steps
 from gateway.errors import ConfigFault
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {

@@ -16,8 +16,8 @@ from adapters import registry
 from adapters.contract import Account
 from gateway import config
 from gateway.cli import main
-from gateway.config_checks import secret_faults
-from gateway.config_text import Places
+from gateway.config.checks import secret_faults
+from gateway.config.text import Places
 from gateway.errors import ConfigFault, ConfigFaults
 
 HOME = "https://byoc.example.com"
@@ -270,7 +270,9 @@ def test_a_new_setting_has_a_form_or_is_free_on_purpose() -> None:
     for adapter in registry.load().values():
         if adapter.account.__module__.startswith("adapters."):
             found |= set(plain_texts(adapter.account, "account"))
-    checked_across = {one for one in found if one.startswith("orgs.")}  # names that must fit each other: tests/test_config.py
+    checked_across = {
+        one for one in found if one.startswith("orgs.")
+    }  # names that must fit each other: tests/config/test_config.py
     assert found - checked_across - FREE - CHECKED == set()
     assert (FREE | CHECKED) - found == set()
 

@@ -16,11 +16,11 @@ from adapters import registry
 from adapters.contract import Account
 from gateway import config
 from gateway.config import GatewayConfig
+from gateway.describing.example_config import example, own_adapters
 from gateway.errors import ConfigFaults
-from gateway.example_config import example, own_adapters
 from gateway.session.model import OrgSettings
 
-FILE = Path(__file__).resolve().parent.parent / "config" / "gateway.example.yaml"
+FILE = Path(__file__).resolve().parents[2] / "config" / "gateway.example.yaml"
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 # What Apple's secret must be: base64. Any other secret may be any text.
 SECRET = "c2VjcmV0IG9mIHRoZSBleGFtcGxl"

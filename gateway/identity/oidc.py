@@ -26,8 +26,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from adapters.contract import HttpCall, HttpReply, NoReply
 from gateway.brokers.contract import Caller
 from gateway.config import OidcConfig, Org, secure_url
-from gateway.directory import ConfigDirectory, caller_for
 from gateway.errors import GatewayError
+from gateway.identity.directory import ConfigDirectory, caller_for
 from gateway.journal.retries import backoff
 from gateway.session.model import ChannelFacts, OrgSettings, Queue, Rep
 

@@ -29,7 +29,7 @@ from gateway import config
 from gateway.app import Gateway
 from gateway.config import OidcConfig
 from gateway.errors import ConfigFaults
-from gateway.oidc import Issuer, Key, NotAccepted, Pace, claims_of, keys_of
+from gateway.identity.oidc import Issuer, Key, NotAccepted, Pace, claims_of, keys_of
 from tests.browsers import CHROMIUM, QUIET
 from tests.company import AUDIENCE, CLIENT, Company, SigningKey, base64url, by_hand, company, ec_key, ed_key, rsa_key
 from tests.world import Outside, outside, wait_until

@@ -7,15 +7,15 @@ import re
 
 import pytest
 
+from gateway.describing import rules_page
+from gateway.describing.rules_page import PAGE, ROOT, RULES
 from gateway.session.model import ChannelFacts, OrgSettings
 from gateway.session.refusals import CODES
-from tests.session import rules_page
-from tests.session.rules_page import PAGE, ROOT, RULES
 
 
 def test_the_tables_are_what_the_code_and_the_tests_are() -> None:
     page = PAGE.read_text()
-    assert rules_page.rebuilt(page) == page, "write them anew: python -m tests.session.rules_page"
+    assert rules_page.rebuilt(page) == page, "write them anew: python -m gateway.describing.rules_page"
 
 
 @pytest.mark.parametrize("rule", RULES)
