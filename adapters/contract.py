@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,10 @@ from adapters.envelope import ChannelId, EndUser, Inbound, MediaPart, Outbound
 
 if TYPE_CHECKING:
     from adapters.simulation import Simulator
+
+CONTRACT: Final = 2
+"""The number of this contract. It grows by one with the release that changes what an adapter must do or may import. The gateway takes the
+number before it for that one release, with a warning (`adapters.registry`)."""
 
 
 # ------------------------------------------------------------------------------------------------- requests
@@ -247,6 +251,8 @@ class Adapter(Generic[A]):
       where it says nothing. Its calls ask for a cached reply. None: the channel has no such call.
     `retry_safe(message, account, tried_at, now) -> bool`: asked when a send that began at `tried_at` was lost (a crash): whether running the
       flow again from its start can't show the message twice. None: always as `capabilities.retry_key` says.
+    `contract`: the `CONTRACT` that the adapter was written for. A plug-in writes the number itself, not the name: it must not change when another
+      gateway is installed. An adapter that doesn't say is from the release before the number existed: 1.
     """
 
     kind: str
@@ -264,3 +270,4 @@ class Adapter(Generic[A]):
     methods: tuple[str, ...] = ("POST",)
     profile: Callable[[EndUser, A, datetime], Flow[EndUser]] | None = None
     retry_safe: Callable[[Outbound, A, datetime, datetime], bool] | None = None
+    contract: int = 1

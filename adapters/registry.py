@@ -1,6 +1,7 @@
 """Which adapters there are: every folder beside this file that has an `ADAPTER`, and every plug-in's entry point.
 
-Nothing registers itself at import; `load()` looks. Two adapters of one kind are a fault.
+Nothing registers itself at import; `load()` looks. Two adapters of one kind are a fault, and so is one that was written for a contract that
+this gateway doesn't know: it would load, and fail at the first message.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import adapters
-from adapters.contract import Adapter
+from adapters.contract import CONTRACT, Adapter
 from adapters.errors import AdapterError
 
 ENTRY_POINT_GROUP = "byoc.adapters"
 _NO_CHANNELS = frozenset({"conformance", "simulation"})  # not imported at start-up for nothing
+_OLDEST = CONTRACT - 1
 
 
 class AdapterFault(AdapterError):
@@ -55,5 +57,28 @@ def _from_entry_points() -> list[Adapter[Any]]:
             raise AdapterFault(
                 f"entry point {point.name!r} of {ENTRY_POINT_GROUP} is no Adapter: it must name one, as `package:ADAPTER`"
             )
+        _require_known_contract(adapter, point)
         found.append(adapter)
     return found
+
+
+def _require_known_contract(adapter: Adapter[Any], point: EntryPoint) -> None:
+    if adapter.contract > CONTRACT:
+        what_to_do = "upgrade byoc-gateway, or install an older release of the plug-in"
+    elif adapter.contract < _OLDEST:
+        what_to_do = "install a newer release of the plug-in"
+    else:
+        return
+    raise AdapterFault(
+        f"the adapter {point.value!r} is written for contract {adapter.contract}, and this gateway takes {_OLDEST} and {CONTRACT}: {what_to_do}"
+    )
+
+
+def outdated(adapter: Adapter[Any]) -> str | None:
+    """The warning for an adapter that the next release will refuse, as a clause without its name; None for a current one."""
+    if adapter.contract == CONTRACT:
+        return None
+    return f"is written for contract {adapter.contract}, which only this release still takes (the current one is {CONTRACT})"
+
+
+NEWER_PLUGIN = "Install a newer release of the plug-in before the gateway's next release."

@@ -141,6 +141,8 @@ class Gateway:
         """Serve; gives the address it listens on. On the way out: no new work, finish what is in hand, close.
         Raises GatewayError when another gateway works in the same folder."""
         with sole_user(self.data_dir):
+            for warning in self.loaded.warnings:
+                _log.warning("%s", warning, extra={"action": "config.warning"})
             async with self._serving(sock) as address:
                 yield address
 

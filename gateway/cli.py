@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import signal
 import sqlite3
 import sys
@@ -17,7 +16,6 @@ import click
 from adapters.registry import AdapterFault
 from gateway.errors import ConfigFaults, GatewayError
 
-_log = logging.getLogger(__name__)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _CONFIG = click.option(
     "--config",
@@ -135,8 +133,6 @@ async def _serve(config_path: Path) -> None:
 
     loaded = config.load(config_path)
     logs.set_up(loaded.config.log_level, logs.secrets_of(loaded.config, *(c.account for c in loaded.channels.values())))
-    for warning in loaded.warnings:
-        _log.warning("%s", warning, extra={"action": "config.warning"})
     async with Gateway(loaded).running() as address:
         click.echo(f"listening on {address}, public address {loaded.config.public_url}")
         for channel in loaded.channels.values():
@@ -198,6 +194,8 @@ def channels(as_json: bool, as_markdown: bool) -> None:
     for kind, adapter in found.items():
         can = adapter.capabilities
         click.echo(f"{kind}: {adapter.title}")
+        if warning := registry.outdated(adapter):
+            click.echo(f"  warning: {warning}. {registry.NEWER_PLUGIN}")
         click.echo(f"  in:  {', '.join(sorted(can.inbound))}")
         click.echo(f"  out: {', '.join(sorted(can.outbound))}")
         files = ", ".join(f"{rule.media} up to {rule.max_bytes // 1024} kB" for rule in can.files) or "as links"

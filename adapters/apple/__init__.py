@@ -18,7 +18,7 @@ from adapters.apple.media import media
 from adapters.apple.outbound import send
 from adapters.apple.simulator import AppleSimulator
 from adapters.apple.wire import MAX_FILE_BYTES, MAX_TEXT
-from adapters.contract import Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
 
 __all__ = ["ADAPTER"]
 
@@ -53,4 +53,5 @@ ADAPTER: Adapter[Any] = Adapter[AppleAccount](
     media=media,
     simulate=AppleSimulator,
     demo=demo,
+    contract=CONTRACT,
 )

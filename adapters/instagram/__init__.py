@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from adapters._meta.platform.fetching import media
 from adapters._meta.platform.outbound import WINDOW
-from adapters.contract import Adapter, Capabilities
+from adapters.contract import CONTRACT, Adapter, Capabilities
 from adapters.instagram.account import InstagramAccount
 from adapters.instagram.inbound import handshake, parse, verify
 from adapters.instagram.outbound import profile, send
@@ -59,4 +59,5 @@ ADAPTER = Adapter(
     handshake=handshake,
     methods=("GET", "POST"),
     profile=profile,
+    contract=CONTRACT,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.contract import Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
 from adapters.line.account import LineAccount, demo
 from adapters.line.fetching import media, profile
 from adapters.line.inbound import parse, verify
@@ -63,6 +63,7 @@ ADAPTER: Final = Adapter(
     demo=demo,
     profile=profile,
     retry_safe=retry_safe,
+    contract=CONTRACT,
 )
 
 __all__ = ["ADAPTER", "LineAccount", "LineSimulator"]

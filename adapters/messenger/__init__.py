@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from adapters._meta.platform.fetching import media
 from adapters._meta.platform.outbound import WINDOW
-from adapters.contract import Adapter, Capabilities
+from adapters.contract import CONTRACT, Adapter, Capabilities
 from adapters.messenger.account import MessengerAccount
 from adapters.messenger.inbound import handshake, parse, verify
 from adapters.messenger.outbound import FILES, MAX_TEXT, profile, send
@@ -65,4 +65,5 @@ ADAPTER = Adapter(
     handshake=handshake,
     methods=("GET", "POST"),
     profile=profile,
+    contract=CONTRACT,
 )

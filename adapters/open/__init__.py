@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.contract import Adapter, Answer, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Answer, Capabilities, FileRule
 from adapters.open.account import OpenAccount, demo
 from adapters.open.inbound import handshake, parse, verify
 from adapters.open.outbound import MAX_FILE_BYTES, MAX_TEXT, media, send
@@ -57,6 +57,7 @@ ADAPTER: Final = Adapter(
     simulate=OpenSimulator,
     demo=demo,
     accepted=Answer(200, b'{"ok": true}\n', {"content-type": "application/json"}),
+    contract=CONTRACT,
 )
 
 __all__ = ["ADAPTER", "OpenAccount", "OpenSimulator"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from adapters._twilio.answer import NOTHING_TO_SAY
-from adapters.contract import Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
 from adapters.simulation import digits_of, hex_of
 from adapters.sms.account import TwilioAccount
 from adapters.sms.inbound import parse, verify
@@ -77,6 +77,7 @@ ADAPTER: Final = Adapter(
     demo=demo,
     accepted=NOTHING_TO_SAY,
     methods=("POST", "GET"),
+    contract=CONTRACT,
 )
 
 __all__ = ["ADAPTER"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.contract import Adapter, Answer, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Answer, Capabilities, FileRule
 from adapters.webchat.account import WebchatAccount
 from adapters.webchat.inbound import parse, verify
 from adapters.webchat.outbound import media, send
@@ -75,6 +75,7 @@ ADAPTER = Adapter(
     simulate=WebchatSimulator,
     demo=demo,
     accepted=Answer(200, b"{}", {"content-type": "application/json"}),
+    contract=CONTRACT,
 )
 
 __all__ = ["ADAPTER", "WebchatAccount", "WebchatSimulator"]

@@ -8,7 +8,7 @@ Webhook fields to subscribe to: messages, calls (missed ones are shown), smb_mes
 
 from __future__ import annotations
 
-from adapters.contract import Adapter, Capabilities
+from adapters.contract import CONTRACT, Adapter, Capabilities
 from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.fetching import media
 from adapters.whatsapp.inbound import handshake, parse, verify
@@ -63,4 +63,5 @@ ADAPTER = Adapter(
     demo=demo,
     handshake=handshake,
     methods=("GET", "POST"),
+    contract=CONTRACT,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from adapters._twilio.answer import NOTHING_TO_SAY
-from adapters.contract import Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
 from adapters.simulation import digits_of, hex_of
 from adapters.whatsapp_twilio.account import TwilioWhatsAppAccount
 from adapters.whatsapp_twilio.inbound import parse, verify
@@ -89,6 +89,7 @@ ADAPTER: Final = Adapter(
     demo=demo,
     accepted=NOTHING_TO_SAY,
     methods=("POST", "GET"),
+    contract=CONTRACT,
 )
 
 __all__ = ["ADAPTER"]

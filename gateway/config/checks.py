@@ -231,6 +231,10 @@ def warnings_of(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
         if queue is not None and not queue.reps:
             fault = f"queue {channel.queue!r} has no reps, so nobody is asked to take this channel's sessions"
             yield ConfigFault(places.of(("channels", key, "queue")), fault, "Add reps to the queue.")
+    first_of_kind = {channel.kind: key for key, channel in reversed(config.channels.items())}
+    for kind, adapter in registry.load().items():
+        if kind in first_of_kind and (outdated := registry.outdated(adapter)):
+            yield ConfigFault(places.of(("channels", first_of_kind[kind], "kind")), f"{kind!r} {outdated}", registry.NEWER_PLUGIN)
 
 
 def _can_be_sent(token: str) -> bool:

@@ -183,4 +183,5 @@ ADAPTER: Final = byoc.Adapter(
     media=media,
     simulate=TelegramSimulator,
     demo=demo,
+    contract=2,
 )

@@ -39,6 +39,7 @@ ADAPTER: Final = Adapter(
     media=media,
     simulate=ExampleSimulator,
     demo=demo,
+    contract=2,  # of the gateway that this was written for
 )
 
 __all__ = ["ADAPTER", "ExampleAccount", "ExampleSimulator"]
