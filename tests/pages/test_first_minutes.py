@@ -20,7 +20,7 @@ README = Path(__file__).parents[2] / "README.md"
 def steps() -> list[list[str]]:
     """README's numbered steps of "Try it": of each what is set in bold, in order - the addresses to open and the buttons to press."""
     section = README.read_text(encoding="utf-8").split("## Try it")[1].split("\n## ")[0]
-    numbered = re.split(r"^\d\. ", section.split("For those who change it")[0], flags=re.M)[1:]
+    numbered = re.split(r"^\d\. ", section.split("To work on the code")[0], flags=re.M)[1:]
     return [[bold.strip("`") for bold in re.findall(r"\*\*(.+?)\*\*", step)] for step in numbered]
 
 
