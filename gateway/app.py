@@ -28,7 +28,7 @@ from gateway.edge.api.install import Surface
 from gateway.edge.api.install import install as install_api
 from gateway.edge.health import Check
 from gateway.edge.limits import Limits, Rate
-from gateway.edge.media import MediaDoor, StoredFile
+from gateway.edge.media import MediaDoor, ServedFile
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhooks import Webhooks
 from gateway.errors import BrokerUnavailable, StoreUnavailable
@@ -123,7 +123,7 @@ class Gateway:
             now=self.clock,
             address_of=proxies.address_of,
         )
-        MediaDoor(self.links, self.folder, self._file_of, self.clock).install(app)
+        MediaDoor(self.links, self._file_of, self.clock).install(app)
         chat_accounts = {str(c.id): c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
         if chat_accounts:
             visitors = webchat.install(
@@ -233,9 +233,9 @@ class Gateway:
             await self.inbox.purge(retention.inbox_days, retention.stuck_days)
             await self.broker.purge()
 
-    async def _file_of(self, media_id: str) -> StoredFile | None:
+    async def _file_of(self, media_id: str) -> ServedFile | None:
         found = await self.broker.media.stored(media_id)
-        return StoredFile(*found) if found else None
+        return ServedFile(self.folder.path(media_id), found[0]) if found else None
 
     async def accept_here(self, channel_id: str, request: RawRequest) -> Answer:
         """A webhook made in this process, by web chat's service. Raises NotAuthentic, StoreUnavailable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -11,27 +12,26 @@ from gateway.clock import Clock
 from gateway.edge.problems import Problem
 from gateway.errors import StoreUnavailable
 from gateway.links import MediaLinks
-from gateway.store.media import MediaFolder
 
 # Shown in place; all else is for saving, so that a customer's page or script can never run under our address.
 _SHOWN: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/", "video/")
 
 
-class StoredFile(NamedTuple):
-    """What the row says of a file."""
+class ServedFile(NamedTuple):
+    """A stored file: where its bytes are, and what they are."""
 
+    path: Path
     mime_type: str
-    name: str
 
 
-FileOf = Callable[[str], Awaitable[StoredFile | None]]
+FileOf = Callable[[str], Awaitable[ServedFile | None]]
 
 
 class MediaDoor:
     """See the module."""
 
-    def __init__(self, links: MediaLinks, folder: MediaFolder, file_of: FileOf, clock: Clock) -> None:
-        self._links, self._folder, self._file_of, self._clock = links, folder, file_of, clock
+    def __init__(self, links: MediaLinks, file_of: FileOf, clock: Clock) -> None:
+        self._links, self._file_of, self._clock = links, file_of, clock
 
     def install(self, app: web.Application) -> None:
         """The one route."""
@@ -44,23 +44,23 @@ class MediaDoor:
         if not self._links.valid(media_id, expires, signature, self._clock()):
             return _gone()
         try:
-            stored = await self._file_of(media_id)
+            file = await self._file_of(media_id)
         except StoreUnavailable:
             return Problem(
                 "unavailable", "The file can't be read now; try again shortly.", headers={"Retry-After": "2"}
             ).response()
-        if stored is None or not self._folder.path(media_id).is_file():
+        if file is None or not file.path.is_file():
             return _gone()
-        shown = stored.mime_type.startswith(_SHOWN)
+        shown = file.mime_type.startswith(_SHOWN)
         headers = {
-            "Content-Type": stored.mime_type if shown else "application/octet-stream",
+            "Content-Type": file.mime_type if shown else "application/octet-stream",
             "Content-Disposition": "inline" if shown else "attachment",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Cache-Control": "private, max-age=3600",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        return web.FileResponse(self._folder.path(media_id), headers=headers)
+        return web.FileResponse(file.path, headers=headers)
 
 
 def _gone() -> web.Response:

@@ -9,10 +9,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from gateway.edge.api.call import PREFIX, Asked, Call, Nothing
+from gateway.edge.api.call import PREFIX, Call
 from gateway.edge.api.event_shapes import EventShape
 from gateway.edge.api.events import EventsQuery, HelloFrame
 from gateway.edge.api.stream import CLOSES
+from gateway.edge.input import Input, Nothing
 from gateway.edge.problems import FAULTS, MIME_TYPE, TABLE
 
 Json = dict[str, Any]
@@ -144,7 +145,7 @@ def _path_parameters(path: str) -> list[Json]:
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
-def _query_parameters(model: type[Asked]) -> list[Json]:
+def _query_parameters(model: type[Input]) -> list[Json]:
     schema = model.model_json_schema(ref_template=_REFS)
     required = schema.get("required", [])
     return [

@@ -10,11 +10,10 @@ from pydantic import ValidationError
 
 from adapters.errors import NotAuthentic
 from adapters.webchat import WebchatAccount, wire
-from gateway.edge.api.call import Nothing, Upload
-from gateway.edge.api.reading import faults_of, json_of
-from gateway.edge.api.upload import form_of
+from gateway.edge.input import Nothing, faults_of, json_of
 from gateway.edge.limits import Limits, rate_limited
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
+from gateway.edge.upload import Upload, form_of
 from gateway.webchat import files, shapes, tokens
 from gateway.webchat.door import Door, Visit
 from gateway.webchat.model import Event, StoredFile, Visitor

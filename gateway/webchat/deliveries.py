@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from adapters import standard_webhooks
 from adapters.errors import NotAuthentic
 from adapters.webchat import ADAPTER, wire
-from gateway.edge.api.reading import faults_of
 from gateway.edge.auth import unauthenticated
+from gateway.edge.input import faults_of
 from gateway.edge.limits import read_body
 from gateway.edge.problems import Fault, invalid
 from gateway.webchat import shapes

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from gateway.edge.api.call import Asked, Number, Words
+from gateway.edge.input import Input, Number, Words
 
 ClientId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Short = Annotated[str, StringConstraints(max_length=500)]
 Url = Annotated[str, StringConstraints(max_length=2000)]
 
 
-class Page(Asked):
+class Page(Input):
     """Where the visitor is."""
 
     url: Url | None = None
@@ -21,14 +21,14 @@ class Page(Asked):
     referrer: Url | None = None
 
 
-class Hash(Asked):
+class Hash(Input):
     """The old form of identity."""
 
     user_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     hash: Annotated[str, StringConstraints(max_length=200)]
 
 
-class SessionAsk(Asked):
+class SessionAsk(Input):
     """Begin, or go on."""
 
     visitor_token: Annotated[str, StringConstraints(max_length=8192)] | None = None
@@ -40,14 +40,14 @@ class SessionAsk(Asked):
     capabilities: list[Short] = Field(default_factory=list, max_length=20)
 
 
-class Choice(Asked):
+class Choice(Input):
     """A quick reply that was tapped."""
 
     id: Annotated[str, StringConstraints(max_length=200)]
     title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class MessageAsk(Asked):
+class MessageAsk(Input):
     """One message. `text` may be empty beside a file."""
 
     client_id: ClientId
@@ -56,19 +56,19 @@ class MessageAsk(Asked):
     reply_to: Short | None = None
 
 
-class TypingAsk(Asked):
+class TypingAsk(Input):
     """The visitor types, or ceased to."""
 
     on: bool
 
 
-class SeqAsk(Asked):
+class SeqAsk(Input):
     """Up to and with this line."""
 
     seq: Number
 
 
-class Speaker(Asked):
+class Speaker(Input):
     """Who speaks to the visitor."""
 
     kind: Literal["rep", "bot", "system"] = "rep"
@@ -76,7 +76,7 @@ class Speaker(Asked):
     avatar: Url | None = None
 
 
-class DeliveredFile(Asked):
+class DeliveredFile(Input):
     """A file of ours: by the id that /deliver/file gave, or by a link."""
 
     id: Short | None = None
@@ -86,7 +86,7 @@ class DeliveredFile(Asked):
     size_bytes: Number
 
 
-class Delivery(Asked):
+class Delivery(Input):
     """What a visitor is to see. `id` is the outbox id, under which it is appended once."""
 
     type: Literal["message", "notice", "typing"]

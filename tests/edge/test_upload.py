@@ -10,8 +10,8 @@ from aiohttp import FormData
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.api.upload import clean_name, clean_type
 from gateway.edge.limits import Limits
+from gateway.edge.upload import clean_name, clean_type
 from tests.edge.conftest import Site
 from tests.edge.described import Reply
 

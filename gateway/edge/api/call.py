@@ -10,60 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from typing import Any, Generic, TypeVar
 
 from gateway.brokers.contract import Broker, Caller, Directory
 from gateway.edge.api.shapes import Shape
+from gateway.edge.input import Input, Nothing
+from gateway.edge.upload import Upload
 from gateway.session.decision import Refusal
-from gateway.session.wording import says_something
 
-B = TypeVar("B", bound="Asked")
-Q = TypeVar("Q", bound="Asked")
+B = TypeVar("B", bound="Input")
+Q = TypeVar("Q", bound="Input")
 
 PREFIX = "/api/v1"
-
-
-class Asked(BaseModel):
-    """Ground of what callers send: an unknown field is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Nothing(Asked):
-    """No body (an empty JSON object will do), or no query."""
-
-
-def _no_nul(text: str) -> str:
-    if "\0" in text:  # PostgreSQL can't keep it, and no channel can send it
-        raise ValueError("must not hold a NUL character")
-    return text
-
-
-def _seen(text: str) -> str:
-    if not says_something(text):
-        raise ValueError(
-            "holds nothing that can be seen: blanks and invisible characters alone are no text, write letters, digits or an emoji"
-        )
-    return text
-
-
-Words = Annotated[str, AfterValidator(_no_nul), AfterValidator(_seen)]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
-Cursor = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,500}$")]
-Limit = Annotated[int, Field(ge=1, le=1_000)]
-Number = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond it JavaScript miscounts, and SQLite overflows at 2**63
-Search = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that came with a form; the name is clean, the type what the caller says."""
-
-    name: str
-    mime_type: str
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +58,9 @@ class Call:
     summary: str
     handler: Handler
     tag: str
-    query: type[Asked]
-    body: type[Asked]
-    form: type[Asked] | None
+    query: type[Input]
+    body: type[Input]
+    form: type[Input] | None
     answer: type[Shape] | None
     status: int
     codes: tuple[str, ...]

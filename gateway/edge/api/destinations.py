@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 from pydantic import WithJsonSchema
 
-from gateway.edge.api.call import Ask, Asked, Call, Cursor, Limit, Nothing, Search, call
+from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.shapes import DestinationShape, Listing, destination_of, listing_of
+from gateway.edge.input import Cursor, Input, Limit, Nothing, Search
 from gateway.session.decision import Refusal
 from gateway.session.model import Purpose, RecipientType
 
@@ -15,7 +16,7 @@ from gateway.session.model import Purpose, RecipientType
 AskableType = Annotated[RecipientType, WithJsonSchema({"type": "string", "enum": ["agent", "queue", "flow"]})]
 
 
-class DestinationsQuery(Asked):
+class DestinationsQuery(Input):
     """`q`: part of a name or id."""
 
     purpose: Purpose = Purpose.invite

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.edge.api.call import Ask, Asked, Call, Limit, Nothing, Number, call
+from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.entry_shapes import EntryShape, entry_of
 from gateway.edge.api.shapes import Listing, listing_of
+from gateway.edge.input import Input, Limit, Nothing, Number
 from gateway.session.decision import Refusal
 
 
-class EntriesQuery(Asked):
+class EntriesQuery(Input):
     """Entries below the number `before`, or above the number `after`; with neither: the newest."""
 
     before: Number | None = None

@@ -25,11 +25,10 @@ from aiohttp import WSMsgType, web
 from pydantic import Field, ValidationError
 
 from gateway.brokers.contract import Caller, EventsGone, SlowListener
-from gateway.edge.api.call import Asked, Number
-from gateway.edge.api.reading import query_of
 from gateway.edge.api.serving import Desk
 from gateway.edge.api.stream import CLOSES, Close, Pace, Stream
 from gateway.edge.auth import SUBPROTOCOL, token_of_header, token_of_subprotocols
+from gateway.edge.input import Input, Number, query_of
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
 
@@ -38,13 +37,13 @@ log: Final = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 
 
-class EventsQuery(Asked):
+class EventsQuery(Input):
     """`after`: the `id` of the last event that the client has; without it, from now on."""
 
     after: Number | None = None
 
 
-class HelloFrame(Asked):
+class HelloFrame(Input):
     """What a client without an Authorization header sends first."""
 
     type: Literal["hello"]

@@ -6,27 +6,28 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from gateway.edge.api.call import Ask, Asked, Call, Id, Nothing, Words, call
+from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.entry_shapes import EntryShape, entry_of
 from gateway.edge.api.shapes import SessionShape, session_of
+from gateway.edge.input import Id, Input, Nothing, Words
 from gateway.session.commands import Command, LowerFlag, RaiseFlag, Whisper
 from gateway.session.decision import Refusal
 from gateway.session.model import Login
 
 
-class FlagBody(Asked):
+class FlagBody(Input):
     """What the matter is."""
 
     text: Annotated[Words, Field(max_length=4_000)]
 
 
-class FlagQuery(Asked):
+class FlagQuery(Input):
     """Whose flag, where several reps have raised one; without it the caller's own, for supervisors the first."""
 
     raised_by: Id | None = None
 
 
-class WhisperBody(Asked):
+class WhisperBody(Input):
     """What rep and supervisors say among themselves. `to`: the rep whose flag it is about; without it, for supervisors, the first flag's."""
 
     to: Id | None = None

@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from gateway.brokers.contract import Answer
-from gateway.edge.api.call import Ask, Asked, Call, Id, Nothing, Words, call
+from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.destinations import AskableType
 from gateway.edge.api.shapes import InvitationShape, JoinedShape, invitation_of, joined_of
+from gateway.edge.input import Id, Input, Nothing, Words
 from gateway.session.commands import AcceptInvitation, Command, DeclineInvitation, Invite, WithdrawInvitation
 from gateway.session.decision import Refusal
 from gateway.session.inviting import c1_one_recipient
@@ -22,14 +23,14 @@ _ASKING: Final = (
 )  # fmt: skip
 
 
-class RecipientBody(Asked):
+class RecipientBody(Input):
     """Exactly one (C1): a rep's login, a queue's id, a flow's id."""
 
     type: AskableType
     id: Id
 
 
-class InvitationBody(Asked):
+class InvitationBody(Input):
     """Whom to ask; `note` is shown to those who are asked."""
 
     recipient: Annotated[RecipientBody, BeforeValidator(c1_one_recipient)]

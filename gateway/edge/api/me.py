@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.edge.api.call import Ask, Asked, Call, Nothing, call
+from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.shapes import MeShape, PresenceShape, me_of, presence_of
+from gateway.edge.input import Input, Nothing
 from gateway.session.model import Presence
 
 
-class PresenceBody(Asked):
+class PresenceBody(Input):
     """Only `online` lets messaging work in (P5)."""
 
     status: Presence

@@ -6,9 +6,10 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from gateway.edge.api.call import Ask, Asked, Call, Nothing, Number, Words, call
+from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.entry_shapes import EntryShape, entry_of
 from gateway.edge.api.shapes import Shape
+from gateway.edge.input import Input, Nothing, Number, Words
 from gateway.edge.problems import Fault, invalid
 from gateway.session.commands import SayToCustomer
 from gateway.session.decision import Refusal
@@ -17,7 +18,7 @@ from gateway.session.people import not_in_it
 Text = Annotated[Words, Field(max_length=100_000)]
 
 
-class MessageForm(Asked):
+class MessageForm(Input):
     """A form's fields, beside its `file`; one of `text` and `file` must be there. `reply_to` is an entry's number."""
 
     text: Text | None = None
@@ -30,7 +31,7 @@ class MessageBody(MessageForm):
     text: Text
 
 
-class TypingBody(Asked):
+class TypingBody(Input):
     """Whether the caller is typing. Send it anew every few seconds while it lasts."""
 
     on: bool

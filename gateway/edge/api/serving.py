@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -13,14 +14,14 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.brokers.contract import BadCursor, Broker, Caller, Directory
-from gateway.edge.api.call import Ask, Asked, Call, Upload
-from gateway.edge.api.reading import accepts_form, fields_of, idempotency_key, json_of, path_of, query_of, unsupported
+from gateway.edge.api.call import Ask, Call
 from gateway.edge.api.shapes import Shape
-from gateway.edge.api.upload import form_of
 from gateway.edge.auth import Doorkeeper
+from gateway.edge.input import Input, fields_of, json_of, query_of, unsupported
 from gateway.edge.limits import Buckets, Limits, rate_limited
 from gateway.edge.origins import Origins
 from gateway.edge.problems import SECURITY_HEADERS, Fault, Problem, invalid, of_refusal
+from gateway.edge.upload import Upload, form_of
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.metrics import Metrics
 from gateway.session.decision import Refusal
@@ -29,6 +30,8 @@ log: Final = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_PATH_PART: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _RETRY_SECONDS: Final = "2"  # a restarting store or broker is back within seconds
 
 
@@ -97,7 +100,7 @@ async def _ask(call: Call, desk: Desk, request: web.Request) -> Ask[Any, Any]:
     return Ask(desk.broker, desk.directory, caller, path, query, body, key, file)
 
 
-async def _body(call: Call, desk: Desk, request: web.Request) -> tuple[Asked, Upload | None]:
+async def _body(call: Call, desk: Desk, request: web.Request) -> tuple[Input, Upload | None]:
     if accepts_form(call, request) and call.form is not None:
         given, file = await form_of(request, desk.limits)
         return fields_of(given, call.form), file
@@ -106,6 +109,30 @@ async def _body(call: Call, desk: Desk, request: web.Request) -> tuple[Asked, Up
     if call.form is not None and request.content_type != "application/json":
         raise unsupported("Send JSON (`application/json`), or a form with a file (`multipart/form-data`).")
     return await json_of(request, call.body, desk.limits), None
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The header's value. Raises Problem (422) unless it is 1-255 visible ASCII characters, given once."""
+    values = request.headers.getall("Idempotency-Key", [])
+    if not values:
+        return None
+    if len(values) > 1 or not _KEY.fullmatch(values[0]):
+        raise invalid(Fault("/Idempotency-Key", "must be 1 to 255 visible ASCII characters, given once", "header"))
+    return values[0]
+
+
+def path_of(request: web.Request) -> Mapping[str, str]:
+    """The ids in the path. Raises Problem (404) for one that can't be an id of ours."""
+    for name, value in request.match_info.items():
+        if not _PATH_PART.fullmatch(value):
+            noun = name.removesuffix("_id")
+            raise Problem("message_not_found" if noun == "outbox" else f"{noun}_not_found", "There is nothing of this id.")
+    return dict(request.match_info)
+
+
+def accepts_form(call: Call, request: web.Request) -> bool:
+    """Whether the body is a form, and the call takes one."""
+    return call.form is not None and request.content_type == "multipart/form-data"
 
 
 def middleware_of(desk: Desk) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.brokers.contract import Answer
-from gateway.edge.api.call import Ask, Asked, Call, Cursor, Limit, Nothing, Search, call
+from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.shapes import (
     AuditShape,
     Listing,
@@ -14,12 +14,13 @@ from gateway.edge.api.shapes import (
     listing_of,
     session_of,
 )
+from gateway.edge.input import Cursor, Input, Limit, Nothing, Search
 from gateway.session.commands import AcceptWork, Command, DeclineWork, End, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Status
 
 
-class SessionsQuery(Asked):
+class SessionsQuery(Input):
     """`mine`: only sessions the caller is in; `q`: part of the customer's name or address."""
 
     status: Status | None = None
@@ -29,7 +30,7 @@ class SessionsQuery(Asked):
     limit: Limit = 50
 
 
-class AuditQuery(Asked):
+class AuditQuery(Input):
     """Newest first."""
 
     cursor: Cursor | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
-from gateway.edge.api.call import Upload
 from gateway.edge.limits import Limits, reading, refuse_announced, too_large
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
 
@@ -19,6 +19,15 @@ _MAX_PARTS: Final = 10
 _MAX_NAME_CHARS: Final = 120
 _MIME_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _UNWANTED: Final = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a form; the name is clean, the type what the caller says."""
+
+    name: str
+    mime_type: str
+    content: bytes
 
 
 async def form_of(request: web.Request, limits: Limits) -> tuple[dict[str, str], Upload | None]:

@@ -1,22 +1,18 @@
-"""From an HTTP request to checked values, or to a Problem that points at each fault."""
+"""What callers send, from bytes to checked values, or to a Problem that points at each fault."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from gateway.edge.api.call import Asked, Call, Nothing
 from gateway.edge.limits import Limits, read_body
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
+from gateway.session.wording import says_something
 
-A = TypeVar("A", bound=Asked)
-
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_PATH_PART: Final = re.compile(r"[\x21-\x7e]{1,200}")
+T = TypeVar("T", bound="Input")
 
 # pydantic's own sentences speak of Python; these three are what people meet.
 _WORDS: Final[Mapping[str, str]] = {
@@ -26,26 +22,39 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def idempotency_key(request: web.Request) -> str | None:
-    """The header's value. Raises Problem (422) unless it is 1-255 visible ASCII characters, given once."""
-    values = request.headers.getall("Idempotency-Key", [])
-    if not values:
-        return None
-    if len(values) > 1 or not _KEY.fullmatch(values[0]):
-        raise invalid(Fault("/Idempotency-Key", "must be 1 to 255 visible ASCII characters, given once", "header"))
-    return values[0]
+class Input(BaseModel):
+    """Ground of what callers send: an unknown field is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def path_of(request: web.Request) -> Mapping[str, str]:
-    """The ids in the path. Raises Problem (404) for one that can't be an id of ours."""
-    for name, value in request.match_info.items():
-        if not _PATH_PART.fullmatch(value):
-            noun = name.removesuffix("_id")
-            raise Problem("message_not_found" if noun == "outbox" else f"{noun}_not_found", "There is nothing of this id.")
-    return dict(request.match_info)
+class Nothing(Input):
+    """No body (an empty JSON object will do), or no query."""
 
 
-def query_of(request: web.Request, model: type[A]) -> A:
+def _no_nul(text: str) -> str:
+    if "\0" in text:  # PostgreSQL can't keep it, and no channel can send it
+        raise ValueError("must not hold a NUL character")
+    return text
+
+
+def _seen(text: str) -> str:
+    if not says_something(text):
+        raise ValueError(
+            "holds nothing that can be seen: blanks and invisible characters alone are no text, write letters, digits or an emoji"
+        )
+    return text
+
+
+Words = Annotated[str, AfterValidator(_no_nul), AfterValidator(_seen)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
+Cursor = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,500}$")]
+Limit = Annotated[int, Field(ge=1, le=1_000)]
+Number = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond it JavaScript miscounts, and SQLite overflows at 2**63
+Search = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
+
+
+def query_of(request: web.Request, model: type[T]) -> T:
     """The query's parameters. Raises Problem (422): unknown, repeated or unfit ones."""
     given: dict[str, str] = {}
     for name, value in request.query.items():
@@ -58,7 +67,7 @@ def query_of(request: web.Request, model: type[A]) -> A:
         raise faults_of(wrong, "query") from None
 
 
-async def json_of(request: web.Request, model: type[A], limits: Limits) -> A:
+async def json_of(request: web.Request, model: type[T], limits: Limits) -> T:
     """The body as JSON. Raises Problem: 400, 408, 413, 415, 422. A call that takes no body takes `{}` too."""
     body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.body_seconds)
     if not body and model is Nothing:
@@ -74,7 +83,7 @@ async def json_of(request: web.Request, model: type[A], limits: Limits) -> A:
         raise faults_of(wrong, "body") from None
 
 
-def fields_of(given: Mapping[str, str], model: type[A]) -> A:
+def fields_of(given: Mapping[str, str], model: type[T]) -> T:
     """A form's fields. Raises Problem (422). An empty field counts as none: that is how browsers send it."""
     try:
         return model.model_validate({name: value for name, value in given.items() if value != ""})
@@ -94,11 +103,6 @@ def faults_of(wrong: ValidationError, place: str) -> Problem:
 def unsupported(detail: str) -> Problem:
     """415."""
     return Problem("unsupported_media_type", detail)
-
-
-def accepts_form(call: Call, request: web.Request) -> bool:
-    """Whether the body is a form, and the call takes one."""
-    return call.form is not None and request.content_type == "multipart/form-data"
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
