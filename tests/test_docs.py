@@ -272,9 +272,9 @@ def test_every_refusal_has_its_row_with_its_status() -> None:
 def test_every_delivery_code_has_its_row() -> None:
     """Those that all channels share, and those that the sender itself gives."""
     sender = (ROOT / "gateway/journal/sender.py").read_text()
-    own = set(re.findall(r'Why\(\s*code="(\w+)"', sender))
+    own = set(re.findall(r'Why\(\s*"(\w+)"', sender))
     assert {"unsupported", "adapter_fault", "no_answer"} <= own
-    own |= {code for code, _, _ in UNSENT.values()} | {WITHDRAWN}
+    own |= {lost.unsent.why.code for lost in UNSENT.values()} | {WITHDRAWN}
     assert codes_told("Why it was not delivered") == set(CODES) | own
 
 

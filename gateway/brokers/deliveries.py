@@ -16,12 +16,13 @@ from gateway.brokers.intake import settle_receipt, tell_delivery
 from gateway.brokers.reconciling import UNSENT, Unsent
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
-from gateway.journal.contract import MediaItem, OutboxItem, Why
+from gateway.journal.contract import MediaItem, OutboxItem
 from gateway.session.audience import audiences_of_session
 from gateway.store import addresses, conversations, events, media, outbox, sessions, standing
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import OutboxRow
+from gateway.store.outcome import Again, Outcome
 from gateway.store.readers import Readers
 
 _TYPING_AGE_SECONDS: Final = 5.0
@@ -69,15 +70,13 @@ class StoredOutbox:
         replayed by hand may be such a one."""
         now = self._clock().timestamp()
         for row, lost in rows:
-            code, unsent, cut = UNSENT[lost]
-            state, reason = ("failed", unsent) if row.lost_at is None else ("unknown", cut)
-            outbox.give_up(connection, row.id, state, code=code, reason=reason, now=now)
+            outbox.give_up(connection, row.id, UNSENT[lost].unsent if row.lost_at is None else UNSENT[lost].cut, now=now)
             tell_delivery(connection, row.org, row.session_id, row.entry_number, now)
 
     def give_up(self, connection: sqlite3.Connection, one: Unsent, limit: int) -> int:
         """Some of the messages that the config leaves no way to send, inside the caller's transaction; how many."""
-        now, (code, unsent, cut) = self._clock().timestamp(), UNSENT[one.gone]
-        rows = standing.give_up(connection, one.what, code=code, unsent=unsent, cut=cut, limit=limit, now=now)
+        now, lost = self._clock().timestamp(), UNSENT[one.gone]
+        rows = standing.give_up(connection, one.what, unsent=lost.unsent, cut=lost.cut, limit=limit, now=now)
         for row in rows:
             tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], now)
         return len(rows)
@@ -117,50 +116,27 @@ class StoredOutbox:
 
         return await self._writer.run(write)
 
-    async def sent(self, item: OutboxItem, sent: Sent) -> None:
+    async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
         """See the contract."""
 
-        def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
-            now = self._clock()
-            outbox.mark_sent(connection, row, sent.message_ids, now.timestamp())
-            conversations.remember(connection, row.channel_id, row.address, sent.remember)
-            for waiting in conversations.unpark(connection, row.channel_id, [*sent.message_ids, row.id]):
-                if isinstance(waiting, InboundReceipt):
-                    settle_receipt(connection, self._ground, row.id, waiting, now)
+        def write(connection: sqlite3.Connection) -> None:
+            row, now = outbox.one(connection, item.id), self._clock()
+            outbox.settle(connection, row, outcome, now=now.timestamp(), steady=self._steady().timestamp())
+            conversations.remember(connection, row.channel_id, row.address, outcome.remember)
+            for receipt in self._overtook(connection, row, outcome):
+                settle_receipt(connection, self._ground, row.id, receipt, now)
+            tell_delivery(connection, row.org, row.session_id, row.entry_number, now.timestamp())
 
-        await self._settle(item, write)
-
-    async def again(self, item: OutboxItem, why: Why, *, seconds: float) -> None:
-        """See the contract."""
-        when = self._steady().timestamp() + seconds
-
-        def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
-            outbox.mark_again(connection, row, _told(why), at=when, now=self._clock().timestamp())
-            conversations.remember(connection, row.channel_id, row.address, why.remember)
-
-        await self._settle(item, write)
-
-    async def over(self, item: OutboxItem, state: str, why: Why) -> None:
-        """See the contract."""
-
-        def write(connection: sqlite3.Connection, row: OutboxRow) -> None:
-            now = self._clock()
-            outbox.mark_over(connection, row, state, _told(why), now=now.timestamp())
-            conversations.remember(connection, row.channel_id, row.address, why.remember)
-            for waiting in conversations.unpark(connection, row.channel_id, [row.id]):
-                if isinstance(waiting, InboundReceipt):  # it tells what our call could not
-                    settle_receipt(connection, self._ground, row.id, waiting, now)
-
-        await self._settle(item, write)
-
-    async def _settle(self, item: OutboxItem, write: Callable[[sqlite3.Connection, OutboxRow], None]) -> None:
-        def job(connection: sqlite3.Connection) -> None:
-            row = outbox.one(connection, item.id)
-            write(connection, row)
-            tell_delivery(connection, row.org, row.session_id, row.entry_number, self._clock().timestamp())
-
-        await self._writer.run(job)
+        await self._writer.run(write)
         self._bell.ring("events")
+
+    @staticmethod
+    def _overtook(connection: sqlite3.Connection, row: OutboxRow, outcome: Outcome) -> list[InboundReceipt]:
+        """Receipts that came before the outcome was known, and tell more than the call could."""
+        if isinstance(outcome, Again):
+            return []
+        names = [*outcome.message_ids, row.id] if isinstance(outcome, Sent) else [row.id]
+        return [one for one in conversations.unpark(connection, row.channel_id, names) if isinstance(one, InboundReceipt)]
 
     async def typing(self) -> list[TypingSignal]:
         """See the contract; those that waited too long are no longer true."""
@@ -178,10 +154,6 @@ class StoredOutbox:
         if row is not None:
             tell_delivery(connection, row["org"], row["session_id"], row["entry_number"], now)
         return row is not None
-
-
-def _told(why: Why) -> outbox.Why:
-    return outbox.Why(why.code, why.reason, why.provider_code, why.detail)
 
 
 def _item(row: OutboxRow, person: Mapping[str, Any]) -> OutboxItem:

@@ -38,6 +38,7 @@ from gateway.session.decide import decide, open_handed_over, open_session
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.model import EntryKind, Session, SessionId, Status
 from gateway.store import addresses, aside, conversations, events, media, outbox, sessions
+from gateway.store.outcome import Again, Over, Why
 
 T = TypeVar("T", InboundMessage, InboundReferral, InboundHandover)
 Files: TypeAlias = dict[str, list[tuple[str, MediaPart]]]  # by message id: our id of each file, and how it is fetched
@@ -359,7 +360,7 @@ def _failed(connection: sqlite3.Connection, ground: Ground, row: sqlite3.Row, re
     """A late failure is final, unless nothing was delivered and trying later helps: then it is sent once more by ourselves."""
     code, wait = receipt.code or "refused", receipt.again_after_seconds
     words = notice_sentence_of(code) if row["kind"] == "notice" else sentence_of(code)
-    over = outbox.Why(code, receipt.sentence or words, receipt.provider_code, receipt.detail)
+    why = Why(code, receipt.sentence or words, receipt.provider_code, receipt.detail)
     # A notice that comes later than what it announces tells the customer nothing (M3), nor does what was said a day ago.
     young = at - row["created_at"] < TRIED_FOR.total_seconds()
     channel = ground.channels.get(row["channel_id"])
@@ -367,11 +368,11 @@ def _failed(connection: sqlite3.Connection, ground: Ground, row: sqlite3.Row, re
     wanted = row["kind"] != "notice" and not sessions.ended_by_customer(connection, row["session_id"])  # L4
     if wait is not None and young and ours and wanted:
         spread = crc32(row["id"].encode()) / 2**32  # what failed together, for being too much, doesn't come back together
-        waits, then = replace(over, reason=sentence_of(code, waits=True)), ground.steady().timestamp() + wait * (1 + spread)
-        if outbox.resend_late(connection, row, waits, at=then, retry_key=str(uuid.uuid4()), now=at):
+        again = Again(replace(why, reason=sentence_of(code, waits=True)), wait * (1 + spread))
+        steady = ground.steady().timestamp()
+        if outbox.resend_late(connection, row, again, retry_key=str(uuid.uuid4()), now=at, steady=steady):
             return True
-    state = "skipped" if row["kind"] == "notice" else "failed"
-    return outbox.fail_late(connection, row, state, over, now=at)
+    return outbox.fail_late(connection, row, Over("skipped" if row["kind"] == "notice" else "failed", why), now=at)
 
 
 def tell_delivery(connection: sqlite3.Connection, org: str, session_id: str, number: int, at: float) -> None:

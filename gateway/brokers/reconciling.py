@@ -20,21 +20,34 @@ from gateway.session.model import Session
 from gateway.session.people import p6_limit
 from gateway.session.reconciling import Loss, Lost, losses
 from gateway.store import standing
+from gateway.store.outcome import Over, Why
 from gateway.store.standing import ChannelWas, Place, Waiting
 
-# Why a message was not sent: code, the rep's sentence, and the one for a call that was cut off. docs/codes.md has the codes.
-UNSENT: Mapping[Gone, tuple[str, str, str]] = {
-    "removed": (
+
+class Undeliverable(NamedTuple):
+    """What becomes of a message whose channel is gone: one that was not called out, and one whose call was cut off."""
+
+    unsent: Over
+    cut: Over
+
+
+def _undeliverable(code: str, unsent: str, cut: str) -> Undeliverable:
+    return Undeliverable(Over("failed", Why(code, unsent)), Over("unknown", Why(code, cut)))
+
+
+# By what became of the channel. docs/codes.md has the codes.
+UNSENT: Mapping[Gone, Undeliverable] = {
+    "removed": _undeliverable(
         "channel_removed",
         "The channel was removed from the gateway before this message went out. Reach the customer another way, or send it again when the channel is back.",
         "The channel was removed while this message was being sent, so the customer may have it or not. Ask them before you send it again.",
     ),
-    "moved": (
+    "moved": _undeliverable(
         "channel_moved",
         "The channel belongs to another organisation now, so this message was not sent. Reach the customer another way.",
         "The channel was given to another organisation while this message was being sent, so the customer may have it or not.",
     ),
-    "kind_changed": (
+    "kind_changed": _undeliverable(
         "channel_kind_changed",
         "The channel is of another kind now, so this message was not sent. Reach the customer another way.",
         "The channel became one of another kind while this message was being sent, so the customer may have it or not.",
@@ -218,6 +231,6 @@ def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: 
 
 
 def _unsent_sentence(one: Unsent) -> str:
-    what, code = one.what, UNSENT[one.gone][0]
+    what, code = one.what, UNSENT[one.gone].unsent.why.code
     n = f"{what.messages} message{'' if what.messages == 1 else 's'}"
     return f"{n} of org {what.org} waiting to go out on channel {what.channel_id} will not be sent, and get the code {code}."

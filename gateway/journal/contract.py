@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
-from adapters.contract import Sent
 from adapters.envelope import EndUser, MediaPart, Outbound, OutboundFile, TypingSignal, Value
+from gateway.store.outcome import Outcome
 
 # How long a message is tried; after that it has failed, because what was said a day ago may no longer be wanted.
 TRIED_FOR: Final = timedelta(hours=24)
@@ -24,17 +24,6 @@ class OutboxItem(Value):
     message: Outbound
     attempts: int
     lost_at: AwareDatetime | None = None
-
-
-class Why(Value):
-    """Why a message was not (surely) taken: our code, the sentence that a rep reads, and what the provider said (`SendFailed`)."""
-
-    code: str
-    reason: str
-    provider_code: str | None = None
-    status: int | None = None
-    detail: str | None = Field(default=None, repr=False)
-    remember: Mapping[str, Any] = Field(default_factory=dict, repr=False)
 
 
 class Outbox(Protocol):
@@ -59,16 +48,8 @@ class Outbox(Protocol):
         by now."""
         ...
 
-    async def sent(self, item: OutboxItem, sent: Sent) -> None:
-        """The provider has it."""
-        ...
-
-    async def again(self, item: OutboxItem, why: Why, *, seconds: float) -> None:
-        """Not taken; try again after so long."""
-        ...
-
-    async def over(self, item: OutboxItem, state: str, why: Why) -> None:
-        """`failed`, `unknown` or `skipped`."""
+    async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
+        """Write down what the call came to."""
         ...
 
     async def typing(self) -> list[TypingSignal]:

@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import Final
 
 from gateway.clock import Elapsed, elapsed
-from gateway.journal.contract import OutboxItem, Why
+from gateway.journal.contract import OutboxItem
+from gateway.store.outcome import Again
 
 _log = logging.getLogger(__name__)
 # A message may have been settled otherwise, by a receipt, say: what should have been tried so long ago holds nothing up any more.
@@ -23,12 +24,12 @@ class HeldUp:
             dict
         )  # by channel and row: the cause, and when it is tried
 
-    def again(self, item: OutboxItem, why: Why, seconds: float) -> None:
-        """It was not taken, and is tried after so long."""
-        now = self._clock()
+    def again(self, item: OutboxItem, outcome: Again) -> None:
+        """It was not taken, and is tried again."""
+        now, why = self._clock(), outcome.why
         before = {row: (cause, at) for row, (cause, at) in self._waits[item.channel_id].items() if at > now - _FORGOTTEN_SECONDS}
         cause = f"{why.code} {why.provider_code}"
-        self._waits[item.channel_id] = {**before, item.id: (cause, now + seconds)}
+        self._waits[item.channel_id] = {**before, item.id: (cause, now + outcome.seconds)}
         if cause not in {known for known, _ in before.values()}:
             theirs = {"status": why.status, "provider_code": why.provider_code}
             about = {"channel": item.channel_id, "row": item.id, "code": why.code, **theirs}

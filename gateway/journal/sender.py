@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -22,12 +23,13 @@ from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
-from gateway.journal.contract import TRIED_FOR, Outbox, OutboxItem, Why
+from gateway.journal.contract import TRIED_FOR, Outbox, OutboxItem
 from gateway.journal.driver import Driver, Unsendable
 from gateway.journal.held_up import HeldUp
 from gateway.journal.pacing import Pace
 from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
+from gateway.store.outcome import Again, Outcome, Over, OverState, Why
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -152,7 +154,7 @@ class Sender:
     async def _try(self, item: OutboxItem) -> None:
         channel = self._channels[item.channel_id]
         if item.lost_at is not None and not _may_repeat(channel, item, item.lost_at, self._clock()):
-            await self._over(item, "unknown", Why(code="no_answer", reason=sentence_of("no_answer")))
+            await self._keep(item, Over("unknown", Why("no_answer", sentence_of("no_answer"))))
             return
         begun = False
 
@@ -162,35 +164,35 @@ class Sender:
                 await self._begin(item)
                 begun = True
 
+        outcome: Outcome
         try:
             async with asyncio.timeout(_FLOW_SECONDS):
                 message = await self._whole(item)
                 flow = channel.adapter.send(message, channel.account, self._clock())
                 sent = await self._driver.run(flow, before_visible=begin)
         except SendFailed as failed:
-            await self._failed(item, failed)
+            outcome = self._failed(item, failed)
         except Unsupported as error:
-            await self._over(item, "skipped", Why(code="unsupported", reason=str(error)))
+            outcome = Over("skipped", Why("unsupported", str(error)))
         except TimeoutError:
             verdict, code = (Verdict.unknown, "no_answer") if begun else (Verdict.again, "provider_unavailable")
-            await self._failed(item, SendFailed(verdict, code))
+            outcome = self._failed(item, SendFailed(verdict, code))
         except (StoreUnavailable, _Withdrawn):
             raise
         except Unsendable as error:  # its text is free of secrets; a traceback need not be
             about = {"row": item.id, "channel": item.channel_id, "reason": str(error)}
             _log.error("request can't be written", extra={"action": "outbox.unsendable", **about})
-            await self._over(item, _refused(item), _UNSENDABLE)
+            outcome = Over(_refused(item), _UNSENDABLE)
         except FileNotFoundError:
             _log.exception("file missing", extra={"action": "outbox.failed", "row": item.id, "channel": item.channel_id})
-            await self._over(item, "failed", _FILE_GONE)
+            outcome = Over("failed", _FILE_GONE)
         except Exception:
             _log.exception("adapter failed", extra={"action": "outbox.failed", "row": item.id, "channel": item.channel_id})
-            await self._over(item, "unknown" if begun else _refused(item), _FAULTY[begun])
+            outcome = Over("unknown" if begun else _refused(item), _FAULTY[begun])
         else:
             self._fault("called")
-            await self._keep(item, lambda: self._outbox.sent(item, sent if isinstance(sent, Sent) else Sent()))
-            self._metrics.sends.labels(item.channel_id, "sent").inc()
-            self._held_up.over(item)
+            outcome = sent if isinstance(sent, Sent) else Sent()
+        await self._keep(item, outcome)
 
     async def _whole(self, item: OutboxItem) -> Outbound:
         message = item.message
@@ -209,42 +211,33 @@ class Sender:
             raise _Withdrawn
         self._fault("begun")
 
-    async def _failed(self, item: OutboxItem, failed: SendFailed) -> None:
-        too_old = self._clock() - item.message.created_at > TRIED_FOR
+    def _failed(self, item: OutboxItem, failed: SendFailed) -> Again | Over:
         if failed.verdict is Verdict.unknown:
-            await self._over(item, "unknown", _why(failed))
-        elif failed.verdict is Verdict.dead or too_old:
-            await self._over(item, _refused(item), _why(failed))
-        else:
-            await self._again(item, failed)
-
-    async def _again(self, item: OutboxItem, failed: SendFailed) -> None:
+            return Over("unknown", _why(failed), failed.remember)
+        too_old = self._clock() - item.message.created_at > TRIED_FOR
+        if failed.verdict is Verdict.dead or too_old:
+            return Over(_refused(item), _why(failed), failed.remember)
         asked = (failed.again_at - self._clock()).total_seconds() if failed.again_at else 0.0
         seconds = max(asked, backoff(item.attempts))
         if failed.throttles_account:
             self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
-        self._metrics.sends.labels(item.channel_id, "again").inc()
-        why = _why(failed, waits=True)
-        self._held_up.again(item, why, seconds)
-        await self._keep(item, lambda: self._outbox.again(item, why, seconds=seconds))
+        return Again(_why(failed, waits=True), seconds, failed.remember)
 
-    async def _over(self, item: OutboxItem, state: str, why: Why) -> None:
-        if item.message.kind == "notice" and why.reason == sentence_of(why.code):
-            why = why.model_copy(update={"reason": notice_sentence_of(why.code)})
-        about = {"row": item.id, "channel": item.channel_id, "code": why.code}
-        theirs = {"status": why.status, "provider_code": why.provider_code}
-        _log.warning("message %s", state, extra={"action": f"outbox.{state}", **about, **theirs})
-        self._metrics.sends.labels(item.channel_id, state).inc()
-        self._held_up.over(item)
-        await self._keep(item, lambda: self._outbox.over(item, state, why))
-
-    @staticmethod
-    async def _keep(item: OutboxItem, write: Callable[[], Awaitable[None]]) -> None:
-        """Write an outcome down, however long it takes: nobody else knows it, and what follows in the conversation waits."""
+    async def _keep(self, item: OutboxItem, outcome: Outcome) -> None:
+        """Write the outcome down, however long it takes: nobody else knows it, and what follows in the conversation waits."""
+        if isinstance(outcome, Over):
+            outcome = _in_its_words(item, outcome)
+            _log_over(item, outcome)
+        if isinstance(outcome, Again):
+            self._held_up.again(item, outcome)
+        else:
+            self._held_up.over(item)
+        word = outcome.state if isinstance(outcome, Over) else "again" if isinstance(outcome, Again) else "sent"
+        self._metrics.sends.labels(item.channel_id, word).inc()
         told = False
         while True:
             try:
-                return await write()
+                return await self._outbox.settle(item, outcome)
             except StoreUnavailable as error:
                 if not told:
                     _log.error("outcome not kept yet", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
@@ -266,22 +259,20 @@ class Sender:
 
 # What an adapter's fault means for its message: whether the call that the customer may see had begun.
 _FAULTY: Final = {
-    False: Why(
-        code="adapter_fault", reason="The channel's adapter failed on this message. An operator must look; then send again."
-    ),
+    False: Why("adapter_fault", "The channel's adapter failed on this message. An operator must look; then send again."),
     True: Why(
-        code="adapter_fault",
-        reason="The channel's adapter failed on the provider's answer, so we can't know whether the customer has it. An operator must look.",
+        "adapter_fault",
+        "The channel's adapter failed on the provider's answer, so we can't know whether the customer has it. An operator must look.",
     ),
 }
 _UNSENDABLE: Final = Why(
-    code="adapter_fault",
-    reason="The request to the provider can't be written, so nothing was sent. An operator must look at the channel's token; then send again.",
+    "adapter_fault",
+    "The request to the provider can't be written, so nothing was sent. An operator must look at the channel's token; then send again.",
 )
-_FILE_GONE: Final = Why(code="adapter_fault", reason="The file is no longer here. Attach it to a new message.")
+_FILE_GONE: Final = Why("adapter_fault", "The file is no longer here. Attach it to a new message.")
 
 
-def _refused(item: OutboxItem) -> str:
+def _refused(item: OutboxItem) -> OverState:
     """M3: a notice that can't be delivered now is skipped, with the reason, and stops nothing."""
     return "skipped" if item.message.kind == "notice" else "failed"
 
@@ -289,14 +280,22 @@ def _refused(item: OutboxItem) -> str:
 def _why(failed: SendFailed, *, waits: bool = False) -> Why:
     """In the sentence that is true of what becomes of the message: an adapter's own words are for what is over."""
     final = failed.sentence if failed.verdict is not Verdict.again else None
-    return Why(
-        code=failed.code,
-        reason=final or sentence_of(failed.code, waits=waits),
-        provider_code=failed.provider_code,
-        status=failed.status,
-        detail=failed.detail,
-        remember=failed.remember,
-    )
+    reason = final or sentence_of(failed.code, waits=waits)
+    return Why(failed.code, reason, failed.provider_code, failed.detail, failed.status)
+
+
+def _in_its_words(item: OutboxItem, over: Over) -> Over:
+    """A notice that isn't sent again needs a sentence of its own, where the adapter has none."""
+    why = over.why
+    if item.message.kind != "notice" or why.reason != sentence_of(why.code):
+        return over
+    return replace(over, why=replace(why, reason=notice_sentence_of(why.code)))
+
+
+def _log_over(item: OutboxItem, over: Over) -> None:
+    about = {"row": item.id, "channel": item.channel_id, "code": over.why.code}
+    theirs = {"status": over.why.status, "provider_code": over.why.provider_code}
+    _log.warning("message %s", over.state, extra={"action": f"outbox.{over.state}", **about, **theirs})
 
 
 def _may_repeat(channel: Channel, item: OutboxItem, lost_at: datetime, now: datetime) -> bool:

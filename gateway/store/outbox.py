@@ -16,29 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from adapters.contract import Sent
 from adapters.envelope import OUTBOUND, Notice, Outbound, Say
 from gateway.brokers.contract import DeliveryState
+from gateway.store.outcome import Again, Outcome, Over, Why
 
 _MOST_DETAIL: Final = 1_200
 WITHDRAWN: Final = "customer_ended"
 WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Say it again when they write again."
 _NEVER_AGAIN: Final = -1.0  # as `next_at` of a row that is `sending`
 RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """Why a message was not (surely) taken: our code, the sentence that a rep reads, the provider's code and its own words."""
-
-    code: str
-    reason: str
-    provider_code: str | None = None
-    detail: str | None = None
-
-    @property
-    def told(self) -> str:
-        """For operators: `rate_limited 130429: (#130429) Rate limit hit`."""
-        return " ".join(filter(None, (self.code, self.provider_code))) + (f": {self.detail}" if self.detail else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +141,32 @@ def begin_anew(connection: sqlite3.Connection, latest: float) -> None:
     )
 
 
-def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Sequence[str], now: float) -> None:
+def settle(connection: sqlite3.Connection, row: OutboxRow, outcome: Outcome, *, now: float, steady: float) -> None:
+    """Write down what the call came to. A row that is over already (a receipt came first) keeps what it says."""
+    if isinstance(outcome, Sent):
+        _sent(connection, row, outcome.message_ids, now)
+        word, detail = "sent", ",".join(outcome.message_ids)
+    elif isinstance(outcome, Over):
+        _not_sent(connection, row, outcome.state, outcome.why, at=0.0, now=now)
+        word, detail = outcome.state, outcome.why.told
+    elif _withdrawn(connection, row, now):
+        word, detail = "skipped", outcome.why.told
+    else:
+        _not_sent(connection, row, "queued", outcome.why, at=steady + outcome.seconds, now=now)
+        word, detail = "again", outcome.why.told
+    log_attempt(connection, row.id, word, detail, now)
+
+
+def _not_sent(connection: sqlite3.Connection, row: OutboxRow, state: str, why: Why, *, at: float, now: float) -> None:
+    """It holds its place in the conversation while it waits for its next try; once it is over, later messages go on."""
+    connection.execute(
+        """UPDATE outbox SET state = ?, next_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
+           WHERE id = ? AND state IN ('queued', 'sending')""",
+        (state, at, why.code, why.reason, why.provider_code, now, row.id),
+    )
+
+
+def _sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Sequence[str], now: float) -> None:
     """The provider has taken it; a receipt that came earlier has its rank already."""
     connection.execute(
         """UPDATE outbox SET state = CASE WHEN state IN ('sending', 'queued', 'unknown', 'failed') THEN 'sent' ELSE state END,
@@ -169,43 +181,24 @@ def mark_sent(connection: sqlite3.Connection, row: OutboxRow, message_ids: Seque
            ON CONFLICT DO UPDATE SET written_off = 0 WHERE outbox_id = excluded.outbox_id""",
         [(row.channel_id, message_id, row.session_id, row.entry_number, row.id) for message_id in message_ids],
     )
-    log_attempt(connection, row.id, "sent", ",".join(message_ids), now)
 
 
-def mark_again(connection: sqlite3.Connection, row: OutboxRow, why: Why, *, at: float, now: float) -> None:
-    """Not taken; it waits for its next try and holds its place in the conversation. Where the customer has ended it meanwhile, it is skipped."""
-    withdrawn = connection.execute(
+def _withdrawn(connection: sqlite3.Connection, row: OutboxRow, now: float) -> bool:
+    """Whether the customer has ended the conversation while the call went on: then that was the last try."""
+    done = connection.execute(
         """UPDATE outbox SET state = 'skipped', code = ?, reason = ?, provider_code = NULL, updated_at = ?, attempts = attempts + 1
            WHERE id = ? AND state = 'sending' AND next_at = ?""",
         (WITHDRAWN, WITHDRAWN_REASON, now, row.id, _NEVER_AGAIN),
     )
-    if withdrawn.rowcount:
-        log_attempt(connection, row.id, "skipped", why.told, now)
-        return
-    connection.execute(
-        """UPDATE outbox SET state = 'queued', next_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
-           WHERE id = ? AND state IN ('queued', 'sending')""",
-        (at, why.code, why.reason, why.provider_code, now, row.id),
-    )
-    log_attempt(connection, row.id, "again", why.told, now)
+    return done.rowcount == 1
 
 
-def mark_over(connection: sqlite3.Connection, row: OutboxRow, state: str, why: Why, *, now: float) -> None:
-    """`failed`, `unknown` or `skipped`: it waits for an operator, a receipt or the rep; later messages go on."""
-    connection.execute(
-        """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
-           WHERE id = ? AND state IN ('queued', 'sending')""",
-        (state, why.code, why.reason, why.provider_code, now, row.id),
-    )
-    log_attempt(connection, row.id, state, why.told, now)
-
-
-def give_up(connection: sqlite3.Connection, outbox_id: str, state: str, *, code: str, reason: str, now: float) -> None:
+def give_up(connection: sqlite3.Connection, outbox_id: str, over: Over, *, now: float) -> None:
     """A row that no call will be made for: its channel is gone. Those who see it are to be told by the caller."""
     connection.execute(
         """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = NULL, updated_at = ?
            WHERE id = ? AND state IN ('queued', 'sending')""",
-        (state, code, reason, now, outbox_id),
+        (over.state, over.why.code, over.why.reason, now, outbox_id),
     )
 
 
@@ -322,33 +315,36 @@ def raise_state(connection: sqlite3.Connection, outbox_id: str, status: str, now
     return done.rowcount == 1
 
 
-def fail_late(connection: sqlite3.Connection, row: sqlite3.Row, state: str, why: Why, *, now: float) -> bool:
+def fail_late(connection: sqlite3.Connection, row: sqlite3.Row, over: Over, *, now: float) -> bool:
     """A receipt says that what was taken has failed after all: `failed` or `skipped`. What was delivered stays so, and what waits for another
     try has been refused before. Whether anything changed."""
     done = connection.execute(
         """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?
            WHERE id = ? AND rank < 2 AND state IN ('sent', 'unknown')""",
-        (state, why.code, why.reason, why.provider_code, now, row["id"]),
+        (over.state, over.why.code, over.why.reason, over.why.provider_code, now, row["id"]),
     )
-    return _failed_later(connection, row, done, why.told, now)
+    return _failed_later(connection, row, done, over.why, now)
 
 
-def resend_late(connection: sqlite3.Connection, row: sqlite3.Row, why: Why, *, at: float, retry_key: str, now: float) -> bool:
-    """As `fail_late`, but it is sent once more, from `at` on: queued in its old place, and a new message to the provider."""
+def resend_late(
+    connection: sqlite3.Connection, row: sqlite3.Row, again: Again, *, retry_key: str, now: float, steady: float
+) -> bool:
+    """As `fail_late`, but it is sent once more: queued in its old place, and a new message to the provider."""
+    at, why = steady + again.seconds, again.why
     done = connection.execute(
         """UPDATE outbox SET state = 'queued', next_at = ?, attempts = 0, resent = 1, rank = 0, sent_at = NULL,
                retry_key = ?, payload = json_patch(payload, ?), code = ?, reason = ?, provider_code = ?, updated_at = ?
            WHERE id = ? AND rank < 2 AND state IN ('sent', 'unknown') AND NOT resent""",
         (at, retry_key, json.dumps({"retry_key": retry_key}), why.code, why.reason, why.provider_code, now, row["id"]),
     )
-    return _failed_later(connection, row, done, why.told, now)
+    return _failed_later(connection, row, done, why, now)
 
 
-def _failed_later(connection: sqlite3.Connection, row: sqlite3.Row, done: sqlite3.Cursor, why: str, now: float) -> bool:
+def _failed_later(connection: sqlite3.Connection, row: sqlite3.Row, done: sqlite3.Cursor, why: Why, now: float) -> bool:
     if done.rowcount != 1:
         return False
     write_off(connection, row)
-    log_attempt(connection, row["id"], "failed_later", why, now)
+    log_attempt(connection, row["id"], "failed_later", why.told, now)
     return True
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gateway.session.model import Session
 from gateway.store import outbox, sessions
+from gateway.store.outcome import Over
 
 
 class ChannelWas(NamedTuple):
@@ -129,17 +130,16 @@ def waiting(connection: sqlite3.Connection) -> list[Waiting]:
 
 
 def give_up(
-    connection: sqlite3.Connection, what: Waiting, *, code: str, unsent: str, cut: str, limit: int, now: float
+    connection: sqlite3.Connection, what: Waiting, *, unsent: Over, cut: Over, limit: int, now: float
 ) -> list[sqlite3.Row]:
-    """Some of the messages that wait will not go out: `failed` with the sentence `unsent`; one whose call was cut off may have arrived:
-    `unknown`, with `cut`. The rows, the oldest first."""
+    """Some of the messages that wait will not go out: `unsent` is for those that were not called out, `cut` for one whose call was cut off and
+    that may have arrived. The rows, the oldest first."""
     rows = connection.execute(
         """SELECT * FROM outbox WHERE channel_id = ? AND org = ? AND state IN ('queued', 'sending') ORDER BY ordinal LIMIT ?""",
         (what.channel_id, what.org, limit),
     ).fetchall()
     for row in rows:
-        state, reason = ("failed", unsent) if row["state"] == "queued" else ("unknown", cut)
-        outbox.give_up(connection, row["id"], state, code=code, reason=reason, now=now)
+        outbox.give_up(connection, row["id"], unsent if row["state"] == "queued" else cut, now=now)
     return rows
 
 

@@ -212,7 +212,7 @@ class Desk:
         """The provider takes all that waits; its ids are `their-` and ours."""
         while items := await self.begun():
             for item in items:
-                await self.broker.outbox.sent(item, Sent((f"their-{item.id}",)))
+                await self.broker.outbox.settle(item, Sent((f"their-{item.id}",)))
 
     async def replay(self, outbox_id: str) -> None:
         """An operator sends it again."""

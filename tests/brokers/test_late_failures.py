@@ -14,7 +14,8 @@ from adapters.contract import Sent
 from adapters.envelope import InboundReceipt
 from adapters.replies import CODES, notice_sentence_of, sentence_of
 from gateway.brokers.contract import DeliveryState
-from gateway.journal.contract import OutboxItem, Why
+from gateway.journal.contract import OutboxItem
+from gateway.store.outcome import Over, Why
 from tests.brokers.desk import Desk, desk
 
 WAIT = 60.0
@@ -39,7 +40,7 @@ async def told(one: Desk, session_id: str) -> list[DeliveryState]:
 async def sent(one: Desk, session_id: str, *ids: str) -> OutboxItem:
     """The next message goes out under these ids."""
     (item,) = await one.begun()
-    await one.broker.outbox.sent(item, Sent(ids))
+    await one.broker.outbox.settle(item, Sent(ids))
     return item
 
 
@@ -116,7 +117,7 @@ async def test_what_follows_in_the_conversation_waits_behind_it(tmp_path: Path) 
         one.later(3 * WAIT)
         (again,) = await one.begun()
         assert again.id == first.id
-        await one.broker.outbox.sent(again, Sent(("wamid.2",)))
+        await one.broker.outbox.settle(again, Sent(("wamid.2",)))
         (second,) = await one.begun()
         assert second.message.text == "second"  # type: ignore[union-attr]
 
@@ -159,13 +160,13 @@ async def test_what_is_said_of_the_first_try_says_nothing_of_the_second(
             (again,) = await one.begun()
             expected = "sending"
         if moment == "sent again":
-            await one.broker.outbox.sent(again, Sent(("wamid.2",)))
+            await one.broker.outbox.settle(again, Sent(("wamid.2",)))
             expected = "sent"
         late = one.receipt(status, message_ids=("wamid.1",), outbox_id=row.id, code="refused")
         assert await one.take_in(late) == [None]
         assert (await one.states(session_id))[-1] == expected
         if moment == "in the call":
-            await one.broker.outbox.sent(again, Sent(("wamid.2",)))
+            await one.broker.outbox.settle(again, Sent(("wamid.2",)))
         if moment != "waiting":
             await one.take_in(one.receipt("delivered", message_ids=("wamid.2",), outbox_id=row.id))
             assert (await one.states(session_id))[-1] == "delivered"
@@ -179,7 +180,7 @@ async def test_a_failure_that_overtakes_the_answer_to_our_call_counts(tmp_path: 
             await one.say(session_id)
             (item,) = await one.begun()
             await one.take_in(failure(one, "wamid.1", outbox_id=item.id))
-            await one.broker.outbox.sent(item, Sent(("wamid.1",)))
+            await one.broker.outbox.settle(item, Sent(("wamid.1",)))
             assert (await one.states(session_id))[-1] == expected
 
 
@@ -189,7 +190,7 @@ async def test_a_lost_tries_failure_is_not_the_present_ones(tmp_path: Path) -> N
         session_id = await quiet_conversation(one)
         await one.say(session_id)
         (item,) = await one.begun()
-        await one.broker.outbox.over(item, "unknown", Why(code="no_answer", reason="No answer came."))
+        await one.broker.outbox.settle(item, Over("unknown", Why(code="no_answer", reason="No answer came.")))
         await one.replay(item.id)
         await one.take_in(refused(one, "wamid.1", outbox_id=item.id))
         assert (await one.states(session_id))[-1] == "queued", "it is on its way"
@@ -209,7 +210,7 @@ async def test_where_ids_are_the_same_on_each_try_the_second_can_be_delivered(tm
         await one.replay(row.id)
         (again,) = await one.begun()
         await one.take_in(one.receipt("delivered", message_ids=("our-id",), outbox_id=row.id))
-        await one.broker.outbox.sent(again, Sent(("our-id",)))
+        await one.broker.outbox.settle(again, Sent(("our-id",)))
         assert (await one.states(session_id))[-1] == "delivered", "though it overtook the answer"
 
 
@@ -251,12 +252,14 @@ async def test_whatever_comes_in_whatever_order_each_state_has_its_cause_and_eac
                 if in_call and in_call.lost_at is None:
                     assert await one.broker.outbox.begin(in_call)
                 if in_call and in_call.lost_at is not None:
-                    await one.broker.outbox.over(in_call, "unknown", Why(code="no_answer", reason=sentence_of("no_answer")))
+                    await one.broker.outbox.settle(
+                        in_call, Over("unknown", Why(code="no_answer", reason=sentence_of("no_answer")))
+                    )
                     in_call = None
                 elif in_call:
                     tries, row_id = tries + 1, in_call.id
             elif step == "take" and in_call:
-                await one.broker.outbox.sent(in_call, Sent((f"wamid.{tries}",)))
+                await one.broker.outbox.settle(in_call, Sent((f"wamid.{tries}",)))
                 in_call, taken = None, tries
             elif isinstance(step, tuple) and tries:
                 status, back, ours = step

@@ -9,10 +9,10 @@ import pytest
 
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, EndUser
-from gateway.journal.contract import Why
 from gateway.session.commands import AcceptWork
 from gateway.session.decision import Refusal
 from gateway.session.model import Login
+from gateway.store.outcome import Again, Over, Why
 from tests.brokers.desk import desk
 
 
@@ -121,7 +121,7 @@ async def test_a_receipt_that_overtakes_the_answer_to_our_call_counts_after_all(
         (item,) = await one.begun()
         await one.take_in(one.receipt("delivered", message_ids=(f"their-{item.id}",)))
         assert await one.states(session_id) == ["sending"]
-        await one.broker.outbox.sent(item, Sent((f"their-{item.id}",)))
+        await one.broker.outbox.settle(item, Sent((f"their-{item.id}",)))
         assert await one.states(session_id) == ["delivered"]
 
 
@@ -157,7 +157,7 @@ async def test_a_watermark_says_nothing_of_a_message_whose_fate_isnt_known(tmp_p
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
         (item,) = await one.begun()
-        await one.broker.outbox.over(item, "unknown", Why(code="no_answer", reason="No answer came."))
+        await one.broker.outbox.settle(item, Over("unknown", Why(code="no_answer", reason="No answer came.")))
         one.later(10)
         await one.say(session_id, "are you there?")
         await one.deliver()
@@ -173,7 +173,7 @@ async def test_a_receipt_by_our_own_id_settles_what_wasnt_known(tmp_path: Path) 
         await one.restart()
         (again,) = await one.begun()
         assert again.lost_at is not None
-        await one.broker.outbox.over(again, "unknown", Why(code="no_answer", reason="No answer came."))
+        await one.broker.outbox.settle(again, Over("unknown", Why(code="no_answer", reason="No answer came.")))
         await one.take_in(one.receipt("delivered", outbox_id=item.id, message_ids=("their-1",)))
         assert await one.states(session_id) == ["delivered"]
 
@@ -200,7 +200,7 @@ async def test_L4_what_waits_to_go_out_is_not_sent_after_the_customers_end(chann
         (begun,) = await one.begun()
         await one.take_in(one.ended())
         assert (await one.states(session_id))[-3:] == ["sending", "skipped", "skipped"]
-        await one.broker.outbox.sent(begun, Sent(("their-last",)))
+        await one.broker.outbox.settle(begun, Sent(("their-last",)))
         assert await one.begun() == []
         skipped = [d for line in await one.lines(session_id) for d in line.delivery if d.status == "skipped"]
         assert all(d.code == "customer_ended" and d.reason for d in skipped)
@@ -231,7 +231,7 @@ async def test_L4_what_a_provider_could_not_deliver_is_not_sent_again_after_the_
         await one.deliver()
         await one.say(session_id, "on its way when Kim ended it")
         (begun,) = await one.begun()
-        await one.broker.outbox.sent(begun, Sent(("wamid.1",)))
+        await one.broker.outbox.settle(begun, Sent(("wamid.1",)))
         await one.take_in(one.ended())
         await one.take_in(one.receipt("failed", message_ids=("wamid.1",), code="rate_limited", again_after_seconds=1))
         one.later(10)
@@ -247,7 +247,7 @@ async def test_L4_a_call_that_the_provider_did_not_take_is_not_made_again_after_
         await one.say(session_id, "in the call when Kim ended it")
         (begun,) = await one.begun()
         await one.take_in(one.ended())
-        await one.broker.outbox.again(begun, Why(code="rate_limited", reason="It waits."), seconds=1)
+        await one.broker.outbox.settle(begun, Again(Why(code="rate_limited", reason="It waits."), 1))
         one.later(2)
         assert await one.begun() == []
         last = (await one.lines(session_id))[-2:]

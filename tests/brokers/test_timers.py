@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from adapters.envelope import MediaPart
-from gateway.journal.contract import Why
 from gateway.journal.retries import LONGEST_BACKOFF
 from gateway.session.commands import AcceptInvitation, AcceptWork, Invite, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType
+from gateway.store.outcome import Again, Why
 from tests.brokers.desk import Desk, desk
 from tests.world import wait_until
 
@@ -252,7 +252,7 @@ async def test_a_retry_that_is_due_soon_is_due_at_its_time_after_a_start(tmp_pat
         await one.conversation()
         (row,) = await one.broker.outbox.ready(one.channel_id, limit=1, busy=[])
         why = Why(code="provider_unavailable", reason="The provider is unavailable.")
-        await one.broker.outbox.again(row, why, seconds=LONGEST_BACKOFF)
+        await one.broker.outbox.settle(row, Again(why, LONGEST_BACKOFF))
         one.later(9)
         before = await one.rows("SELECT id, next_at FROM outbox")
         await one.restart()

@@ -74,7 +74,7 @@ class WhatsApp:
                 call = next(channel.adapter.send(item.message, channel.account, self.desk.now))
                 body = json.loads(call.body)
                 found.append({key: body[key] for key in ("to", "recipient") if key in body})
-                await self.desk.broker.outbox.sent(item, Sent((f"wamid.ours.{item.id}",)))
+                await self.desk.broker.outbox.settle(item, Sent((f"wamid.ours.{item.id}",)))
         return found
 
     async def session(self, session_id: str) -> Session:
@@ -224,7 +224,7 @@ async def test_an_answer_that_waits_goes_where_the_person_is_when_it_goes(tmp_pa
         assert await one.broker.outbox.ready(one.channel_id, limit=9, busy=[under_way.id]) == [], (
             "one at a time, whatever the address"
         )
-        await one.broker.outbox.sent(under_way, Sent(("wamid.ours.1",), remember={"wa_id": P}))
+        await one.broker.outbox.settle(under_way, Sent(("wamid.ours.1",), remember={"wa_id": P}))
         await one.restart()
         went = await meta.sent()
         assert went

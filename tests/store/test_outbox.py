@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, Notice, Say
 from gateway.store import outbox
 from gateway.store.group_commit import connect, migrate
-from gateway.store.outbox import OutboxRow, Why
+from gateway.store.outbox import OutboxRow
+from gateway.store.outcome import Again, Outcome, Over, OverState, Why
 
 CREATED = datetime(2026, 11, 2, 8, tzinfo=UTC)
 CHANNEL = "line"
@@ -48,6 +50,10 @@ def ready(file: sqlite3.Connection, now: float = 0, *, busy: tuple[str, ...] = (
     return outbox.ready(file, CHANNEL, now=now, limit=limit, busy=busy)
 
 
+def settle(file: sqlite3.Connection, row: OutboxRow, outcome: Outcome, now: float) -> None:
+    outbox.settle(file, row, outcome, now=now, steady=0)
+
+
 def texts(rows: list[OutboxRow]) -> list[str]:
     return [row.message.text or "" for row in rows]  # type: ignore[union-attr]
 
@@ -58,7 +64,7 @@ def test_one_at_a_time_of_each_conversation_in_order(file: sqlite3.Connection) -
     first = ready(file)
     assert texts(first) == ["k1", "l1"]
     assert ready(file, busy=tuple(row.id for row in first)) == [], "both conversations have one under way"
-    outbox.mark_sent(file, first[0], ["m1"], 1)
+    settle(file, first[0], Sent(("m1",)), 1)
     assert texts(ready(file, 1, busy=(first[1].id,))) == ["k2"]
 
 
@@ -78,7 +84,7 @@ def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Con
     add(file, "k1")
     add(file, "k2")
     (row,) = ready(file)
-    outbox.mark_again(file, row, Why("rate_limited", "It waits.", "429"), at=100, now=1)
+    settle(file, row, Again(Why("rate_limited", "It waits.", "429"), 100), 1)
     assert ready(file, 99) == []
     assert outbox.heads(file) == [(CHANNEL, 100.0)]
     (again,) = ready(file, 100)
@@ -86,11 +92,11 @@ def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Con
 
 
 @pytest.mark.parametrize("state", ["failed", "unknown", "skipped"])
-def test_one_that_is_over_lets_the_next_go(state: str, file: sqlite3.Connection) -> None:
+def test_one_that_is_over_lets_the_next_go(state: OverState, file: sqlite3.Connection) -> None:
     add(file, "k1")
     add(file, "k2")
     (row,) = ready(file)
-    outbox.mark_over(file, row, state, Why("refused", "No.", "99"), now=1)
+    settle(file, row, Over(state, Why("refused", "No.", "99")), 1)
     assert texts(ready(file, 1)) == ["k2"]
     (troubled,) = outbox.troubled(file, 10)
     assert (troubled["state"], troubled["reason"]) == (state, "No.")
@@ -107,10 +113,10 @@ def test_what_was_in_hand_is_as_it_was_until_its_call_begins(file: sqlite3.Conne
 
 
 @pytest.mark.parametrize("state", ["failed", "unknown", "skipped"])
-def test_what_is_over_is_not_begun(state: str, file: sqlite3.Connection) -> None:
+def test_what_is_over_is_not_begun(state: OverState, file: sqlite3.Connection) -> None:
     message_id = add(file, "k1")
     (row,) = ready(file)
-    outbox.mark_over(file, row, state, Why("refused", "No."), now=1)
+    settle(file, row, Over(state, Why("refused", "No.")), 1)
     assert not outbox.begin(file, message_id, 2)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == state
 
@@ -119,9 +125,9 @@ def test_a_late_outcome_changes_nothing_that_is_settled(file: sqlite3.Connection
     """A receipt, say, came before the answer to our call."""
     add(file, "k1")
     (row,) = ready(file, 0)
-    outbox.mark_sent(file, row, ["m1"], 61)
-    outbox.mark_over(file, row, "failed", Why("refused", "No."), now=62)
-    outbox.mark_again(file, row, Why("rate_limited", "It waits."), at=63, now=62)
+    settle(file, row, Sent(("m1",)), 61)
+    settle(file, row, Over("failed", Why("refused", "No.")), 62)
+    settle(file, row, Again(Why("rate_limited", "It waits."), 63), 62)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "sent"
 
 
@@ -129,32 +135,32 @@ def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_ref
     for state in ("unknown", "failed"):
         message_id = add(file, state)
         (row,) = ready(file)
-        outbox.mark_over(file, row, state, Why("x", "x"), now=1)
+        settle(file, row, Over(state, Why("x", "x")), 1)
         assert outbox.requeue(file, message_id, "a new key", 2) is not None
         assert outbox.requeue(file, message_id, "a third key", 2) is None, "it is on its way"
         (again,) = ready(file, 3)
         assert again.message.retry_key == ("key of unknown" if state == "unknown" else "a new key")
         assert again.attempts == 1
-        outbox.mark_sent(file, again, [], 4)
+        settle(file, again, Sent(()), 4)
 
 
 def test_a_read_message_is_never_less_again(file: sqlite3.Connection) -> None:
     message_id = add(file, "k1")
     (row,) = ready(file)
     assert outbox.raise_state(file, message_id, "read", 1), "the receipt came before the answer"
-    outbox.mark_sent(file, row, ["m1"], 2)
+    settle(file, row, Sent(("m1",)), 2)
     assert not outbox.raise_state(file, message_id, "delivered", 3)
     whole = file.execute("SELECT * FROM outbox").fetchone()
-    assert not outbox.fail_late(file, whole, "failed", Why("x", "x"), now=4)
-    assert not outbox.resend_late(file, whole, Why("x", "x"), at=4, retry_key="another", now=4)
+    assert not outbox.fail_late(file, whole, Over("failed", Why("x", "x")), now=4)
+    assert not outbox.resend_late(file, whole, Again(Why("x", "x"), 0), retry_key="another", now=4, steady=4)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "read"
 
 
 def test_every_attempt_is_written_down(file: sqlite3.Connection) -> None:
     add(file, "k1")
     (row,) = ready(file)
-    outbox.mark_again(file, row, Why("rate_limited", "It waits.", "429", "Slow down"), at=0, now=1)
+    settle(file, row, Again(Why("rate_limited", "It waits.", "429", "Slow down"), 0), 1)
     (row,) = ready(file, 2)
-    outbox.mark_sent(file, row, ["m1"], 3)
+    settle(file, row, Sent(("m1",)), 3)
     tries = file.execute("SELECT attempt, outcome, detail FROM outbox_attempts ORDER BY attempt").fetchall()
     assert [tuple(t) for t in tries] == [(1, "again", "rate_limited 429: Slow down"), (2, "sent", "m1")]
