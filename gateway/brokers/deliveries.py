@@ -19,10 +19,10 @@ from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import MediaItem, OutboxItem
 from gateway.session.audience import audiences_of_session
 from gateway.store import addresses, conversations, events, media, outbox, sessions, standing
+from gateway.store.contract import Again, Outcome
 from gateway.store.group_commit import GroupCommit
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import OutboxRow
-from gateway.store.outcome import Again, Outcome
 from gateway.store.readers import Readers
 
 _TYPING_AGE_SECONDS: Final = 5.0

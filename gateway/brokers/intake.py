@@ -38,7 +38,7 @@ from gateway.session.decide import decide, open_handed_over, open_session
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.model import EntryKind, Session, SessionId, Status
 from gateway.store import addresses, aside, conversations, events, media, outbox, sessions
-from gateway.store.outcome import Again, Over, Why
+from gateway.store.contract import Again, Over, Why
 
 T = TypeVar("T", InboundMessage, InboundReferral, InboundHandover)
 Files: TypeAlias = dict[str, list[tuple[str, MediaPart]]]  # by message id: our id of each file, and how it is fetched

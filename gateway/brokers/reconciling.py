@@ -20,7 +20,7 @@ from gateway.session.model import Session
 from gateway.session.people import p6_limit
 from gateway.session.reconciling import Loss, Lost, losses
 from gateway.store import standing
-from gateway.store.outcome import Over, Why
+from gateway.store.contract import Over, Why
 from gateway.store.standing import ChannelWas, Place, Waiting
 
 

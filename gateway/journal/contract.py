@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from pydantic import AwareDatetime
 
 from adapters.envelope import EndUser, MediaPart, Outbound, OutboundFile, TypingSignal, Value
-from gateway.store.outcome import Outcome
+from gateway.store.contract import Outcome
 
 # How long a message is tried; after that it has failed, because what was said a day ago may no longer be wanted.
 TRIED_FOR: Final = timedelta(hours=24)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.clock import Elapsed, elapsed
 from gateway.journal.contract import OutboxItem
-from gateway.store.outcome import Again
+from gateway.store.contract import Again
 
 _log = logging.getLogger(__name__)
 # A message may have been settled otherwise, by a receipt, say: what should have been tried so long ago holds nothing up any more.

@@ -29,7 +29,7 @@ from gateway.journal.held_up import HeldUp
 from gateway.journal.pacing import Pace
 from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
-from gateway.store.outcome import Again, Outcome, Over, OverState, Why
+from gateway.store.contract import Again, Outcome, Over, OverState, Why
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from typing import Final
 from adapters.contract import Sent
 from adapters.envelope import OUTBOUND, Notice, Outbound, Say
 from gateway.brokers.contract import DeliveryState
-from gateway.store.outcome import Again, Outcome, Over, Why
+from gateway.store.contract import Again, Outcome, Over, Why
 
 _MOST_DETAIL: Final = 1_200
 WITHDRAWN: Final = "customer_ended"

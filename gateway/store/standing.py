@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gateway.session.model import Session
 from gateway.store import outbox, sessions
-from gateway.store.outcome import Over
+from gateway.store.contract import Over
 
 
 class ChannelWas(NamedTuple):

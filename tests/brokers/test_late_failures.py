@@ -15,7 +15,7 @@ from adapters.envelope import InboundReceipt
 from adapters.replies import CODES, notice_sentence_of, sentence_of
 from gateway.brokers.contract import DeliveryState
 from gateway.journal.contract import OutboxItem
-from gateway.store.outcome import Over, Why
+from gateway.store.contract import Over, Why
 from tests.brokers.desk import Desk, desk
 
 WAIT = 60.0

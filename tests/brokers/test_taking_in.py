@@ -12,7 +12,7 @@ from adapters.envelope import Address, ChannelId, EndUser
 from gateway.session.commands import AcceptWork
 from gateway.session.decision import Refusal
 from gateway.session.model import Login
-from gateway.store.outcome import Again, Over, Why
+from gateway.store.contract import Again, Over, Why
 from tests.brokers.desk import desk
 
 

@@ -13,7 +13,7 @@ from gateway.journal.retries import LONGEST_BACKOFF
 from gateway.session.commands import AcceptInvitation, AcceptWork, Invite, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType
-from gateway.store.outcome import Again, Why
+from gateway.store.contract import Again, Why
 from tests.brokers.desk import Desk, desk
 from tests.world import wait_until
 

@@ -13,9 +13,9 @@ import pytest
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, Notice, Say
 from gateway.store import outbox
+from gateway.store.contract import Again, Outcome, Over, OverState, Why
 from gateway.store.group_commit import connect, migrate
 from gateway.store.outbox import OutboxRow
-from gateway.store.outcome import Again, Outcome, Over, OverState, Why
 
 CREATED = datetime(2026, 11, 2, 8, tzinfo=UTC)
 CHANNEL = "line"

@@ -1,4 +1,4 @@
-"""What became of a message: one value, from the call that sent it to the row that says so."""
+"""What the rooms above the store share with it: the values that pass between them. No store is named here."""
 
 from __future__ import annotations
 
