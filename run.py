@@ -16,7 +16,10 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 DONE = VENV / "set-up"  # holds what the venv was made from
-TYPESCRIPT = HERE / "node_modules" / "typescript" / "bin" / "tsc"
+SCRIPTS = {  # what checks the pages' scripts, run by Node.js
+    "lint": ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings"],
+    "types": ["node_modules/typescript/bin/tsc"],
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -38,16 +41,17 @@ def main(arguments: list[str]) -> int:
     if what not in ("test", "lint", "types") and os.name != "nt":
         os.execv(commands[0][0], commands[0])  # signals go straight to the gateway  # noqa: S606
     outcome = max(subprocess.run(command, cwd=HERE, check=False).returncode for command in commands)
-    return max(outcome, check_scripts()) if what == "types" else outcome
+    return max(outcome, check_scripts(what)) if what in SCRIPTS else outcome
 
 
-def check_scripts() -> int:
-    """Check the pages' scripts, where Node.js and TypeScript are there; elsewhere say what is missing, which is a fault in CI alone."""
+def check_scripts(what: str) -> int:
+    """Lint the pages' scripts or check their types, where Node.js and `npm ci` made it possible; elsewhere say what is missing, a fault in CI alone."""
     node = shutil.which("node") or shutil.which("nodejs")
-    if node and TYPESCRIPT.exists():
-        return subprocess.run([node, str(TYPESCRIPT), "--project", str(HERE)], cwd=HERE, check=False).returncode
-    wanted = "`npm install --no-save axe-core@4 typescript@5`" if node else "Node.js and npm, then typescript"
-    print(f"The pages' scripts were not checked: install {wanted}.", file=sys.stderr)
+    tool, *options = SCRIPTS[what]
+    if node and (HERE / tool).exists():
+        return subprocess.run([node, tool, *options], cwd=HERE, check=False).returncode
+    wanted = "their tools with `npm ci`" if node else "Node.js and npm, then run `npm ci`"
+    print(f"The pages' scripts were not checked ({what}): install {wanted}.", file=sys.stderr)
     return 1 if os.environ.get("CI") else 0
 
 

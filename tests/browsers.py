@@ -26,5 +26,5 @@ def missing() -> str:
     if shutil.which("chromium") is None:
         wanted.append("Chromium (`apt-get install chromium`, or your system's package of that name)")
     if not AXE.exists():
-        wanted.append("axe-core (`npm install --no-save axe-core@4 typescript@5`)")
+        wanted.append("axe-core (`npm ci`)")
     return " and ".join(wanted)

@@ -1,7 +1,9 @@
-// The visitor's side of the chat service: session, stream, and a queue of what is to be said. Knows nothing of the page's looks.
+// The visitor's side of the chat service: session, stream, and a queue of what is to be said. Knows nothing of the
+// page's looks.
 //
-// What it promises: lines are shown once and in the order of their numbers, whatever breaks; what was typed is sent once, in order,
-// across reloads, because each message carries an id of its own making and waits until the service has it.
+// What it promises: lines are shown once and in the order of their numbers, whatever breaks; what was typed is sent
+// once, in order, across reloads, because each message carries an id of its own making and waits until the service
+// has it.
 
 import { follow } from "./stream.js";
 
@@ -38,7 +40,8 @@ export class Client {
 
   #memory;
   #token;
-  #queue = []; // what was said, in order, until it was both taken ("sent") and shown as a line of the stream, whichever comes first
+  // What was said, in order, until it was both taken ("sent") and shown as a line of the stream, whichever comes first.
+  #queue = [];
   #starting = null;
   #stream = null;
   #pumping = false;
@@ -217,7 +220,10 @@ export class Client {
   }
 
   #fleeting(frame) {
-    if (frame.type === "token") this.remember({ token: (this.#token = frame.visitor_token) });
+    if (frame.type === "token") {
+      this.#token = frame.visitor_token;
+      this.remember({ token: this.#token });
+    }
     if (frame.type === "read") this.read = Math.max(this.read, frame.up_to_seq);
     this.#tell(frame.type, frame);
   }
@@ -230,8 +236,9 @@ export class Client {
     if (line.type === "notice" && line.code === "ended") this.ended = true;
   }
 
-  // A line of ours came back: the bubble that waited for it has done its duty. The service shows a line as soon as it is kept, which
-  // may be before it is passed on: until the answer says so too, the item goes on being sent. A file isn't uploaded for that again.
+  // A line of ours came back: the bubble that waited for it has done its duty. The service shows a line as soon as it
+  // is kept, which may be before it is passed on: until the answer says so too, the item goes on being sent. A file
+  // isn't uploaded for that again.
   #settle(line) {
     const item = line.client_id && this.#queue.find((one) => one.client_id === line.client_id);
     if (!item) return;
@@ -252,7 +259,8 @@ export class Client {
   }
 
   get unread() {
-    return this.lines.filter((line) => line.seq > this.read && line.type === "message" && line.from?.kind !== "visitor").length;
+    return this.lines.filter((line) => line.seq > this.read && line.type === "message" && line.from?.kind !== "visitor")
+      .length;
   }
 
   // The visitor has all of it before their eyes.
@@ -263,7 +271,8 @@ export class Client {
     this.#tell("read");
   }
 
-  // Tell how far this browser holds the lines, and how far they were read; gathered for a moment, for lines come in bursts.
+  // Tell how far this browser holds the lines, and how far they were read; gathered for a moment, for lines come in
+  // bursts.
   #mark() {
     this.#marking ??= setTimeout(() => {
       this.#marking = null;
@@ -310,8 +319,10 @@ export class Client {
     if (this.#pumping || !this.#token) return;
     this.#pumping = true;
     const epoch = this.#epoch;
-    let item;
-    for (let tries = 0; epoch === this.#epoch && (item = this.#queue.find((one) => one.status === "sending")); ) {
+    let tries = 0;
+    while (epoch === this.#epoch) {
+      const item = this.#queue.find((one) => one.status === "sending");
+      if (!item) break;
       const answer = await this.#deliver(item).catch(() => null);
       if (epoch !== this.#epoch || !this.#queue.includes(item)) continue;
       if (answer?.status === 202) {
@@ -377,7 +388,10 @@ export class Client {
   }
 
   async end() {
-    return this.#post("/end", {}).then((answer) => answer.ok, () => false);
+    return this.#post("/end", {}).then(
+      (answer) => answer.ok,
+      () => false,
+    );
   }
 
   // ------------------------------------------------------------------------------------------------ the network
@@ -398,7 +412,8 @@ export class Client {
     const begins = path === "/session" && options.method === "POST";
     if (this.#token && !begins) headers.authorization = `Bearer ${this.#token}`;
     const answer = await fetch(this.base + path, { ...options, headers, credentials: "omit", cache: "no-store" });
-    if (answer.status === 401 && renew && path !== "/messages" && (await this.start())) return this.#fetch(path, options, false);
+    if (answer.status === 401 && renew && path !== "/messages" && (await this.start()))
+      return this.#fetch(path, options, false);
     return answer;
   }
 
@@ -412,8 +427,8 @@ export class Client {
     for (const waker of this.#wakers) waker();
   }
 
-  // Wait as long as the service asked, or ever longer with full jitter, so that a restart doesn't bring all visitors at once;
-  // whatever may have changed the network ends the wait, but for the service's own wish.
+  // Wait as long as the service asked, or ever longer with full jitter, so that a restart doesn't bring all visitors
+  // at once; whatever may have changed the network ends the wait, but for the service's own wish.
   #pause(tries, answer) {
     const asked = Number(answer?.headers?.get("retry-after")) * 1000;
     const wait = asked || Math.random() * Math.min(RETRY_AT_MOST, 1000 * 2 ** tries);
@@ -430,7 +445,11 @@ export class Client {
 }
 
 function pageNow() {
-  return { url: location.href.slice(0, 2000), title: document.title.slice(0, 500), referrer: document.referrer.slice(0, 2000) };
+  return {
+    url: location.href.slice(0, 2000),
+    title: document.title.slice(0, 500),
+    referrer: document.referrer.slice(0, 2000),
+  };
 }
 
 // 128 random bits. crypto.randomUUID is missing on pages without https.

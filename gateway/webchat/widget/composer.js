@@ -21,9 +21,20 @@ export class Composer {
     this.picker = h("input", { type: "file", hidden: true, change: () => this.#picked() });
     this.note = h("p", { class: "note", role: "alert" });
     this.choices = h("div", { class: "choices", hidden: true });
-    const attach = h("button", { type: "button", class: "icon", "aria-label": words("attach"), click: () => this.picker.click() }, icon("attach"));
+    const attach = h(
+      "button",
+      { type: "button", class: "icon", "aria-label": words("attach"), click: () => this.picker.click() },
+      icon("attach"),
+    );
     const send = h("button", { type: "submit", class: "icon go", "aria-label": words("send") }, icon("send"));
-    const form = h("form", { class: "write", submit: (event) => this.#submit(event) }, attach, this.picker, this.input, send);
+    const form = h(
+      "form",
+      { class: "write", submit: (event) => this.#submit(event) },
+      attach,
+      this.picker,
+      this.input,
+      send,
+    );
     this.element = h("div", {}, this.choices, this.note, form);
   }
 
@@ -46,12 +57,21 @@ export class Composer {
   offer(replies) {
     this.choices.hidden = !replies.length;
     const button = (choice) =>
-      h("button", { type: "button", dir: "auto", click: () => this.#say({ text: choice.title, choice: { id: choice.id, title: choice.title } }) }, choice.title);
+      h(
+        "button",
+        {
+          type: "button",
+          dir: "auto",
+          click: () => this.#say({ text: choice.title, choice: { id: choice.id, title: choice.title } }),
+        },
+        choice.title,
+      );
     this.choices.replaceChildren(...replies.map(button));
   }
 
   #key(event) {
-    // While an input method is composing, Enter chooses a word. Safari ends the composition first, and tells by the key code.
+    // While an input method is composing, Enter chooses a word. Safari ends the composition first, and tells by the
+    // key code.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     this.#submit(event);
   }

@@ -24,7 +24,8 @@ const PATHS = {
 
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", "aria-hidden": "true", class: name })) svg.setAttribute(key, value);
+  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", "aria-hidden": "true", class: name }))
+    svg.setAttribute(key, value);
   const path = document.createElementNS(svg.namespaceURI, "path");
   path.setAttribute("d", PATHS[name]);
   svg.append(path);
@@ -39,7 +40,10 @@ export function linked(text) {
   let end = 0;
   for (const found of text.matchAll(LINK)) {
     const href = found[0].startsWith("http") ? found[0] : `mailto:${found[0]}`;
-    parts.push(text.slice(end, found.index), h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, found[0]));
+    parts.push(
+      text.slice(end, found.index),
+      h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, found[0]),
+    );
     end = found.index + found[0].length;
   }
   return [...parts, text.slice(end)];

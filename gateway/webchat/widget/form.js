@@ -13,7 +13,11 @@ export function askForm(fields, words, done) {
     if (wrong.length) wrong[0].focus();
     else done(Object.fromEntries(inputs.map(answer).filter(([, value]) => value !== "")));
   };
-  const form = h("form", { class: "ask", novalidate: true, submit }, fields.map((field, at) => rowOf(field, inputs[at])));
+  const form = h(
+    "form",
+    { class: "ask", novalidate: true, submit },
+    fields.map((field, at) => rowOf(field, inputs[at])),
+  );
   form.append(h("button", {}, words("begin")));
   return form;
 }
@@ -21,7 +25,12 @@ export function askForm(fields, words, done) {
 function inputOf({ name, kind, required, options }) {
   const props = { name, required, autocomplete: FILLS_IN[kind] || "off", dir: "auto" };
   if (kind !== "select") return h("input", { ...props, type: KINDS[kind] });
-  return h("select", props, h("option", { value: "" }), options.map((option) => h("option", {}, option)));
+  return h(
+    "select",
+    props,
+    h("option", { value: "" }),
+    options.map((option) => h("option", {}, option)),
+  );
 }
 
 function rowOf({ name, kind, label, required }, input) {
@@ -29,7 +38,12 @@ function rowOf({ name, kind, label, required }, input) {
   input.setAttribute("aria-describedby", note.id);
   input.note = note;
   const text = h("span", {}, required ? `${label} *` : label);
-  return h("label", kind === "checkbox" ? { class: "check" } : {}, ...(kind === "checkbox" ? [input, text] : [text, input]), note);
+  return h(
+    "label",
+    kind === "checkbox" ? { class: "check" } : {},
+    ...(kind === "checkbox" ? [input, text] : [text, input]),
+    note,
+  );
 }
 
 function check(input, words) {

@@ -10,7 +10,11 @@ export class Log {
     this.client = client;
     this.words = words;
     this.list = h("ol", { "aria-label": words("log"), keydown: (event) => this.#walk(event) });
-    this.more = h("button", { type: "button", class: "more", hidden: true, click: () => this.#older() }, words("earlier"));
+    this.more = h(
+      "button",
+      { type: "button", class: "more", hidden: true, click: () => this.#older() },
+      words("earlier"),
+    );
     this.welcome = h("li", { class: "first theirs", hidden: true });
     this.when = h("div", { class: "under", "aria-hidden": "true" });
     this.element = h("div", { class: "scroll" }, this.more, this.list, this.when);
@@ -80,7 +84,9 @@ export class Log {
     const line = this.client.lines.at(-1);
     const mine = line?.from?.kind === "visitor";
     this.when.hidden = !line || this.#pending.size > 0 || line.type === "notice";
-    this.when.textContent = line ? `${mine ? `${this.words("sent")} · ` : ""}${this.#time(line.at, { timeStyle: "short" })}` : "";
+    this.when.textContent = line
+      ? `${mine ? `${this.words("sent")} · ` : ""}${this.#time(line.at, { timeStyle: "short" })}`
+      : "";
     this.when.classList.toggle("mine", mine);
   }
 
@@ -121,7 +127,12 @@ export class Log {
 
   #row(mine, name, at, text) {
     const time = this.#time(at, { dateStyle: "short", timeStyle: "short" });
-    const item = h("li", { class: mine ? "mine" : "theirs", tabindex: "-1", title: time, "aria-label": `${name}: ${text}` });
+    const item = h("li", {
+      class: mine ? "mine" : "theirs",
+      tabindex: "-1",
+      title: time,
+      "aria-label": `${name}: ${text}`,
+    });
     item.who = mine ? "" : name;
     return item;
   }
@@ -146,7 +157,12 @@ export class Log {
     const face = h("span", { class: "face", "aria-hidden": "true" }, [...name][0].toUpperCase());
     if (avatar && /^https?:/.test(avatar)) {
       // Behind the initial until it is there, so that a picture that can't be had leaves no hole.
-      const picture = h("img", { src: avatar, alt: "", referrerpolicy: "no-referrer", load: () => face.replaceChildren(picture) });
+      const picture = h("img", {
+        src: avatar,
+        alt: "",
+        referrerpolicy: "no-referrer",
+        load: () => face.replaceChildren(picture),
+      });
     }
     return face;
   }
@@ -164,7 +180,8 @@ export class Log {
     const item = this.#row(true, this.words("you"), wish.at, text || file?.name);
     if (file) item.append(h("span", { class: "bubble", dir: "auto" }, file.name));
     if (text) item.append(h("span", { class: "bubble", dir: "auto" }, linked(text)));
-    if (file && status === "sending") item.append(h("progress", { "aria-label": this.words("sending"), max: "1", value: String(progress || 0) }));
+    if (file && status === "sending")
+      item.append(h("progress", { "aria-label": this.words("sending"), max: "1", value: String(progress || 0) }));
     item.append(h("span", { class: "under" }, this.words(status), ...this.#choices(wish)));
     item.classList.toggle("bad", status === "failed");
     return item;

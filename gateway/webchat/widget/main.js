@@ -1,8 +1,8 @@
 // Puts the chat on the page, as the script's data- attributes say, and takes the page's calls.
 
 import { Client } from "./client.js";
-import { Panel } from "./panel.js";
 import { memory } from "./memory.js";
+import { Panel } from "./panel.js";
 import { localeOf } from "./words.js";
 
 const RTL = /^(ar|dv|fa|he|ku|ps|ug|ur|yi)\b/i;
@@ -27,7 +27,8 @@ export function start(script) {
 
   const mount = () => {
     (target ? document.querySelector(target) : document.body).append(host);
-    // Nothing is asked of the server, and nothing kept in the browser, before the visitor opens the chat for the first time.
+    // Nothing is asked of the server, and nothing kept in the browser, before the visitor opens the chat for the
+    // first time.
     if (display !== "launcher" || script.dataset.open === "true" || client.wasOpen) panel.open({ focus: false });
     else if (client.known) client.start();
   };

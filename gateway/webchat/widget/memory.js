@@ -1,5 +1,6 @@
-// What survives a reload: the visitor's token, what is not sent yet, whether the chat was open. It stands in the page's own
-// storage, which no browser counts as a third party's. Where storage is forbidden, it lasts as long as the page.
+// What survives a reload: the visitor's token, what is not sent yet, whether the chat was open. It stands in the
+// page's own storage, which no browser counts as a third party's. Where storage is forbidden, it lasts as long as the
+// page.
 
 export function memory(base, kind) {
   const key = `byoc-chat:${base}`;

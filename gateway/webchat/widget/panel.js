@@ -33,8 +33,16 @@ export class Panel {
     this.log = new Log(this.client, words);
     this.composer = new Composer(this.client, words, () => this.log.down());
     this.title = h("h1", { id: "title" });
-    this.endButton = h("button", { class: "icon", type: "button", "aria-label": words("end"), hidden: true, click: () => this.#askEnd() }, icon("end"));
-    const close = h("button", { class: "icon", type: "button", "aria-label": words("close"), click: () => this.close() }, icon("close"));
+    this.endButton = h(
+      "button",
+      { class: "icon", type: "button", "aria-label": words("end"), hidden: true, click: () => this.#askEnd() },
+      icon("end"),
+    );
+    const close = h(
+      "button",
+      { class: "icon", type: "button", "aria-label": words("close"), click: () => this.close() },
+      icon("close"),
+    );
     this.state = h("div", { class: "state", hidden: true });
     this.typing = h("div", { class: "typing", "aria-hidden": "true" });
     this.bar = h("div", { class: "bar", hidden: true });
@@ -42,7 +50,13 @@ export class Panel {
     this.talk = [this.log.element, this.typing, this.composer.element];
     this.panel = h(
       this.alone ? "main" : "div",
-      { class: "panel", id: "panel", "aria-labelledby": "title", hidden: true, ...(this.alone ? {} : { role: "dialog" }) },
+      {
+        class: "panel",
+        id: "panel",
+        "aria-labelledby": "title",
+        hidden: true,
+        ...(this.alone ? {} : { role: "dialog" }),
+      },
       h("header", {}, this.title, this.endButton, this.alone ? null : close),
       this.state,
       ...this.talk,
@@ -52,7 +66,13 @@ export class Panel {
     this.badge = h("span", { class: "badge", "aria-hidden": "true", hidden: true });
     this.launcher = h(
       "button",
-      { class: "launcher", type: "button", "aria-expanded": "false", "aria-controls": "panel", click: () => this.toggle() },
+      {
+        class: "launcher",
+        type: "button",
+        "aria-expanded": "false",
+        "aria-controls": "panel",
+        click: () => this.toggle(),
+      },
       icon("chat"),
       this.badge,
     );
@@ -117,7 +137,10 @@ export class Panel {
   }
 
   #focus() {
-    (this.form?.querySelector("input, select") || (this.bar.hidden ? this.composer.input : this.bar.querySelector("button"))).focus();
+    (
+      this.form?.querySelector("input, select") ||
+      (this.bar.hidden ? this.composer.input : this.bar.querySelector("button"))
+    ).focus();
   }
 
   // ------------------------------------------------------------------------------------------------ what changes
@@ -174,7 +197,9 @@ export class Panel {
     const closed = client.ended && !client.waiting.length;
     if (closed) this.#types({ on: false });
     const last = client.lines.at(-1);
-    this.composer.offer(client.waiting.length ? [] : last?.quick_replies || (client.lines.length ? [] : client.config.starters));
+    this.composer.offer(
+      client.waiting.length ? [] : last?.quick_replies || (client.lines.length ? [] : client.config.starters),
+    );
     this.endButton.hidden = closed || !client.lines.some((line) => line.type === "message");
     if (closed) this.#bar([], ["save", () => this.#save()], ["anew", () => this.#anew(), "main"]);
     else if (!this.#confirming) this.#bar();
@@ -184,7 +209,9 @@ export class Panel {
   #bar(words, ...buttons) {
     const had = this.bar.contains(this.host.shadowRoot.activeElement);
     this.bar.hidden = !words;
-    const made = buttons.map(([word, act, kind]) => h("button", { type: "button", class: kind, click: act }, this.words(word)));
+    const made = buttons.map(([word, act, kind]) =>
+      h("button", { type: "button", class: kind, click: act }, this.words(word)),
+    );
     this.bar.replaceChildren(...(words || []), ...made);
     this.composer.element.hidden = Boolean(words);
     if (had) this.#focus();
@@ -220,7 +247,8 @@ export class Panel {
 
   #failures() {
     for (const wish of this.client.waiting) {
-      if (wish.status === "failed" && !wish.told) this.#say(wish.reason === "unsupported_media_type" ? "wrong_type" : "failed");
+      if (wish.status === "failed" && !wish.told)
+        this.#say(wish.reason === "unsupported_media_type" ? "wrong_type" : "failed");
       wish.told = wish.status === "failed";
     }
   }
@@ -240,7 +268,11 @@ export class Panel {
       this.#around();
       this.#focus();
     };
-    this.#bar([h("p", {}, this.words("end_sure"))], ["end", leave(() => this.client.end()), "main"], ["cancel", leave()]);
+    this.#bar(
+      [h("p", {}, this.words("end_sure"))],
+      ["end", leave(() => this.client.end()), "main"],
+      ["cancel", leave()],
+    );
     this.bar.querySelector("button").focus();
   }
 
@@ -259,7 +291,9 @@ export class Panel {
       const text = line.type === "notice" ? `— ${line.text || this.words("ended")}` : `${name}: ${plain(line)}`;
       return `${when.format(new Date(line.at))}  ${text}`;
     });
-    const href = URL.createObjectURL(new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/plain;charset=utf-8" }));
+    const href = URL.createObjectURL(
+      new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/plain;charset=utf-8" }),
+    );
     h("a", { href, download: "chat.txt" }).click();
     setTimeout(() => URL.revokeObjectURL(href), 10_000);
     this.log.history();

@@ -1,5 +1,5 @@
-// The one voice for screen readers: a region that is there before its words are, and says each thing once. The lines of the
-// conversation are no live region themselves, or everything would be said twice; history is not said at all.
+// The one voice for screen readers: a region that is there before its words are, and says each thing once. The lines
+// of the conversation are no live region themselves, or everything would be said twice; history is not said at all.
 
 import { h } from "./dom.js";
 

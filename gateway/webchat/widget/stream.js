@@ -1,5 +1,6 @@
-// Listening: a stream of events read with fetch (so that the token stands in a header, never in an address), or long polls where a
-// proxy holds streams back, or a look now and then while nobody looks at the page: six open streams to one host are all a browser allows.
+// Listening: a stream of events read with fetch (so that the token stands in a header, never in an address), or long
+// polls where a proxy holds streams back, or a look now and then while nobody looks at the page: six open streams to
+// one host are all a browser allows.
 
 const SILENCE = 45_000; // the service says "still here" every 20 s: after two that are missing, the line is dead
 const FIRST_WORD = 8_000; // it speaks at once; who hears nothing by then sits behind something that gathers answers

@@ -1,5 +1,5 @@
-// As a constructed style sheet: no inline style, so the strictest policy of a page has nothing to object to, and the page's own
-// styles stay outside the shadow root. Only logical sides, so that right-to-left needs nothing of its own.
+// As a constructed style sheet: no inline style, so the strictest policy of a page has nothing to object to, and the
+// page's own styles stay outside the shadow root. Only logical sides, so that right-to-left needs nothing of its own.
 
 const CSS = `
 :host {
@@ -9,11 +9,13 @@ const CSS = `
   font: 16px/1.45 system-ui, sans-serif; color: var(--ink);
 }
 :host([data-theme="dark"]) {
-  --paper: #1c1c21; --ink: #ececf1; --quiet: #a9a9b6; --line: #41414b; --theirs: #2b2b33; --wrong: #ffb4ab; color-scheme: dark;
+  --paper: #1c1c21; --ink: #ececf1; --quiet: #a9a9b6; --line: #41414b; --theirs: #2b2b33; --wrong: #ffb4ab;
+  color-scheme: dark;
 }
 @media (prefers-color-scheme: dark) {
   :host([data-theme="auto"]) {
-    --paper: #1c1c21; --ink: #ececf1; --quiet: #a9a9b6; --line: #41414b; --theirs: #2b2b33; --wrong: #ffb4ab; color-scheme: dark;
+    --paper: #1c1c21; --ink: #ececf1; --quiet: #a9a9b6; --line: #41414b; --theirs: #2b2b33; --wrong: #ffb4ab;
+    color-scheme: dark;
   }
 }
 * { box-sizing: border-box; }
@@ -22,7 +24,10 @@ button, input, select, textarea { font: inherit; color: inherit; }
 button { cursor: pointer; border: 0; background: none; padding: 0; }
 :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
 header :focus-visible, .launcher:focus-visible { outline-color: var(--on-accent); outline-offset: -5px; }
-svg { inline-size: 24px; block-size: 24px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+svg {
+  inline-size: 24px; block-size: 24px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round;
+  stroke-linejoin: round;
+}
 :host([dir="rtl"]) svg:is(.send, .end) { transform: scaleX(-1); }
 .voice { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
 .icon { inline-size: 44px; block-size: 44px; flex: none; display: grid; place-items: center; border-radius: 50%; }
@@ -42,21 +47,37 @@ svg { inline-size: 24px; block-size: 24px; fill: none; stroke: currentColor; str
   display: flex; flex-direction: column; overflow: hidden;
   background: var(--paper); border: 1px solid var(--line); border-radius: 14px; box-shadow: 0 8px 30px #0004;
 }
-:host(:not([data-display="launcher"])) .panel { position: static; inline-size: 100%; block-size: 100%; min-block-size: 420px; box-shadow: none; }
+:host(:not([data-display="launcher"])) .panel {
+  position: static; inline-size: 100%; block-size: 100%; min-block-size: 420px; box-shadow: none;
+}
 :host([data-display="page"]) { position: fixed; inset: 0; background: var(--theirs); }
 :host([data-display="page"]) .panel { max-inline-size: 760px; margin-inline: auto; border-radius: 0; border-block: 0; }
 :host([data-display="inline"]) { display: block; block-size: 100%; }
 @media (max-width: 460px) {
-  :host([data-display="launcher"]) .panel { inset: 0; inline-size: 100%; block-size: 100%; border: 0; border-radius: 0; }
+  :host([data-display="launcher"]) .panel {
+    inset: 0; inline-size: 100%; block-size: 100%; border: 0; border-radius: 0;
+  }
   :host([data-display="launcher"]) .launcher[aria-expanded="true"] { display: none; }
 }
-header { display: flex; align-items: center; gap: 4px; min-block-size: 56px; padding: 6px 8px; padding-inline-start: 18px; background: var(--accent); color: var(--on-accent); }
-h1 { flex: 1; margin: 0; font-size: 18px; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.state { padding: 6px 16px; font-size: 14px; color: var(--ink); background: var(--theirs); border-block-end: 1px solid var(--line); }
+header {
+  display: flex; align-items: center; gap: 4px; min-block-size: 56px; padding: 6px 8px; padding-inline-start: 18px;
+  background: var(--accent); color: var(--on-accent);
+}
+h1 {
+  flex: 1; margin: 0; font-size: 18px; font-weight: 600; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap;
+}
+.state {
+  padding: 6px 16px; font-size: 14px; color: var(--ink); background: var(--theirs);
+  border-block-end: 1px solid var(--line);
+}
 
 .scroll { flex: 1; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; padding: 14px 14px 6px; }
 ol { list-style: none; margin: 0; padding: 0; }
-li { display: grid; grid-template-columns: 32px minmax(0, 1fr); gap: 3px 8px; margin-block-start: 3px; border-radius: 8px; }
+li {
+  display: grid; grid-template-columns: 32px minmax(0, 1fr); gap: 3px 8px; margin-block-start: 3px;
+  border-radius: 8px;
+}
 li.first { margin-block-start: 12px; }
 li:focus-visible { outline-offset: 1px; }
 li > * { grid-column: 2; justify-self: start; max-inline-size: 100%; }
@@ -67,20 +88,29 @@ li.mine > * { justify-self: end; }
   display: grid; place-items: center; background: var(--theirs); color: var(--ink); font-size: 14px; font-weight: 600;
 }
 .face img { inline-size: 100%; block-size: 100%; object-fit: cover; }
-.bubble { padding: 8px 13px; border-radius: 14px; background: var(--theirs); white-space: pre-wrap; overflow-wrap: anywhere; }
+.bubble {
+  padding: 8px 13px; border-radius: 14px; background: var(--theirs); white-space: pre-wrap; overflow-wrap: anywhere;
+}
 .mine .bubble { background: var(--accent); color: var(--on-accent); }
 .bubble a { color: inherit; }
-.picture { display: block; block-size: 180px; max-inline-size: 100%; border-radius: 10px; background: var(--theirs); object-fit: contain; }
+.picture {
+  display: block; block-size: 180px; max-inline-size: 100%; border-radius: 10px; background: var(--theirs);
+  object-fit: contain;
+}
 .under { font-size: 12.5px; color: var(--quiet); }
 .scroll > .under { padding-inline-start: 40px; }
 .scroll > .mine { text-align: end; }
 .under button { min-block-size: 24px; margin-inline-start: 8px; text-decoration: underline; }
 .bad .under { color: var(--wrong); }
-li.notice { display: block; margin-block: 12px; text-align: center; font-size: 13.5px; color: var(--quiet); overflow-wrap: anywhere; }
+li.notice {
+  display: block; margin-block: 12px; text-align: center; font-size: 13.5px; color: var(--quiet);
+  overflow-wrap: anywhere;
+}
 progress { inline-size: 140px; accent-color: var(--accent); }
 .typing { min-block-size: 22px; padding-inline: 54px 14px; font-size: 13.5px; color: var(--quiet); }
 .more, .choices button, .bar button, form.ask button {
-  min-block-size: 44px; padding: 8px 16px; border: 1px solid var(--line); border-radius: 22px; background: var(--paper); color: var(--ink);
+  min-block-size: 44px; padding: 8px 16px; border: 1px solid var(--line); border-radius: 22px;
+  background: var(--paper); color: var(--ink);
 }
 .more { display: block; margin: 0 auto; }
 .choices, .bar { display: flex; flex-wrap: wrap; gap: 8px; padding: 8px 14px; }
@@ -101,7 +131,9 @@ progress { inline-size: 140px; accent-color: var(--accent); }
 form.ask { flex: 1; overflow-y: auto; padding: 18px; display: flex; flex-direction: column; gap: 14px; }
 .ask label { display: flex; flex-direction: column; gap: 4px; }
 .ask label.check { flex-direction: row; align-items: center; gap: 10px; }
-.ask input:not([type="checkbox"]), .ask select { min-block-size: 44px; padding: 8px 12px; border: 1px solid #85858f; border-radius: 8px; background: var(--paper); }
+.ask input:not([type="checkbox"]), .ask select {
+  min-block-size: 44px; padding: 8px 12px; border: 1px solid #85858f; border-radius: 8px; background: var(--paper);
+}
 .ask input[type="checkbox"] { inline-size: 24px; block-size: 24px; flex: none; }
 .ask [aria-invalid="true"] { border-color: var(--wrong); }
 .ask .note { padding: 0; }

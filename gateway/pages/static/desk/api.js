@@ -20,7 +20,8 @@ export class Unreachable extends Error {
 const PATIENCE_MS = 30_000;
 
 export class Api {
-  #ahead = 0; // of this computer's clock, in ms: the server's may be another
+  // Of this computer's clock, in ms: the server's may be another.
+  #ahead = 0;
 
   constructor(token) {
     this.token = token;
@@ -62,8 +63,10 @@ export class Api {
 
   resend = (id, outboxId) => this.#call("POST", at(id, "deliveries", outboxId, "resend"));
 
-  invite = (id, recipient, note) => this.#call("POST", at(id, "invitations"), { json: { recipient, ...(note && { note }) } });
-  transfer = (id, recipient, note) => this.#call("POST", at(id, "transfers"), { json: { recipient, ...(note && { note }) } });
+  invite = (id, recipient, note) =>
+    this.#call("POST", at(id, "invitations"), { json: { recipient, ...(note && { note }) } });
+  transfer = (id, recipient, note) =>
+    this.#call("POST", at(id, "transfers"), { json: { recipient, ...(note && { note }) } });
   acceptInvitation = (id, invitation) => this.#call("POST", at(id, "invitations", invitation, "accept"));
   declineInvitation = (id, invitation) => this.#call("POST", at(id, "invitations", invitation, "decline"));
   withdrawInvitation = (id, invitation) => this.#call("POST", at(id, "invitations", invitation, "withdraw"));
@@ -86,13 +89,20 @@ export class Api {
     let answer;
     try {
       answer = await fetch(`/api/v1${path}${search(query)}`, {
-        method, headers, body, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(patience),
+        method,
+        headers,
+        body,
+        cache: "no-store",
+        credentials: "omit",
+        signal: AbortSignal.timeout(patience),
       });
     } catch (cause) {
       throw new Unreachable(cause);
     }
     this.#clock(answer);
-    const text = await answer.text().catch((cause) => { throw new Unreachable(cause); });
+    const text = await answer.text().catch((cause) => {
+      throw new Unreachable(cause);
+    });
     const value = parsed(text);
     if (answer.ok) return value;
     // A proxy's 502 or 504 says no more than silence does.
@@ -101,10 +111,13 @@ export class Api {
   }
 }
 
-const at = (id, ...rest) => ["/sessions", id, ...rest].map((part, n) => (n ? encodeURIComponent(part) : part)).join("/");
+const at = (id, ...rest) =>
+  ["/sessions", id, ...rest].map((part, n) => (n ? encodeURIComponent(part) : part)).join("/");
 
 function search(query) {
-  const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const given = Object.entries(query ?? {}).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "",
+  );
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 

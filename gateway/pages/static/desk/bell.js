@@ -15,11 +15,15 @@ export class Bell {
   #release = () => {};
 
   constructor(login) {
-    const held = new Promise((resolve) => { this.#release = resolve; });
-    navigator.locks?.request(`byoc.bell.${login}`, () => {
-      this.#leads = true;
-      return held;
-    }).catch(() => {});
+    const held = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+    navigator.locks
+      ?.request(`byoc.bell.${login}`, () => {
+        this.#leads = true;
+        return held;
+      })
+      .catch(() => {});
   }
 
   close() {

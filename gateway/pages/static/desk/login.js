@@ -7,12 +7,14 @@
 const TOKEN = "byoc.desk.token";
 const WAITING = "byoc.desk.oidc";
 const OPENED = "byoc.desk.opened.";
-const RENEW_AT = 0.7; // of a token's life
-const LATEST_MS = 30_000; // after a renewal that failed for want of a connection
+// Of a token's life.
+const RENEW_AT = 0.7;
+// After a renewal that failed for want of a connection.
+const LATEST_MS = 30_000;
 
 /**
- * What to begin with, `{token, refresh, until}`, or null. `opens`: the demo's rep opens the desk in this tab for the first time, and
- * goes online; at a reload their presence is what they said last. Raises Error when a company's
+ * What to begin with, `{token, refresh, until}`, or null. `opens`: the demo's rep opens the desk in this tab for the
+ * first time, and goes online; at a reload their presence is what they said last. Raises Error when a company's
  * sign-in said no.
  */
 export async function remembered(settings) {
@@ -56,7 +58,10 @@ export class Renewal {
   /** A new token now; false when there is none to be had. Several who ask at once wait for the same one. */
   now() {
     if (!this.oidc || !this.login.refresh) return Promise.resolve(false);
-    return (this.#running ??= this.#renew().finally(() => { this.#running = null; }));
+    this.#running ??= this.#renew().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
   }
 
   async #renew() {
@@ -68,7 +73,8 @@ export class Renewal {
       this.#timer = setTimeout(() => this.now(), LATEST_MS);
       return false;
     }
-    if (!this.oidc) return false; // signed out meanwhile
+    // Signed out meanwhile.
+    if (!this.oidc) return false;
     this.login = { refresh: this.login.refresh, ...login };
     remember(this.login);
     this.onToken(this.login.token);
@@ -90,7 +96,15 @@ export async function depart(oidc) {
   sessionStorage.setItem(WAITING, JSON.stringify({ verifier, state, hash: location.hash }));
   const challenge = base64(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
   const address = new URL(oidc.authorization_endpoint);
-  const asked = { response_type: "code", client_id: oidc.client_id, redirect_uri: here(), scope: oidc.scope, state, code_challenge: challenge, code_challenge_method: "S256" };
+  const asked = {
+    response_type: "code",
+    client_id: oidc.client_id,
+    redirect_uri: here(),
+    scope: oidc.scope,
+    state,
+    code_challenge: challenge,
+    code_challenge_method: "S256",
+  };
   for (const [name, value] of Object.entries(asked)) address.searchParams.set(name, value);
   location.assign(address);
 }
@@ -101,9 +115,15 @@ async function returned(oidc, address) {
   const given = Object.fromEntries(address.searchParams);
   clean(["code", "state", "session_state", "iss", "error", "error_description"]);
   // An answer that this tab didn't ask for may be somebody else's sign-in.
-  if (!waiting || waiting.state !== given.state) throw new Error("The sign-in was not asked for by this page; sign in again.");
+  if (!waiting || waiting.state !== given.state)
+    throw new Error("The sign-in was not asked for by this page; sign in again.");
   if (!given.code) throw new Error(given.error_description || given.error || "The sign-in was refused.");
-  const login = await tokens(oidc, { grant_type: "authorization_code", code: given.code, redirect_uri: here(), code_verifier: waiting.verifier });
+  const login = await tokens(oidc, {
+    grant_type: "authorization_code",
+    code: given.code,
+    redirect_uri: here(),
+    code_verifier: waiting.verifier,
+  });
   if (waiting.hash) history.replaceState(null, "", waiting.hash);
   return login;
 }
@@ -113,18 +133,29 @@ async function tokens(oidc, asked) {
   const body = new URLSearchParams({ ...asked, client_id: oidc.client_id });
   const answer = await fetch(oidc.token_endpoint, { method: "POST", body, credentials: "omit" }).catch(() => null);
   const given = await answer?.json().catch(() => null);
-  if (!answer?.ok || !given?.access_token) throw Object.assign(new Error("The sign-in could not be finished; sign in again."), { refused: Boolean(answer && answer.status < 500) });
-  return { token: given.access_token, ...(given.refresh_token && { refresh: given.refresh_token }), ...(given.expires_in && { until: Date.now() + given.expires_in * 1000 }) };
+  if (!answer?.ok || !given?.access_token)
+    throw Object.assign(new Error("The sign-in could not be finished; sign in again."), {
+      refused: Boolean(answer && answer.status < 500),
+    });
+  return {
+    token: given.access_token,
+    ...(given.refresh_token && { refresh: given.refresh_token }),
+    ...(given.expires_in && { until: Date.now() + given.expires_in * 1000 }),
+  };
 }
 
 const here = () => location.origin + location.pathname;
 
 function clean(names) {
   const address = new URL(location.href);
-  names.forEach((name) => address.searchParams.delete(name));
+  for (const name of names) address.searchParams.delete(name);
   history.replaceState(history.state, "", address);
 }
 
 const random = () => base64(crypto.getRandomValues(new Uint8Array(32)));
 
-const base64 = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const base64 = (bytes) =>
+  btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");

@@ -1,6 +1,6 @@
 // The desk's start: who is it, then the state, the stream and the elements.
 
-import { h, fill } from "../kit/dom.js";
+import { fill, h } from "../kit/dom.js";
 import { settings } from "../kit/settings.js";
 import { Api } from "./api.js";
 import { Bell } from "./bell.js";
@@ -50,12 +50,19 @@ class ByocDesk extends HTMLElement {
 
   #open(api, me, renewal, opens) {
     const bell = new Bell(me.login);
-    const desk = new Desk({ api, me, demo: this.settings.demo, onAlert: (alert) => bell.ring(alert), onUnauthenticated: () => this.#unauthenticated(renewal) });
+    const desk = new Desk({
+      api,
+      me,
+      demo: this.settings.demo,
+      onAlert: (alert) => bell.ring(alert),
+      onUnauthenticated: () => this.#unauthenticated(renewal),
+    });
     const stream = new EventStream({
       url: "/api/v1/events",
       protocols: () => ["byoc", `bearer.${api.token}`],
       onEvent: (event) => desk.take(event),
-      onOpen: (resumed, gone) => desk.opened(resumed, gone).then(async () => opens && (await desk.present()) && login.opened(me.login)),
+      onOpen: (resumed, gone) =>
+        desk.opened(resumed, gone).then(async () => opens && (await desk.present()) && login.opened(me.login)),
       onState: (state) => desk.setConnection(state),
       // A browser doesn't say why a socket was refused; a plain call does.
       onRefused: () => desk.quietly(() => api.me()),
@@ -69,15 +76,17 @@ class ByocDesk extends HTMLElement {
     document.title = `Desk – ${me.name}`;
   }
 
-
-  // The stream goes on with the new token at its next connection: its old one is good until it runs out, and resuming loses nothing.
+  // The stream goes on with the new token at its next connection: its old one is good until it runs out, and resuming
+  // loses nothing.
   #renewed(api, token) {
     api.token = token;
   }
 
   async #unauthenticated(renewal) {
-    if (renewal !== this.running?.renewal) return; // said already
-    if (!(await renewal.now()) && renewal === this.running?.renewal) this.#out("Your sign-in has run out. Sign in again to go on where you were.");
+    // Said already.
+    if (renewal !== this.running?.renewal) return;
+    if (!(await renewal.now()) && renewal === this.running?.renewal)
+      this.#out("Your sign-in has run out. Sign in again to go on where you were.");
   }
 
   #out(problem) {

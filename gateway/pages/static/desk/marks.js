@@ -1,4 +1,5 @@
-// How far a rep has read, and what they began to write: kept in the browser for the rep, so that two tabs agree and a reload loses nothing.
+// How far a rep has read, and what they began to write: kept in the browser for the rep, so that two tabs agree and a
+// reload loses nothing.
 
 const KEPT = 500;
 
@@ -30,7 +31,8 @@ export class Marks {
 
   read(session, number) {
     if ((this.#read[session] ?? -1) >= number) return false;
-    this.#load(); // another tab may have read further in another session
+    // Another tab may have read further in another session.
+    this.#load();
     this.#read[session] = Math.max(number, this.#read[session] ?? 0);
     this.#keep(this.keys.read, this.#read);
     return true;

@@ -1,11 +1,13 @@
-// What the rep sent and the server hasn't confirmed: shown at the end of the log, sent in order, each under its own key.
+// What the rep sent and the server hasn't confirmed: shown at the end of the log, sent in order, each under its own
+// key.
 //
 // A key is made once for each message, so a repetition after silence can't say a thing twice. Texts survive a reload.
 
 import { Unreachable } from "./api.js";
 
 const HELD_MS = 4_000;
-const laneOf = ({ session, aside }) => `${session} ${aside}`; // whispers don't wait for a message that was refused
+// Whispers don't wait for a message that was refused.
+const laneOf = ({ session, aside }) => `${session} ${aside}`;
 
 export class Outbox {
   /** @type {(item: any) => Promise<any>} */
@@ -38,7 +40,17 @@ export class Outbox {
 
   /** `to`: whose flag an aside is about. */
   say(session, { text, file = null, aside = false, to = null }) {
-    this.#items.push({ key: crypto.randomUUID(), session, text, file, aside, to, at: new Date().toISOString(), state: "sending", problem: null });
+    this.#items.push({
+      key: crypto.randomUUID(),
+      session,
+      text,
+      file,
+      aside,
+      to,
+      at: new Date().toISOString(),
+      state: "sending",
+      problem: null,
+    });
     this.#changed(session);
     this.#run(laneOf({ session, aside }));
   }
@@ -67,7 +79,14 @@ export class Outbox {
   /** An entry of mine came by the stream before its answer: what it confirms must not stand there twice. */
   confirm(session, entry) {
     const aside = entry.kind !== "message";
-    const item = this.#items.find((i) => i.session === session && i.state === "sending" && !i.confirmed && i.aside === aside && (i.text || "") === (entry.text || ""));
+    const item = this.#items.find(
+      (i) =>
+        i.session === session &&
+        i.state === "sending" &&
+        !i.confirmed &&
+        i.aside === aside &&
+        (i.text || "") === (entry.text || ""),
+    );
     if (item) item.confirmed = true;
   }
 
@@ -95,7 +114,11 @@ export class Outbox {
       this.onSent(item, answer);
     } catch (error) {
       const held = error instanceof Unreachable || error.status === 503 || error.status === 429;
-      Object.assign(item, { state: held ? "held" : "refused", problem: error.message, confirmed: held && item.confirmed });
+      Object.assign(item, {
+        state: held ? "held" : "refused",
+        problem: error.message,
+        confirmed: held && item.confirmed,
+      });
       if (held) setTimeout(() => this.#run(laneOf(item)), HELD_MS);
       this.#changed(item.session);
       return false;
@@ -106,7 +129,14 @@ export class Outbox {
 
   #changed(session) {
     try {
-      sessionStorage.setItem(this.store, JSON.stringify(this.#items.filter((i) => !i.file).map(({ key, session: id, text, aside, at }) => ({ key, session: id, text, aside, at }))));
+      sessionStorage.setItem(
+        this.store,
+        JSON.stringify(
+          this.#items
+            .filter((i) => !i.file)
+            .map(({ key, session: id, text, aside, at }) => ({ key, session: id, text, aside, at })),
+        ),
+      );
     } catch {
       // Without a store, a reload loses what is unsent; the page says that it is unsent.
     }

@@ -1,7 +1,8 @@
 // All that the desk knows, and the only place that changes it: from answers, from events, from what the rep does.
 //
-// What is offered, asked and pending is read off the sessions rather than kept from signals, so a lost signal can't leave a
-// stale button. Watchers are told in batches, by topic: "me", "connection", "sessions", "selection", "log", "notices".
+// What is offered, asked and pending is read off the sessions rather than kept from signals, so a lost signal can't
+// leave a stale button. Watchers are told in batches, by topic: "me", "connection", "sessions", "selection", "log",
+// "notices".
 
 import { Unreachable } from "./api.js";
 import { Marks } from "./marks.js";
@@ -14,7 +15,8 @@ const OPEN_STATUSES = ["active", "waiting", "inactive"];
 const LIST_PAGE = 100;
 const LOG_PAGE = 50;
 const OLDER_PAGE = 200;
-const FAR_PAGE = 1000; // the most that the API gives
+// The most that the API gives.
+const FAR_PAGE = 1000;
 const PREVIEW_PAGE = 20;
 const WARM_AT_ONCE = 2;
 const TYPING_LASTS_MS = 8_000;
@@ -39,22 +41,28 @@ export class Desk {
   selected = null;
   connection = { state: "connecting", retryAt: 0, lostAt: Date.now() };
   loaded = false;
-  found = null; // search: {q, ids} or null
-  notices = []; // {id, session, text, tone}
-  typing = new Map(); // session -> Map(who -> {name, role, until})
+  // Search: {q, ids} or null.
+  found = null;
+  // {id, session, text, tone}
+  notices = [];
+  // Session -> Map(who -> {name, role, until}).
+  typing = new Map();
   names = new Map(); // "agent ben" -> "Ben"
 
   #watchers = new Map();
   #dirty = new Set();
   #warming = new Set();
   #toWarm = [];
-  #invitations = new Map(); // by id, as last seen: signals name those that are gone
+  // By id, as last seen: signals name those that are gone.
+  #invitations = new Map();
   #rung = new Set();
   #refreshing = new Map();
   #fieldWanted = 0;
-  #presenceSaid = 0; // how often the rep said it on this page
+  // How often the rep said it on this page.
+  #presenceSaid = 0;
   #noticeNumber = 0;
-  #current = false; // the state was read anew since the stream last began without a number
+  // The state was read anew since the stream last began without a number.
+  #current = false;
 
   constructor({ api, me, demo = false, onAlert = () => {}, onUnauthenticated = () => {} }) {
     Object.assign(this, { api, me, demo, onAlert, onUnauthenticated });
@@ -77,12 +85,14 @@ export class Desk {
       if (!this.#watchers.has(topic)) this.#watchers.set(topic, new Set());
       this.#watchers.get(topic).add(render);
     }
-    return () => topics.forEach((topic) => this.#watchers.get(topic).delete(render));
+    return () => {
+      for (const topic of topics) this.#watchers.get(topic).delete(render);
+    };
   }
 
   #changed(...topics) {
     if (!this.#dirty.size) queueMicrotask(() => this.#tell());
-    topics.forEach((topic) => this.#dirty.add(topic));
+    for (const topic of topics) this.#dirty.add(topic);
   }
 
   #tell() {
@@ -92,7 +102,8 @@ export class Desk {
       try {
         render();
       } catch (error) {
-        reportError(error); // one broken part of the page must not silence the others
+        // One broken part of the page must not silence the others.
+        reportError(error);
       }
     }
   }
@@ -105,8 +116,9 @@ export class Desk {
     this.#changed("connection");
   }
 
-  /** The stream is open. Unless it resumes where it was, read everything anew: something may have been missed. `gone`: what was read may be of
-   * a time that was undone, so whatever is read now takes its place. */
+  /**
+   * The stream is open. Unless it resumes where it was, read everything anew: something may have been missed. `gone`:
+   * what was read may be of a time that was undone, so whatever is read now takes its place. */
   async opened(resumed, gone = false) {
     this.outbox.resume();
     if (gone) this.#distrust();
@@ -121,12 +133,17 @@ export class Desk {
   }
 
   async reload() {
-    const said = this.#presenceSaid; // what the rep says meanwhile is later than what is read
+    // What the rep says meanwhile is later than what is read.
+    const said = this.#presenceSaid;
     try {
-      const [me, ...pages] = await Promise.all([this.api.me(), ...OPEN_STATUSES.map((status) => this.#allSessions(status))]);
+      const [me, ...pages] = await Promise.all([
+        this.api.me(),
+        ...OPEN_STATUSES.map((status) => this.#allSessions(status)),
+      ]);
       if (said === this.#presenceSaid) this.presence = me.presence ?? this.presence;
       const listed = new Map(pages.flat().map((session) => [session.id, session]));
-      for (const [id, known] of this.sessions) if (!listed.has(id) && id !== this.selected && known.status !== "ended") this.sessions.delete(id);
+      for (const [id, known] of this.sessions)
+        if (!listed.has(id) && id !== this.selected && known.status !== "ended") this.sessions.delete(id);
       for (const session of listed.values()) this.#put(session);
       const kept = this.selected && this.transcripts.get(this.selected);
       this.transcripts.clear();
@@ -165,7 +182,8 @@ export class Desk {
     this.#put(session);
     const fresh = new Transcript();
     fresh.addOlder(page);
-    for (const entry of kept.entries) if (entry.number > fresh.last) fresh.take(entry); // came while the page was read
+    // Came while the page was read.
+    for (const entry of kept.entries) if (entry.number > fresh.last) fresh.take(entry);
     this.transcripts.set(id, fresh);
     for (const number of kept.touched) this.#refetch(id, number);
   }
@@ -193,7 +211,8 @@ export class Desk {
     for (const invitation of session.invitations) this.#invitations.set(invitation.id, invitation);
     if (known && isIn(known, this.me.login) !== isIn(now, this.me.login)) {
       this.typing.delete(session.id);
-      this.transcript(session.id).failed = null; // what was refused before may be read now
+      // What was refused before may be read now.
+      this.transcript(session.id).failed = null;
     }
     if (this.transcripts.get(session.id)?.name(now.end_user.name)) this.#changed("log");
     if (known && known.access !== "full" && now.access === "full") this.#readWhole(session.id);
@@ -212,8 +231,18 @@ export class Desk {
     const offer = offerTo(session, this.me.login);
     const calls = [
       ...(offer ? [[`offer ${session.id} ${offer.offered_at}`, `${called(session.end_user)} is waiting`]] : []),
-      ...askedOf(session, this.me.login).map((i) => [`invitation ${i.id}`, `${i.from_name} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${called(session.end_user)}`]),
-      ...(this.me.supervisor ? session.flags.filter((flag) => flag.raised_by !== this.me.login).map((flag) => [`flag ${session.id} ${flag.raised_at}`, `${flag.raised_by_name} raised a flag: ${flag.text}`]) : []),
+      ...askedOf(session, this.me.login).map((i) => [
+        `invitation ${i.id}`,
+        `${i.from_name} asks you to ${i.purpose === "transfer" ? "take over" : "join"}: ${called(session.end_user)}`,
+      ]),
+      ...(this.me.supervisor
+        ? session.flags
+            .filter((flag) => flag.raised_by !== this.me.login)
+            .map((flag) => [
+              `flag ${session.id} ${flag.raised_at}`,
+              `${flag.raised_by_name} raised a flag: ${flag.text}`,
+            ])
+        : []),
     ];
     for (const [key, text] of calls) {
       if (this.#rung.has(key)) continue;
@@ -226,15 +255,27 @@ export class Desk {
     const transcript = this.transcript(id);
     const isNew = transcript.take(entry);
     if (transcript.holey) this.#catchUp(id);
-    if (!transcript.loaded && (isIn(this.sessions.get(id) ?? { participants: [] }, this.me.login) || id === this.selected)) this.warm(id);
+    if (
+      !transcript.loaded &&
+      (isIn(this.sessions.get(id) ?? { participants: [] }, this.me.login) || id === this.selected)
+    )
+      this.warm(id);
     if (entry.from && this.typing.get(id)?.delete(entry.from.id)) this.#changed("log");
     if (entry.from?.id === this.me.login) this.outbox.confirm(id, entry);
-    if (["message_edited", "message_deleted"].includes(entry.kind) && entry.details?.number) this.#refetch(id, entry.details.number);
+    if (["message_edited", "message_deleted"].includes(entry.kind) && entry.details?.number)
+      this.#refetch(id, entry.details.number);
     if (entry.kind === "invitation_expired") this.#expired(id, entry);
     const session = this.sessions.get(id);
-    if (session && entry.number > session.entry_count) this.sessions.set(id, { ...session, entry_count: entry.number, ...(entry.kind === "message" && { last_message_at: entry.at }) });
-    if (isNew && isNews(entry) && session && isIn(session, this.me.login)) this.onAlert({ text: `${called(entry.from)}: ${entry.text ?? ""}`, session: id, urgent: false });
-    if (isNew && entry.kind === "whisper" && entry.from?.id !== this.me.login) this.onAlert({ text: `${entry.from?.name} (internal): ${entry.text ?? ""}`, session: id, urgent: false });
+    if (session && entry.number > session.entry_count)
+      this.sessions.set(id, {
+        ...session,
+        entry_count: entry.number,
+        ...(entry.kind === "message" && { last_message_at: entry.at }),
+      });
+    if (isNew && isNews(entry) && session && isIn(session, this.me.login))
+      this.onAlert({ text: `${called(entry.from)}: ${entry.text ?? ""}`, session: id, urgent: false });
+    if (isNew && entry.kind === "whisper" && entry.from?.id !== this.me.login)
+      this.onAlert({ text: `${entry.from?.name} (internal): ${entry.text ?? ""}`, session: id, urgent: false });
     this.#logChanged(id);
   }
 
@@ -255,7 +296,8 @@ export class Desk {
     if (!transcript.get(number)) return;
     await this.quietly(async () => {
       const page = await this.api.entries(id, { after: number - 1, limit: 1 });
-      const now = this.transcript(id); // perhaps another by now
+      // Perhaps another by now.
+      const now = this.transcript(id);
       for (const entry of page.items) if (now.get(entry.number)) now.put(entry);
       this.#logChanged(id);
     });
@@ -263,12 +305,19 @@ export class Desk {
 
   // Several reasons to look again at one time are one reason.
   #refresh(id) {
-    if (!this.#refreshing.has(id)) this.#refreshing.set(id, this.#read(id).finally(() => this.#refreshing.delete(id)));
+    if (!this.#refreshing.has(id))
+      this.#refreshing.set(
+        id,
+        this.#read(id).finally(() => this.#refreshing.delete(id)),
+      );
     return this.#refreshing.get(id);
   }
 
   async #read(id) {
-    await this.quietly(async () => this.#put(await this.api.session(id)), (error) => error.status === 404 && this.#forget(id));
+    await this.quietly(
+      async () => this.#put(await this.api.session(id)),
+      (error) => error.status === 404 && this.#forget(id),
+    );
   }
 
   // Not ours to see any more: somebody else took it.
@@ -279,7 +328,10 @@ export class Desk {
   }
 
   #typed(id, { who, on }) {
-    const person = typeof who === "string" ? { id: who, name: this.name("agent", who), role: "rep" } : (who ?? { id: "end_user", role: "end_user", name: "The customer" });
+    const person =
+      typeof who === "string"
+        ? { id: who, name: this.name("agent", who), role: "rep" }
+        : (who ?? { id: "end_user", role: "end_user", name: "The customer" });
     if (person.id === this.me.login) return;
     if (!this.typing.has(id)) this.typing.set(id, new Map());
     if (on) {
@@ -313,9 +365,14 @@ export class Desk {
   #declined(id, { invitation_id: invitationId, by, all }) {
     const invitation = this.#invitations.get(invitationId);
     const who = by?.name ?? this.name("agent", by);
-    const recipient = invitation && invitation.recipient.type !== "agent" ? ` for ${this.recipientName(invitation.recipient)}` : "";
+    const recipient =
+      invitation && invitation.recipient.type !== "agent" ? ` for ${this.recipientName(invitation.recipient)}` : "";
     const verb = invitation?.purpose === "transfer" ? "declined to take over" : "declined your invitation";
-    this.notice(id, `${who} ${verb}${recipient}.${recipient && all === false ? " Others are still asked." : ""}`, "warn");
+    this.notice(
+      id,
+      `${who} ${verb}${recipient}.${recipient && all === false ? " Others are still asked." : ""}`,
+      "warn",
+    );
   }
 
   // Said to those who were asked, who may no longer look it up: the event names whose request about whom it was.
@@ -323,7 +380,8 @@ export class Desk {
     const whose = from && customer ? `${from.name}’s request about ${customer.name}` : "the request";
     if (reason === "taken") this.notice(null, `Somebody else answered ${whose}.`, "plain");
     if (reason === "withdrawn") this.notice(null, `${sentenceCase(whose)} was withdrawn.`, "plain");
-    if (reason === "unavailable") this.notice(null, `${sentenceCase(whose)} was withdrawn, because you aren’t online.`, "plain");
+    if (reason === "unavailable")
+      this.notice(null, `${sentenceCase(whose)} was withdrawn, because you aren’t online.`, "plain");
     this.#refresh(id);
   }
 
@@ -335,7 +393,8 @@ export class Desk {
 
   #expired(id, entry) {
     const invitation = this.#invitations.get(entry.details?.invitation_id);
-    if (invitation?.from === this.me.login) this.notice(id, `${this.recipientName(invitation.recipient)} did not answer.`, "warn");
+    if (invitation?.from === this.me.login)
+      this.notice(id, `${this.recipientName(invitation.recipient)} did not answer.`, "warn");
   }
 
   /** Do what the rep asked; a refusal becomes a notice, and `undefined` is given. */
@@ -346,8 +405,16 @@ export class Desk {
       return answer ?? true;
     } catch (error) {
       if (error.status === 401) this.onUnauthenticated();
-      else this.notice(session, error instanceof Unreachable ? `${error.message} Nothing was changed as far as we know; try again.` : error.message, "bad");
-      if (error.status === 409 && session) this.#refresh(session); // the page showed something that is no longer so
+      else
+        this.notice(
+          session,
+          error instanceof Unreachable
+            ? `${error.message} Nothing was changed as far as we know; try again.`
+            : error.message,
+          "bad",
+        );
+      // The page showed something that is no longer so.
+      if (error.status === 409 && session) this.#refresh(session);
       return undefined;
     }
   }
@@ -367,7 +434,8 @@ export class Desk {
     if (!answer || typeof answer !== "object") return;
     if (answer.participants && answer.channel_id) this.#put(answer);
     if (answer.session?.participants) this.#put(answer.session);
-    // An answer's entry is as it was written; the stream's may be there already, and tells more (a file's address, say).
+    // An answer's entry is as it was written; the stream's may be there already, and tells more (a file's address,
+    // say).
     if (answer.number && answer.kind && id && !this.transcript(id).get(answer.number)) {
       this.#entry(id, answer);
       if (answer.parts?.some((part) => part.type === "media")) this.#refetch(id, answer.number);
@@ -387,9 +455,11 @@ export class Desk {
     const groups = { flagged: [], mine: [], waiting: [], others: [] };
     for (const session of this.sessions.values()) groups[groupOf(session, this.me)]?.push(session);
     const activity = (s) => s.last_message_at ?? s.opened_at;
-    for (const list of Object.values(groups)) list.sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : a.id < b.id ? -1 : 1));
+    for (const list of Object.values(groups))
+      list.sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : a.id < b.id ? -1 : 1));
     groups.flagged.sort((a, b) => (a.flag.raised_at < b.flag.raised_at ? -1 : 1));
-    groups.waiting.reverse(); // who waits longest stands first
+    // Who waits longest stands first.
+    groups.waiting.reverse();
     return groups;
   }
 
@@ -399,7 +469,8 @@ export class Desk {
     for (const session of this.sessions.values()) {
       const offer = offerTo(session, this.me.login);
       if (offer) calls.push({ key: `offer ${session.id}`, kind: "offer", session, expires_at: offer.expires_at });
-      for (const invitation of askedOf(session, this.me.login)) calls.push({ key: invitation.id, kind: "invitation", session, invitation, expires_at: invitation.expires_at });
+      for (const invitation of askedOf(session, this.me.login))
+        calls.push({ key: invitation.id, kind: "invitation", session, invitation, expires_at: invitation.expires_at });
     }
     return calls.sort((a, b) => (a.expires_at < b.expires_at ? -1 : 1));
   }
@@ -408,9 +479,15 @@ export class Desk {
   noteTo(session) {
     if (!isIn(session, this.me.login)) return null;
     const { entries } = this.transcript(session.id);
-    const joined = entries.findLast((entry) => entry.kind === "participant_joined" && entry.details.participant?.id === this.me.login);
+    const joined = entries.findLast(
+      (entry) => entry.kind === "participant_joined" && entry.details.participant?.id === this.me.login,
+    );
     const asked = joined?.details.invitation_id;
-    return (asked && entries.find((entry) => entry.kind === "invited" && entry.text && entry.details.invitation_id === asked)) || null;
+    return (
+      (asked &&
+        entries.find((entry) => entry.kind === "invited" && entry.text && entry.details.invitation_id === asked)) ||
+      null
+    );
   }
 
   get current() {
@@ -419,7 +496,13 @@ export class Desk {
 
   /** The names for ids; an id where no name is known. */
   name(type, id) {
-    return this.names.get(`${type} ${id}`) ?? this.names.get(`agent ${id}`) ?? this.names.get(`queue ${id}`) ?? this.names.get(`flow ${id}`) ?? id;
+    return (
+      this.names.get(`${type} ${id}`) ??
+      this.names.get(`agent ${id}`) ??
+      this.names.get(`queue ${id}`) ??
+      this.names.get(`flow ${id}`) ??
+      id
+    );
   }
 
   recipientName({ type, id, name = this.name(type, id) }) {
@@ -444,7 +527,8 @@ export class Desk {
     const transcript = this.transcripts.get(id);
     const seen = this.marks.readUpTo(id) ?? 0;
     let count = 0;
-    for (let n = (transcript?.entries.length ?? 0) - 1; n >= 0 && transcript.entries[n].number > seen; n -= 1) if (isNews(transcript.entries[n])) count += 1;
+    for (let n = (transcript?.entries.length ?? 0) - 1; n >= 0 && transcript.entries[n].number > seen; n -= 1)
+      if (isNews(transcript.entries[n])) count += 1;
     return count;
   }
 
@@ -510,7 +594,9 @@ export class Desk {
     if (!transcript.loaded) return this.#loadFirst(id, LOG_PAGE);
     if (!transcript.remaining || transcript.loading) return undefined;
     transcript.loading = true;
-    await this.quietly(async () => transcript.addOlder(await this.api.entries(id, { before: transcript.first, limit: far ? FAR_PAGE : OLDER_PAGE })));
+    await this.quietly(async () =>
+      transcript.addOlder(await this.api.entries(id, { before: transcript.first, limit: far ? FAR_PAGE : OLDER_PAGE })),
+    );
     transcript.loading = false;
     this.#logChanged(id);
     return undefined;
@@ -519,14 +605,22 @@ export class Desk {
   /** A row of the list came into view: read its latest lines, a few rows at a time. */
   warm(id) {
     const transcript = this.transcripts.get(id);
-    if (transcript?.loaded || transcript?.loading || transcript?.failed || this.#warming.has(id) || this.#toWarm.includes(id)) return;
+    if (
+      transcript?.loaded ||
+      transcript?.loading ||
+      transcript?.failed ||
+      this.#warming.has(id) ||
+      this.#toWarm.includes(id)
+    )
+      return;
     this.#toWarm.push(id);
     this.#warmNext();
   }
 
   async #warmNext() {
     if (this.#warming.size >= WARM_AT_ONCE || !this.#toWarm.length) return;
-    const id = this.#toWarm.pop(); // what came into view last is what is looked at
+    // What came into view last is what is looked at.
+    const id = this.#toWarm.pop();
     this.#warming.add(id);
     await this.#loadFirst(id, PREVIEW_PAGE);
     this.#warming.delete(id);
@@ -548,8 +642,9 @@ export class Desk {
       return;
     }
     const page = await this.quietly(() => this.api.sessions({ q: wanted, limit: 50 }));
-    if (this.wanted !== wanted || !page) return; // an answer to an older question
-    page.items.forEach((session) => this.#put(session));
+    // An answer to an older question.
+    if (this.wanted !== wanted || !page) return;
+    for (const session of page.items) this.#put(session);
     this.found = { q: wanted, ids: page.items.map((session) => session.id) };
     this.#changed("sessions");
   }
@@ -588,7 +683,9 @@ export class Desk {
 
   /** Take offered work, or come in. False when it was refused. */
   async accept({ kind, session, invitation }) {
-    const done = await this.act(null, () => (kind === "offer" ? this.api.accept(session.id) : this.api.acceptInvitation(session.id, invitation.id)));
+    const done = await this.act(null, () =>
+      kind === "offer" ? this.api.accept(session.id) : this.api.acceptInvitation(session.id, invitation.id),
+    );
     await this.#refresh(session.id);
     if (done) this.wantField();
     return Boolean(done);
@@ -596,7 +693,9 @@ export class Desk {
 
   async decline(call) {
     const id = call.session.id;
-    await this.act(null, () => (call.kind === "offer" ? this.api.decline(id) : this.api.declineInvitation(id, call.invitation.id)));
+    await this.act(null, () =>
+      call.kind === "offer" ? this.api.decline(id) : this.api.declineInvitation(id, call.invitation.id),
+    );
     await this.#refresh(id);
   }
 

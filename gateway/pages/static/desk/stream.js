@@ -1,19 +1,23 @@
 // The event stream: a WebSocket that resumes by number and notices when it is dead.
 //
-// The first frame, `hello`, tells the number that the stream begins after: whoever reads the state after it and then applies what
-// comes has no hole. A socket may die without a word (a laptop that slept, a phone that changed networks). Three signs are
-// watched: silence past the server's heartbeat, a clock that jumped, and the browser's own `online`. A doubtful socket is asked;
-// a dead one is replaced by one that asks for all that came after the last number seen.
+// The first frame, `hello`, tells the number that the stream begins after: whoever reads the state after it and then
+// applies what comes has no hole. A socket may die without a word (a laptop that slept, a phone that changed
+// networks). Three signs are watched: silence past the server's heartbeat, a clock that jumped, and the browser's own
+// `online`. A doubtful socket is asked; a dead one is replaced by one that asks for all that came after the last
+// number seen.
 
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 15_000;
 const OPEN_PATIENCE_MS = 10_000;
 const ANSWER_PATIENCE_MS = 4_000;
 const TICK_MS = 5_000;
-const SLEPT_MS = 20_000; // a tick this late: the machine slept
-const HEARTBEAT_MS = 20_000; // until `hello` says otherwise
+// A tick this late: the machine slept.
+const SLEPT_MS = 20_000;
+// Until `hello` says otherwise.
+const HEARTBEAT_MS = 20_000;
 
-const GONE = 4410; // what came after our number is no longer kept
+// What came after our number is no longer kept.
+const GONE = 4410;
 const WHO = 4401;
 
 export class EventStream {
@@ -33,7 +37,8 @@ export class EventStream {
   #socket = null;
   #timers = { retry: 0, open: 0, answer: 0, tick: 0 };
   #wait = FIRST_WAIT_MS;
-  #gone = false; // what we have seen may be of a time that was undone (an older backup was restored)
+  // What we have seen may be of a time that was undone (an older backup was restored).
+  #gone = false;
   #last = null;
   #heard = 0;
   #ticked = 0;
@@ -41,9 +46,10 @@ export class EventStream {
   #stopped = true;
 
   /**
-   * `protocols()` carries the token, as it is at each connection. `onOpen(resumed, gone)` comes with `hello`, before the events of a connection: not resumed means that the state must be read anew. `gone`: and that nothing of what was read holds.
-   * `onState({state: "connecting" | "live" | "waiting", retryAt})`; `onRefused()`: the connection was lost before `hello`, so the
-   * token may be no good.
+   * `protocols()` carries the token, as it is at each connection. `onOpen(resumed, gone)` comes with `hello`, before
+   * the events of a connection: not resumed means that the state must be read anew. `gone`: and that nothing of what
+   * was read holds. `onState({state: "connecting" | "live" | "waiting", retryAt})`; `onRefused()`: the connection was
+   * lost before `hello`, so the token may be no good.
    */
   constructor({ url, protocols, onEvent, onOpen, onState, onRefused }) {
     Object.assign(this, { url, protocols, onEvent, onOpen, onState, onRefused });
@@ -87,7 +93,10 @@ export class EventStream {
     const connection = { socket, resumed, greeted: false };
     this.#socket = socket;
     const mine = (take) => (event) => socket === this.#socket && take(event);
-    this.#timers.open = setTimeout(mine(() => this.#lost(connection, 0)), OPEN_PATIENCE_MS);
+    this.#timers.open = setTimeout(
+      mine(() => this.#lost(connection, 0)),
+      OPEN_PATIENCE_MS,
+    );
     socket.onmessage = mine(({ data }) => this.#take(connection, JSON.parse(data)));
     socket.onclose = mine(({ code }) => this.#lost(connection, code));
   }
@@ -113,7 +122,8 @@ export class EventStream {
 
   #tick() {
     const now = Date.now();
-    const slept = now - this.#ticked > SLEPT_MS; // or the tab is hidden and its timers are slowed: asking costs little
+    // Or the tab is hidden and its timers are slowed: asking costs little.
+    const slept = now - this.#ticked > SLEPT_MS;
     this.#ticked = now;
     if (slept || now - this.#heard > this.#heartbeat * 1.5) this.#doubt();
   }

@@ -1,22 +1,31 @@
-// One session's transcript as far as the page has it: an unbroken run of entries up to the newest, and how many older ones remain.
+// One session's transcript as far as the page has it: an unbroken run of entries up to the newest, and how many older
+// ones remain.
 //
-// The numbers that a rep sees have gaps, for some entries are for others. So a gap alone tells nothing: `known` says up to which
-// number nothing is missing, and an event beyond the next number is a reason to ask for what lies between (a rep who left and
-// came back was told nothing meanwhile).
+// The numbers that a rep sees have gaps, for some entries are for others. So a gap alone tells nothing: `known` says
+// up to which number nothing is missing, and an event beyond the next number is a reason to ask for what lies between
+// (a rep who left and came back was told nothing meanwhile).
 
 import { isAside } from "./reading.js";
 
 export class Transcript {
-  entries = []; // by number, ascending
-  remaining = null; // how many older ones the server has yet; null: nothing is loaded
-  known = 0; // up to here nothing is missing
+  // By number, ascending.
+  entries = [];
+  // How many older ones the server has yet; null: nothing is loaded.
+  remaining = null;
+  // Up to here nothing is missing.
+  known = 0;
   loading = false;
-  rereading = false; // another is being read to take its place
+  // Another is being read to take its place.
+  rereading = false;
   failed = null;
-  touched = new Set(); // numbers of lines that changed while a page was being read
-  reactions = new Map(); // number -> Map(who -> emoji)
-  #edits = new Map(); // number -> the latest entry that edits it
-  #early = []; // came by events before the first page
+  // Numbers of lines that changed while a page was being read.
+  touched = new Set();
+  // Number -> Map(who -> emoji).
+  reactions = new Map();
+  // Number -> the latest entry that edits it.
+  #edits = new Map();
+  // Came by events before the first page.
+  #early = [];
 
   get loaded() {
     return this.remaining !== null;
@@ -37,7 +46,8 @@ export class Transcript {
     this.remaining = page.next === null ? 0 : (page.remaining ?? Math.max(0, (this.first ?? 1) - 1));
     if (!begins) return;
     this.known = this.last;
-    for (const entry of this.#early.splice(0)) if (entry.number > this.known) this.take(entry); // the page tells more of the others
+    // The page tells more of the others.
+    for (const entry of this.#early.splice(0)) if (entry.number > this.known) this.take(entry);
   }
 
   /** A page of what comes after `known`. */

@@ -3,7 +3,8 @@
 const SEEN = /[^\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cs}\u2800\u{1D159}\uFFF9-\uFFFB]/u;
 
 /** What the rep is told of a text that can't be seen. */
-export const UNSEEN = "This text holds only invisible characters, so nobody would see it. Write letters, digits or an emoji.";
+export const UNSEEN =
+  "This text holds only invisible characters, so nobody would see it. Write letters, digits or an emoji.";
 
 /** Whether at least one character of the text can be seen. */
 export const saysSomething = (text) => SEEN.test(text);

@@ -8,7 +8,13 @@ export const STATUSES = [
   ["offline", "Offline"],
 ];
 
-export const GROUP_TITLES = { flagged: "Flagged", mine: "My conversations", waiting: "Waiting", others: "Other conversations", found: "Found" };
+export const GROUP_TITLES = {
+  flagged: "Flagged",
+  mine: "My conversations",
+  waiting: "Waiting",
+  others: "Other conversations",
+  found: "Found",
+};
 
 export const SESSION_STATES = { waiting: "Waiting for a rep", active: "Active", inactive: "Inactive", ended: "Ended" };
 
@@ -38,9 +44,17 @@ const ENDINGS = {
 
 const LEAVINGS = { disconnected: " (connection lost)", rep_removed: " (no longer in the organisation)" };
 // Why a request was withdrawn, where it wasn't the inviter's wish.
-const WITHDRAWN = { unavailable: ": nobody asked is online any more", inviter_left: ": who asked has left", ended: "", inactive: ": the conversation is inactive" };
+const WITHDRAWN = {
+  unavailable: ": nobody asked is online any more",
+  inviter_left: ": who asked has left",
+  ended: "",
+  inactive: ": the conversation is inactive",
+};
 
-/** A quiet line's text for an entry that is no message; null: it stands nowhere in the log. `name` gives names for ids. */
+/**
+ * A quiet line's text for an entry that is no message; null: it stands nowhere in the log. `name` gives names for
+ * ids.
+ */
 export function lineOf(entry, name) {
   const who = entry.from?.name ?? "The system";
   const d = entry.details ?? {};
@@ -50,13 +64,15 @@ export function lineOf(entry, name) {
     case "participant_left":
       return `${d.participant?.name ?? who} left${LEAVINGS[d.reason] ?? ""}`;
     case "invited":
-      return d.purpose === "transfer" ? `${who} asked ${recipient(d, name)} to take over` : `${who} invited ${recipient(d, name)}`;
+      return d.purpose === "transfer"
+        ? `${who} asked ${recipient(d, name)} to take over`
+        : `${who} invited ${recipient(d, name)}`;
     case "invitation_expired":
       return `No answer to the invitation of ${recipient(d, name)}`;
     case "invitation_withdrawn":
-      return `The ${d.purpose === "transfer" ? "transfer to" : "invitation of"} ${recipient(d, name)} was withdrawn${WITHDRAWN[d.reason] ?? ""}`;
+      return withdrawn(d, name);
     case "transferred":
-      return `${d.from?.name ?? name(d.from) ?? who} handed the conversation to ${d.to?.name ?? name(d.to) ?? recipient(d, name)}`;
+      return transferred(d, who, name);
     case "notice":
       return `Told the customer: “${entry.text ?? ""}”`;
     case "status_changed":
@@ -68,7 +84,13 @@ export function lineOf(entry, name) {
     case "message_edited":
     case "message_deleted":
     case "reaction":
-      return d.number ? null : { message_edited: `${who} edited a message`, message_deleted: `${who} took a message back`, reaction: `${who} reacted ${d.emoji ?? ""}` }[entry.kind];
+      return d.number
+        ? null
+        : {
+            message_edited: `${who} edited a message`,
+            message_deleted: `${who} took a message back`,
+            reaction: `${who} reacted ${d.emoji ?? ""}`,
+          }[entry.kind];
     case "referral":
       return entry.referral ? `${who} ${cameBy(entry.referral)}` : entry.text;
     case "handover":
@@ -81,11 +103,22 @@ export function lineOf(entry, name) {
   }
 }
 
-const BY = { ad: "came by an ad", post: "came by a post", link: "came by a link", product: "asks about a product", story: "answers your story", optin: "agreed to be written to", page: "writes from the page", other: "came from elsewhere" };
+const BY = {
+  ad: "came by an ad",
+  post: "came by a post",
+  link: "came by a link",
+  product: "asks about a product",
+  story: "answers your story",
+  optin: "agreed to be written to",
+  page: "writes from the page",
+  other: "came from elsewhere",
+};
 
 /** `came by an ad: 20 % off`: what brought the customer, after their name. */
 export function cameBy({ source, headline, ref, group, product, url, id }) {
-  const about = [headline ?? ref ?? (source === "story" || product ? null : (url ?? id)), group, product?.id].filter(Boolean).join(" · ");
+  const about = [headline ?? ref ?? (source === "story" || product ? null : (url ?? id)), group, product?.id]
+    .filter(Boolean)
+    .join(" · ");
   return `${BY[source] ?? BY.other}${about ? `: ${about}` : ""}`;
 }
 
@@ -94,8 +127,24 @@ export const capital = (words) => `${words.charAt(0).toLocaleUpperCase()}${words
 function handedOver(entry, { change, app, app_id, may_answer, left_out }) {
   const other = app ?? (app_id ? `another app (${app_id})` : "another app");
   const told = entry.text ? `: “${entry.text}”` : "";
-  const words = { to_us: `${other} handed the conversation to us${told}`, away: `${other} answers the customer now${told}${may_answer ? "; your next answer takes the conversation back" : ""}`, requested: `${other} asks for this conversation${told}` }[change] ?? `${other}${told}`;
+  const back = may_answer ? "; your next answer takes the conversation back" : "";
+  const words =
+    {
+      to_us: `${other} handed the conversation to us${told}`,
+      away: `${other} answers the customer now${told}${back}`,
+      requested: `${other} asks for this conversation${told}`,
+    }[change] ?? `${other}${told}`;
   return `${capital(words)}${left_out ? ` (${left_out} earlier messages weren't kept)` : ""}`;
+}
+
+function withdrawn({ purpose, reason, ...details }, name) {
+  const request = purpose === "transfer" ? "transfer to" : "invitation of";
+  return `The ${request} ${recipient(details, name)} was withdrawn${WITHDRAWN[reason] ?? ""}`;
+}
+
+function transferred({ from, to, ...details }, who, name) {
+  const taker = to?.name ?? name(to) ?? recipient(details, name);
+  return `${from?.name ?? name(from) ?? who} handed the conversation to ${taker}`;
 }
 
 function recipient(details, name) {
@@ -104,14 +153,19 @@ function recipient(details, name) {
 }
 
 function changed({ from, to, reason, from_queue: fromQueue, to_queue: toQueue }, name) {
-  if (reason === "queue_removed") return `The queue ${name(fromQueue)} is gone: ${toQueue ? `now in ${name(toQueue)}` : "in no queue"}`;
+  if (reason === "queue_removed")
+    return `The queue ${name(fromQueue)} is gone: ${toQueue ? `now in ${name(toQueue)}` : "in no queue"}`;
   if (reason === "queue_given") return `Now in the queue ${name(toQueue)}`;
   if (reason === "channel_removed") return "The channel was removed: nothing can be sent until it is back";
-  if (reason === "channel_back") return to === "active" ? "The channel is back" : "The channel is back: waiting for a rep";
+  if (reason === "channel_back")
+    return to === "active" ? "The channel is back" : "The channel is back: waiting for a rep";
   if (from === "waiting" && to === "active") return null; // "Ana joined" says it
   if (to === "ended") return ENDINGS[reason] ?? "Conversation ended";
   if (to === "waiting") return "Waiting for a rep";
-  if (to === "inactive") return reason === "handed_over" ? "Inactive until the conversation is ours again" : "Nothing was said for long: inactive";
+  if (to === "inactive")
+    return reason === "handed_over"
+      ? "Inactive until the conversation is ours again"
+      : "Nothing was said for long: inactive";
   return to === "active" ? "Active again" : `Now ${to}`;
 }
 

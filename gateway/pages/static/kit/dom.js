@@ -1,35 +1,27 @@
 // Building elements. Whatever comes from outside goes in as a text node or an attribute, never as markup.
 
-const AS_PROPERTY = new Set(["value", "checked", "disabled", "hidden", "open", "readOnly", "selected", "multiple", "htmlFor", "tabIndex"]);
-
 /**
- * An element: `h("button", {class: "go", on: {click}}, icon("send"), "Send")`.
- * `on` holds listeners, `data` data-attributes; false, null and undefined leave an attribute (or a child) out.
+ * An element: `h("button.button.primary", { title: "Send", click: send }, icon("send"), "Send")`. Classes stand
+ * behind the tag's name. A function listens to the event of its name; false, null and undefined leave an attribute
+ * (or a child) out. A button submits nothing unless its type says so.
  */
-export function h(tag, props = {}, ...children) {
-  const element = document.createElement(tag);
-  assign(element, props);
-  element.append(...solid(children));
+export function h(tag, ...rest) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  if (name === "button") element.type = "button";
+  if (rest[0]?.constructor === Object) assign(element, rest.shift());
+  element.append(...solid(rest));
   return element;
 }
 
 /** Set what `h` sets on an element that exists. */
 export function assign(element, props) {
   for (const [name, value] of Object.entries(props)) {
-    if (name === "on") {
-      for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
-    } else if (name === "data") {
-      for (const [key, text] of Object.entries(value)) if (text != null) element.dataset[key] = text;
-    } else if (AS_PROPERTY.has(name)) {
-      if (value !== undefined && element[name] !== value) element[name] = value;
-    } else if (value === false || value == null) {
-      element.removeAttribute(name);
-    } else {
-      const text = value === true ? "" : String(value);
-      if (element.getAttribute(name) !== text) element.setAttribute(name, text);
-    }
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === false || value == null) element.removeAttribute(name);
+    else element.setAttribute(name, value === true ? "" : value);
   }
-  return element;
 }
 
 /** The children of an element, replaced. */
@@ -43,13 +35,16 @@ function solid(children) {
 }
 
 /**
- * Make an element's children stand for `items`, in order, one for each key, touching only what differs: what has the focus keeps it.
- * `same(item, shown)` says whether the element that stands for `shown` may stay as it is; `lost()` is called when what had the focus is gone.
+ * Make an element's children stand for `items`, in order, one for each key, touching only what differs: what has the
+ * focus keeps it. `same(item, shown)` says whether the element that stands for `shown` may stay as it is; `lost()` is
+ * called when what had the focus is gone.
  */
 export function keyed(parent, items, { key, make, same = Object.is, lost = () => {} }) {
-  const shown = (parent.shownItems ??= new Map());
+  const shown = parent.shownItems ?? new Map();
   const next = new Map();
-  let focused = /** @type {HTMLElement | null} */ (parent.contains(document.activeElement) ? document.activeElement : null);
+  let focused = /** @type {HTMLElement | null} */ (
+    parent.contains(document.activeElement) ? document.activeElement : null
+  );
   let place = parent.firstElementChild;
   for (const item of items) {
     const id = key(item);
@@ -87,16 +82,19 @@ export function announce(text, { urgent = false } = {}) {
   const id = urgent ? "say-now" : "say-next";
   let region = document.getElementById(id);
   if (!region) {
-    region = h("div", { id, class: "unseen", role: urgent ? "alert" : "status", "aria-live": urgent ? "assertive" : "polite" });
+    region = h("div.unseen", { id, role: urgent ? "alert" : "status", "aria-live": urgent ? "assertive" : "polite" });
     document.body.append(region);
   }
   // A line of its own for each text: a region whose text is replaced too soon is read in part or not at all.
-  const line = h("div", {}, text);
+  const line = h("div", text);
   region.append(line);
   setTimeout(() => line.remove(), 5000);
 }
 
-/** Run a button's work; a second press meanwhile does nothing. The button keeps the focus, which a disabled one would lose. */
+/**
+ * Run a button's work; a second press meanwhile does nothing. The button keeps the focus, which a disabled one would
+ * lose.
+ */
 export async function busy(button, work) {
   if (button.getAttribute("aria-disabled") === "true") return undefined;
   button.setAttribute("aria-disabled", "true");

@@ -1,4 +1,5 @@
-// Times, sizes and words as people read them: in the page's language, of the reader's country where the browser tells it.
+// Times, sizes and words as people read them: in the page's language, of the reader's country where the browser tells
+// it.
 
 function locale() {
   const { lang } = document.documentElement;
@@ -16,10 +17,17 @@ function format(key, make) {
 }
 
 /** `14:05`, from an RFC 3339 text, a number or a Date. */
-export const clock = (at) => format("clock", () => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", hourCycle: hours() })).format(new Date(at));
+export const clock = (at) =>
+  format(
+    "clock",
+    () => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", hourCycle: hours() }),
+  ).format(new Date(at));
 
 /** Day, date and time in full, for a title. */
-export const moment = (at) => format("moment", () => new Intl.DateTimeFormat(locale(), { dateStyle: "full", timeStyle: "medium" })).format(new Date(at));
+export const moment = (at) =>
+  format("moment", () => new Intl.DateTimeFormat(locale(), { dateStyle: "full", timeStyle: "medium" })).format(
+    new Date(at),
+  );
 
 /** `Today`, `Yesterday`, else the date. */
 export function day(at, now = Date.now()) {
@@ -28,13 +36,18 @@ export function day(at, now = Date.now()) {
     const word = format("day", () => new Intl.RelativeTimeFormat(locale(), { numeric: "auto" })).format(days, "day");
     return word.charAt(0).toLocaleUpperCase(locale()) + word.slice(1);
   }
-  return format("date", () => new Intl.DateTimeFormat(locale(), { weekday: "long", day: "numeric", month: "long" })).format(new Date(at));
+  return format(
+    "date",
+    () => new Intl.DateTimeFormat(locale(), { weekday: "long", day: "numeric", month: "long" }),
+  ).format(new Date(at));
 }
 
 /** The time of today, the date of other days: for a narrow column. */
 export function short(at, now = Date.now()) {
   if (midnight(at) === midnight(now)) return clock(at);
-  return format("short", () => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short" })).format(new Date(at));
+  return format("short", () => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short" })).format(
+    new Date(at),
+  );
 }
 
 function midnight(at) {
@@ -53,11 +66,15 @@ export function size(bytes) {
   if (bytes == null) return "";
   const unit = bytes < 1000 ? "byte" : bytes < 1_000_000 ? "kilobyte" : "megabyte";
   const value = bytes / { byte: 1, kilobyte: 1000, megabyte: 1_000_000 }[unit];
-  return format(unit, () => new Intl.NumberFormat(locale(), { style: "unit", unit, maximumFractionDigits: unit === "megabyte" ? 1 : 0 })).format(value);
+  return format(
+    unit,
+    () => new Intl.NumberFormat(locale(), { style: "unit", unit, maximumFractionDigits: unit === "megabyte" ? 1 : 0 }),
+  ).format(value);
 }
 
 /** `Ana, Ben and Cleo`. */
-export const list = (names) => format("list", () => new Intl.ListFormat(locale(), { type: "conjunction" })).format(names);
+export const list = (names) =>
+  format("list", () => new Intl.ListFormat(locale(), { type: "conjunction" })).format(names);
 
 /** Up to two letters that stand for a name; of a number its last two digits. */
 export function initials(name) {

@@ -1,15 +1,17 @@
 // A long list of rows of unlike heights, of which only those near the view are in the document.
 //
-// Heights are guessed until a row has been drawn, and remembered afterwards. Whenever anything above the view changes (older rows
-// come, a picture loads, a guess was wrong), the row that the reader looks at stays where it is: it is the anchor, and
-// the scroll position follows it. At the end of the list the end is the anchor.
+// Heights are guessed until a row has been drawn, and remembered afterwards. Whenever anything above the view changes
+// (older rows come, a picture loads, a guess was wrong), the row that the reader looks at stays where it is: it is
+// the anchor, and the scroll position follows it. At the end of the list the end is the anchor.
 //
-// The end is left only by the reader, and by the smallest move upwards. The browser reports the reader's moves, our own and those
-// that a change of size forces all by the same event, so we remember where we put the view and how high it was: only an event
-// that finds the view as high as it was and somewhere else is the reader's.
+// The end is left only by the reader, and by the smallest move upwards. The browser reports the reader's moves, our
+// own and those that a change of size forces all by the same event, so we remember where we put the view and how high
+// it was: only an event that finds the view as high as it was and somewhere else is the reader's.
 
-const BEYOND = 600; // px drawn above and below the view
-const AT_END = 48; // px from the end at which a reader who moves down has arrived there
+// In px, drawn above and below the view.
+const BEYOND = 600;
+// In px from the end at which a reader who moves down has arrived there.
+const AT_END = 48;
 
 export class Scroller {
   /** @type {HTMLElement} */
@@ -25,8 +27,10 @@ export class Scroller {
   /** @type {() => void} */
   onScroll;
 
-  rows = []; // {key, sign, …}
-  lead = 0; // px at the start that stand for rows that aren't here yet
+  // {key, sign, …}
+  rows = [];
+  // In px, at the start that stand for rows that aren't here yet.
+  lead = 0;
   atEnd = true;
 
   #heights = new Map();
@@ -34,9 +38,13 @@ export class Scroller {
   #shown = new Map();
   #sizes;
   #frame = 0;
-  #left = { top: 0, height: 0 }; // the view as we last left it
+  // The view as we last left it.
+  #left = { top: 0, height: 0 };
 
-  /** `view` scrolls; `list` holds the rows; `make(row)` draws one, `guess(row)` its height in px; `onScroll()` after each move. */
+  /**
+   * `view` scrolls; `list` holds the rows; `make(row)` draws one, `guess(row)` its height in px; `onScroll()` after
+   * each move.
+   */
   constructor({ view, canvas, list, make, guess, onScroll = () => {} }) {
     Object.assign(this, { view, canvas, list, make, guess, onScroll });
     this.#sizes = new ResizeObserver(() => this.#later());
@@ -100,13 +108,15 @@ export class Scroller {
     this.#frame = requestAnimationFrame(() => this.#draw(this.#anchor()));
   }
 
-  // What the reader looks at: the end, or the first row in view and how far below the view's top it begins. While the lead fills
-  // the view, it is the first row that is here, so that what comes is put between.
+  // What the reader looks at: the end, or the first row in view and how far below the view's top it begins. While the
+  // lead fills the view, it is the first row that is here, so that what comes is put between.
   #anchor() {
     if (this.atEnd) return { end: true };
     const top = this.view.scrollTop;
     const place = this.#at(top);
-    return this.rows[place] ? { key: this.rows[place].key, offset: this.lead + this.#tops[place] - top } : { end: true };
+    return this.rows[place]
+      ? { key: this.rows[place].key, offset: this.lead + this.#tops[place] - top }
+      : { end: true };
   }
 
   #height(row) {
@@ -134,7 +144,8 @@ export class Scroller {
   }
 
   #draw(anchor) {
-    // Drawing tells true heights, which move the rows, which may bring others into view: it settles in two rounds or three.
+    // Drawing tells true heights, which move the rows, which may bring others into view: it settles in two rounds or
+    // three.
     for (let round = 0; round < 4; round += 1) {
       this.#layout();
       this.#place(anchor);

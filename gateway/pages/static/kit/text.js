@@ -12,7 +12,10 @@ export function linked(text) {
   for (const found of text.matchAll(ADDRESS)) {
     const address = found[0].replace(NOT_AT_ITS_END, "");
     if (!URL.canParse(address)) continue;
-    nodes.push(text.slice(end, found.index), h("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, address));
+    nodes.push(
+      text.slice(end, found.index),
+      h("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, address),
+    );
     end = found.index + address.length;
   }
   nodes.push(text.slice(end));

@@ -10,7 +10,8 @@ export class Refused extends Error {
 
 export const channels = async () => (await call("GET", "/phones/channels")).items;
 
-export const messages = async (channel, customer) => (await call("GET", `${at(channel, "messages")}?${new URLSearchParams({ customer })}`)).items;
+export const messages = async (channel, customer) =>
+  (await call("GET", `${at(channel, "messages")}?${new URLSearchParams({ customer })}`)).items;
 
 /**
  * Type a message; `times` delivers its webhook more than once, as a provider at times does.
@@ -28,7 +29,8 @@ export function say(channel, customer, { text, file, times }) {
   return call("POST", at(channel, "messages"), { form });
 }
 
-export const act = (channel, customer, action) => call("POST", at(channel, "actions"), { json: { customer, ...action } });
+export const act = (channel, customer, action) =>
+  call("POST", at(channel, "actions"), { json: { customer, ...action } });
 
 /** What crossed the wire for a line; null where the demo doesn't tell. */
 export async function wire(channel, customer, line) {
@@ -50,7 +52,12 @@ const at = (channel, what) => `/phones/${encodeURIComponent(channel)}/${what}`;
 async function call(method, path, { json, form } = {}) {
   let answer;
   try {
-    answer = await fetch(path, { method, headers: json ? { "Content-Type": "application/json" } : {}, body: form || (json && JSON.stringify(json)), cache: "no-store" });
+    answer = await fetch(path, {
+      method,
+      headers: json ? { "Content-Type": "application/json" } : {},
+      body: form || (json && JSON.stringify(json)),
+      cache: "no-store",
+    });
   } catch {
     throw new Refused(0);
   }

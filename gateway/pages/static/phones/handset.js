@@ -1,4 +1,5 @@
-// A handset: one customer on one channel. It looks like its channel by its styles alone; what it does is the same for all.
+// A handset: one customer on one channel. It looks like its channel by its styles alone; what it does is the same for
+// all.
 
 import { announce, assign, busy, fill, h, keyed } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
@@ -23,35 +24,63 @@ class Handset extends HTMLElement {
     const { channel } = this;
     this.dataset.kind = channel.kind;
     const id = `phone-${channel.id}`;
-    this.list = h("ol", { class: "screen-lines" });
-    this.screen = h("div", { class: "screen", tabindex: "0", role: "region", "aria-label": `${channel.title}: messages` }, this.list);
-    this.text = h("input", { id: `${id}-text`, class: "say", autocomplete: "off", dir: "auto", placeholder: "Message", on: { input: () => this.#typing() } });
-    this.picker = h("input", { type: "file", hidden: true, on: { change: () => this.#file(this.picker.files[0]) } });
-    this.menu = h("div", { class: "deeds", id: `${id}-deeds`, hidden: true });
-    this.menuButton = h("button", { class: "pad", type: "button", "aria-label": `${channel.title}: what else the customer can do`, "aria-expanded": "false", "aria-controls": `${id}-deeds`, on: { click: () => this.#menu() } }, icon("more"));
-    this.trouble = h("p", { class: "trouble", role: "status" });
-    this.name = h("span", { class: "business-customer" });
+    this.list = h("ol.screen-lines");
+    this.screen = h(
+      "div.screen",
+      { tabindex: "0", role: "region", "aria-label": `${channel.title}: messages` },
+      this.list,
+    );
+    this.text = h("input.say", {
+      id: `${id}-text`,
+      autocomplete: "off",
+      dir: "auto",
+      placeholder: "Message",
+      input: () => this.#typing(),
+    });
+    this.picker = h("input", { type: "file", hidden: true, change: () => this.#file(this.picker.files[0]) });
+    this.menu = h("div.deeds", { id: `${id}-deeds`, hidden: true });
+    this.menuButton = h(
+      "button.pad",
+      {
+        "aria-label": `${channel.title}: what else the customer can do`,
+        "aria-expanded": "false",
+        "aria-controls": `${id}-deeds`,
+        click: () => this.#menu(),
+      },
+      icon("more"),
+    );
+    this.trouble = h("p.trouble", { role: "status" });
+    this.name = h("span.business-customer");
     fill(
       this,
       h(
-        "section",
-        { class: "phone", "aria-labelledby": `${id}-title` },
-        h("header", { class: "phone-head" }, h("span", { class: "avatar business", "aria-hidden": "true" }, "B"), h("div", {}, h("h2", { id: `${id}-title` }, channel.title), this.name), this.menuButton),
+        "section.phone",
+        { "aria-labelledby": `${id}-title` },
+        h(
+          "header.phone-head",
+          h("span.avatar.business", { "aria-hidden": "true" }, "B"),
+          h("div", h("h2", { id: `${id}-title` }, channel.title), this.name),
+          this.menuButton,
+        ),
         this.menu,
         this.screen,
         this.trouble,
         h(
-          "form",
-          { class: "phone-foot", on: { submit: (event) => this.#submit(event) } },
-          h("button", { class: "pad", type: "button", "aria-label": "Send a picture or file", on: { click: () => this.picker.click() } }, icon("attach")),
-          h("label", { class: "unseen", htmlFor: `${id}-text` }, `Message on ${channel.title}`),
+          "form.phone-foot",
+          { submit: (event) => this.#submit(event) },
+          h("button.pad", { "aria-label": "Send a picture or file", click: () => this.picker.click() }, icon("attach")),
+          h("label.unseen", { for: `${id}-text` }, `Message on ${channel.title}`),
           this.text,
           this.picker,
-          h("button", { class: "pad send", type: "submit", "aria-label": "Send" }, icon("send")),
+          h("button.pad.send", { type: "submit", "aria-label": "Send" }, icon("send")),
         ),
       ),
     );
-    fill(this.menu, group("Customer", possible(DEEDS, channel), this.#press), group("Misbehaviour", possible(MISCHIEF, channel), this.#press));
+    fill(
+      this.menu,
+      group("Customer", possible(DEEDS, channel), this.#press),
+      group("Misbehaviour", possible(MISCHIEF, channel), this.#press),
+    );
     this.be(this.customer);
   }
 
@@ -67,7 +96,8 @@ class Handset extends HTMLElement {
 
   /** Read what the phone shows; what was asked last counts. */
   async look() {
-    const asked = (this.asked = Symbol("look"));
+    const asked = Symbol("look");
+    this.asked = asked;
     try {
       const lines = await calls.messages(this.channel.id, this.customer);
       if (asked !== this.asked) return;
@@ -88,10 +118,16 @@ class Handset extends HTMLElement {
       const first = !before || before.kind === "notice" || before.from !== line.from || before.speaker !== line.speaker;
       return { line, first, sign: JSON.stringify([line, first]) };
     });
-    keyed(this.list, rows, { key: ({ line }) => line.id, make: ({ line, first }) => bubble(line, { kind: this.channel.kind, first }, (chosen, button) => this.#line(chosen, button)), same: (a, b) => a.sign === b.sign });
+    keyed(this.list, rows, {
+      key: ({ line }) => line.id,
+      make: ({ line, first }) =>
+        bubble(line, { kind: this.channel.kind, first }, (chosen, button) => this.#line(chosen, button)),
+      same: (a, b) => a.sign === b.sign,
+    });
     if (near) this.screen.scrollTop = this.screen.scrollHeight;
     const last = lines.at(-1);
-    if (this.told !== null && last && last.id !== this.told && last.from === "them") announce(`${this.channel.title}: ${last.speaker ?? ""} ${last.text ?? "a file"}`);
+    if (this.told !== null && last && last.id !== this.told && last.from === "them")
+      announce(`${this.channel.title}: ${last.speaker ?? ""} ${last.text ?? "a file"}`);
     this.told = last?.id ?? "";
   }
 
@@ -100,20 +136,31 @@ class Handset extends HTMLElement {
     const text = this.text.value.trim();
     if (!text) return;
     this.text.value = "";
-    this.#do(async () => calls.say(this.channel.id, this.customer, { text, times: this.twice ? 2 : undefined }), () => { this.text.value = text; });
+    this.#do(
+      async () => calls.say(this.channel.id, this.customer, { text, times: this.twice ? 2 : undefined }),
+      () => {
+        this.text.value = text;
+      },
+    );
     this.twice = false;
     this.#marks();
   }
 
   #file(file) {
-    if (file) this.#do(() => calls.say(this.channel.id, this.customer, { text: this.text.value.trim(), file }).then(() => { this.text.value = ""; }));
+    if (file)
+      this.#do(() =>
+        calls.say(this.channel.id, this.customer, { text: this.text.value.trim(), file }).then(() => {
+          this.text.value = "";
+        }),
+      );
     this.picker.value = "";
   }
 
   #typing() {
     if (!this.channel.capabilities.includes("typing") || Date.now() - (this.typed ?? 0) < TYPING_EVERY_MS) return;
     this.typed = Date.now();
-    calls.act(this.channel.id, this.customer, { kind: "typing", on: true }).catch(() => {}); // its loss is nothing
+    // Its loss is nothing.
+    calls.act(this.channel.id, this.customer, { kind: "typing", on: true }).catch(() => {});
   }
 
   #menu() {
@@ -128,7 +175,13 @@ class Handset extends HTMLElement {
       if (this.twice) this.#say("The next message’s webhook comes twice.");
       return;
     }
-    busy(button, () => this.#do(() => (deed.kind === "stop" ? calls.say(this.channel.id, this.customer, { text: "STOP" }) : calls.act(this.channel.id, this.customer, { kind: deed.kind, ...deed.give?.(this.channel) }))));
+    busy(button, () =>
+      this.#do(() =>
+        deed.kind === "stop"
+          ? calls.say(this.channel.id, this.customer, { text: "STOP" })
+          : calls.act(this.channel.id, this.customer, { kind: deed.kind, ...deed.give?.(this.channel) }),
+      ),
+    );
   };
 
   #marks() {
@@ -157,13 +210,35 @@ class Handset extends HTMLElement {
 
   /** Do something with one of the lines. */
   onLine(line, deed, text) {
-    return this.#do(() => calls.act(this.channel.id, this.customer, { kind: deed.kind, target: line.id, ...deed.give?.(), ...(text !== undefined && { text }) }));
+    return this.#do(() =>
+      calls.act(this.channel.id, this.customer, {
+        kind: deed.kind,
+        target: line.id,
+        ...deed.give?.(),
+        ...(text !== undefined && { text }),
+      }),
+    );
   }
 }
 
 function group(title, deeds, press) {
   if (!deeds.length) return null;
-  return h("div", { class: "deed-group", role: "group", "aria-label": title }, h("p", { class: "deed-title" }, title), deeds.map((deed) => h("button", { class: "button small", type: "button", data: { deed: deed.kind }, "aria-pressed": deed.kind === "twice" ? "false" : null, on: { click: (event) => press(deed, event.currentTarget) } }, deed.words)));
+  return h(
+    "div.deed-group",
+    { role: "group", "aria-label": title },
+    h("p.deed-title", title),
+    deeds.map((deed) =>
+      h(
+        "button.button.small",
+        {
+          "data-deed": deed.kind,
+          "aria-pressed": deed.kind === "twice" ? "false" : null,
+          click: (event) => press(deed, event.currentTarget),
+        },
+        deed.words,
+      ),
+    ),
+  );
 }
 
 customElements.define("byoc-handset", Handset);

@@ -1,6 +1,7 @@
 // "Look again": the demo tells which handset changed; a slow poll makes up for a lost word.
 
-const POLL_MS = 4_000; // web chat's visitor hears nothing by itself: the phone is asked
+// Web chat's visitor hears nothing by itself: the phone is asked.
+const POLL_MS = 4_000;
 const POLL_WITHOUT_STREAM_MS = 1_500;
 
 /** Calls `changed(channelId | null, customer | null)`, null for "perhaps anything"; gives a function that ends it. */
@@ -10,14 +11,30 @@ export function listen(changed) {
   let timer = 0;
   const poll = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { if (document.visibilityState === "visible") changed(null, null); poll(); }, live ? POLL_MS : POLL_WITHOUT_STREAM_MS);
+    timer = setTimeout(
+      () => {
+        if (document.visibilityState === "visible") changed(null, null);
+        poll();
+      },
+      live ? POLL_MS : POLL_WITHOUT_STREAM_MS,
+    );
   };
   stream.addEventListener("changed", ({ data }) => {
     const { channel_id: channel, customer } = JSON.parse(data);
     changed(channel, customer);
   });
-  stream.onopen = () => { live = true; changed(null, null); poll(); };
-  stream.onerror = () => { live = false; poll(); };
+  stream.onopen = () => {
+    live = true;
+    changed(null, null);
+    poll();
+  };
+  stream.onerror = () => {
+    live = false;
+    poll();
+  };
   poll();
-  return () => { clearTimeout(timer); stream.close(); };
+  return () => {
+    clearTimeout(timer);
+    stream.close();
+  };
 }

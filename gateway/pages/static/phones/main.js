@@ -7,40 +7,72 @@ import { listen } from "./live.js";
 import "./wire-panel.js";
 
 const CAST = ["kim", "leo", "mia", "noor"];
-const REPS = [["ana", "Ana"], ["ben", "Ben"], ["cleo", "Cleo"], ["sam", "Sam (supervisor)"]];
+const REPS = [
+  ["ana", "Ana"],
+  ["ben", "Ben"],
+  ["cleo", "Cleo"],
+  ["sam", "Sam (supervisor)"],
+];
 
 export class Wall extends HTMLElement {
   async connectedCallback() {
     const customer = new URL(location.href).searchParams.get("customer")?.trim() || CAST[0];
     this.handsets = [];
     this.wire = h("byoc-wire");
-    this.who = h("input", { id: "customer", class: "field", value: customer, list: "cast", autocomplete: "off", spellcheck: "false", maxlength: 64, on: { change: () => this.#be(this.who.value.trim()) } });
-    this.phones = h("ul", { class: "phones" });
-    this.told = h("p", { class: "wall-state", role: "status" }, "Loading …");
+    this.who = h("input.field", {
+      id: "customer",
+      value: customer,
+      list: "cast",
+      autocomplete: "off",
+      spellcheck: "false",
+      maxlength: 64,
+      change: () => this.#be(this.who.value.trim()),
+    });
+    this.phones = h("ul.phones");
+    this.told = h("p.wall-state", { role: "status" }, "Loading …");
     this.steps = h(
-      "section",
-      { class: "first-steps", "aria-labelledby": "first-steps", hidden: true },
+      "section.first-steps",
+      { "aria-labelledby": "first-steps", hidden: true },
       h("h2", { id: "first-steps" }, "Begin here"),
       h(
         "ol",
-        {},
-        h("li", {}, "Be the customer: write a message on one of these phones, for example on WhatsApp."),
-        h("li", {}, desk("ana", "Open Ana’s desk"), " The conversation is offered to her. Accept it and answer: the answer arrives on the phone."),
-        h("li", {}, desk("ben", "Open Ben’s desk"), " On Ana’s desk press ", h("strong", {}, "Conference"), " at the lower left and invite Ben; on Ben’s, press ", h("strong", {}, "Join"), ". The phone tells the customer who joined."),
+        h("li", "Be the customer: write a message on one of these phones, for example on WhatsApp."),
+        h(
+          "li",
+          desk("ana", "Open Ana’s desk"),
+          " The conversation is offered to her. Accept it and answer: the answer arrives on the phone.",
+        ),
+        h(
+          "li",
+          desk("ben", "Open Ben’s desk"),
+          " On Ana’s desk press ",
+          h("strong", "Conference"),
+          " at the lower left and invite Ben; on Ben’s, press ",
+          h("strong", "Join"),
+          ". The phone tells the customer who joined.",
+        ),
       ),
     );
     fill(
       this,
       h(
-        "header",
-        { class: "wall-head" },
-        h("h1", {}, "Phone wall"),
-        h("p", { class: "muted" }, "Be the customer on every channel."),
-        h("label", { class: "customer", htmlFor: "customer" }, "Customer ", this.who),
-        h("datalist", { id: "cast" }, CAST.map((name) => h("option", { value: name }))),
-        h("nav", { class: "desks", "aria-label": "Desks" }, h("span", {}, "Open a desk:"), REPS.map(([login, name]) => desk(login, name))),
+        "header.wall-head",
+        h("h1", "Phone wall"),
+        h("p.muted", "Be the customer on every channel."),
+        h("label.customer", { for: "customer" }, "Customer ", this.who),
+        h(
+          "datalist",
+          { id: "cast" },
+          CAST.map((name) => h("option", { value: name })),
+        ),
+        h(
+          "nav.desks",
+          { "aria-label": "Desks" },
+          h("span", "Open a desk:"),
+          REPS.map(([login, name]) => desk(login, name)),
+        ),
       ),
-      h("main", { class: "wall" }, this.steps, this.told, this.phones),
+      h("main.wall", this.steps, this.told, this.phones),
       this.wire,
     );
     await this.#hang(customer);
@@ -58,14 +90,21 @@ export class Wall extends HTMLElement {
   /** What the handsets show has changed: the first steps stand there until a rep has answered. */
   looked() {
     const loaded = this.handsets.every((handset) => handset.loaded);
-    this.steps.hidden = !loaded || this.handsets.some((handset) => handset.lines.some((line) => line.from === "them" && line.kind !== "notice"));
+    this.steps.hidden =
+      !loaded ||
+      this.handsets.some((handset) => handset.lines.some((line) => line.from === "them" && line.kind !== "notice"));
   }
 
   async #hang(customer) {
     try {
       const channels = await calls.channels();
-      this.handsets = channels.map((channel) => Object.assign(h("byoc-handset"), { channel: { capabilities: [], ...channel }, customer, wall: this }));
-      fill(this.phones, this.handsets.map((handset) => h("li", {}, handset)));
+      this.handsets = channels.map((channel) =>
+        Object.assign(h("byoc-handset"), { channel: { capabilities: [], ...channel }, customer, wall: this }),
+      );
+      fill(
+        this.phones,
+        this.handsets.map((handset) => h("li", handset)),
+      );
       this.told.textContent = "";
       this.end = listen((channel, who) => this.#changed(channel, who));
     } catch (error) {
@@ -75,7 +114,12 @@ export class Wall extends HTMLElement {
   }
 
   #changed(channel, who) {
-    for (const handset of this.handsets) if ((channel === null || handset.channel.id === channel) && (who === null || who === undefined || handset.customer === who)) handset.look();
+    for (const handset of this.handsets)
+      if (
+        (channel === null || handset.channel.id === channel) &&
+        (who === null || who === undefined || handset.customer === who)
+      )
+        handset.look();
   }
 
   #be(customer) {
@@ -86,10 +130,10 @@ export class Wall extends HTMLElement {
     const address = new URL(location.href);
     address.searchParams.set("customer", customer);
     history.replaceState(null, "", address);
-    this.handsets.forEach((handset) => handset.be(customer));
+    for (const handset of this.handsets) handset.be(customer);
   }
 }
 
-const desk = (login, words) => h("a", { class: "button small", href: `/desk?as=${login}`, target: `desk-${login}` }, words);
+const desk = (login, words) => h("a.button.small", { href: `/desk?as=${login}`, target: `desk-${login}` }, words);
 
 customElements.define("byoc-wall", Wall);

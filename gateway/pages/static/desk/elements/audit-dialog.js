@@ -8,14 +8,32 @@ import { called } from "../reading.js";
 /** Open the audit of a session. */
 export function openAudit(desk, session) {
   const body = h("tbody");
-  const told = h("p", { class: "muted", role: "status" }, "Loading …");
-  const more = h("button", { class: "button small", type: "button", hidden: true, on: { click: () => load() } }, "More");
+  const told = h("p.muted", { role: "status" }, "Loading …");
+  const more = h("button.button.small", { hidden: true, click: () => load() }, "More");
   let cursor = null;
   const dialog = h(
-    "dialog",
-    { class: "audit", "aria-labelledby": "audit-title", on: { close: () => dialog.remove() } },
-    h("header", {}, h("h2", { id: "audit-title", dir: "auto" }, `Audit: ${called(session.end_user)}`), h("button", { class: "button bare round", type: "button", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close"))),
-    h("div", { class: "audit-table", tabindex: "0", role: "region", "aria-labelledby": "audit-title" }, h("table", {}, h("thead", {}, h("tr", {}, ["When", "Who", "What", "Outcome"].map((words) => h("th", { scope: "col" }, words)))), body)),
+    "dialog.audit",
+    { "aria-labelledby": "audit-title", close: () => dialog.remove() },
+    h(
+      "header",
+      h("h2", { id: "audit-title", dir: "auto" }, `Audit: ${called(session.end_user)}`),
+      h("button.button.bare.round", { "aria-label": "Close", click: () => dialog.close() }, icon("close")),
+    ),
+    h(
+      "div.audit-table",
+      { tabindex: "0", role: "region", "aria-labelledby": "audit-title" },
+      h(
+        "table",
+        h(
+          "thead",
+          h(
+            "tr",
+            ["When", "Who", "What", "Outcome"].map((words) => h("th", { scope: "col" }, words)),
+          ),
+        ),
+        body,
+      ),
+    ),
     told,
     more,
   );
@@ -37,11 +55,26 @@ export function openAudit(desk, session) {
 }
 
 function row(desk, { at, name, command, outcome, details }) {
-  const extra = Object.entries(details ?? {}).filter(([, value]) => value !== null).map(([key, value]) => `${key.replaceAll("_", " ")}: ${told(desk, value)}`).join(", ");
-  return h("tr", {}, h("td", {}, h("time", { datetime: at, title: moment(at) }, `${day(at)} ${clock(at)}`)), h("td", {}, name ?? "the system"), h("td", {}, words(command), extra && h("div", { class: "muted" }, extra)), h("td", { class: outcome === "done" ? "done" : "refused" }, outcome));
+  const extra = Object.entries(details ?? {})
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => `${key.replaceAll("_", " ")}: ${told(desk, value)}`)
+    .join(", ");
+  return h(
+    "tr",
+    h("td", h("time", { datetime: at, title: moment(at) }, `${day(at)} ${clock(at)}`)),
+    h("td", name ?? "the system"),
+    h("td", words(command), extra && h("div.muted", extra)),
+    h("td", { class: outcome === "done" ? "done" : "refused" }, outcome),
+  );
 }
 
-const told = (desk, value) => (value?.type && value.id ? desk.recipientName(value) : typeof value === "object" ? JSON.stringify(value) : String(value));
+const told = (desk, value) =>
+  value?.type && value.id
+    ? desk.recipientName(value)
+    : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
 
 // `AcceptInvitation` as people say it: "Accept invitation".
-const words = (command) => command.replace(/(?<=[a-z])(?=[A-Z])/g, " ").replace(/(?<=.)[A-Z]/g, (letter) => letter.toLowerCase());
+const words = (command) =>
+  command.replace(/(?<=[a-z])(?=[A-Z])/g, " ").replace(/(?<=.)[A-Z]/g, (letter) => letter.toLowerCase());

@@ -4,7 +4,8 @@ import { announce, busy, h, keyed } from "../../kit/dom.js";
 import { countdown } from "../../kit/format.js";
 import { called } from "../reading.js";
 
-const SCROLLS = 120; // letters of a note that may not fit on the card: the keyboard can scroll it
+// Letters of a note that may not fit on the card: the keyboard can scroll it.
+const SCROLLS = 120;
 
 class CallsBar extends HTMLElement {
   /** @type {import("../state.js").Desk} */
@@ -13,7 +14,7 @@ class CallsBar extends HTMLElement {
   view;
 
   connectedCallback() {
-    this.list = h("ul", { class: "calls" });
+    this.list = h("ul.calls");
     this.append(this.list);
     this.unwatch = this.desk.watch(["sessions"], () => this.#render());
     this.timer = setInterval(() => this.#tick(), 250);
@@ -35,7 +36,12 @@ class CallsBar extends HTMLElement {
       this.told.add(call.key);
       announce(this.#title(call), { urgent: true });
     }
-    keyed(this.list, calls, { key: (call) => call.key, make: (call) => this.#card(call), same: (a, b) => a.expires_at === b.expires_at && a.session.end_user.name === b.session.end_user.name, lost: () => this.#lost() });
+    keyed(this.list, calls, {
+      key: (call) => call.key,
+      make: (call) => this.#card(call),
+      same: (a, b) => a.expires_at === b.expires_at && a.session.end_user.name === b.session.end_user.name,
+      lost: () => this.#lost(),
+    });
     this.hidden = !calls.length;
   }
 
@@ -45,7 +51,8 @@ class CallsBar extends HTMLElement {
       const left = Date.parse(time.dateTime) - this.desk.api.now();
       const words = countdown(left);
       if (time.textContent !== words) time.textContent = words;
-      time.nextElementSibling.style.inlineSize = `${Math.max(0, Math.min(100, (100 * left) / Number(time.dataset.whole)))}%`;
+      const share = Math.max(0, Math.min(1, left / Number(time.dataset.whole)));
+      time.nextElementSibling.style.inlineSize = `${100 * share}%`;
       over ||= left <= 0;
     }
     if (over) this.#render();
@@ -56,7 +63,8 @@ class CallsBar extends HTMLElement {
     const { channel_title: channel } = call.session;
     if (call.kind === "offer") return `New conversation: ${called(customer)}, ${channel}`;
     const asker = call.invitation.from_name;
-    return `${asker} asks you to ${call.invitation.purpose === "transfer" ? "take over" : "join"}: ${called(customer)}, ${channel}`;
+    const what = call.invitation.purpose === "transfer" ? "take over" : "join";
+    return `${asker} asks you to ${what}: ${called(customer)}, ${channel}`;
   }
 
   #card(call) {
@@ -64,17 +72,34 @@ class CallsBar extends HTMLElement {
     const left = Date.parse(call.expires_at) - this.desk.api.now();
     const from = call.kind === "offer" && call.session.offer?.queue ? `Queue ${call.session.offer.queue_name}` : null;
     return h(
-      "li",
-      { class: `call ${call.kind}`, data: { session: call.session.id } },
-      h("p", { class: "call-title", dir: "auto" }, this.#title(call)),
-      from && h("p", { class: "muted" }, from),
-      call.invitation?.note && h("p", { class: "note", dir: "auto", tabindex: call.invitation.note.length > SCROLLS ? "0" : null }, `“${call.invitation.note}”`),
-      h("p", { class: "left" }, h("span", { class: "unseen" }, "Time left: "), h("time", { datetime: call.expires_at, data: { whole: left } }, countdown(left)), h("span", { class: "bar", "aria-hidden": "true" })),
+      `li.call.${call.kind}`,
+      { "data-session": call.session.id },
+      h("p.call-title", { dir: "auto" }, this.#title(call)),
+      from && h("p.muted", from),
+      call.invitation?.note &&
+        h(
+          "p.note",
+          { dir: "auto", tabindex: call.invitation.note.length > SCROLLS ? "0" : null },
+          `“${call.invitation.note}”`,
+        ),
       h(
-        "div",
-        { class: "call-buttons" },
-        h("button", { class: "button primary", type: "button", data: { focus: "accept" }, on: { click: (event) => busy(event.currentTarget, () => this.#accept(call)) } }, call.kind === "offer" ? "Accept" : transfer ? "Take over" : "Join"),
-        h("button", { class: "button", type: "button", data: { focus: "decline" }, on: { click: (event) => busy(event.currentTarget, () => this.desk.decline(call)) } }, "Decline"),
+        "p.left",
+        h("span.unseen", "Time left: "),
+        h("time", { datetime: call.expires_at, "data-whole": left }, countdown(left)),
+        h("span.bar", { "aria-hidden": "true" }),
+      ),
+      h(
+        "div.call-buttons",
+        h(
+          "button.button.primary",
+          { "data-focus": "accept", click: (event) => busy(event.currentTarget, () => this.#accept(call)) },
+          call.kind === "offer" ? "Accept" : transfer ? "Take over" : "Join",
+        ),
+        h(
+          "button.button",
+          { "data-focus": "decline", click: (event) => busy(event.currentTarget, () => this.desk.decline(call)) },
+          "Decline",
+        ),
       ),
     );
   }

@@ -1,12 +1,13 @@
-// Where the rep writes to the customer, and below it what can be done with the conversation: at the lower left the conference.
+// Where the rep writes to the customer, and below it what can be done with the conversation: at the lower left the
+// conference.
 
 import { assign, busy, fill, h } from "../../kit/dom.js";
 import { size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { called, isIn, reps } from "../reading.js";
-import { UNSEEN, saysSomething } from "../wording.js";
-import { confirm } from "./confirm.js";
+import { saysSomething, UNSEEN } from "../wording.js";
 import { askRecipient } from "./conference-dialog.js";
+import { confirm } from "./confirm.js";
 
 const TYPING_EVERY_MS = 4_000;
 const TYPING_ENDS_MS = 6_000;
@@ -21,12 +22,37 @@ class Composer extends HTMLElement {
 
   connectedCallback() {
     const { desk } = this;
-    this.text = h("textarea", { id: "composer", class: "field", rows: 2, dir: "auto", autocomplete: "off", on: { input: () => this.#typed(), keydown: (event) => this.#key(event), paste: (event) => this.#paste(event), blur: () => this.#typing(false) } });
-    this.label = h("label", { class: "unseen", htmlFor: "composer" }, "Message to the customer");
-    this.picker = h("input", { type: "file", hidden: true, tabIndex: -1, on: { change: () => this.#take(this.picker.files[0]) } });
-    this.chip = h("div", { class: "file-chip", hidden: true });
-    this.send = h("button", { class: "button primary", type: "submit" }, icon("send"), "Send");
-    this.form = h("form", { class: "composer", on: { submit: (event) => this.#submit(event), dragover: (event) => event.preventDefault(), drop: (event) => this.#drop(event) } }, this.label, this.chip, h("div", { class: "write" }, this.text, this.send), this.picker);
+    this.text = h("textarea.field", {
+      id: "composer",
+      rows: 2,
+      dir: "auto",
+      autocomplete: "off",
+      input: () => this.#typed(),
+      keydown: (event) => this.#key(event),
+      paste: (event) => this.#paste(event),
+      blur: () => this.#typing(false),
+    });
+    this.label = h("label.unseen", { for: "composer" }, "Message to the customer");
+    this.picker = h("input", {
+      type: "file",
+      hidden: true,
+      tabindex: -1,
+      change: () => this.#take(this.picker.files[0]),
+    });
+    this.chip = h("div.file-chip", { hidden: true });
+    this.send = h("button.button.primary", { type: "submit" }, icon("send"), "Send");
+    this.form = h(
+      "form.composer",
+      {
+        submit: (event) => this.#submit(event),
+        dragover: (event) => event.preventDefault(),
+        drop: (event) => this.#drop(event),
+      },
+      this.label,
+      this.chip,
+      h("div.write", this.text, this.send),
+      this.picker,
+    );
     this.conference = tool("add_person", "Conference", (event) => this.#ask("invite", event.currentTarget));
     this.transfer = tool("swap", "Transfer", (event) => this.#ask("transfer", event.currentTarget));
     this.attach = tool("attach", "Attach a file", () => this.picker.click());
@@ -34,8 +60,17 @@ class Composer extends HTMLElement {
     this.end = tool("end", "End Conversation", (event) => this.#end(event.currentTarget));
     this.end.classList.add("danger", "last");
     this.leave.classList.add("last");
-    this.tools = h("div", { class: "tools", role: "toolbar", "aria-label": "Conversation" }, this.conference, this.transfer, this.attach, h("span", { class: "gap" }), this.leave, this.end);
-    this.watching = h("p", { class: "watching" });
+    this.tools = h(
+      "div.tools",
+      { role: "toolbar", "aria-label": "Conversation" },
+      this.conference,
+      this.transfer,
+      this.attach,
+      h("span.gap"),
+      this.leave,
+      this.end,
+    );
+    this.watching = h("p.watching");
     this.append(this.form, this.watching, this.tools);
     this.unwatch = desk.watch(["selection"], () => this.#render());
     this.#render();
@@ -53,7 +88,8 @@ class Composer extends HTMLElement {
     const focused = this.contains(document.activeElement) ? document.activeElement : null;
     if (session.id !== this.shown) this.#begin(session);
     const inside = isIn(session, desk.me.login) && session.status !== "ended";
-    const speaks = inside && session.status === "active"; // else nobody but the customer may begin anew
+    // Else nobody but the customer may begin anew.
+    const speaks = inside && session.status === "active";
     const others = reps(session).length > 1;
     const mayEnd = session.status !== "ended" && ((inside && !others) || desk.me.supervisor);
     this.form.hidden = !speaks;
@@ -152,8 +188,18 @@ class Composer extends HTMLElement {
       this.chip,
       this.preview ? h("img", { src: this.preview, alt: "" }) : icon("file"),
       h("span", { dir: "auto" }, file.name),
-      h("span", { class: "muted" }, size(file.size)),
-      h("button", { class: "button bare round small", type: "button", "aria-label": `Remove ${file.name}`, on: { click: () => { this.#take(null); this.text.focus(); } } }, icon("close", { size: 16 })),
+      h("span.muted", size(file.size)),
+      h(
+        "button.button.bare.round.small",
+        {
+          "aria-label": `Remove ${file.name}`,
+          click: () => {
+            this.#take(null);
+            this.text.focus();
+          },
+        },
+        icon("close", 16),
+      ),
     );
     this.text.focus();
   }
@@ -161,7 +207,8 @@ class Composer extends HTMLElement {
   // A button that can't work keeps the focus and says why when it is pressed, for those who see no title.
   #ask(purpose, button) {
     const { desk } = this;
-    if (button.getAttribute("aria-disabled") === "true") desk.notice(desk.selected, desk.current.can[purpose].reason, "warn");
+    if (button.getAttribute("aria-disabled") === "true")
+      desk.notice(desk.selected, desk.current.can[purpose].reason, "warn");
     else askRecipient(desk, desk.selected, purpose);
   }
 
@@ -173,14 +220,22 @@ class Composer extends HTMLElement {
   async #end(button) {
     const id = this.shown;
     const name = called(this.desk.current.end_user);
-    if (!(await confirm(`End the conversation with ${name}?`, "It can't be opened again; the customer's next message begins a new one.", "End Conversation"))) return;
+    if (
+      !(await confirm(
+        `End the conversation with ${name}?`,
+        "It can't be opened again; the customer's next message begins a new one.",
+        "End Conversation",
+      ))
+    )
+      return;
     await busy(button, () => this.desk.act(id, () => this.desk.api.end(id)));
   }
 }
 
 function why(session, me) {
   if (session.status === "ended") return "This conversation has ended.";
-  if (session.status === "inactive") return "Nothing was said for long. The conversation goes on when the customer writes.";
+  if (session.status === "inactive")
+    return "Nothing was said for long. The conversation goes on when the customer writes.";
   if (session.access === "preview") return "You are asked to join. Join to read all of it and to answer.";
   if (session.status === "waiting") return "This conversation waits for a rep.";
   if (me.supervisor) return "You are watching. The customer doesn’t see you.";
@@ -189,9 +244,14 @@ function why(session, me) {
 
 function allow(button, { allowed, reason }) {
   const words = button.querySelector(".tool-words").textContent;
-  assign(button, { "aria-disabled": allowed ? null : "true", "aria-description": allowed ? null : reason, title: allowed ? words : `${words}: ${reason}` });
+  assign(button, {
+    "aria-disabled": allowed ? null : "true",
+    "aria-description": allowed ? null : reason,
+    title: allowed ? words : `${words}: ${reason}`,
+  });
 }
 
-const tool = (sign, words, click) => h("button", { class: "button tool", type: "button", title: words, on: { click } }, icon(sign), h("span", { class: "tool-words" }, words));
+const tool = (sign, words, click) =>
+  h("button.button.tool", { title: words, click }, icon(sign), h("span.tool-words", words));
 
 customElements.define("byoc-composer", Composer);

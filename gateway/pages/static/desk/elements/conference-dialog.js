@@ -1,21 +1,27 @@
-// Whom to ask: an agent, a queue or a flow, with a search; each agent's capacity, each queue's available reps. There are no others.
+// Whom to ask: an agent, a queue or a flow, with a search; each agent's capacity, each queue's available reps. There
+// are no others.
 //
-// While it is open it stays true: it is read anew every few seconds, for who else goes online is told to nobody, and whenever the
-// conversation changes. What can't be asked for any more is said, and can't be sent.
+// While it is open it stays true: it is read anew every few seconds, for who else goes online is told to nobody, and
+// whenever the conversation changes. What can't be asked for any more is said, and can't be sent.
 
 import { announce, busy, h, keyed } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
 import { Unreachable } from "../api.js";
-import { UNSEEN, saysSomething } from "../wording.js";
+import { saysSomething, UNSEEN } from "../wording.js";
 import { TYPES } from "../words.js";
 
 const WAIT_MS = 200;
 const ANEW_MS = 3_000;
 const PAGE = 50;
-const MOST = 1_000; // that the API gives at once
+// That the API gives at once.
+const MOST = 1_000;
 const WORDS = {
   invite: { title: "Invite to the conversation", button: "Invite", done: (name) => `${name} was invited.` },
-  transfer: { title: "Transfer the conversation", button: "Transfer", done: (name) => `${name} was asked to take over. You stay until they accept.` },
+  transfer: {
+    title: "Transfer the conversation",
+    button: "Transfer",
+    done: (name) => `${name} was asked to take over. You stay until they accept.`,
+  },
 };
 
 /** Open the dialog for a session; `purpose` is "invite" or "transfer". */
@@ -37,32 +43,59 @@ class ConferenceDialog extends HTMLElement {
   chosenName = "";
   items = [];
   next = null;
-  refused = ""; // what the server said no to
+  // What the server said no to.
+  refused = "";
 
   connectedCallback() {
     const words = WORDS[this.purpose];
-    this.search = h("input", { id: "destination-search", class: "field", type: "search", placeholder: "Search", autocomplete: "off", on: { input: () => this.#later() } });
-    this.results = h("ul", { class: "destinations", id: "destinations" });
-    this.told = h("p", { class: "destinations-state muted", role: "status" });
-    this.more = h("button", { class: "button small", type: "button", hidden: true, on: { click: () => this.#load(true) } }, "More");
-    this.note = h("input", { id: "destination-note", class: "field", maxlength: 2000, autocomplete: "off", dir: "auto" });
-    this.submit = h("button", { class: "button primary", type: "submit" }, words.button);
-    this.problem = h("p", { class: "problem", role: "alert" });
+    this.search = h("input.field", {
+      id: "destination-search",
+      type: "search",
+      placeholder: "Search",
+      autocomplete: "off",
+      input: () => this.#later(),
+    });
+    this.results = h("ul.destinations", { id: "destinations" });
+    this.told = h("p.destinations-state.muted", { role: "status" });
+    this.more = h("button.button.small", { hidden: true, click: () => this.#load(true) }, "More");
+    this.note = h("input.field", { id: "destination-note", maxlength: 2000, autocomplete: "off", dir: "auto" });
+    this.submit = h("button.button.primary", { type: "submit" }, words.button);
+    this.problem = h("p.problem", { role: "alert" });
     this.dialog = h(
-      "dialog",
-      { class: "conference", "aria-labelledby": "conference-title", on: { close: () => this.remove() } },
+      "dialog.conference",
+      { "aria-labelledby": "conference-title", close: () => this.remove() },
       h(
         "form",
-        { on: { submit: (event) => this.#submit(event) } },
-        h("header", {}, h("h2", { id: "conference-title" }, words.title), h("button", { class: "button bare round", type: "button", "aria-label": "Close", on: { click: () => this.dialog.close() } }, icon("close"))),
-        h("fieldset", { class: "types" }, h("legend", {}, "Recipient type"), Object.entries(TYPES).map(([type, name]) => h("label", { class: "type" }, h("input", { type: "radio", name: "recipient-type", value: type, checked: type === this.type, on: { change: () => this.#turn(type) } }), h("span", {}, name)))),
-        h("label", { class: "above", htmlFor: "destination-search" }, "Search"),
+        { submit: (event) => this.#submit(event) },
+        h(
+          "header",
+          h("h2", { id: "conference-title" }, words.title),
+          h("button.button.bare.round", { "aria-label": "Close", click: () => this.dialog.close() }, icon("close")),
+        ),
+        h(
+          "fieldset.types",
+          h("legend", "Recipient type"),
+          Object.entries(TYPES).map(([type, name]) =>
+            h(
+              "label.type",
+              h("input", {
+                type: "radio",
+                name: "recipient-type",
+                value: type,
+                checked: type === this.type,
+                change: () => this.#turn(type),
+              }),
+              h("span", name),
+            ),
+          ),
+        ),
+        h("label.above", { for: "destination-search" }, "Search"),
         this.search,
-        h("fieldset", { class: "choices" }, h("legend", { class: "unseen" }, "Recipient"), this.results, this.told, this.more),
-        h("label", { class: "above", htmlFor: "destination-note" }, "Note to them (the customer doesn’t see it)"),
+        h("fieldset.choices", h("legend.unseen", "Recipient"), this.results, this.told, this.more),
+        h("label.above", { for: "destination-note" }, "Note to them (the customer doesn’t see it)"),
         this.note,
         this.problem,
-        h("div", { class: "dialog-buttons" }, h("button", { class: "button", type: "button", on: { click: () => this.dialog.close() } }, "Cancel"), this.submit),
+        h("div.dialog-buttons", h("button.button", { click: () => this.dialog.close() }, "Cancel"), this.submit),
       ),
     );
     this.append(this.dialog);
@@ -110,22 +143,32 @@ class ConferenceDialog extends HTMLElement {
     this.waiting = setTimeout(() => this.#load(false), WAIT_MS);
   }
 
-  // `further`: true for the next page, false for the first one of another question, null for what is shown, as it is now.
+  // `further`: true for the next page, false for the first one of another question, null for what is shown, as it is
+  // now.
   async #load(further) {
     if (further === null && (this.loading || this.#against)) return;
-    const asked = (this.asked = Symbol("question"));
+    const asked = Symbol("question");
+    this.asked = asked;
     this.loading = true;
     if (further === false) this.told.textContent = "Looking …";
     const limit = further === null ? Math.min(MOST, Math.max(PAGE, this.items.length)) : PAGE;
     try {
-      const page = await this.desk.destinations(this.session, { purpose: this.purpose, type: this.type, q: this.search.value.trim(), cursor: further ? this.next : null, limit });
-      if (asked !== this.asked) return; // an answer to an older question
+      const page = await this.desk.destinations(this.session, {
+        purpose: this.purpose,
+        type: this.type,
+        q: this.search.value.trim(),
+        cursor: further ? this.next : null,
+        limit,
+      });
+      // An answer to an older question.
+      if (asked !== this.asked) return;
       this.items = further ? [...this.items, ...page.items] : page.items;
       this.next = page.next;
       if (further !== null) this.refused = "";
     } catch (error) {
       if (asked !== this.asked) return;
-      if (further === null && error instanceof Unreachable) return; // what is shown may be old: the bar on top says so
+      // What is shown may be old: the bar on top says so.
+      if (further === null && error instanceof Unreachable) return;
       this.items = [];
       this.next = null;
       this.refused = error.message;
@@ -143,9 +186,17 @@ class ConferenceDialog extends HTMLElement {
     }
     const problem = this.#against || this.refused;
     if (this.problem.textContent !== problem) this.problem.textContent = problem;
-    keyed(this.results, this.items, { key: ({ type, id }) => `${type} ${id}`, make: (item) => this.#row(item), same: (a, b) => JSON.stringify(a) === JSON.stringify(b) });
+    keyed(this.results, this.items, {
+      key: ({ type, id }) => `${type} ${id}`,
+      make: (item) => this.#row(item),
+      same: (a, b) => JSON.stringify(a) === JSON.stringify(b),
+    });
     this.more.hidden = !this.next;
-    const none = { agent: "No agent is online and may be asked.", queue: "No queue.", flow: "No flow that you may run." }[this.type];
+    const none = {
+      agent: "No agent is online and may be asked.",
+      queue: "No queue.",
+      flow: "No flow that you may run.",
+    }[this.type];
     this.told.textContent = this.items.length || this.problem.textContent ? "" : none;
     this.#allow();
   }
@@ -157,9 +208,23 @@ class ConferenceDialog extends HTMLElement {
       this.chosenName = item.name;
       this.#allow();
     };
-    const radio = h("input", { type: "radio", name: "recipient", value: item.id, checked: item.id === this.chosen, disabled: !item.allowed, "aria-describedby": item.allowed ? null : why, data: { focus: "radio" }, on: { change: choose } });
-    const name = h("span", { class: "destination-name", dir: "auto" }, item.name, item.bot && h("span", { class: "tag" }, "Bot"));
-    return h("li", { class: item.allowed ? null : "not-now" }, h("label", { class: "destination" }, radio, name, room(item)), !item.allowed && h("p", { class: "why-not", id: why }, item.reason));
+    const radio = h("input", {
+      type: "radio",
+      name: "recipient",
+      value: item.id,
+      checked: item.id === this.chosen,
+      disabled: !item.allowed,
+      "aria-describedby": item.allowed ? null : why,
+      "data-focus": "radio",
+      change: choose,
+    });
+    const name = h("span.destination-name", { dir: "auto" }, item.name, item.bot && h("span.tag", "Bot"));
+    return h(
+      "li",
+      { class: item.allowed ? null : "not-now" },
+      h("label.destination", radio, name, room(item)),
+      !item.allowed && h("p.why-not", { id: why }, item.reason),
+    );
   }
 
   #allow() {
@@ -186,7 +251,8 @@ class ConferenceDialog extends HTMLElement {
       } catch (error) {
         this.refused = error.message;
         this.#render();
-        this.#load(null); // capacities may have changed
+        // Capacities may have changed.
+        this.#load(null);
       }
     });
   }
@@ -194,10 +260,17 @@ class ConferenceDialog extends HTMLElement {
 
 function room({ load, capacity, available }) {
   if (capacity != null) {
-    const meter = h("meter", { min: 0, max: Math.max(1, capacity), high: Math.max(0.5, capacity - 0.5), optimum: 0, value: Math.min(load ?? 0, capacity), "aria-hidden": "true" });
-    return h("span", { class: "room" }, meter, h("span", {}, `${load ?? 0} of ${capacity} in use`));
+    const meter = h("meter", {
+      min: 0,
+      max: Math.max(1, capacity),
+      high: Math.max(0.5, capacity - 0.5),
+      optimum: 0,
+      value: Math.min(load ?? 0, capacity),
+      "aria-hidden": "true",
+    });
+    return h("span.room", meter, h("span", `${load ?? 0} of ${capacity} in use`));
   }
-  return available != null ? h("span", { class: "room" }, `${available} available`) : null;
+  return available != null ? h("span.room", `${available} available`) : null;
 }
 
 customElements.define("byoc-conference-dialog", ConferenceDialog);

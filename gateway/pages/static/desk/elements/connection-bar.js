@@ -4,7 +4,8 @@ import { announce, fill, h } from "../../kit/dom.js";
 import { countdown } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 
-const PATIENCE_MS = 1_200; // a reconnect that takes less is not worth a word
+// A reconnect that takes less is not worth a word.
+const PATIENCE_MS = 1_200;
 
 class ConnectionBar extends HTMLElement {
   /** @type {import("../state.js").Desk} */
@@ -33,10 +34,20 @@ class ConnectionBar extends HTMLElement {
       return;
     }
     const unsent = this.desk.outbox.size;
-    const text = `Connection lost. What you see may be out of date${unsent ? `; ${unsent} unsent` : ""}. ${state === "connecting" ? "Connecting …" : `Next try in ${countdown(retryAt - Date.now())}.`}`;
+    const next = state === "connecting" ? "Connecting …" : `Next try in ${countdown(retryAt - Date.now())}.`;
+    const text = `Connection lost. What you see may be out of date${unsent ? `; ${unsent} unsent` : ""}. ${next}`;
     if (!this.down) {
-      this.words = h("span", {});
-      fill(this, h("section", { class: "connection-lost", "aria-label": "Connection" }, icon("alert"), this.words, h("button", { class: "button small", type: "button", on: { click: () => this.view.stream.retry() } }, "Try now")));
+      this.words = h("span");
+      fill(
+        this,
+        h(
+          "section.connection-lost",
+          { "aria-label": "Connection" },
+          icon("alert"),
+          this.words,
+          h("button.button.small", { click: () => this.view.stream.retry() }, "Try now"),
+        ),
+      );
       announce("Connection lost. What you see may be out of date.", { urgent: true });
     }
     this.down = true;

@@ -12,7 +12,8 @@ import "./composer.js";
 import "./log-view.js";
 import "./notices.js";
 
-const SCROLLS = 200; // letters of a note that may not fit: the keyboard can scroll it
+// Letters of a note that may not fit: the keyboard can scroll it.
+const SCROLLS = 200;
 
 export class Conversation extends HTMLElement {
   /** @type {import("../state.js").Desk} */
@@ -20,24 +21,38 @@ export class Conversation extends HTMLElement {
   /** @type {import("./desk-view.js").DeskView} */
   view;
 
-  unpinned = new Set(); // numbers of notes that the rep has put away
+  // Numbers of notes that the rep has put away.
+  unpinned = new Set();
 
   connectedCallback() {
     const { desk } = this;
-    this.empty = h("div", { class: "nothing-open" }, h("p", {}, "Choose a conversation."), h("p", { class: "muted" }, "Work that is offered to you appears above the list."));
-    this.heading = h("h2", { class: "customer", dir: "auto" });
-    this.facts = h("p", { class: "facts" });
-    this.back = h("button", { class: "button bare round back", type: "button", "aria-label": "Back to the list", on: { click: () => this.view.open(null) } }, icon("back"));
-    this.face = h("span", { class: "avatar", "aria-hidden": "true" });
-    this.audit = h("button", { class: "button small", type: "button", hidden: !desk.me.supervisor, on: { click: () => openAudit(desk, desk.current) } }, icon("list", { size: 16 }), "Audit");
-    this.flag = h("button", { class: "button small flag", type: "button", "aria-expanded": "false", on: { click: () => this.toggleAside() } });
-    this.pending = h("ul", { class: "pending", "aria-label": "Pending invitations" });
-    this.pinned = h("section", { class: "pinned", hidden: true });
+    this.empty = h(
+      "div.nothing-open",
+      h("p", "Choose a conversation."),
+      h("p.muted", "Work that is offered to you appears above the list."),
+    );
+    this.heading = h("h2.customer", { dir: "auto" });
+    this.facts = h("p.facts");
+    this.back = h(
+      "button.button.bare.round.back",
+      { "aria-label": "Back to the list", click: () => this.view.open(null) },
+      icon("back"),
+    );
+    this.face = h("span.avatar", { "aria-hidden": "true" });
+    this.audit = h(
+      "button.button.small",
+      { hidden: !desk.me.supervisor, click: () => openAudit(desk, desk.current) },
+      icon("list", 16),
+      "Audit",
+    );
+    this.flag = h("button.button.small.flag", { "aria-expanded": "false", click: () => this.toggleAside() });
+    this.pending = h("ul.pending", { "aria-label": "Pending invitations" });
+    this.pinned = h("section.pinned", { hidden: true });
     this.notices = Object.assign(h("byoc-notices"), { desk });
     this.log = Object.assign(h("byoc-log"), { desk });
     this.aside = Object.assign(h("byoc-aside"), { desk, conversation: this });
     this.composer = Object.assign(h("byoc-composer"), { desk, log: this.log });
-    this.shell = h("div", { class: "conversation", hidden: true });
+    this.shell = h("div.conversation", { hidden: true });
     fill(this, this.empty, this.shell);
     this.unwatch = desk.watch(["selection", "log"], () => this.#render());
     this.timer = setInterval(() => this.#tick(), 500);
@@ -64,7 +79,26 @@ export class Conversation extends HTMLElement {
     this.shell.hidden = !session;
     if (!session) return;
     if (!this.shell.firstChild) {
-      fill(this.shell, h("div", { class: "talk" }, h("header", { class: "talk-head" }, this.back, this.face, h("div", { class: "talk-who" }, this.heading, this.facts), this.audit, this.flag), this.pending, this.pinned, this.notices, this.log, this.composer), this.aside);
+      fill(
+        this.shell,
+        h(
+          "div.talk",
+          h(
+            "header.talk-head",
+            this.back,
+            this.face,
+            h("div.talk-who", this.heading, this.facts),
+            this.audit,
+            this.flag,
+          ),
+          this.pending,
+          this.pinned,
+          this.notices,
+          this.log,
+          this.composer,
+        ),
+        this.aside,
+      );
     }
     const name = called(session.end_user);
     if (this.heading.textContent !== name) this.heading.textContent = name;
@@ -93,9 +127,14 @@ export class Conversation extends HTMLElement {
     };
     fill(
       this.pinned,
-      icon("pinned", { size: 16 }),
-      h("p", { class: "pinned-note", tabindex: shown.text.length > SCROLLS ? "0" : null }, h("strong", { dir: "auto" }, `${shown.from?.name ?? "The inviter"} to you: `), h("span", { dir: "auto" }, linked(shown.text))),
-      h("button", { class: "button bare round small", type: "button", "aria-label": "Unpin the note", on: { click: unpin } }, icon("close", { size: 16 })),
+      icon("pinned", 16),
+      h(
+        "p.pinned-note",
+        { tabindex: shown.text.length > SCROLLS ? "0" : null },
+        h("strong", { dir: "auto" }, `${shown.from?.name ?? "The inviter"} to you: `),
+        h("span", { dir: "auto" }, linked(shown.text)),
+      ),
+      h("button.button.bare.round.small", { "aria-label": "Unpin the note", click: unpin }, icon("close", 16)),
     );
   }
 
@@ -104,38 +143,64 @@ export class Conversation extends HTMLElement {
     const sign = JSON.stringify([session.status, inside, session.queue, session.channel_id]);
     if (sign === this.factsSign) return;
     this.factsSign = sign;
-    const people = inside.map((p) => h("li", { class: "person" }, p.id === this.desk.me.login ? `${p.name} (you)` : p.name, p.role === "bot" && h("span", { class: "tag" }, "Bot")));
+    const people = inside.map((p) =>
+      h(
+        "li.person",
+        p.id === this.desk.me.login ? `${p.name} (you)` : p.name,
+        p.role === "bot" && h("span.tag", "Bot"),
+      ),
+    );
     fill(
       this.facts,
-      h("span", { class: "tag", title: session.channel_id }, session.channel_title),
-      session.status !== "active" && h("span", { class: "tag quiet" }, SESSION_STATES[session.status]),
-      inside.length > 1 && h("span", { class: "tag conference" }, "Conference"),
+      h("span.tag", { title: session.channel_id }, session.channel_title),
+      session.status !== "active" && h("span.tag.quiet", SESSION_STATES[session.status]),
+      inside.length > 1 && h("span.tag.conference", "Conference"),
     );
     this.people?.remove();
-    this.people = h("ul", { class: "people", "aria-label": "Reps in this conversation" }, people);
+    this.people = h("ul.people", { "aria-label": "Reps in this conversation" }, people);
     if (people.length) this.facts.after(this.people);
   }
 
   #pending(session) {
     const { desk } = this;
     const open = desk.pendingOf(session);
-    keyed(this.pending, open, { key: ({ id }) => id, make: (invitation) => this.#invitation(session, invitation), same: (a, b) => a.declined.length === b.declined.length && a.expires_at === b.expires_at });
+    keyed(this.pending, open, {
+      key: ({ id }) => id,
+      make: (invitation) => this.#invitation(session, invitation),
+      same: (a, b) => a.declined.length === b.declined.length && a.expires_at === b.expires_at,
+    });
     this.pending.hidden = !open.length;
   }
 
   #invitation(session, invitation) {
     const { desk } = this;
+    const { asked, declined } = invitation;
     const mine = invitation.from === desk.me.login;
     const name = desk.recipientName(invitation.recipient);
     const verb = invitation.purpose === "transfer" ? "Asked to take over" : "Invited";
-    const more = invitation.asked.length > 1 ? ` (${invitation.asked.length} asked${invitation.declined.length ? `, ${invitation.declined.length} declined` : ""})` : "";
+    const more =
+      asked.length > 1 ? ` (${asked.length} asked${declined.length ? `, ${declined.length} declined` : ""})` : "";
     return h(
-      "li",
-      { class: "pending-invitation" },
-      icon("clock", { size: 16 }),
+      "li.pending-invitation",
+      icon("clock", 16),
       h("span", { dir: "auto" }, `${verb}: ${name}${more}${mine ? "" : `, by ${invitation.from_name}`}`),
-      h("time", { datetime: invitation.expires_at }, countdown(Date.parse(invitation.expires_at) - this.desk.api.now())),
-      mine && h("button", { class: "button small", type: "button", data: { focus: "withdraw" }, on: { click: (event) => busy(event.currentTarget, () => desk.act(session.id, () => desk.api.withdrawInvitation(session.id, invitation.id))) } }, "Withdraw"),
+      h(
+        "time",
+        { datetime: invitation.expires_at },
+        countdown(Date.parse(invitation.expires_at) - this.desk.api.now()),
+      ),
+      mine &&
+        h(
+          "button.button.small",
+          {
+            "data-focus": "withdraw",
+            click: (event) =>
+              busy(event.currentTarget, () =>
+                desk.act(session.id, () => desk.api.withdrawInvitation(session.id, invitation.id)),
+              ),
+          },
+          "Withdraw",
+        ),
     );
   }
 
@@ -160,7 +225,7 @@ export class Conversation extends HTMLElement {
     this.flag.setAttribute("aria-expanded", String(!this.aside.hidden));
     this.flag.classList.toggle("raised", Boolean(session.flag));
     const words = session.flag ? "Flag is up" : hasAside(session, transcript) ? "Internal thread" : "Raise flag";
-    if (this.flagWords !== words) fill(this.flag, icon("flag", { size: 16 }), (this.flagWords = words));
+    if (this.flag.textContent !== words) fill(this.flag, icon("flag", 16), words);
   }
 }
 

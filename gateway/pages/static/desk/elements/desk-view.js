@@ -1,4 +1,5 @@
-// The whole desk: the bar on top, the list, the conversation, the side thread. Which session is open stands in the address (`#/id`).
+// The whole desk: the bar on top, the list, the conversation, the side thread. Which session is open stands in the
+// address (`#/id`).
 
 import { fill, h } from "../../kit/dom.js";
 import "./calls-bar.js";
@@ -20,14 +21,24 @@ export class DeskView extends HTMLElement {
 
   connectedCallback() {
     const { desk } = this;
-    const parts = Object.fromEntries(["top-bar", "connection-bar", "calls-bar", "session-list", "notices", "conversation"].map((name) => [name, Object.assign(h(`byoc-${name}`), { desk, view: this })]));
+    const parts = Object.fromEntries(
+      ["top-bar", "connection-bar", "calls-bar", "session-list", "notices", "conversation"].map((name) => [
+        name,
+        Object.assign(h(`byoc-${name}`), { desk, view: this }),
+      ]),
+    );
     parts.notices.everywhere = true;
     fill(
       this,
-      h("a", { class: "skip", href: "#conversation", on: { click: (event) => this.#skip(event) } }, "To the conversation"),
+      h("a.skip", { href: "#conversation", click: (event) => this.#skip(event) }, "To the conversation"),
       parts["top-bar"],
       parts["connection-bar"],
-      h("div", { class: "panes" }, h("section", { class: "calls-pane", "aria-label": "Waiting for your answer" }, parts["calls-bar"]), h("nav", { class: "list-pane", "aria-label": "Conversations" }, parts["session-list"]), h("main", { class: "conversation-pane", id: "conversation", tabindex: "-1" }, parts.notices, parts.conversation)),
+      h(
+        "div.panes",
+        h("section.calls-pane", { "aria-label": "Waiting for your answer" }, parts["calls-bar"]),
+        h("nav.list-pane", { "aria-label": "Conversations" }, parts["session-list"]),
+        h("main.conversation-pane", { id: "conversation", tabindex: "-1" }, parts.notices, parts.conversation),
+      ),
     );
     this.unwatch = desk.watch(["selection", "sessions"], () => this.#render());
     addEventListener("hashchange", this.#moved);

@@ -3,10 +3,11 @@
 import { announce, busy, fill, h, keyed } from "../../kit/dom.js";
 import { hue, initials, moment, short } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
-import { GROUPS, called, isIn, reps } from "../reading.js";
+import { called, GROUPS, isIn, reps } from "../reading.js";
 import { GROUP_TITLES, SESSION_STATES } from "../words.js";
 
-const ROW = 68; // px, as in desk.css
+// In px, as in desk.css.
+const ROW = 68;
 const OVERSCAN = 6;
 const SEARCH_WAIT_MS = 200;
 const PRESENT = { offline: "offline", away: "away", busy: "busy", online_voice: "online for voice only" };
@@ -18,11 +19,26 @@ class SessionList extends HTMLElement {
   view;
 
   connectedCallback() {
-    this.search = h("input", { id: "search", class: "field", type: "search", placeholder: "Search", autocomplete: "off", on: { input: () => this.#search() } });
-    this.scroller = h("div", { class: "groups", on: { scroll: () => this.#draw(), keydown: (event) => this.#key(event) } });
-    this.append(h("div", { class: "search", role: "search" }, h("label", { class: "unseen", htmlFor: "search" }, "Search conversations"), icon("search", { size: 18 }), this.search), this.scroller);
+    this.search = h("input.field", {
+      id: "search",
+      type: "search",
+      placeholder: "Search",
+      autocomplete: "off",
+      input: () => this.#search(),
+    });
+    this.scroller = h("div.groups", { scroll: () => this.#draw(), keydown: (event) => this.#key(event) });
+    this.append(
+      h(
+        "div.search",
+        { role: "search" },
+        h("label.unseen", { for: "search" }, "Search conversations"),
+        icon("search", 18),
+        this.search,
+      ),
+      this.scroller,
+    );
     this.sections = new Map([...GROUPS, "found"].map((group) => [group, section(group)]));
-    this.empty = h("div", { class: "empty" });
+    this.empty = h("div.empty");
     this.scroller.append(...[...this.sections.values()].map((s) => s.element), this.empty);
     this.unwatch = this.desk.watch(["sessions", "selection", "log", "me"], () => this.#render());
     this.resizes = new ResizeObserver(() => this.#draw());
@@ -42,7 +58,9 @@ class SessionList extends HTMLElement {
 
   #render() {
     const { desk } = this;
-    const groups = desk.found ? { found: desk.found.ids.map((id) => desk.sessions.get(id)).filter(Boolean) } : desk.groups;
+    const groups = desk.found
+      ? { found: desk.found.ids.map((id) => desk.sessions.get(id)).filter(Boolean) }
+      : desk.groups;
     let total = 0;
     for (const [group, { element, title, list }] of this.sections) {
       const items = groups[group] ?? [];
@@ -67,11 +85,24 @@ class SessionList extends HTMLElement {
     if (this.emptyState === state) return;
     const focused = this.empty.contains(document.activeElement);
     this.emptyState = state;
-    if (state === "found") fill(this.empty, h("p", { class: "muted" }, "Nothing found."));
-    else if (state === "loading") fill(this.empty, h("p", { class: "muted" }, "Loading …"));
-    else if (state === "online") fill(this.empty, h("p", {}, "You are online."), h("p", { class: "muted" }, "New conversations are offered to you here."), desk.demo && h("p", {}, h("a", { href: "/phones", target: "phones" }, "Be a customer on the phone wall")));
-    else fill(this.empty, h("p", {}, `You are ${PRESENT[status] ?? status}.`), h("p", { class: "muted" }, "Go online, and new conversations are offered to you here."), h("button", { class: "button primary", type: "button", on: { click: (event) => busy(event.currentTarget, () => this.#online()) } }, "Go online"));
-    if (focused) this.search.focus(); // the button that was pressed is gone
+    if (state === "found") fill(this.empty, h("p.muted", "Nothing found."));
+    else if (state === "loading") fill(this.empty, h("p.muted", "Loading …"));
+    else if (state === "online")
+      fill(
+        this.empty,
+        h("p", "You are online."),
+        h("p.muted", "New conversations are offered to you here."),
+        desk.demo && h("p", h("a", { href: "/phones", target: "phones" }, "Be a customer on the phone wall")),
+      );
+    else
+      fill(
+        this.empty,
+        h("p", `You are ${PRESENT[status] ?? status}.`),
+        h("p.muted", "Go online, and new conversations are offered to you here."),
+        h("button.button.primary", { click: (event) => busy(event.currentTarget, () => this.#online()) }, "Go online"),
+      );
+    // The button that was pressed is gone.
+    if (focused) this.search.focus();
   }
 
   async #online() {
@@ -92,8 +123,14 @@ class SessionList extends HTMLElement {
       const start = list.getBoundingClientRect().top - origin;
       const first = Math.max(0, Math.floor((top - start) / ROW) - OVERSCAN);
       const last = Math.min(element.items.length, Math.ceil((top + height - start) / ROW) + OVERSCAN);
-      const rows = element.items.slice(first, Math.max(first, last)).map((session, n) => this.#row(session, first + n, element.items.length));
-      keyed(list, rows, { key: (row) => row.session.id, make: (row) => draw(row, this.view), same: (a, b) => a.sign === b.sign });
+      const rows = element.items
+        .slice(first, Math.max(first, last))
+        .map((session, n) => this.#row(session, first + n, element.items.length));
+      keyed(list, rows, {
+        key: (row) => row.session.id,
+        make: (row) => draw(row, this.view),
+        same: (a, b) => a.sign === b.sign,
+      });
       for (const row of rows) {
         const item = list.shownItems.get(row.session.id).element;
         item.style.insetBlockStart = `${row.place * ROW}px`;
@@ -106,18 +143,29 @@ class SessionList extends HTMLElement {
 
   #row(session, place, count) {
     const { desk } = this;
-    const preview = desk.preview(session.id);
+    const latest = desk.preview(session.id);
     const row = {
       session,
       place,
       count,
       selected: desk.selected === session.id,
-      unread: isIn(session, desk.me.login) ? desk.unread(session.id) : 0, // others' conversations are for others to read
+      // Others' conversations are for others to read.
+      unread: isIn(session, desk.me.login) ? desk.unread(session.id) : 0,
       typing: desk.typingIn(session.id).some((person) => person.role === "end_user"),
-      preview: preview && `${preview.from?.role === "end_user" ? "" : `${preview.from?.id === desk.me.login ? "You" : (preview.from?.name ?? "")}: `}${preview.deleted ? "(taken back)" : (preview.text ?? "(file)")}`,
-      at: preview?.at ?? session.last_message_at ?? session.opened_at,
+      preview: latest && previewOf(latest, desk.me.login),
+      at: latest?.at ?? session.last_message_at ?? session.opened_at,
     };
-    row.sign = JSON.stringify([row.selected, row.unread, row.typing, row.preview, short(row.at), session.end_user.name, session.status, reps(session).map((p) => p.name), Boolean(session.flag)]);
+    row.sign = JSON.stringify([
+      row.selected,
+      row.unread,
+      row.typing,
+      row.preview,
+      short(row.at),
+      session.end_user.name,
+      session.status,
+      reps(session).map((p) => p.name),
+      Boolean(session.flag),
+    ]);
     return row;
   }
 
@@ -126,10 +174,16 @@ class SessionList extends HTMLElement {
     const here = /** @type {HTMLElement} */ (document.activeElement.closest(".session-row"));
     if (!step || !here) return;
     event.preventDefault();
-    const all = [...this.sections.values()].flatMap(({ element, list }) => (element.hidden ? [] : element.items.map((session, place) => ({ id: session.id, place, list }))));
+    const all = [...this.sections.values()].flatMap(({ element, list }) =>
+      element.hidden ? [] : element.items.map((session, place) => ({ id: session.id, place, list })),
+    );
     const now = all.findIndex(({ id }) => id === here.dataset.session);
     const next = all[Math.max(0, Math.min(all.length - 1, now + step))];
-    const start = next.list.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top + this.scroller.scrollTop + next.place * ROW;
+    const start =
+      next.list.getBoundingClientRect().top -
+      this.scroller.getBoundingClientRect().top +
+      this.scroller.scrollTop +
+      next.place * ROW;
     const { scrollTop, clientHeight } = this.scroller;
     if (start < scrollTop) this.scroller.scrollTop = start - 40;
     else if (start + ROW > scrollTop + clientHeight) this.scroller.scrollTop = start + ROW - clientHeight;
@@ -138,29 +192,50 @@ class SessionList extends HTMLElement {
   }
 }
 
+function previewOf({ from, text, deleted }, login) {
+  const speaker = from?.role === "end_user" ? "" : `${from?.id === login ? "You" : (from?.name ?? "")}: `;
+  return `${speaker}${deleted ? "(taken back)" : (text ?? "(file)")}`;
+}
+
 function section(group) {
   const id = `group-${group}`;
-  const title = h("h2", { id }, " ", h("span", { class: "count" }));
-  const list = h("ul", { class: "sessions" });
-  return { title, list, element: h("section", { class: `group ${group}`, "aria-labelledby": id }, title, list) };
+  const title = h("h2", { id }, " ", h("span.count"));
+  const list = h("ul.sessions");
+  return { title, list, element: h(`section.group.${group}`, { "aria-labelledby": id }, title, list) };
 }
 
 function draw({ session, selected, unread, typing, preview, at }, view) {
   const name = called(session.end_user);
-  const avatar = h("span", { class: "avatar", "aria-hidden": "true" }, initials(name));
+  const avatar = h("span.avatar", { "aria-hidden": "true" }, initials(name));
   avatar.style.setProperty("--hue", hue(session.end_user.id));
-  const others = reps(session).map((p) => p.name).join(", ");
+  const others = reps(session)
+    .map((p) => p.name)
+    .join(", ");
   return h(
     "li",
-    {},
     h(
-      "button",
-      { class: "session-row", type: "button", "aria-current": selected ? "true" : null, data: { session: session.id, focus: "row" }, on: { click: () => view.open(session.id) } },
+      "button.session-row",
+      {
+        "aria-current": selected ? "true" : null,
+        "data-session": session.id,
+        "data-focus": "row",
+        click: () => view.open(session.id),
+      },
       avatar,
-      h("span", { class: "row-name", dir: "auto" }, name, session.flag && h("span", { class: "row-flag" }, icon("flag", { size: 14 }), h("span", { class: "unseen" }, "flagged"))),
-      h("time", { class: "row-time", datetime: at, title: moment(at) }, short(at)),
-      h("span", { class: "row-text", dir: "auto" }, typing ? h("em", {}, "is typing …") : (preview ?? others)),
-      h("span", { class: "row-end" }, h("span", { class: "tag channel" }, session.channel_title), session.status !== "active" && h("span", { class: "tag quiet" }, SESSION_STATES[session.status]), unread > 0 && h("span", { class: "unread" }, String(unread), h("span", { class: "unseen" }, " unread"))),
+      h(
+        "span.row-name",
+        { dir: "auto" },
+        name,
+        session.flag && h("span.row-flag", icon("flag", 14), h("span.unseen", "flagged")),
+      ),
+      h("time.row-time", { datetime: at, title: moment(at) }, short(at)),
+      h("span.row-text", { dir: "auto" }, typing ? h("em", "is typing …") : (preview ?? others)),
+      h(
+        "span.row-end",
+        h("span.tag.channel", session.channel_title),
+        session.status !== "active" && h("span.tag.quiet", SESSION_STATES[session.status]),
+        unread > 0 && h("span.unread", String(unread), h("span.unseen", " unread")),
+      ),
     ),
   );
 }

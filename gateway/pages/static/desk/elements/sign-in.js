@@ -3,7 +3,12 @@
 import { busy, fill, h } from "../../kit/dom.js";
 import { depart } from "../login.js";
 
-const CAST = [["ana", "Ana"], ["ben", "Ben"], ["cleo", "Cleo"], ["sam", "Sam, supervisor"]];
+const CAST = [
+  ["ana", "Ana"],
+  ["ben", "Ben"],
+  ["cleo", "Cleo"],
+  ["sam", "Sam, supervisor"],
+];
 
 class SignIn extends HTMLElement {
   /** @type {{demo?: boolean, oidc?: {name: string}}} */
@@ -15,22 +20,33 @@ class SignIn extends HTMLElement {
 
   connectedCallback() {
     const { settings, problem } = this;
-    this.field = h("input", { id: "token", class: "field", type: "password", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "sign-in-problem" });
+    this.field = h("input.field", {
+      id: "token",
+      type: "password",
+      autocomplete: "off",
+      spellcheck: "false",
+      required: true,
+      "aria-describedby": "sign-in-problem",
+    });
     const form = h(
-      "form",
-      { class: "sign-in-form", on: { submit: (event) => this.#submit(event) } },
-      h("label", { class: "above", htmlFor: "token" }, "Access token"),
+      "form.sign-in-form",
+      { submit: (event) => this.#submit(event) },
+      h("label.above", { for: "token" }, "Access token"),
       this.field,
-      h("button", { class: "button primary", type: "submit" }, "Sign in"),
+      h("button.button.primary", { type: "submit" }, "Sign in"),
     );
     fill(
       this,
       h(
-        "main",
-        { class: "sign-in" },
-        h("h1", {}, "Desk"),
-        h("p", { id: "sign-in-problem", class: "problem", role: "alert" }, problem),
-        settings.oidc && h("button", { class: "button primary wide", type: "button", on: { click: (event) => busy(event.currentTarget, () => depart(settings.oidc)) } }, `Sign in with ${settings.oidc.name}`),
+        "main.sign-in",
+        h("h1", "Desk"),
+        h("p.problem", { id: "sign-in-problem", role: "alert" }, problem),
+        settings.oidc &&
+          h(
+            "button.button.primary.wide",
+            { click: (event) => busy(event.currentTarget, () => depart(settings.oidc)) },
+            `Sign in with ${settings.oidc.name}`,
+          ),
         settings.demo && cast(),
         form,
       ),
@@ -48,10 +64,13 @@ class SignIn extends HTMLElement {
 
 function cast() {
   return h(
-    "section",
-    { class: "cast", "aria-labelledby": "cast-title" },
+    "section.cast",
+    { "aria-labelledby": "cast-title" },
     h("h2", { id: "cast-title" }, "Be one of the demo’s reps"),
-    h("ul", {}, CAST.map(([login, name]) => h("li", {}, h("a", { class: "button", href: `/desk?as=${login}` }, name)))),
+    h(
+      "ul",
+      CAST.map(([login, name]) => h("li", h("a.button", { href: `/desk?as=${login}` }, name))),
+    ),
   );
 }
 

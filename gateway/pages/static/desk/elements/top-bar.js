@@ -13,24 +13,23 @@ class TopBar extends HTMLElement {
   connectedCallback() {
     const { desk, view } = this;
     this.select = h(
-      "select",
-      { id: "presence", class: "field", on: { change: () => desk.setPresence(this.select.value) } },
+      "select.field",
+      { id: "presence", change: () => desk.setPresence(this.select.value) },
       STATUSES.map(([value, words]) => h("option", { value }, words)),
     );
-    this.dot = h("span", { class: "dot", "aria-hidden": "true" });
+    this.dot = h("span.dot", { "aria-hidden": "true" });
     this.sound = toggle(() => this.#toggleSound());
     this.notices = toggle(() => this.#toggleNotices());
     fill(
       this,
       h(
-        "header",
-        { class: "top-bar" },
-        h("h1", { class: "brand" }, "Desk"),
-        h("div", { class: "presence" }, this.dot, h("label", { class: "unseen", htmlFor: "presence" }, "My presence"), this.select),
-        h("span", { class: "who" }, desk.me.name, desk.me.supervisor && h("span", { class: "tag" }, "Supervisor")),
+        "header.top-bar",
+        h("h1.brand", "Desk"),
+        h("div.presence", this.dot, h("label.unseen", { for: "presence" }, "My presence"), this.select),
+        h("span.who", desk.me.name, desk.me.supervisor && h("span.tag", "Supervisor")),
         this.sound,
         this.notices,
-        h("button", { class: "button bare", type: "button", on: { click: () => view.signOut() } }, "Sign out"),
+        h("button.button.bare", { click: () => view.signOut() }, "Sign out"),
       ),
     );
     this.unwatch = desk.watch(["me", "connection"], () => this.#render());
@@ -50,7 +49,12 @@ class TopBar extends HTMLElement {
   async #toggleNotices() {
     const { bell } = this.view;
     if (bell.options.notices && bell.mayNotify) bell.set("notices", false);
-    else if (!(await bell.allowNotices())) this.desk.notice(null, "The browser doesn't allow desktop notices for this page; its settings can change that.", "warn");
+    else if (!(await bell.allowNotices()))
+      this.desk.notice(
+        null,
+        "The browser doesn't allow desktop notices for this page; its settings can change that.",
+        "warn",
+      );
     this.#render();
   }
 
@@ -64,7 +68,7 @@ class TopBar extends HTMLElement {
   }
 }
 
-const toggle = (click) => h("button", { class: "button bare round", type: "button", on: { click } });
+const toggle = (click) => h("button.button.bare.round", { click });
 
 function show(button, on, words, yes, no) {
   button.setAttribute("aria-pressed", String(on));
