@@ -142,7 +142,7 @@ class Customer:
         return await self._outside.call("POST", path, data=form)
 
     async def does(self, kind: str, **more: Any) -> Reply:
-        """Anything else; see `adapters.simulation.Action`."""
+        """Anything else; see `adapters.contract.Action`."""
         body = {"kind": kind, "customer": self.name, **more}
         return await self._outside.call("POST", f"/phones/{self.channel_id}/actions", json=body)
 

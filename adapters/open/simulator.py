@@ -17,8 +17,7 @@ from adapters.errors import NotAuthentic, NotUnderstood
 from adapters.open.account import OpenAccount
 from adapters.open.outbound import MAX_TEXT
 from adapters.reading import dict_of, json_object
-from adapters.simulated import Phone, PlainProvider, Refused
-from adapters.simulation import Action, CannotAct, Shown
+from adapters.simulation import Action, CannotAct, Phone, PlainProvider, Refused, Shown
 
 _COMMON: Final = {"type", "id", "to", "at"}
 _FIELDS: Final = {

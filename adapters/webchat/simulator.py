@@ -14,8 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from adapters.contract import Answer, RawRequest
-from adapters.simulated import Wishes
-from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, hex_of
+from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, Wishes, hex_of
 from adapters.webchat.account import WebchatAccount
 
 _MOST_ATTEMPTS: Final = 40

@@ -87,7 +87,7 @@ class Phones:
         return await self._act(channel_id, {"kind": "say", **fields})
 
     async def act(self, request: web.Request) -> web.Response:
-        """Anything else that a customer does; see `adapters.simulation.Action`."""
+        """Anything else that a customer does; see `adapters.contract.Action`."""
         return await self._act(self._channel(request), await _json(request))
 
     async def _act(self, channel_id: str, fields: dict[str, Any]) -> web.Response:

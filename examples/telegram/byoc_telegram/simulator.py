@@ -15,8 +15,7 @@ from adapters.errors import NotUnderstood
 from adapters.multipart import read_form
 from adapters.reading import json_object
 from adapters.signing import same
-from adapters.simulated import Phone, PlainProvider, Refused
-from adapters.simulation import Action, CannotAct, SimFile, digits_of
+from adapters.simulation import Action, CannotAct, Phone, PlainProvider, Refused, SimFile, digits_of
 from adapters.text import measure
 
 METHODS: Final = {"sendMessage": ("text", 4096), "sendPhoto": ("caption", 1024), "sendDocument": ("caption", 1024)}

@@ -13,8 +13,7 @@ from adapters.contract import Answer, RawRequest
 from adapters.errors import NotUnderstood
 from adapters.reading import json_object
 from adapters.signing import hmac_hex, same
-from adapters.simulated import Phone, PlainProvider, Refused
-from adapters.simulation import Action, CannotAct, Shown
+from adapters.simulation import Action, CannotAct, Phone, PlainProvider, Refused, Shown
 from gateway.new_channel.template.account import ExampleAccount
 
 _KINDS = {"text": {"text"}, "notice": {"text"}, "image": {"url", "name"}, "typing": {"on"}}

@@ -1,0 +1,29 @@
+"""What every simulated provider does, in one place: a channel adds its wire form, its error bodies and its rules.
+
+A simulator (`adapters.contract.Simulator`) is a state machine over the inputs `handle` (we call the provider's API), `act` (a
+customer does something on the handset), and `settled` (a call that the provider made came back). Everything it does is
+determined by these and their times, so the host keeps the inputs and gets the same provider back after a restart. It does no I/O.
+"""
+
+from adapters.contract import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, Simulator
+from adapters.simulation.customers import digits_of, hex_of
+from adapters.simulation.provider import SHOWN, Mischief, Phone, PlainProvider, Refused, Wishes, media_of
+
+__all__ = [
+    "SHOWN",
+    "Action",
+    "CannotAct",
+    "Mischief",
+    "Outcome",
+    "Phone",
+    "PlainProvider",
+    "ProviderCall",
+    "Refused",
+    "Shown",
+    "SimFile",
+    "Simulator",
+    "Wishes",
+    "digits_of",
+    "hex_of",
+    "media_of",
+]
