@@ -1,13 +1,19 @@
 # Two stages: build a venv, then run it without compilers, pip caches or root.
-FROM python:3.12-slim AS build
+# To build on the same base image each time, give it by its digest:
+#   docker build --build-arg PYTHON_IMAGE=python:3.12-slim@sha256:… .
+# `docker buildx imagetools inspect python:3.12-slim` prints the digest.
+ARG PYTHON_IMAGE=python:3.12-slim
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY requirements.lock ./
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY adapters adapters
 COPY gateway gateway
 COPY config config
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
-FROM python:3.12-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --create-home --home-dir /home/byoc byoc \
     && mkdir /data && chown byoc:byoc /data
 COPY --from=build /venv /venv

@@ -1,12 +1,14 @@
 """Sets up what is needed and runs one thing: `python3 run.py demo`, `python3 run.py test`, or any `byoc` command.
 
-Needs Python 3.11 or newer and nothing else. Everything goes into `.venv` beside this file; the system's Python is left as it is.
+Needs Python 3.11 or newer and nothing else. Everything goes into `.venv` beside this file, in the versions and with the hashes
+of the lock files; the system's Python is left as it is. `python3 run.py lock` renews the lock files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 DONE = VENV / "set-up"  # holds what the venv was made from
+LOCK, DEV_LOCK = HERE / "requirements.lock", HERE / "requirements-dev.lock"
 SCRIPTS = {  # what checks the pages' scripts, run by Node.js
     "lint": ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings"],
     "types": ["node_modules/typescript/bin/tsc"],
@@ -27,21 +30,56 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one must be told
         print(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.", file=sys.stderr)
         return 2
-    what = arguments[0] if arguments else "--help"
-    if not arguments or what in ("-h", "--help"):
-        print("usage: python3 run.py demo | test | lint | types | COMMAND OF byoc …\n\n" + (__doc__ or ""))
+    what, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if what in ("-h", "--help"):
+        print("usage: python3 run.py demo | test | lint | types | lock | COMMAND OF byoc …\n\n" + (__doc__ or ""))
         return 0 if arguments else 2
-    wants_tools = what in ("test", "lint", "types")
-    set_up("[dev]" if wants_tools else "")
-    commands = {
-        "test": [[str(PYTHON), "-m", "pytest", *arguments[1:]]],
-        "lint": [[str(PYTHON), "-m", "ruff", "check", "."], [str(PYTHON), "-m", "ruff", "format", "--check", "."]],
-        "types": [[str(PYTHON), "-m", "mypy"]],
-    }.get(what, [[str(PYTHON), "-m", "gateway.cli", *arguments]])
-    if what not in ("test", "lint", "types") and os.name != "nt":
-        os.execv(commands[0][0], commands[0])  # signals go straight to the gateway  # noqa: S606
-    outcome = max(subprocess.run(command, cwd=HERE, check=False).returncode for command in commands)
+    tool = tools(rest).get(what)
+    set_up(dev=tool is not None)
+    if tool is None:
+        command = [str(PYTHON), "-m", "gateway.cli", *arguments]
+        if os.name != "nt":
+            os.execv(command[0], command)  # signals go straight to the gateway  # noqa: S606
+        return subprocess.run(command, cwd=HERE, check=False).returncode
+    # Tests start the gateway many times. Python compiles all of it at each start where it may not keep what it compiled.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    commands = [[str(PYTHON), "-m", *command] for command in tool]
+    outcome = max(subprocess.run(command, cwd=HERE, env=environment, check=False).returncode for command in commands)
     return max(outcome, check_scripts(what)) if what in SCRIPTS else outcome
+
+
+def tools(arguments: list[str]) -> dict[str, list[list[str]]]:
+    """What isn't a command of `byoc`: the modules that each runs, one after the other."""
+    return {
+        "test": tests(arguments),
+        "lint": [["ruff", "check", "."], ["ruff", "format", "--check", "."]],
+        "types": [["mypy"]],
+        "lock": locking(arguments),
+    }
+
+
+def tests(arguments: list[str]) -> list[list[str]]:
+    """pytest on all cores; in one process for a single file, and whenever the arguments say how many."""
+    files = [argument for argument in arguments if (HERE / argument.partition("::")[0]).is_file()]
+    said = any(re.match(r"-n|--numprocesses|--dist|--pdb|--trace$|(-p)?no:xdist|--co", argument) for argument in arguments)
+    spread = [] if said or len(files) == 1 else ["-n", str(cores()), "--dist", "loadgroup"]
+    return [["pytest", *spread, *arguments]]
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def locking(arguments: list[str]) -> list[list[str]]:
+    """Bring the lock files in line with pyproject.toml. Versions stay where they can; `--upgrade` takes the newest."""
+    compiling = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.11"]
+    quiet = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    command = [*compiling, *quiet, *arguments, "pyproject.toml"]
+    return [
+        [*command, "--extra", "build", "--output-file", LOCK.name],
+        [*command, "--all-extras", "--constraint", LOCK.name, "--output-file", DEV_LOCK.name],
+    ]
 
 
 def check_scripts(what: str) -> int:
@@ -55,17 +93,18 @@ def check_scripts(what: str) -> int:
     return 1 if os.environ.get("CI") else 0
 
 
-def set_up(extras: str) -> None:
+def set_up(*, dev: bool) -> None:
     """Make the venv, or bring it up to date; nothing is done when nothing changed."""
-    wanted = hashlib.sha256((HERE / "pyproject.toml").read_bytes()).hexdigest()
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in (HERE / "pyproject.toml", LOCK, DEV_LOCK))).hexdigest()
     done = DONE.read_text().split() if DONE.exists() else []
-    if done[:1] == [wanted] and extras in ("", *done[1:]):
+    if done[:1] == [wanted] and (not dev or "dev" in done):
         return
     print("setting up .venv (once; later starts are quick)", flush=True)
     if not PYTHON.exists():
         make_venv()
-    install(["-e", f".{extras}"])
-    DONE.write_text(f"{wanted} {extras}")
+    install(["--require-hashes", "-r", str(DEV_LOCK if dev else LOCK)])
+    install(["--no-deps", "--no-build-isolation", "-e", "."])
+    DONE.write_text(f"{wanted} {'dev' if dev else ''}")
 
 
 def make_venv() -> None:
@@ -82,8 +121,8 @@ def install(what: list[str]) -> None:
     if own:
         run([str(PYTHON), "-m", "pip", *options], "the packages can't be installed: see pip's words above")
     else:
-        mend = "no pip is to be had: install your system's python3-venv (or python3-pip) package and try again"
-        run([sys.executable, "-m", "pip", "--python", str(PYTHON), *options], mend)
+        fix = "pip is missing: install your system's python3-venv (or python3-pip) package and try again"
+        run([sys.executable, "-m", "pip", "--python", str(PYTHON), *options], fix)
 
 
 def run(command: list[str], sentence: str) -> None:

@@ -30,10 +30,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if "slow" not in item.keywords]
         config.stash[_LONG_FORMS] = len(long)
+        if hasattr(config, "workeroutput"):  # one of several processes, see below
+            config.workeroutput["long forms"] = len(long)
     if missing() and not os.environ.get("CI"):
         for item in items:
             if "browser" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=f"the tests in a browser need {missing()}"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every worker of pytest-xdist collects all tests; the process that reports collects none."""
+    node.config.stash[_LONG_FORMS] = getattr(node, "workeroutput", {}).get("long forms", 0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -41,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     reasons = Counter(
         str(report.longrepr[2]).removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple)
+        if isinstance(report.longrepr, tuple | list)
     )
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"skipped {count}: {reason}", yellow=True)

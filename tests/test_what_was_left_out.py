@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 IN_A_BROWSER = ["tests/pages/test_unseen_words.py"]
 
@@ -26,8 +28,9 @@ def run(tests: list[str], folder: Path, **environment: str) -> subprocess.Comple
     )
 
 
-def test_without_a_browser_its_tests_are_skipped_in_one_line_that_says_what_to_install(tmp_path: Path) -> None:
-    ran = run(IN_A_BROWSER, tmp_path)
+@pytest.mark.parametrize("spread", [[], ["-n", "2"]], ids=["one process", "two workers"])
+def test_without_a_browser_its_tests_are_skipped_in_one_line_that_says_what_to_install(spread: list[str], tmp_path: Path) -> None:
+    ran = run([*spread, *IN_A_BROWSER], tmp_path)
     (line,) = [line for line in ran.stdout.splitlines() if "chromium" in line.lower()]
     assert line.startswith("skipped 1: the tests in a browser need Chromium (`apt-get install chromium`")
     assert ran.returncode == 0
@@ -41,6 +44,8 @@ def test_in_ci_a_missing_browser_is_a_failure_in_one_line(tmp_path: Path) -> Non
     assert "Traceback" not in ran.stdout
 
 
-def test_long_forms_that_were_left_out_are_counted(tmp_path: Path) -> None:
-    ran = run(["tests/kit/test_misbehaving_providers.py::test_5_000_messages_over_all_channels_at_once"], tmp_path)
+@pytest.mark.parametrize("spread", [[], ["-n", "2"]], ids=["one process", "two workers"])
+def test_long_forms_that_were_left_out_are_counted(spread: list[str], tmp_path: Path) -> None:
+    long = "tests/kit/test_misbehaving_providers.py::test_5_000_messages_over_all_channels_at_once"
+    ran = run([*spread, long], tmp_path)
     assert "left out 1: long forms, which --slow runs too" in ran.stdout.splitlines()

@@ -1,0 +1,113 @@
+"""What a fresh machine installs is what the lock files name; `run.py test` spreads many tests over the cores."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import metadata
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import run
+
+PROJECT = tomllib.loads((run.HERE / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+WANTED = {
+    run.LOCK: [*PROJECT["dependencies"], *EXTRAS["build"]],
+    run.DEV_LOCK: [*PROJECT["dependencies"], *chain.from_iterable(EXTRAS.values())],
+}
+Pins = dict[str, dict[str, Version]]
+
+
+def pins(lock: Path) -> Pins:
+    """By package: the versions by their markers (a package may have one for each range of Pythons)."""
+    found: Pins = {}
+    for line in re.findall(r"(?m)^([a-z0-9].*) \\$", lock.read_text()):
+        requirement = Requirement(line)
+        (exactly,) = requirement.specifier
+        assert exactly.operator == "=="
+        found.setdefault(canonicalize_name(requirement.name), {})[str(requirement.marker or "")] = Version(exactly.version)
+    return found
+
+
+def here(versions: dict[str, Version]) -> list[Version]:
+    """Those that are for this machine."""
+    return [version for marker, version in versions.items() if not marker or Marker(marker).evaluate()]
+
+
+@pytest.mark.parametrize("lock", WANTED, ids=lambda lock: lock.name)
+def test_the_lock_satisfies_the_project(lock: Path) -> None:
+    """When it fails after a change in pyproject.toml: `python3 run.py lock`."""
+    locked = pins(lock)
+    for requirement in map(Requirement, WANTED[lock]):
+        versions = locked[canonicalize_name(requirement.name)].values()
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+@pytest.mark.parametrize("lock", WANTED, ids=lambda lock: lock.name)
+def test_the_lock_is_complete_with_all_that_its_packages_need(lock: Path) -> None:
+    """As far as this machine's platform goes: the needs are read from the packages that are installed here."""
+    locked = pins(lock)
+    asked: dict[str, set[str]] = {canonicalize_name(r.name): r.extras for r in map(Requirement, WANTED[lock])}
+    for name in [name for name, versions in locked.items() if here(versions)]:
+        for line in metadata.requires(name) or []:
+            need = Requirement(line)
+            extras = ("", *asked.get(name, set()))
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in extras):
+                (version,) = here(locked[canonicalize_name(need.name)])
+                assert need.specifier.contains(version), f"{name} needs {need}"
+
+
+def test_both_locks_name_the_same_versions() -> None:
+    for_all, for_development = pins(run.LOCK), pins(run.DEV_LOCK)
+    assert {name: for_development[name] for name in for_all} == for_all
+
+
+@pytest.mark.parametrize("lock", WANTED, ids=lambda lock: lock.name)
+def test_every_version_has_hashes_and_no_registry_is_named(lock: Path) -> None:
+    blocks = re.split(r"(?m)^(?=[a-z0-9])", lock.read_text())[1:]
+    assert len(blocks) > 30
+    assert [block.split()[0] for block in blocks if not re.search(r"--hash=sha256:[0-9a-f]{64}$", block.strip())] == []
+    assert "://" not in lock.read_text()
+    assert set(re.findall(r"(?m)^ *(--[a-z-]+)", lock.read_text())) == {"--hash"}
+
+
+@pytest.mark.parametrize("name", ["aiohttp", "cffi", "cryptography", "pydantic-core", "regex", "uvloop", "yarl"])
+def test_compiled_packages_have_the_hashes_of_many_platforms(name: str) -> None:
+    """A lock that was made from what one machine may install has a few hashes for each; a package index has them by dozens."""
+    (block,) = (b for b in re.split(r"(?m)^(?=[a-z0-9])", run.LOCK.read_text()) if b.startswith(f"{name}=="))
+    assert block.count("--hash") >= 30
+
+
+def test_the_image_installs_by_the_lock() -> None:
+    text = (run.HERE / "Dockerfile").read_text()
+    assert "--require-hashes -r requirements.lock" in text
+    assert [line for line in text.splitlines() if line.startswith("FROM ") and "${PYTHON_IMAGE}" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "many"),
+    [
+        ([], True),
+        (["--slow"], True),
+        (["tests/session", "tests/store"], True),
+        (["tests/test_set_up.py", "tests/test_imports.py"], True),
+        (["tests/test_set_up.py"], False),
+        (["tests/test_set_up.py::test_the_image_installs_by_the_lock"], False),
+        (["-n", "3"], False),
+        (["-p", "no:xdist"], False),
+        (["--pdb"], False),
+        (["--collect-only"], False),
+    ],
+)
+def test_many_files_are_tested_on_all_cores_and_one_in_one_process(arguments: list[str], many: bool) -> None:
+    (command,) = run.tools(arguments)["test"]
+    assert command[0] == "pytest"
+    assert command[len(command) - len(arguments) :] == arguments
+    assert (command[1:3] == ["-n", str(run.cores())]) is many
