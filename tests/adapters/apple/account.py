@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from adapters.apple.account import AppleAccount
 from adapters.apple.outbound import message_id
 from adapters.contract import Flow, HttpCall, HttpReply, RawRequest
-from adapters.envelope import Address, ChannelId, Inbound, InboundMessage, Notice, OutboundFile, Say, Speaker, TypingSignal
+from adapters.envelope import Address, ChannelId, Inbound, InboundMessage, OutboundFile, Speaker
+from tests.adapters.outgoing import Outgoing
 
 FIXTURES: Final = Path(__file__).parent / "fixtures"
 SECRET: Final = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -78,46 +79,7 @@ def event(kind: str = "text", **fields: Any) -> dict[str, Any]:
     return {"v": 1, "type": kind, **ids, **({"body": "Hello"} if kind == "text" else {}), **fields}
 
 
-def say(text: str | None = None, **fields: Any) -> Say:
-    """A rep's message to Kim."""
-    return Say(**{**_outbound("msg_1"), "text": text, **fields})
-
-
-def notice(text: str = "Ana joined the chat", **fields: Any) -> Notice:
-    """A notice to Kim."""
-    return Notice(**{**_outbound("ntc_1"), "code": "joined", "text": text, "about": ANA, **fields})
-
-
-def typing(on: bool = True, **fields: Any) -> TypingSignal:
-    """A rep types."""
-    return TypingSignal(**{**_outbound("typ_1"), "on": on, **fields})
-
-
-def _outbound(row: str) -> dict[str, Any]:
-    return {
-        "id": row,
-        "channel_id": ChannelId("apple1"),
-        "to": Address(KIM),
-        "retry_key": "0f8fad5b-d9cb-469f-a165-70867728950e",
-        "created_at": NOW,
-        "last_inbound_at": NOW,
-    }
-
-
 OUR_ID: Final = message_id("0f8fad5b-d9cb-469f-a165-70867728950e")
-
-
-def play(flow: Flow[Any], *replies: HttpReply) -> tuple[list[HttpCall], Any]:
-    """Run a flow with these replies, in order; the calls it made and what it returned."""
-    calls = []
-    try:
-        call = next(flow)
-        for reply in replies:
-            calls.append(call)
-            call = flow.send(reply)
-    except StopIteration as end:
-        return calls, end.value
-    raise AssertionError(f"the flow wants one more reply, to {call.method} {call.url}")
 
 
 def calls_before_failure(flow: Flow[Any], *replies: HttpReply) -> list[HttpCall]:
@@ -130,3 +92,15 @@ def said(events: list[Inbound]) -> InboundMessage:
     (only,) = events
     assert isinstance(only, InboundMessage)
     return only
+
+
+OUT: Final = Outgoing(
+    {
+        "channel_id": ChannelId("apple1"),
+        "to": Address(KIM),
+        "created_at": NOW,
+        "last_inbound_at": NOW,
+    },
+    notice={"text": "Ana joined the chat", "about": ANA},
+)
+say, notice, typing = OUT.say, OUT.notice, OUT.typing

@@ -15,7 +15,8 @@ from adapters.apple.wire import BALLOON
 from adapters.contract import HttpReply
 from adapters.envelope import MediaPart
 from adapters.errors import SendFailed, Verdict
-from tests.adapters.apple.account import BUSINESS, NOW, account, event, play, request, said
+from tests.adapters.apple.account import BUSINESS, NOW, account, event, request, said
+from tests.adapters.outgoing import play
 
 KEY = bytes(range(32))
 KEY_FIELD = "00" + KEY.hex().upper()

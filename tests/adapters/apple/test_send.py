@@ -30,10 +30,10 @@ from tests.adapters.apple.account import (
     account,
     calls_before_failure,
     notice,
-    play,
     say,
     typing,
 )
+from tests.adapters.outgoing import play
 
 OK = HttpReply(200)
 

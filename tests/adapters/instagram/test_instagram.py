@@ -18,8 +18,9 @@ from adapters.instagram.outbound import profile, send
 from adapters.instagram.wire import plain_name
 from adapters.simulation import Action, CannotAct
 from adapters.text import measure, prepare
-from tests.adapters.instagram.account import ANA, KIM, NOW, PHOTO, account, event, events, notice, play, request, say, typing
+from tests.adapters.instagram.account import ANA, KIM, NOW, PHOTO, account, event, events, notice, request, say, typing
 from tests.adapters.instagram.suite import SUITE
+from tests.adapters.outgoing import play
 
 OK = HttpReply(200, {}, b'{"recipient_id":"6100000000000001","message_id":"m_OUT"}')
 UPLOADED = HttpReply(200, {}, b'{"attachment_id":"98001"}')

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.contract import Answer, Flow, HttpCall, HttpReply, RawRequest, T
-from adapters.envelope import Address, ChannelId, Notice, Say, Speaker
+from adapters.envelope import Address, ChannelId, Speaker
 from adapters.line import LineAccount
 from adapters.line.simulator import LineSimulator
 from adapters.signing import hmac_base64
 from adapters.simulation import Action, ProviderCall, hex_of
+from tests.adapters.outgoing import Outgoing, play
 
 NOW: Final = datetime(2026, 9, 21, 14, 13, 21, tzinfo=UTC)
 SECRET: Final = "0123456789abcdef0123456789abcdef"
@@ -64,25 +65,6 @@ def received(call: ProviderCall, at: datetime = NOW) -> RawRequest:
     return RawRequest(call.method, call.url, "", (), headers, call.body, at)
 
 
-_OUT: Final[dict[str, Any]] = {
-    "id": "msg_01K5Z0",
-    "channel_id": ChannelId("line-1"),
-    "to": Address(KIM),
-    "retry_key": "123e4567-e89b-42d3-a456-426614174000",
-    "created_at": NOW,
-}
-
-
-def say(**changes: Any) -> Say:
-    """A message of Ben's to kim."""
-    return Say(**{**_OUT, "text": "Hello, Ben here.", "speaker": BEN, **changes})
-
-
-def notice(**changes: Any) -> Notice:
-    """Kim is told of Ben."""
-    return Notice(**{**_OUT, "id": "ntc_01K5Z1", "code": "joined", "text": "Ben joined the chat", "about": BEN, **changes})
-
-
 def young_token(*, seconds: float = 10) -> dict[str, Any]:
     """Memory with a reply token that came so many seconds ago."""
     return {"reply_token": {"token": "5f2c0d9e8b7a46539f1e2d3c4b5a6978", "at": (NOW - timedelta(seconds=seconds)).isoformat()}}
@@ -106,22 +88,8 @@ def refused(status: int, message: str, *details: tuple[str, str]) -> HttpReply:
 
 def result(flow: Flow[T], *replies: HttpReply | Exception) -> T:
     """What a flow returns when it gets these replies, all of them and no more."""
-    _, value = played(flow, *replies)
+    _, value = play(flow, *replies)
     return value
-
-
-def played(flow: Flow[T], *replies: HttpReply | Exception) -> tuple[list[HttpCall], T]:
-    """The calls that a flow makes when it gets these replies, and what it returns."""
-    calls: list[HttpCall] = []
-    waiting = list(replies)
-    try:
-        calls.append(next(flow))
-        while True:
-            answer = waiting.pop(0)
-            calls.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
-    except StopIteration as done:
-        assert not waiting, "the flow made fewer calls"
-        return calls, done.value
 
 
 def sent_json(call: HttpCall) -> Any:
@@ -168,3 +136,16 @@ def memory_of(*events: Any) -> dict[str, Any]:
         remember: Mapping[str, Any] = event.remember
         merged = {key: value for key, value in {**merged, **remember}.items() if value is not None}
     return merged
+
+
+OUT: Final = Outgoing(
+    {
+        "channel_id": ChannelId("line-1"),
+        "to": Address(KIM),
+        "retry_key": "123e4567-e89b-42d3-a456-426614174000",
+        "created_at": NOW,
+    },
+    say={"id": "msg_01K5Z0", "text": "Hello, Ben here.", "speaker": BEN},
+    notice={"id": "ntc_01K5Z1", "text": "Ben joined the chat", "about": BEN},
+)
+say, notice, typing = OUT.say, OUT.notice, OUT.typing

@@ -12,7 +12,8 @@ from adapters.envelope import Address, EndUser, MediaPart
 from adapters.errors import SendFailed, Verdict
 from adapters.line import ADAPTER
 from adapters.line.duration import duration_ms
-from tests.adapters.line.account import ACCOUNT, KIM, NOW, TOKEN, an_account, played, refused, reply, result
+from tests.adapters.line.account import ACCOUNT, KIM, NOW, TOKEN, an_account, refused, reply, result
+from tests.adapters.outgoing import play
 
 JPEG = HttpReply(200, {"content-type": "image/jpeg"}, b"\xff\xd8picture")
 VIDEO = MediaPart(media="video", source={"message_id": "5551112220009"})
@@ -20,7 +21,7 @@ VIDEO = MediaPart(media="video", source={"message_id": "5551112220009"})
 
 def test_a_picture_is_fetched_from_the_data_host() -> None:
     part = MediaPart(media="image", name=None, source={"message_id": "5551112220005"})
-    calls, fetched = played(ADAPTER.media(part, ACCOUNT, NOW), JPEG)
+    calls, fetched = play(ADAPTER.media(part, ACCOUNT, NOW), JPEG)
     assert calls[0].url == "https://api-data.line.me/v2/bot/message/5551112220005/content"
     assert calls[0].headers == {"Authorization": f"Bearer {TOKEN}"}
     assert calls[0].max_reply_bytes == ACCOUNT.max_media_bytes
@@ -35,21 +36,21 @@ def test_a_document_keeps_the_name_that_the_webhook_told() -> None:
 
 def test_an_external_file_is_fetched_without_our_token_and_with_care() -> None:
     part = MediaPart(media="image", source={"url": "https://x.test/i.jpg"})
-    calls, _ = played(ADAPTER.media(part, ACCOUNT, NOW), JPEG)
+    calls, _ = play(ADAPTER.media(part, ACCOUNT, NOW), JPEG)
     assert (calls[0].url, calls[0].headers, calls[0].foreign) == ("https://x.test/i.jpg", {}, True)
 
 
 def test_a_sticker_arrives_as_a_picture() -> None:
     """github.com/chatwoot/chatwoot/issues/8395: stickers did not arrive in the inbox."""
     part = MediaPart(media="image", mime_type="image/png", source={"sticker_id": "1988"})
-    calls, fetched = played(ADAPTER.media(part, ACCOUNT, NOW), HttpReply(200, {}, b"png"))
+    calls, fetched = play(ADAPTER.media(part, ACCOUNT, NOW), HttpReply(200, {}, b"png"))
     assert calls[0].url == "https://stickershop.line-scdn.net/stickershop/v1/sticker/1988/android/sticker.png"
     assert fetched.mime_type == "image/png"
 
 
 def test_ids_cannot_lead_elsewhere() -> None:
     for source in ({"sticker_id": "../../x?y#z"}, {"message_id": "../../x?y#z"}):
-        calls, _ = played(ADAPTER.media(MediaPart(source=dict(source)), ACCOUNT, NOW), JPEG)
+        calls, _ = play(ADAPTER.media(MediaPart(source=dict(source)), ACCOUNT, NOW), JPEG)
         assert "..%2F..%2Fx%3Fy%23z" in calls[0].url
 
 
@@ -61,7 +62,7 @@ def test_a_video_in_preparation_is_tried_again_later() -> None:
 
 
 def test_a_video_that_is_ready_by_now() -> None:
-    calls, fetched = played(
+    calls, fetched = play(
         ADAPTER.media(VIDEO, ACCOUNT, NOW), reply(202), reply(200, {"status": "succeeded"}), HttpReply(200, {}, b"mp4")
     )
     assert [call.url.rpartition("/")[2] for call in calls] == ["content", "transcoding", "content"]
@@ -153,7 +154,7 @@ def test_a_friend_s_profile() -> None:
 
 def test_the_lookup_may_be_answered_from_the_cache() -> None:
     assert ADAPTER.profile is not None
-    calls, _ = played(ADAPTER.profile(EndUser(address=Address(KIM)), ACCOUNT, NOW), reply(200, {}))
+    calls, _ = play(ADAPTER.profile(EndUser(address=Address(KIM)), ACCOUNT, NOW), reply(200, {}))
     assert calls[0].url == f"https://api.line.me/v2/bot/profile/{KIM}"
     assert calls[0].cache_seconds > 0
 

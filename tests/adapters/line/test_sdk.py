@@ -47,11 +47,11 @@ from tests.adapters.line.account import (
     an_account,
     fixture,
     notice,
-    played,
     say,
     taken,
     young_token,
 )
+from tests.adapters.outgoing import play
 
 
 class Wire:
@@ -173,17 +173,17 @@ def test_our_requests_are_what_the_sdk_would_send() -> None:
     account = an_account(preview_image_url="https://x.test/p.png")
     messages: list[Say | Notice] = [say(), notice(), *(say(text=None, file=file) for file in files)]
     for message in messages:
-        calls, _ = played(ADAPTER.send(message, account, NOW), taken())
+        calls, _ = play(ADAPTER.send(message, account, NOW), taken())
         same(calls[0], PushMessageRequest)
     known = {"quote_1": {"id": "5551112220001", "token": "qt"}, **young_token()}
-    calls, _ = played(ADAPTER.send(say(memory=known, reply_to="5551112220001"), an_account(prefer_reply=True), NOW), taken())
+    calls, _ = play(ADAPTER.send(say(memory=known, reply_to="5551112220001"), an_account(prefer_reply=True), NOW), taken())
     same(calls[0], ReplyMessageRequest)
 
 
 def test_a_push_by_the_sdk_and_one_by_us_are_alike() -> None:
     message = TextMessage(text="Hello, Ben here.", sender=Sender(name="Ben", icon_url="https://cdn.example.test/ben.png"))
     request = PushMessageRequest(to=say().to, messages=[message])
-    calls, _ = played(ADAPTER.send(say(), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(), ACCOUNT, NOW), taken())
     assert json.loads(calls[0].body) == json.loads(request.to_json())
 
 

@@ -22,7 +22,6 @@ from tests.adapters.line.account import (
     TOKEN,
     an_account,
     notice,
-    played,
     refused,
     reply,
     result,
@@ -31,6 +30,7 @@ from tests.adapters.line.account import (
     taken,
     young_token,
 )
+from tests.adapters.outgoing import play
 
 REPLYING = an_account(prefer_reply=True)
 BEN_SENDS = {"name": "Ben", "iconUrl": "https://cdn.example.test/ben.png"}
@@ -47,7 +47,7 @@ def a_file(mime_type: str = "image/jpeg", size: int = 48_213, **changes: Any) ->
 
 
 def test_a_text_is_pushed_with_its_retry_key() -> None:
-    calls, sent = played(ADAPTER.send(say(), ACCOUNT, NOW), taken())
+    calls, sent = play(ADAPTER.send(say(), ACCOUNT, NOW), taken())
     (call,) = calls
     assert (call.method, call.url, call.visible) == ("POST", "https://api.line.me/v2/bot/message/push", True)
     assert call.headers == {
@@ -65,7 +65,7 @@ def test_a_text_is_pushed_with_its_retry_key() -> None:
 
 
 def test_a_notice_is_silent_and_shows_the_rep_concerned() -> None:
-    calls, _ = played(ADAPTER.send(notice(), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(notice(), ACCOUNT, NOW), taken())
     assert sent_json(calls[0]) == {
         "to": KIM,
         "messages": [{"type": "text", "text": "Ben joined the chat", "sender": BEN_SENDS}],
@@ -74,25 +74,25 @@ def test_a_notice_is_silent_and_shows_the_rep_concerned() -> None:
 
 
 def test_a_notice_about_nobody_comes_from_the_account() -> None:
-    calls, _ = played(ADAPTER.send(notice(about=None, code="waiting", text="One moment"), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(notice(about=None, code="waiting", text="One moment"), ACCOUNT, NOW), taken())
     assert sent_json(calls[0])["messages"] == [{"type": "text", "text": "One moment"}]
 
 
 def test_without_a_speaker_the_account_speaks() -> None:
-    calls, _ = played(ADAPTER.send(say(speaker=None), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(speaker=None), ACCOUNT, NOW), taken())
     assert sent_json(calls[0])["messages"] == [{"type": "text", "text": "Hello, Ben here."}]
 
 
 def test_an_answer_quotes_the_message_it_answers() -> None:
     known = memory.quotable("5551112220001", "qt_Zm9vYmFy")
-    calls, _ = played(ADAPTER.send(say(reply_to="5551112220001", memory=known), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(reply_to="5551112220001", memory=known), ACCOUNT, NOW), taken())
     assert sent_json(calls[0])["messages"][0]["quoteToken"] == "qt_Zm9vYmFy"
 
 
 @pytest.mark.parametrize("message_id", ["5551112220017", "other", ""])
 def test_what_cannot_be_quoted_any_more_is_answered_plainly(message_id: str) -> None:
     known = memory.quotable("5551112220001", "qt_Zm9vYmFy")
-    calls, _ = played(ADAPTER.send(say(reply_to=message_id, memory=known), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(reply_to=message_id, memory=known), ACCOUNT, NOW), taken())
     assert "quoteToken" not in sent_json(calls[0])["messages"][0]
 
 
@@ -124,17 +124,17 @@ FILES = [
 @pytest.mark.parametrize(("file", "shown"), FILES, ids=["picture", "large picture", "video", "sound"])
 def test_files(file: OutboundFile, shown: dict[str, Any]) -> None:
     account = an_account(preview_image_url="https://gw.example.test/preview.png")
-    calls, _ = played(ADAPTER.send(say(text=None, file=file), account, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(text=None, file=file), account, NOW), taken())
     assert sent_json(calls[0])["messages"] == [shown | {"sender": BEN_SENDS}]
 
 
 def test_a_large_picture_is_its_own_preview_where_there_is_no_other() -> None:
-    calls, _ = played(ADAPTER.send(say(text=None, file=a_file(size=9_000_000)), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(text=None, file=a_file(size=9_000_000)), ACCOUNT, NOW), taken())
     assert sent_json(calls[0])["messages"][0]["previewImageUrl"] == a_file().url
 
 
 def test_a_video_without_a_preview_goes_as_a_link() -> None:
-    calls, _ = played(ADAPTER.send(say(text=None, file=a_file("video/mp4")), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(text=None, file=a_file("video/mp4")), ACCOUNT, NOW), taken())
     assert sent_json(calls[0])["messages"][0] == {
         "type": "text",
         "text": "hinge.jpg: https://gw.example.test/files/f1/hinge.jpg",
@@ -143,7 +143,7 @@ def test_a_video_without_a_preview_goes_as_a_link() -> None:
 
 
 def test_text_and_file_of_one_message_go_in_one_call() -> None:
-    calls, _ = played(ADAPTER.send(say(file=a_file()), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(file=a_file()), ACCOUNT, NOW), taken())
     assert [shown["type"] for shown in sent_json(calls[0])["messages"]] == ["text", "image"]
 
 
@@ -182,20 +182,20 @@ def test_sender_names_as_line_takes_them(name: str, shown: str) -> None:
 
 
 def test_a_speaker_whose_name_line_takes_nothing_of_is_not_named() -> None:
-    calls, _ = played(ADAPTER.send(say(speaker=Speaker(id="x", name="LINE")), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(speaker=Speaker(id="x", name="LINE")), ACCOUNT, NOW), taken())
     assert "sender" not in sent_json(calls[0])["messages"][0]
 
 
 @pytest.mark.parametrize("icon", [None, "http://cdn.example.test/ben.png", "https://cdn.example.test/" + "x" * 2000])
 def test_icons_are_https_and_short(icon: str | None) -> None:
     speaker = BEN.model_copy(update={"avatar_url": icon})
-    calls, _ = played(ADAPTER.send(say(speaker=speaker), ACCOUNT, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(speaker=speaker), ACCOUNT, NOW), taken())
     assert sent_json(calls[0])["messages"][0]["sender"] == {"name": "Ben"}
 
 
 def test_a_name_that_line_refuses_goes_before_the_text() -> None:
     no = refused(400, "The request body has 1 error(s)", ("messages[0].sender.name", "invalid name"))
-    calls, sent = played(ADAPTER.send(say(), ACCOUNT, NOW), no, taken())
+    calls, sent = play(ADAPTER.send(say(), ACCOUNT, NOW), no, taken())
     assert sent_json(calls[1])["messages"] == [{"type": "text", "text": "Ben: Hello, Ben here."}]
     assert calls[0].headers == calls[1].headers
     assert sent.message_ids == ("461230966842064897",)
@@ -203,7 +203,7 @@ def test_a_name_that_line_refuses_goes_before_the_text() -> None:
 
 def test_a_name_is_left_out_where_it_would_make_the_text_too_long() -> None:
     no = refused(400, "The request body has 1 error(s)", ("messages[0].sender.iconUrl", "invalid uri scheme"))
-    calls, _ = played(ADAPTER.send(say(text="x" * 4998), ACCOUNT, NOW), no, taken())
+    calls, _ = play(ADAPTER.send(say(text="x" * 4998), ACCOUNT, NOW), no, taken())
     assert sent_json(calls[1])["messages"] == [{"type": "text", "text": "x" * 4998}]
 
 
@@ -211,14 +211,14 @@ def test_a_name_is_left_out_where_it_would_make_the_text_too_long() -> None:
 
 
 def test_by_default_a_young_reply_token_is_left_alone() -> None:
-    calls, sent = played(ADAPTER.send(say(memory=young_token()), ACCOUNT, NOW), taken())
+    calls, sent = play(ADAPTER.send(say(memory=young_token()), ACCOUNT, NOW), taken())
     assert calls[0].url.endswith("/push")
     assert "reply_token" not in sent.remember
 
 
 def test_every_answer_as_push_eats_the_quota_so_replies_can_be_preferred() -> None:
     """github.com/chatwoot/chatwoot/issues/12847"""
-    calls, sent = played(ADAPTER.send(say(memory=young_token()), REPLYING, NOW), taken())
+    calls, sent = play(ADAPTER.send(say(memory=young_token()), REPLYING, NOW), taken())
     (call,) = calls
     assert call.url == "https://api.line.me/v2/bot/message/reply"
     assert "X-Line-Retry-Key" not in call.headers  # LINE refuses it here
@@ -247,14 +247,14 @@ def test_every_answer_as_push_eats_the_quota_so_replies_can_be_preferred() -> No
     ids=str,
 )
 def test_without_a_young_token_it_is_a_push(kept: dict[str, Any]) -> None:
-    calls, _ = played(ADAPTER.send(say(memory=kept), REPLYING, NOW), taken())
+    calls, _ = play(ADAPTER.send(say(memory=kept), REPLYING, NOW), taken())
     assert calls[0].url.endswith("/push")
 
 
 def test_a_stale_or_spent_reply_token_does_not_lose_the_answer() -> None:
     """github.com/nyaruka/courier/pull/299: LINE's refusal means that nothing was shown, so the push goes."""
     no = refused(400, "Invalid reply token")
-    calls, sent = played(ADAPTER.send(say(memory=young_token()), REPLYING, NOW), no, taken())
+    calls, sent = play(ADAPTER.send(say(memory=young_token()), REPLYING, NOW), no, taken())
     assert [call.url.rpartition("/")[2] for call in calls] == ["reply", "push"]
     assert calls[1].headers["X-Line-Retry-Key"] == say().retry_key
     assert sent.remember["reply_token"] is None
@@ -262,7 +262,7 @@ def test_a_stale_or_spent_reply_token_does_not_lose_the_answer() -> None:
 
 @pytest.mark.parametrize("lost", [NoReply("read timeout", sent=True), reply(500), reply(502)], ids=str)
 def test_a_lost_reply_is_asked_for_once_more_with_the_same_token(lost: HttpReply | Exception) -> None:
-    calls, sent = played(ADAPTER.send(say(memory=young_token()), REPLYING, NOW), lost, taken())
+    calls, sent = play(ADAPTER.send(say(memory=young_token()), REPLYING, NOW), lost, taken())
     assert calls[0] == calls[1]
     assert sent.message_ids == ("461230966842064897",)
 
@@ -441,7 +441,7 @@ def a_typing(*, on: bool = True, **changes: Any) -> TypingSignal:
 
 
 def test_typing_starts_the_loading_animation() -> None:
-    calls, sent = played(ADAPTER.send(a_typing(), an_account(loading_seconds=10), NOW), reply(202, {}))
+    calls, sent = play(ADAPTER.send(a_typing(), an_account(loading_seconds=10), NOW), reply(202, {}))
     assert calls[0].url == "https://api.line.me/v2/bot/chat/loading/start"
     assert sent_json(calls[0]) == {"chatId": KIM, "loadingSeconds": 10}
     assert sent.message_ids == ()
@@ -458,7 +458,7 @@ def test_a_typing_signal_that_line_refuses_is_no_failure() -> None:
 
 def test_what_the_customer_wrote_is_marked_as_read_when_a_person_answers() -> None:
     account = an_account(mark_as_read=True)
-    calls, sent = played(ADAPTER.send(say(memory={"mark_as_read": "mr_1"}), account, NOW), reply(200, {}), taken())
+    calls, sent = play(ADAPTER.send(say(memory={"mark_as_read": "mr_1"}), account, NOW), reply(200, {}), taken())
     assert calls[0].url == "https://api.line.me/v2/bot/chat/markAsRead"
     assert sent_json(calls[0]) == {"markAsReadToken": "mr_1"}
     assert not calls[0].visible
@@ -473,6 +473,6 @@ def test_an_answer_goes_out_though_the_mark_failed(answer: HttpReply | Exception
 
 def test_automatic_messages_mark_nothing_as_read() -> None:
     account = an_account(mark_as_read=True)
-    calls, sent = played(ADAPTER.send(notice(memory={"mark_as_read": "mr_1"}), account, NOW), taken())
+    calls, sent = play(ADAPTER.send(notice(memory={"mark_as_read": "mr_1"}), account, NOW), taken())
     assert calls[0].url.endswith("/push")
     assert "mark_as_read" not in sent.remember

@@ -29,7 +29,6 @@ from tests.adapters.line.account import (
     an_account,
     as_reply,
     as_request,
-    played,
     refused,
     reply,
     result,
@@ -37,6 +36,7 @@ from tests.adapters.line.account import (
     say,
     taken,
 )
+from tests.adapters.outgoing import play
 
 UNAUTHORISED = refused(401, "Authentication failed due to the following reason: invalid token. Confirm that …")
 
@@ -140,7 +140,7 @@ def test_a_day_of_v2_1_tokens_stays_below_the_thirty_that_a_channel_may_have() -
 def test_a_refused_token_is_renewed_once() -> None:
     account = asking("short_lived")
     fresh = [reply(200, {"access_token": name, "expires_in": 9, "token_type": "Bearer"}) for name in ("old", "new")]
-    calls, sent = played(ADAPTER.send(say(), account, NOW), fresh[0], UNAUTHORISED, fresh[1], taken())
+    calls, sent = play(ADAPTER.send(say(), account, NOW), fresh[0], UNAUTHORISED, fresh[1], taken())
     assert [call.refresh for call in calls] == [False, False, True, False]
     assert [call.headers["Authorization"] for call in calls[1::2]] == ["Bearer old", "Bearer new"]
     assert sent.message_ids
@@ -155,7 +155,7 @@ def test_a_renewed_token_that_is_refused_too_needs_an_operator() -> None:
 
 def test_two_long_lived_tokens_while_they_are_changed() -> None:
     account = an_account(access_tokens=["tok_new", TOKEN])
-    calls, sent = played(ADAPTER.send(say(), account, NOW), UNAUTHORISED, taken())
+    calls, sent = play(ADAPTER.send(say(), account, NOW), UNAUTHORISED, taken())
     assert [call.headers["Authorization"] for call in calls] == ["Bearer tok_new", f"Bearer {TOKEN}"]
     assert sent.message_ids
 

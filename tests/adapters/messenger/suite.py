@@ -6,6 +6,7 @@ from typing import Final
 
 from adapters.conformance import Suite
 from adapters.messenger import ADAPTER
-from tests.adapters.messenger.account import FIXTURES, account, sign
+from tests.adapters._meta.signed import sign
+from tests.adapters.messenger.account import FIXTURES, account
 
 SUITE: Final = Suite(adapter=ADAPTER, account=account(), fixtures=FIXTURES, sign=sign, proof_headers=("x-hub-signature-256",))

@@ -9,7 +9,8 @@ from adapters.contract import HttpReply
 from adapters.envelope import Address, EndUser
 from adapters.messenger.inbound import parse
 from adapters.messenger.outbound import profile, send
-from tests.adapters.messenger.account import KIM, NOW, PAGE, account, event, events, play, request, say, typing
+from tests.adapters.messenger.account import KIM, NOW, PAGE, account, event, events, request, say, typing
+from tests.adapters.outgoing import play
 
 OK = HttpReply(200, {}, b'{"recipient_id":"6100000000000001","message_id":"m_OUT"}')
 

@@ -16,7 +16,8 @@ from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.messenger import wire
 from adapters.messenger.outbound import profile, send
 from adapters.text import prepare
-from tests.adapters.messenger.account import ANA, APP, KIM, NOW, PHOTO, account, notice, play, say, typing
+from tests.adapters.messenger.account import ANA, APP, KIM, NOW, PHOTO, account, notice, say, typing
+from tests.adapters.outgoing import play
 
 OK = HttpReply(200, {}, b'{"recipient_id":"6100000000000001","message_id":"m_OUT"}')
 PERSONA = HttpReply(200, {}, b'{"id":"730001"}')

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters import standard_webhooks
-from adapters.contract import Flow, HttpCall, HttpReply, RawRequest, T
-from adapters.envelope import Address, ChannelId, Notice, OutboundFile, Say, Speaker, TypingSignal
+from adapters.contract import HttpReply, RawRequest
+from adapters.envelope import Address, ChannelId, OutboundFile, Speaker
 from adapters.open import OpenAccount
+from tests.adapters.outgoing import Outgoing
 
 NOW: Final = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 SECRET: Final = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"  # base64 of 0123456789abcdef01234567
@@ -36,31 +37,9 @@ def request(body: bytes | dict[str, Any], *, request_id: str = "req_1", path: st
     return RawRequest("POST", HOOK + path, path, (), {**headers, "content-type": "application/json"}, raw, at)
 
 
-_OUT: Final[dict[str, Any]] = {
-    "id": "msg_7",
-    "channel_id": ChannelId("shop"),
-    "to": Address("kim-17"),
-    "retry_key": "123e4567-e89b-42d3-a456-426614174000",
-    "created_at": NOW,
-}
 PICTURE: Final = OutboundFile(
     name="hinge.png", mime_type="image/png", size_bytes=8, url="https://gw.example.test/media/1", content=b"\x89PNG\r\n\x1a\n"
 )
-
-
-def say(**changes: Any) -> Say:
-    """A message of Ana's to kim."""
-    return Say(**{**_OUT, "text": "Hello, this is Ana.", "speaker": ANA, **changes})
-
-
-def notice(**changes: Any) -> Notice:
-    """Kim is told of Ana."""
-    return Notice(**{**_OUT, "id": "ntc_8", "code": "joined", "text": "Ana joined the chat.", "about": ANA, **changes})
-
-
-def typing(on: bool = True) -> TypingSignal:
-    """Ana types."""
-    return TypingSignal(**{**_OUT, "id": "typ_9", "on": on, "speaker": ANA})
 
 
 def reply(status: int = 204, body: Any = None, **headers: str) -> HttpReply:
@@ -69,12 +48,15 @@ def reply(status: int = 204, body: Any = None, **headers: str) -> HttpReply:
     return HttpReply(status, sent, b"" if body is None else json.dumps(body).encode())
 
 
-def played(flow: Flow[T], answer: HttpReply) -> tuple[HttpCall, T]:
-    """The one call that a flow makes, and what it returns when it gets this answer."""
-    call = next(flow)
-    try:
-        flow.send(answer)
-    except StopIteration as done:
-        value: T = done.value
-        return call, value
-    raise AssertionError("the flow made a second call")
+OUT: Final = Outgoing(
+    {
+        "channel_id": ChannelId("shop"),
+        "to": Address("kim-17"),
+        "retry_key": "123e4567-e89b-42d3-a456-426614174000",
+        "created_at": NOW,
+    },
+    say={"id": "msg_7", "text": "Hello, this is Ana.", "speaker": ANA},
+    notice={"id": "ntc_8", "text": "Ana joined the chat.", "about": ANA},
+    typing={"id": "typ_9", "speaker": ANA},
+)
+say, notice, typing = OUT.say, OUT.notice, OUT.typing

@@ -19,21 +19,9 @@ from adapters.open import ADAPTER, OpenAccount
 from adapters.open.inbound import handshake, parse, verify
 from adapters.open.outbound import media, send
 from adapters.simulation import Action, CannotAct
-from tests.adapters.open.account import (
-    ACCOUNT,
-    NOW,
-    PICTURE,
-    SECRET,
-    SERVER,
-    an_account,
-    notice,
-    played,
-    reply,
-    request,
-    say,
-    typing,
-)
+from tests.adapters.open.account import ACCOUNT, NOW, PICTURE, SECRET, SERVER, an_account, notice, reply, request, say, typing
 from tests.adapters.open.suite import SUITE
+from tests.adapters.outgoing import play
 
 # ------------------------------------------------------------------------------------------------------ settings
 
@@ -87,7 +75,7 @@ def test_an_id_named_twice_in_a_batch_is_one_event() -> None:
 
 def test_what_we_post_is_no_event_when_it_comes_back() -> None:
     """Both directions may share a secret: a post of ours that is thrown back at us is authentic, and still nothing a customer said."""
-    call, _ = played(send(say(), ACCOUNT, NOW), reply())
+    (call,), _ = play(send(say(), ACCOUNT, NOW), reply())
     thrown = request(call.body, request_id="msg_7")
     verify(thrown, ACCOUNT, NOW)
     (_event,) = parse(thrown, ACCOUNT)
@@ -139,7 +127,7 @@ def test_trying_out_broken_json_tells_so() -> None:
 
 
 def test_a_message_is_one_signed_post_under_our_id() -> None:
-    call, sent = played(send(say(file=PICTURE, reply_to="kim-17/m_1"), ACCOUNT, NOW), reply())
+    (call,), sent = play(send(say(file=PICTURE, reply_to="kim-17/m_1"), ACCOUNT, NOW), reply())
     assert (call.method, call.url, call.visible) == ("POST", SERVER, True)
     assert json.loads(call.body) == {
         "type": "message",
@@ -157,7 +145,7 @@ def test_a_message_is_one_signed_post_under_our_id() -> None:
 
 
 def test_notices_and_typing_have_forms_of_their_own() -> None:
-    call, _ = played(send(notice(), ACCOUNT, NOW), reply())
+    (call,), _ = play(send(notice(), ACCOUNT, NOW), reply())
     told = json.loads(call.body)
     assert (told["type"], told["code"], told["text"], told["about"]["name"]) == (
         "notice",
@@ -165,28 +153,28 @@ def test_notices_and_typing_have_forms_of_their_own() -> None:
         "Ana joined the chat.",
         "Ana",
     )
-    call, _ = played(send(typing(), ACCOUNT, NOW), reply())
+    (call,), _ = play(send(typing(), ACCOUNT, NOW), reply())
     assert json.loads(call.body)["on"] is True
     assert not call.visible
 
 
 def test_while_secrets_rotate_a_post_is_signed_by_all_of_them() -> None:
     new = "whsec_" + "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3"
-    call, _ = played(send(say(), an_account(secrets=[new, SECRET]), NOW), reply())
+    (call,), _ = play(send(say(), an_account(secrets=[new, SECRET]), NOW), reply())
     for known in (new, SECRET):
         standard_webhooks.check(call.headers, call.body, an_account(secrets=[known]).secrets, NOW)
 
 
 def test_the_other_direction_may_have_secrets_of_its_own() -> None:
     account = an_account(deliver_secrets=["another-secret-for-that-way"])
-    call, _ = played(send(say(), account, NOW), reply())
+    (call,), _ = play(send(say(), account, NOW), reply())
     standard_webhooks.check(call.headers, call.body, account.deliver_secrets, NOW)
     with pytest.raises(NotAuthentic):
         standard_webhooks.check(call.headers, call.body, account.secrets, NOW)
 
 
 def test_409_means_that_an_earlier_try_was_taken() -> None:
-    _, sent = played(send(say(), ACCOUNT, NOW), reply(409))
+    _, sent = play(send(say(), ACCOUNT, NOW), reply(409))
     assert sent.message_ids == ("msg_7",)
 
 
@@ -211,13 +199,13 @@ def test_409_means_that_an_earlier_try_was_taken() -> None:
 )
 def test_refusals(answer: HttpReply, verdict: Verdict, code: str) -> None:
     with pytest.raises(SendFailed) as caught:
-        played(send(say(), ACCOUNT, NOW), answer)
+        play(send(say(), ACCOUNT, NOW), answer)
     assert (caught.value.verdict, caught.value.code) == (verdict, code)
 
 
 def test_a_server_that_asks_to_wait_is_obeyed_and_slows_its_own_account_alone() -> None:
     with pytest.raises(SendFailed) as caught:
-        played(send(say(), ACCOUNT, NOW), reply(429, retry_after="7"))
+        play(send(say(), ACCOUNT, NOW), reply(429, retry_after="7"))
     assert caught.value.again_at == NOW + timedelta(seconds=7)
     assert caught.value.throttles_account
 
@@ -228,7 +216,7 @@ FILE = MediaPart(media="image", name="a.png", source={"url": "https://shop.examp
 
 
 def test_a_file_is_fetched_as_from_a_stranger() -> None:
-    call, fetched = played(media(FILE, ACCOUNT, NOW), HttpReply(200, {"content-type": "image/png; x=y"}, b"bytes"))
+    (call,), fetched = play(media(FILE, ACCOUNT, NOW), HttpReply(200, {"content-type": "image/png; x=y"}, b"bytes"))
     assert (call.method, call.url, call.foreign, dict(call.headers)) == ("GET", "https://shop.example.test/a.png", True, {})
     assert (fetched.content, fetched.mime_type, fetched.name) == (b"bytes", "image/png", "a.png")
 
@@ -239,7 +227,7 @@ def test_a_file_is_fetched_as_from_a_stranger() -> None:
 )
 def test_a_file_that_is_not_there(status: int, verdict: Verdict) -> None:
     with pytest.raises(SendFailed) as caught:
-        played(media(FILE, ACCOUNT, NOW), HttpReply(status))
+        play(media(FILE, ACCOUNT, NOW), HttpReply(status))
     assert caught.value.verdict is verdict
 
 

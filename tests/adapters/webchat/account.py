@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters import standard_webhooks
-from adapters.contract import Answer, Flow, HttpCall, HttpReply, RawRequest, T
-from adapters.envelope import Address, ChannelId, Notice, OutboundFile, Say, Speaker, TypingSignal
+from adapters.contract import Answer, HttpReply, RawRequest
+from adapters.envelope import Address, ChannelId, OutboundFile, Speaker
 from adapters.simulation import ProviderCall
 from adapters.webchat import WebchatAccount
+from tests.adapters.outgoing import Outgoing
 
 NOW: Final = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 SECRET: Final = "webchat-test-secret-0123456789"
@@ -41,50 +42,14 @@ def events(*some: Any, **visitor: Any) -> RawRequest:
     return webhook({"channel_id": "web1", "visitor": {"id": "v_kim", **visitor}, "events": list(some)})
 
 
-_OUT: Final[dict[str, Any]] = {
-    "id": "msg_7",
-    "channel_id": ChannelId("web1"),
-    "to": Address("v_kim"),
-    "retry_key": "123e4567-e89b-42d3-a456-426614174000",
-    "created_at": NOW,
-}
 PICTURE: Final = OutboundFile(
     name="hinge.png", mime_type="image/png", size_bytes=8, url="https://gw.example.test/media/1", content=b"\x89PNG\r\n\x1a\n"
 )
 
 
-def say(**changes: Any) -> Say:
-    """A message of Ana's to kim."""
-    return Say(**{**_OUT, "text": "Hello, this is Ana.", "speaker": ANA, **changes})
-
-
-def notice(**changes: Any) -> Notice:
-    """Kim is told of Ana."""
-    return Notice(**{**_OUT, "id": "ntc_8", "code": "joined", "text": "Ana joined the chat.", "about": ANA, **changes})
-
-
-def typing(on: bool = True) -> TypingSignal:
-    """Ana types."""
-    return TypingSignal(**{**_OUT, "id": "typ_9", "on": on, "speaker": ANA})
-
-
 def reply(status: int = 200, body: Any = None, **headers: str) -> HttpReply:
     """The chat service's answer."""
     return HttpReply(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode())
-
-
-def played(flow: Flow[T], *replies: HttpReply) -> tuple[list[HttpCall], T]:
-    """The calls that a flow makes when it gets these replies, all of them, and what it returns."""
-    calls: list[HttpCall] = []
-    waiting = list(replies)
-    try:
-        calls.append(next(flow))
-        while True:
-            calls.append(flow.send(waiting.pop(0)))
-    except StopIteration as done:
-        assert not waiting, "the flow ended before it had all replies"
-        value: T = done.value
-        return calls, value
 
 
 def answered(call: ProviderCall, status: int, body: Any = None, **headers: str) -> tuple[ProviderCall, Answer]:
@@ -94,3 +59,17 @@ def answered(call: ProviderCall, status: int, body: Any = None, **headers: str) 
 
 
 FIXTURES: Final = Path(__file__).parent / "fixtures"
+
+
+OUT: Final = Outgoing(
+    {
+        "channel_id": ChannelId("web1"),
+        "to": Address("v_kim"),
+        "retry_key": "123e4567-e89b-42d3-a456-426614174000",
+        "created_at": NOW,
+    },
+    say={"id": "msg_7", "text": "Hello, this is Ana.", "speaker": ANA},
+    notice={"id": "ntc_8", "text": "Ana joined the chat.", "about": ANA},
+    typing={"id": "typ_9", "speaker": ANA},
+)
+say, notice, typing = OUT.say, OUT.notice, OUT.typing

@@ -14,19 +14,8 @@ from adapters.envelope import MediaPart
 from adapters.errors import SendFailed, Verdict
 from adapters.text import prepare
 from adapters.webchat import ADAPTER, wire
-from tests.adapters.webchat.account import (
-    ACCOUNT,
-    BASE,
-    HOOK,
-    NOW,
-    PICTURE,
-    an_account,
-    notice,
-    played,
-    reply,
-    say,
-    typing,
-)
+from tests.adapters.outgoing import play
+from tests.adapters.webchat.account import ACCOUNT, BASE, HOOK, NOW, PICTURE, an_account, notice, reply, say, typing
 
 TAKEN = reply(200, {"id": "m_x", "seq": 4})
 
@@ -38,7 +27,7 @@ def told(call: HttpCall) -> Any:
 
 
 def test_a_text_goes_with_its_speaker_under_our_outbox_id() -> None:
-    (call,), sent = played(ADAPTER.send(say(reply_to="m_3"), ACCOUNT, NOW), TAKEN)
+    (call,), sent = play(ADAPTER.send(say(reply_to="m_3"), ACCOUNT, NOW), TAKEN)
     assert (call.method, call.url, call.visible, call.foreign) == ("POST", f"{BASE}/deliver", True, False)
     assert call.headers["webhook-id"] == "msg_7"
     assert told(call) == {
@@ -54,12 +43,12 @@ def test_a_text_goes_with_its_speaker_under_our_outbox_id() -> None:
 
 
 def test_who_needs_no_naming_isnt_named_and_a_bot_is_told_apart() -> None:
-    (call,), _ = played(ADAPTER.send(say(speaker=None, human=False), ACCOUNT, NOW), TAKEN)
+    (call,), _ = play(ADAPTER.send(say(speaker=None, human=False), ACCOUNT, NOW), TAKEN)
     assert told(call)["from"] == {"kind": "bot", "name": None, "avatar": None}
 
 
 def test_a_notice_is_an_event_of_its_own() -> None:
-    (call,), _ = played(ADAPTER.send(notice(), ACCOUNT, NOW), TAKEN)
+    (call,), _ = play(ADAPTER.send(notice(), ACCOUNT, NOW), TAKEN)
     assert told(call) == {
         "type": "notice",
         "id": "ntc_8",
@@ -73,14 +62,14 @@ def test_a_notice_is_an_event_of_its_own() -> None:
 
 @pytest.mark.parametrize("on", [True, False])
 def test_typing(on: bool) -> None:
-    (call,), sent = played(ADAPTER.send(typing(on), ACCOUNT, NOW), reply(200, {"id": None, "seq": None}))
+    (call,), sent = play(ADAPTER.send(typing(on), ACCOUNT, NOW), reply(200, {"id": None, "seq": None}))
     assert told(call)["on"] is on
     assert sent.message_ids == ()
 
 
 def test_a_files_bytes_go_first_and_its_caption_with_its_name() -> None:
     (message,) = prepare(say(file=PICTURE, text="like this?"), ADAPTER.capabilities)
-    (upload, call), _ = played(ADAPTER.send(message, ACCOUNT, NOW), reply(200, {"id": "f_1"}), TAKEN)
+    (upload, call), _ = play(ADAPTER.send(message, ACCOUNT, NOW), reply(200, {"id": "f_1"}), TAKEN)
     assert (upload.url, upload.body, upload.visible) == (f"{BASE}/deliver/file", PICTURE.content, False)
     standard_webhooks.check(dict(upload.headers), upload.body, ACCOUNT.secrets, NOW)
     delivery = told(call)
@@ -90,13 +79,13 @@ def test_a_files_bytes_go_first_and_its_caption_with_its_name() -> None:
 
 def test_a_file_whose_bytes_arent_at_hand_goes_by_our_link() -> None:
     by_link = PICTURE.model_copy(update={"content": b""})
-    (call,), _ = played(ADAPTER.send(say(file=by_link, text=None), ACCOUNT, NOW), TAKEN)
+    (call,), _ = play(ADAPTER.send(say(file=by_link, text=None), ACCOUNT, NOW), TAKEN)
     assert told(call)["file"]["url"] == PICTURE.url
 
 
 def test_every_try_is_the_same_delivery() -> None:
-    (first,), _ = played(ADAPTER.send(say(), ACCOUNT, NOW), TAKEN)
-    (second,), _ = played(ADAPTER.send(say(), ACCOUNT, NOW + timedelta(minutes=9)), TAKEN)
+    (first,), _ = play(ADAPTER.send(say(), ACCOUNT, NOW), TAKEN)
+    (second,), _ = play(ADAPTER.send(say(), ACCOUNT, NOW + timedelta(minutes=9)), TAKEN)
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
 
 
@@ -117,18 +106,18 @@ def test_every_try_is_the_same_delivery() -> None:
 )
 def test_refusals(status: int, problem: str | None, verdict: Verdict, code: str, throttles: bool) -> None:
     with pytest.raises(SendFailed) as failed:
-        played(ADAPTER.send(say(), ACCOUNT, NOW), reply(status, {"code": problem} if problem else ["?"]))
+        play(ADAPTER.send(say(), ACCOUNT, NOW), reply(status, {"code": problem} if problem else ["?"]))
     assert (failed.value.verdict, failed.value.code, failed.value.throttles_account) == (verdict, code, throttles)
 
 
 def test_retry_after_is_obeyed() -> None:
     with pytest.raises(SendFailed) as failed:
-        played(ADAPTER.send(say(), ACCOUNT, NOW), reply(503, {"code": "unavailable"}, retry_after="7"))
+        play(ADAPTER.send(say(), ACCOUNT, NOW), reply(503, {"code": "unavailable"}, retry_after="7"))
     assert failed.value.again_at == NOW + timedelta(seconds=7)
 
 
 def test_without_a_base_the_service_stands_beside_the_webhook() -> None:
-    (call,), _ = played(ADAPTER.send(say(), an_account(api_base=""), NOW), TAKEN)
+    (call,), _ = play(ADAPTER.send(say(), an_account(api_base=""), NOW), TAKEN)
     assert call.url == f"{HOOK.removesuffix('/webhooks/web1')}/chat/web1/deliver"
 
 
@@ -136,7 +125,7 @@ PART = MediaPart(media="image", mime_type="image/png", name="hinge.png", source=
 
 
 def test_a_visitors_file_is_fetched_by_a_link_that_we_sign() -> None:
-    (call,), fetched = played(ADAPTER.media(PART, ACCOUNT, NOW), reply(200, "bytes"))
+    (call,), fetched = play(ADAPTER.media(PART, ACCOUNT, NOW), reply(200, "bytes"))
     path, _, query = call.url.partition("?")
     assert path == f"{BASE}/files/f_1"
     wire.check_file_query(ACCOUNT.secrets, "web1", "f_1", dict(pair.split("=") for pair in query.split("&")), NOW)
@@ -146,5 +135,5 @@ def test_a_visitors_file_is_fetched_by_a_link_that_we_sign() -> None:
 @pytest.mark.parametrize(("status", "verdict", "code"), [(404, "dead", "media_gone"), (503, "again", "provider_unavailable")])
 def test_a_file_that_cant_be_fetched(status: int, verdict: str, code: str) -> None:
     with pytest.raises(SendFailed) as failed:
-        played(ADAPTER.media(PART, ACCOUNT, NOW), reply(status, {"code": "file_not_found"}))
+        play(ADAPTER.media(PART, ACCOUNT, NOW), reply(status, {"code": "file_not_found"}))
     assert (failed.value.verdict, failed.value.code) == (verdict, code)

@@ -22,7 +22,8 @@ from adapters.contract import HttpCall, RawRequest
 from adapters.envelope import MediaPart, OutboundFile
 from adapters.simulation import Action, ProviderCall
 from adapters.whatsapp.outbound import send
-from tests.adapters.whatsapp.account import FIXTURES, NOW, TOKEN, account, play, say
+from tests.adapters.outgoing import play
+from tests.adapters.whatsapp.account import FIXTURES, NOW, TOKEN, account, say
 from tests.adapters.whatsapp.suite import SUITE
 from tests.adapters.whatsapp.test_send import OK, UPLOADED
 

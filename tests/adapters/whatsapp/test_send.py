@@ -18,7 +18,8 @@ from adapters.whatsapp import ADAPTER
 from adapters.whatsapp.failures import ERRORS
 from adapters.whatsapp.fetching import media
 from adapters.whatsapp.outbound import send
-from tests.adapters.whatsapp.account import KIM, NOW, NUMBER, PHOTO, account, notice, play, say, typing
+from tests.adapters.outgoing import play
+from tests.adapters.whatsapp.account import KIM, NOW, NUMBER, PHOTO, account, notice, say, typing
 
 OK = HttpReply(
     200,
