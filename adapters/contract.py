@@ -83,7 +83,8 @@ class HttpCall:
     `body` is sent as it is; with `files` the request is multipart and `fields` are its other fields. `foreign` marks a URL that a
     customer or provider named: the driver refuses private addresses for it, and follows redirects (to public addresses only,
     without the Authorization header on another host). `visible`: once the other side has taken this call, the customer may
-    see its effect. A reply longer than `max_reply_bytes` is refused. With `cache_seconds` the driver may give the good (2xx) reply of an
+    see its effect. Each call but a GET says so or says no, since a visible call whose answer is lost must not be made again: the conformance
+    kit refuses one that doesn't say. A reply longer than `max_reply_bytes` is refused. With `cache_seconds` the driver may give the good (2xx) reply of an
     equal call not older than that instead of calling (tokens, profiles, personas); `refresh` calls all the same and renews it.
     """
 
@@ -94,21 +95,28 @@ class HttpCall:
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[FormFile, ...] = ()
     foreign: bool = False
-    visible: bool = False
+    visible: bool | None = None
     timeout_seconds: float = 15.0
     max_reply_bytes: int = 1_048_576
     cache_seconds: float = 0.0
     refresh: bool = False
 
+    @property
+    def may_show(self) -> bool:
+        """What `visible` says. A call that doesn't say is taken for visible, unless it only reads."""
+        return self.method not in ("GET", "HEAD") if self.visible is None else self.visible
 
-def json_call(method: str, url: str, body: Any, headers: Mapping[str, str] | None = None, *, visible: bool = False) -> HttpCall:
-    """A call that carries JSON."""
+
+def json_call(
+    method: str, url: str, body: Any, headers: Mapping[str, str] | None = None, *, visible: bool | None = None
+) -> HttpCall:
+    """A call that carries JSON in UTF-8; halves of surrogate pairs become `?`. `visible` as in `HttpCall`. Raises TypeError for what is no JSON."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return HttpCall(method, url, {"content-type": "application/json", **(headers or {})}, content, visible=visible)
 
 
-def form_call(url: str, fields: Mapping[str, Any], *files: FormFile, visible: bool = False) -> HttpCall:
-    """A multipart POST with files; a field that is no text goes as JSON."""
+def form_call(url: str, fields: Mapping[str, Any], *files: FormFile, visible: bool | None = None) -> HttpCall:
+    """A multipart POST with files; a field that is no text goes as JSON. It has 60 seconds. `visible` as in `HttpCall`."""
     plain = {key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in fields.items()}
     return HttpCall("POST", url, fields=plain, files=files, visible=visible, timeout_seconds=60)
 

@@ -49,7 +49,7 @@ def post(
     path: str,
     body: Mapping[str, Any],
     *,
-    visible: bool = False,
+    visible: bool,
     cache_seconds: float = 0.0,
     refresh: bool = False,
 ) -> HttpCall:
@@ -63,7 +63,9 @@ def post(
 
 def upload(account: MetaAccount, path: str, fields: Mapping[str, str], file: FormFile) -> HttpCall:
     """Write to an edge, as a form with a file. Slow for large files, and never visible."""
-    return HttpCall("POST", url(account, path), bearer(account), fields=fields, files=(file,), timeout_seconds=120.0)
+    return HttpCall(
+        "POST", url(account, path), bearer(account), fields=fields, files=(file,), visible=False, timeout_seconds=120.0
+    )
 
 
 @dataclass(frozen=True, slots=True)

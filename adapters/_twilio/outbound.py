@@ -68,9 +68,8 @@ def create(message: Say | Notice, account: TwilioAccount, now: datetime, sender:
     ]
     if account.validity_seconds:
         form.append(("ValidityPeriod", str(account.validity_seconds)))
-    reply = yield _post(
-        f"{account.resources}/Messages.json", account, urlencode(form).encode(), "application/x-www-form-urlencoded"
-    )
+    url, content_type = f"{account.resources}/Messages.json", "application/x-www-form-urlencoded"
+    reply = yield _post(url, account, urlencode(form).encode(), content_type, visible=True)
     if not 200 <= reply.status < 300:
         raise failures.failed(reply, now)
     return _sent(reply)
@@ -133,7 +132,7 @@ def _authorization(account: TwilioAccount) -> str:
     return "Basic " + base64.b64encode(":".join(account.credentials).encode()).decode()
 
 
-def _post(url: str, account: TwilioAccount, body: bytes, content_type: str, *, visible: bool = True) -> HttpCall:
+def _post(url: str, account: TwilioAccount, body: bytes, content_type: str, *, visible: bool) -> HttpCall:
     headers = {"authorization": _authorization(account), "content-type": content_type, "accept": "application/json"}
     return HttpCall("POST", url, headers=headers, body=body, visible=visible)
 

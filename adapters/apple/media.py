@@ -99,7 +99,9 @@ def _decode(content: bytes, bid: str, account: AppleAccount, now: datetime) -> F
         "accept": "*/*",
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    call = HttpCall("POST", f"{account.api_base}/decodePayload", headers, packed, max_reply_bytes=_MAX_ANSWER_BYTES)
+    call = HttpCall(
+        "POST", f"{account.api_base}/decodePayload", headers, packed, visible=False, max_reply_bytes=_MAX_ANSWER_BYTES
+    )
     reply = yield from authorised(call, account, now)
     return _decoded(reply, packed, now)
 

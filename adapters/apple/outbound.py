@@ -204,8 +204,8 @@ def _place(size: str, account: AppleAccount, now: datetime) -> Flow[dict[str, st
 
 def _put(url: str, locked: bytes, account: AppleAccount, now: datetime) -> Flow[str]:
     headers = {"Content-Type": "application/octet-stream"}
-    call = HttpCall("POST", url, headers, locked, foreign=not account.is_own(url), timeout_seconds=_UPLOAD_SECONDS)
-    reply = yield call
+    own = account.is_own(url)
+    reply = yield HttpCall("POST", url, headers, locked, foreign=not own, visible=False, timeout_seconds=_UPLOAD_SECONDS)
     if not taken(reply):
         raise failure(reply, now, table=SPENT_ADDRESS, provider_code=status_code(reply))
     checksum = words(section(answer_of(reply), "singleFile"), "fileChecksum")

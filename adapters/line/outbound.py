@@ -113,7 +113,9 @@ def _replying(body: dict[str, Any], account: LineAccount, now: datetime) -> Flow
     doubtful = False
     for _ in range(2):
         try:
-            reply = yield from tokens.call(account, now, lambda token: _post(account, "/v2/bot/message/reply", body, token))
+            reply = yield from tokens.call(
+                account, now, lambda token: _post(account, "/v2/bot/message/reply", body, token, visible=True)
+            )
         except (NoReply, SendFailed) as lost:
             if not doubtful and not (isinstance(lost, NoReply) and lost.sent):
                 raise  # it did not get there
@@ -130,7 +132,9 @@ def _pushing(message: Say | Notice, body: dict[str, Any], account: LineAccount, 
     try:
         return (
             yield from tokens.call(
-                account, now, lambda token: _post(account, "/v2/bot/message/push", {"to": message.to, **body}, token, headers)
+                account,
+                now,
+                lambda token: _post(account, "/v2/bot/message/push", {"to": message.to, **body}, token, headers, visible=True),
             )
         )
     except NoReply as lost:
@@ -148,7 +152,7 @@ def _post(
     token: str,
     headers: Mapping[str, str] | None = None,
     *,
-    visible: bool = True,
+    visible: bool,
 ) -> HttpCall:
     return HttpCall(
         "POST",
@@ -249,7 +253,9 @@ def _loading(message: TypingSignal, account: LineAccount, now: datetime) -> Flow
     """LINE's only sign of typing; it ends by itself, or with the next message. Source: "Display a loading animation"."""
     if message.on and not memory.blocked(message.memory):
         body = {"chatId": message.to, "loadingSeconds": account.loading_seconds}
-        yield from tokens.call(account, now, lambda token: _post(account, "/v2/bot/chat/loading/start", body, token))
+        yield from tokens.call(
+            account, now, lambda token: _post(account, "/v2/bot/chat/loading/start", body, token, visible=False)
+        )
     return Sent()
 
 

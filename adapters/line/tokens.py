@@ -83,6 +83,7 @@ def token_call(account: LineAccount, now: datetime, *, refresh: bool = False) ->
         account.api_base + path,
         headers={"Content-Type": "application/x-www-form-urlencoded"},
         body=urlencode({"grant_type": "client_credentials", **form}).encode(),
+        visible=False,
         cache_seconds=_CACHE_SECONDS[account.access],
         refresh=refresh,
     )

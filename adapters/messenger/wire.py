@@ -28,7 +28,7 @@ def create_call(speaker: Speaker, account: MessengerAccount, *, refresh: bool = 
     body: dict[str, Any] = {"name": speaker.name}
     if picture := _picture(speaker, account):
         body["profile_picture_url"] = picture
-    return graph.post(account, f"{account.page_id}/personas", body, cache_seconds=_CACHE_SECONDS, refresh=refresh)
+    return graph.post(account, f"{account.page_id}/personas", body, visible=False, cache_seconds=_CACHE_SECONDS, refresh=refresh)
 
 
 def _picture(speaker: Speaker, account: MessengerAccount) -> str | None:

@@ -64,7 +64,9 @@ def media(part: MediaPart, account: WebchatAccount, now: datetime) -> Flow[Fetch
 
 def _upload(outbox_id: str, file: OutboundFile, account: WebchatAccount, now: datetime) -> HttpCall:
     headers = _signed(outbox_id, file.content, account, now) | {"content-type": "application/octet-stream"}
-    return HttpCall("POST", f"{account.chat_base}/deliver/file", headers=headers, body=file.content, timeout_seconds=60)
+    return HttpCall(
+        "POST", f"{account.chat_base}/deliver/file", headers=headers, body=file.content, visible=False, timeout_seconds=60
+    )
 
 
 def _event(message: Outbound, file_id: Any) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def _typing(message: TypingSignal, account: WhatsAppAccount, now: datetime) -> F
     if not message.on or not isinstance(last, str):
         return Sent()
     body = {"messaging_product": "whatsapp", "status": "read", "message_id": last, "typing_indicator": {"type": "text"}}
-    reply = yield graph.post(account, f"{account.phone_number_id}/messages", body)
+    reply = yield graph.post(account, f"{account.phone_number_id}/messages", body, visible=False)
     if not graph.good(reply):
         raise graph.refused(reply, now, ERRORS)
     return Sent()

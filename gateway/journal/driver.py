@@ -147,12 +147,12 @@ class Driver:
         try:
             call = next(flow)
             while True:
-                if call.visible and before_visible is not None:
+                if before_visible is not None and call.may_show:
                     await before_visible()
                 try:
                     reply = await self.call(call)
                 except NoReply as lost:
-                    call = self._throw(flow, call, lost)
+                    call = self._throw(flow, lost, shown=call.visible or (before_visible is not None and call.may_show))
                 else:
                     call = flow.send(reply)
         except StopIteration as done:
@@ -160,7 +160,7 @@ class Driver:
         finally:
             flow.close()
 
-    def _throw(self, flow: Flow[Any], call: HttpCall, lost: NoReply) -> HttpCall:
+    def _throw(self, flow: Flow[Any], lost: NoReply, *, shown: bool) -> HttpCall:
         try:
             return flow.throw(lost)
         except Unsendable:
@@ -168,7 +168,7 @@ class Driver:
         except AddressRefused as refused:
             raise SendFailed(Verdict.dead, "media_address_refused") from refused
         except NoReply as uncaught:
-            if uncaught.sent and call.visible:
+            if uncaught.sent and shown:
                 raise SendFailed(Verdict.unknown, "no_answer") from uncaught
             raise SendFailed(Verdict.again, "provider_unavailable") from uncaught
 

@@ -215,9 +215,9 @@ async def test_a_form_arrives_as_a_form(provider: OddProvider, driver: Driver) -
 # ------------------------------------------------------------------------------------------------- verdicts
 
 
-def flow(url: str, *, visible: bool) -> Flow[HttpReply]:
+def flow(url: str, *, visible: bool | None, method: str = "POST") -> Flow[HttpReply]:
     """One call, nothing caught."""
-    return (yield HttpCall("POST", url, visible=visible, timeout_seconds=0.2))
+    return (yield HttpCall(method, url, visible=visible, timeout_seconds=0.2))
 
 
 @pytest.mark.parametrize(("visible", "verdict"), [(True, Verdict.unknown), (False, Verdict.again)])
@@ -228,6 +228,29 @@ async def test_a_lost_answer_is_unknown_only_where_the_customer_may_see_it(
     with pytest.raises(SendFailed) as failed:
         await driver.run(flow(provider.address, visible=visible))
     assert failed.value.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("method", "sending", "verdict"),
+    [
+        ("POST", True, Verdict.unknown),
+        ("GET", True, Verdict.again),
+        ("POST", False, Verdict.again),
+    ],
+)
+async def test_of_a_call_that_does_not_say_the_worst_is_believed_while_a_message_is_sent(
+    method: str, sending: bool, verdict: Verdict, provider: OddProvider, driver: Driver
+) -> None:
+    """An adapter of the release before may yield one; sent twice would be worse than asking a person. A file may be fetched again at any time."""
+    begun: list[bool] = []
+
+    async def begin() -> None:
+        begun.append(True)
+
+    provider.will(None)
+    with pytest.raises(SendFailed) as failed:
+        await driver.run(flow(provider.address, visible=None, method=method), before_visible=begin if sending else None)
+    assert (failed.value.verdict, bool(begun)) == (verdict, verdict is Verdict.unknown)
 
 
 async def test_what_never_left_is_tried_again(driver: Driver) -> None:

@@ -102,7 +102,7 @@ def deliver(account: PlatformAccount, body: dict[str, Any]) -> Flow[HttpReply]:
         del body["reply_to"]
         reply = yield send_call(account, body)
     if account.take_thread and held_elsewhere(reply):
-        taken = yield graph.post(account, f"{account.node}/take_thread_control", {"recipient": body["recipient"]})
+        taken = yield graph.post(account, f"{account.node}/take_thread_control", {"recipient": body["recipient"]}, visible=False)
         if graph.good(taken):
             reply = yield send_call(account, body)
     return reply
@@ -141,9 +141,9 @@ def typing(message: TypingSignal, account: PlatformAccount, now: datetime, extra
     """Dots in the chat; Meta lets them go out by themselves after some 20 seconds. Who answers has read, so the chat is marked as seen."""
     person = {"recipient": people.recipient(message)}
     if message.on and account.mark_seen:
-        yield graph.post(account, f"{account.node}/messages", {**person, "sender_action": "mark_seen"})
+        yield graph.post(account, f"{account.node}/messages", {**person, "sender_action": "mark_seen"}, visible=False)
     body = {**person, "sender_action": "typing_on" if message.on else "typing_off", **extra}
-    reply = yield graph.post(account, f"{account.node}/messages", body)
+    reply = yield graph.post(account, f"{account.node}/messages", body, visible=False)
     if not graph.good(reply):
         raise graph.refused(reply, now, ERRORS)
     return Sent()

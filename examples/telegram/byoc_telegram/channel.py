@@ -122,7 +122,7 @@ def send(message: env.Outbound, account: TelegramAccount, now: datetime) -> byoc
     body: dict[str, Any] = {"chat_id": message.to}
     if isinstance(message, env.TypingSignal):
         if message.on:
-            yield byoc.json_call("POST", _url(account, "sendChatAction"), body | {"action": "typing"})
+            yield byoc.json_call("POST", _url(account, "sendChatAction"), body | {"action": "typing"}, visible=False)
         return byoc.Sent()
     if isinstance(message, env.Say) and message.reply_to:
         body["reply_parameters"] = {"message_id": int(message.reply_to.rpartition("/")[2]), "allow_sending_without_reply": True}
@@ -141,7 +141,7 @@ def send(message: env.Outbound, account: TelegramAccount, now: datetime) -> byoc
 
 def media(part: env.MediaPart, account: TelegramAccount, now: datetime) -> byoc.Flow[byoc.Fetched]:
     """Where the file is, good for an hour, then the file. Raises SendFailed."""
-    found = yield byoc.json_call("POST", _url(account, "getFile"), {"file_id": part.source.get("file_id")})
+    found = yield byoc.json_call("POST", _url(account, "getFile"), {"file_id": part.source.get("file_id")}, visible=False)
     url = _url(account, text(_result(found, now), "file_path"))
     reply = yield byoc.HttpCall("GET", url, timeout_seconds=60, max_reply_bytes=20 * 1024 * 1024)
     return fetched(reply, part.model_copy(update={"name": part.name or url.rpartition("/")[2]}), now)

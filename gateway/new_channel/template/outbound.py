@@ -28,7 +28,8 @@ FAILURES: Final = {
 
 def send(message: Outbound, account: ExampleAccount, now: datetime) -> Flow[Sent]:
     """One message; `message.text` fits the channel already, the speaker's name before it. Raises SendFailed."""
-    reply = yield json_call("POST", f"{account.api_base}/messages", _body(message), _auth(account), visible=True)
+    shows = not isinstance(message, TypingSignal)
+    reply = yield json_call("POST", f"{account.api_base}/messages", _body(message), _auth(account), visible=shows)
     if reply.status != 200:
         raise failure(reply, now, table=FAILURES, provider_code=optional(answer_of(reply), "code"))
     message_id = optional(answer_of(reply), "id")

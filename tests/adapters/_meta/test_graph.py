@@ -72,7 +72,7 @@ def test_what_is_no_error(value: Any) -> None:
 
 
 def test_the_token_stands_in_a_header_and_never_in_the_address() -> None:
-    call = graph.post(account(), "1/messages", {"a": "é"})
+    call = graph.post(account(), "1/messages", {"a": "é"}, visible=False)
     assert call.headers["authorization"] == "Bearer sample-token"
     assert call.url == "https://graph.facebook.com/v25.0/1/messages"
     assert "sample-token" not in repr(call)
