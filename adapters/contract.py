@@ -83,8 +83,8 @@ class HttpCall:
     `body` is sent as it is; with `files` the request is multipart and `fields` are its other fields. `foreign` marks a URL that a
     customer or provider named: the driver refuses private addresses for it, and follows redirects (to public addresses only,
     without the Authorization header on another host). `visible`: once the other side has taken this call, the customer may
-    see its effect. Each call but a GET says so or says no, since a visible call whose answer is lost must not be made again: the conformance
-    kit refuses one that doesn't say. A reply longer than `max_reply_bytes` is refused. With `cache_seconds` the driver may give the good (2xx) reply of an
+    see its effect. A call that doesn't say (None) is taken for visible while a message is sent, and the conformance kit
+    refuses it; a GET shows nothing and needn't say. A reply longer than `max_reply_bytes` is refused. With `cache_seconds` the driver may give the good (2xx) reply of an
     equal call not older than that instead of calling (tokens, profiles, personas); `refresh` calls all the same and renews it.
     """
 
@@ -101,10 +101,9 @@ class HttpCall:
     cache_seconds: float = 0.0
     refresh: bool = False
 
-    @property
-    def may_show(self) -> bool:
-        """What `visible` says. A call that doesn't say is taken for visible, unless it only reads."""
-        return self.method not in ("GET", "HEAD") if self.visible is None else self.visible
+    def __post_init__(self) -> None:
+        if self.visible is None and self.method in ("GET", "HEAD"):
+            object.__setattr__(self, "visible", False)
 
 
 def json_call(

@@ -147,12 +147,12 @@ class Driver:
         try:
             call = next(flow)
             while True:
-                if before_visible is not None and call.may_show:
+                if before_visible is not None and call.visible is not False:
                     await before_visible()
                 try:
                     reply = await self.call(call)
                 except NoReply as lost:
-                    call = self._throw(flow, lost, shown=call.visible or (before_visible is not None and call.may_show))
+                    call = self._throw(flow, lost, shown=before_visible is not None if call.visible is None else call.visible)
                 else:
                     call = flow.send(reply)
         except StopIteration as done:
