@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from adapters.registry import AdapterFault
+from adapters.errors import AdapterError
 from gateway.errors import ConfigFaults, GatewayError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -36,7 +36,7 @@ class Told(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:  # `byoc channels | head`: click ends it quietly
             raise
-        except (GatewayError, AdapterFault, OSError, sqlite3.Error) as error:
+        except (GatewayError, AdapterError, OSError, sqlite3.Error) as error:
             _fail(error)
 
 
@@ -220,7 +220,7 @@ def new_channel(name: str, folder: Path | None) -> None:
 
     try:
         root, written = write(name, folder)
-    except (GatewayError, AdapterFault, OSError) as error:
+    except (GatewayError, AdapterError, OSError) as error:
         _fail(error)
         return
     click.echo(f"{len(written)} files written. Next:")
@@ -340,6 +340,57 @@ def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data
     again, skipped = operators.replay_webhooks(data_dir, None if everything else list(row_ids), unknown=unknown)
     aside = "received while the channel was another org's. To give one to the org that has the channel now: byoc inbox replay ID"
     _replayed(again, "webhook", f"{skipped} skipped, {aside}" if skipped else None)
+
+
+@inbox.command("export")
+@click.argument("row_id", metavar="ID", type=int)
+@click.option(
+    "--redact", is_flag=True, help="Replace words, names, numbers and secrets. Needed: a fixture is for others to read."
+)
+@click.option("--case", help="The fixture's name, which says the situation (photo_without_caption); webhook_ID by default.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("fixtures"),
+    show_default=True,
+    help="The folder to write into.",
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar="BYOC_CONFIG",
+    help="The gateway's config; its data_dir is read, and its account ids become the test account's. Without it: the demo's.",
+)
+@_DATA
+def inbox_export(row_id: int, redact: bool, case: str | None, folder: Path, config_path: Path | None, data_dir: Path) -> None:
+    """Write a webhook as a fixture for the channel's tests, without the customer in it.
+
+    Three files: CASE.body, CASE.headers.json and CASE.expected.json. Each word gets a stand-in of its own shape, the same wherever it occurs. The
+    request is signed anew with a test secret where the channel's suite is installed (in a source checkout, or with the plug-in). Read the files before you
+    share them: what stays as the provider's own words is listed.
+    """
+    from adapters.conformance.finding import suite_of
+    from gateway import config
+    from gateway.demo import cast
+    from gateway.journal import operators
+    from gateway.new_channel.recording import record
+
+    if not redact:
+        raise click.UsageError("a fixture is always redacted: give --redact, or see the request itself with `byoc inbox show`")
+    loaded = config.load(config_path) if config_path else cast.load(8080, data_dir)
+    found = operators.raw_webhook(loaded.config.data_dir, row_id)
+    if found is None:
+        raise GatewayError(f"no webhook {row_id}; see `byoc inbox list`")
+    channel_id, request = found
+    if (channel := loaded.channels.get(channel_id)) is None:
+        raise GatewayError(f"webhook {row_id} came for the channel {channel_id!r}, which this config doesn't have: give --config")
+    written = record(request, channel.adapter, channel.account, suite_of(channel.adapter), case or f"webhook_{row_id}", folder)
+    for path in written.files:
+        click.echo(path)
+    for sentence in written.to_do:
+        click.echo(f"  {sentence}")
 
 
 @main.group()

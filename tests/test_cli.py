@@ -37,6 +37,7 @@ CONTRACT = {
     "inbox list",
     "inbox show",
     "inbox replay",
+    "inbox export",
     "outbox list",
     "outbox show",
     "outbox replay",

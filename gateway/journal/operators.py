@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from adapters.contract import RawRequest
 from gateway.errors import GatewayError
 from gateway.journal import inbox
 from gateway.store import outbox
@@ -83,6 +84,17 @@ def webhook(data_dir: Path, row_id: int) -> dict[str, Any] | None:
         "headers": request.headers,
         "body": request.body.decode("utf-8", "backslashreplace"),
     }
+
+
+def raw_webhook(data_dir: Path, row_id: int) -> tuple[str, RawRequest] | None:
+    """The channel's id, and the request as its adapter got it."""
+    with _open(data_dir / "inbox.db") as connection:
+        row = inbox.one_row(connection, row_id)
+    if row is None:
+        return None
+    kept = inbox.read_row(row)
+    request = RawRequest(kept.method, kept.url, kept.path, kept.query, kept.headers, kept.body, kept.received_at)
+    return kept.channel_id, request
 
 
 class Replayed(NamedTuple):
