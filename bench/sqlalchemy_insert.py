@@ -36,7 +36,7 @@ class Speed(NamedTuple):
 
 
 def plain(path: Path) -> Write:
-    """As gateway/journal/inbox.py does."""
+    """As gateway/store/inbox.py does."""
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

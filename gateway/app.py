@@ -36,13 +36,13 @@ from gateway.identity.directory import ConfigDirectory
 from gateway.identity.oidc import Issuer, OidcDirectory
 from gateway.journal.driver import Driver
 from gateway.journal.fetcher import Fetcher
-from gateway.journal.inbox import SqliteInbox, of_another_org, waiting_webhooks
 from gateway.journal.profiler import Profiler
 from gateway.journal.receiver import Receiver
 from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.orphans import of_waiting_webhooks
+from gateway.store.inbox import SqliteInbox
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
 from gateway.watching import Watching
@@ -131,7 +131,7 @@ class Gateway:
             )
             surface.health.checks["chat"] = visitors.ready
         pages.install(app, demo=self._demo, oidc=self._oidc_login())
-        Watching(self.inbox, self.broker, self.metrics, self.clock).install()
+        Watching(self.inbox, self.broker.read, self.metrics, self.clock).install()
         if self._extend:
             self._extend(app, self)
         return app, surface
@@ -184,12 +184,12 @@ class Gateway:
 
     async def _take_over(self, judged: Judged) -> None:
         """What of a channel that changed hands is kept elsewhere than at the broker; made again when the start is."""
-        waiting = await self.inbox.read(waiting_webhooks)
-        for sentence in of_waiting_webhooks(waiting, judged.moved, self.loaded):
+        tallies = await self.inbox.read(lambda rows: rows.tallies())
+        for sentence in of_waiting_webhooks(tallies, judged.moved, self.loaded):
             _log.warning("%s", sentence, extra={"action": "config.orphans"})
         for channel_id, before, _ in judged.moved:
             if before in self.loaded.orgs:
-                await self.inbox.keep_aside(channel_id, of_another_org(before))
+                await self.inbox.keep_aside(channel_id, before)
             await asyncio.to_thread(webchat.forget_profiles, self.data_dir, channel_id)
 
     def _site(self, runner: web.AppRunner, sock: socket.socket | None) -> web.BaseSite:

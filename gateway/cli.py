@@ -299,7 +299,7 @@ def inbox() -> None:
 @click.option("--unknown", is_flag=True, help="Those that were kept because something in them has no meaning here.")
 def inbox_list(data_dir: Path, limit: int, unknown: bool) -> None:
     """One line each: id, time, channel, reason. Without --unknown: those that are stuck."""
-    from gateway.journal import operators
+    from gateway import operators
 
     if unknown:
         _print_lines(*operators.unknown_webhooks(data_dir, limit), "no webhook was kept as unknown")
@@ -316,9 +316,10 @@ def inbox_list(data_dir: Path, limit: int, unknown: bool) -> None:
 @_DATA
 def inbox_show(row_id: int, data_dir: Path) -> None:
     """The raw request, as JSON. It holds what a customer wrote."""
-    from gateway.journal import operators
+    from gateway import operators
 
-    _print_json(operators.webhook(data_dir, row_id), f"no webhook {row_id}; see `byoc inbox list`")
+    found = operators.webhook(data_dir, row_id)
+    _print_json(operators.webhook_shown(found) if found else None, f"no webhook {row_id}; see `byoc inbox list`")
 
 
 @inbox.command("replay")
@@ -332,7 +333,7 @@ def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data
     It does no harm to what was understood before: each event has its effect once. --all skips what was received while the
     channel was another org's, and says how many; an id takes it.
     """
-    from gateway.journal import operators
+    from gateway import operators
 
     _needs_ids(row_ids, everything)
     if unknown and not everything:
@@ -372,21 +373,19 @@ def inbox_export(row_id: int, redact: bool, case: str | None, folder: Path, conf
     share them: what stays as the provider's own words is listed.
     """
     from adapters.conformance.finding import suite_of
-    from gateway import config
+    from gateway import config, operators
     from gateway.demo import cast
-    from gateway.journal import operators
     from gateway.new_channel.recording import record
 
     if not redact:
         raise click.UsageError("a fixture is always redacted: give --redact, or see the request itself with `byoc inbox show`")
     loaded = config.load(config_path) if config_path else cast.load(8080, data_dir)
-    found = operators.raw_webhook(loaded.config.data_dir, row_id)
-    if found is None:
+    row = operators.webhook(loaded.config.data_dir, row_id)
+    if row is None:
         raise GatewayError(f"no webhook {row_id}; see `byoc inbox list`")
-    channel_id, request = found
-    if (channel := loaded.channels.get(channel_id)) is None:
-        raise GatewayError(f"webhook {row_id} came for the channel {channel_id!r}, which this config doesn't have: give --config")
-    written = record(request, channel.adapter, channel.account, suite_of(channel.adapter), case or f"webhook_{row_id}", folder)
+    if (channel := loaded.channels.get(row.channel_id)) is None:
+        raise GatewayError(f"webhook {row_id} came for the channel {row.channel_id!r}, which this config doesn't have: give --config")
+    written = record(row.request, channel.adapter, channel.account, suite_of(channel.adapter), case or f"webhook_{row_id}", folder)
     for path in written.files:
         click.echo(path)
     for sentence in written.to_do:
@@ -404,7 +403,7 @@ def outbox() -> None:
 @click.option("--queued", is_flag=True, help="Those that wait: since when, when they are tried next, and why.")
 def outbox_list(data_dir: Path, limit: int, queued: bool) -> None:
     """One line each: id, time, channel, state, code, reason. Without --queued: those that failed, are unknown, or were skipped."""
-    from gateway.journal import operators
+    from gateway import operators
 
     if queued:
         _print_lines(*operators.waiting_messages(data_dir, limit), "no message waits")
@@ -420,7 +419,7 @@ def outbox_list(data_dir: Path, limit: int, queued: bool) -> None:
 @_DATA
 def outbox_show(row_id: str, data_dir: Path) -> None:
     """The message and every attempt, as JSON. It holds what a rep wrote."""
-    from gateway.journal import operators
+    from gateway import operators
 
     _print_json(operators.message(data_dir, row_id), f"no message {row_id}; see `byoc outbox list`")
 
@@ -436,7 +435,7 @@ def outbox_show(row_id: str, data_dir: Path) -> None:
 @_DATA
 def outbox_replay(row_ids: tuple[str, ...], everything: bool, data_dir: Path) -> None:
     """Send messages again. A running gateway takes them up within a second."""
-    from gateway.journal import operators
+    from gateway import operators
 
     _needs_ids(row_ids, everything)
     _replayed(operators.replay_messages(data_dir, None if everything else list(row_ids)), "message")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TypeVar
 from gateway.brokers.reconciling import Judged, Moved, judge
 from gateway.config import Loaded
 from gateway.errors import GatewayError
-from gateway.journal.inbox import waiting_webhooks
 from gateway.store.group_commit import connect_to_read
+from gateway.store.inbox import SqliteInboxRows
+from gateway.store.inbox_contract import Tally
 
 T = TypeVar("T")
 
@@ -23,14 +24,16 @@ def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
     if not data_dir.is_dir():
         raise GatewayError(f"{data_dir} isn't a folder: give the gateway's data_dir with --data")
     judged = _read(data_dir / "sessions.db", lambda c: judge(c, loaded.channels, loaded.orgs, now), Judged())
-    waiting: dict[str, int] = _read(data_dir / "inbox.db", waiting_webhooks, {})
-    return [*judged.findings, *of_waiting_webhooks(waiting, judged.moved, loaded)]
+    tallies: list[Tally] = _read(data_dir / "inbox.db", lambda c: SqliteInboxRows(c).tallies(), [])
+    return [*judged.findings, *of_waiting_webhooks(tallies, judged.moved, loaded)]
 
 
-def of_waiting_webhooks(waiting: Mapping[str, int], moved: Sequence[Moved], loaded: Loaded) -> Iterator[str]:
+def of_waiting_webhooks(tallies: Iterable[Tally], moved: Sequence[Moved], loaded: Loaded) -> Iterator[str]:
     """Webhooks that were answered and not read yet, of channels that the config takes away or gives to another org."""
     before = {one.channel_id: one for one in moved}
-    for channel_id, count in sorted(waiting.items()):
+    for channel_id, state, count, _ in sorted(tallies):
+        if state != "waiting":
+            continue
         n = f"{count} webhook{'' if count == 1 else 's'} of channel {channel_id} not read yet"
         if channel_id not in loaded.channels:
             yield f"{n}: stuck, because the channel is not in the config. Add it again and replay (`byoc inbox list`), or leave it."

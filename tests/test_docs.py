@@ -27,10 +27,10 @@ from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from gateway.describing.settings_page import settings_page
 from gateway.edge.problems import TABLE
-from gateway.journal.inbox import of_another_org
 from gateway.metrics import Metrics
 from gateway.session.model import InvitationStatus, Presence, Status
 from gateway.session.refusals import CODES as RULES
+from gateway.store.inbox import of_another_org
 from gateway.store.outbox import WITHDRAWN
 from gateway.webchat.problems import CODES as CHAT_CODES
 from tests.world import demo, wait_until

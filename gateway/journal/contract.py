@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Protocol
 
 from pydantic import AwareDatetime
@@ -83,40 +83,6 @@ class MediaShelf(Protocol):
 
     async def failed(self, item: MediaItem, *, reason: str) -> None:
         """Never."""
-        ...
-
-
-class InboxRow(Value):
-    """A raw webhook that was answered."""
-
-    id: int
-    channel_id: str
-    received_at: datetime
-    method: str
-    url: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    headers: dict[str, str]
-    body: bytes
-    attempts: int
-    reason: str | None = None
-
-
-class Inbox(Protocol):
-    """Raw webhooks, durable before they are answered. One receiver works on it: what it has in hand it knows by itself, so nothing of
-    that has to be written down, and a crash leaves every row waiting."""
-
-    async def channels(self) -> list[str]:
-        """The channels that have waiting rows, configured or not."""
-        ...
-
-    async def waiting(self, channel_id: str, *, limit: int) -> list[InboxRow]:
-        """The channel's oldest waiting rows, in order. They wait until `settle`."""
-        ...
-
-    async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
-        """`done` rows have had their effect (with a remark, say `unknown: follow`), `stuck` ones wait for an operator with their reason.
-        While the store is unavailable, this waits for it."""
         ...
 
 

@@ -13,18 +13,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.contract import RawRequest
 from adapters.envelope import Inbound, InboundReceipt, InboundUnknown, ReceiptStatus
 from adapters.errors import NotUnderstood
 from gateway.brokers.contract import Broker
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.journal.contract import Inbox, InboxRow
 from gateway.journal.misdirected import Misdirected
 from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
 from gateway.outage import Outage
+from gateway.store.inbox_contract import Inbox, InboxRow
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 200
@@ -167,13 +166,4 @@ class Receiver:
         channel = self._channels.get(row.channel_id)
         if channel is None:
             raise NotUnderstood(f"channel {row.channel_id!r} is no longer configured: add it again, then replay")
-        request = RawRequest(
-            method=row.method,
-            url=row.url,
-            path=row.path,
-            query=row.query,
-            headers=row.headers,
-            body=row.body,
-            received_at=row.received_at,
-        )
-        return channel.adapter.parse(request, channel.account)
+        return channel.adapter.parse(row.request, channel.account)

@@ -15,13 +15,14 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.outage import Outage
 from gateway.store.trouble import HANGING, of_the_disk, unavailable
 
@@ -49,6 +50,20 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     for pragma in ("query_only=ON", "busy_timeout=10000"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[sqlite3.Connection]:
+    """One transaction on the file of a gateway that may be running: SQLite lets both work at once. Raises GatewayError where there is no file."""
+    if not path.is_file():
+        raise GatewayError(f"{path} isn't there: give the gateway's data_dir with --data")
+    connection = connect(path)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
 
 
 def migrate(connection: sqlite3.Connection, package: str) -> None:

@@ -304,6 +304,13 @@ def troubled(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
     return connection.execute(query, (limit,)).fetchall()
 
 
+def with_attempts(connection: sqlite3.Connection, outbox_id: str) -> tuple[sqlite3.Row | None, list[sqlite3.Row]]:
+    """A row whatever its state, and its attempts in order."""
+    row: sqlite3.Row | None = connection.execute("SELECT * FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
+    query = "SELECT * FROM outbox_attempts WHERE outbox_id = ? ORDER BY attempt"
+    return row, connection.execute(query, (outbox_id,)).fetchall()
+
+
 def raise_state(connection: sqlite3.Connection, outbox_id: str, status: str, now: float) -> bool:
     """A receipt: only upwards, and out of `unknown` too. Whether anything changed."""
     done = connection.execute(

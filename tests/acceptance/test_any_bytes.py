@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from adapters.contract import RawRequest
 from adapters.simulation import Action, ProviderCall
-from gateway.journal.inbox import one_row, read_row
 from gateway.store.group_commit import connect
+from gateway.store.inbox import SqliteInboxRows
 from tests.world import World, demo, wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -111,9 +111,9 @@ async def test_what_was_verified_is_what_is_read_whatever_bytes_it_holds(tmp_pat
                 assert (status, verified) == (400, [])
                 return
             (request,) = verified
-            row = one_row(connection, len(kept(tmp_path)))
+            row = SqliteInboxRows(connection).one(len(kept(tmp_path)))
             assert row is not None
-            again = read_row(row)
+            again = row.request
             assert (again.method, again.url, again.path, again.query) == (
                 request.method,
                 request.url,

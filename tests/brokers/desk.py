@@ -27,13 +27,13 @@ from adapters.envelope import (
     ReceiptStatus,
     TextPart,
 )
+from gateway import operators
 from gateway.app import Gateway
 from gateway.brokers.contract import Answer, Caller, Directory, Line
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.config import Channel
 from gateway.demo import cast
 from gateway.identity.directory import caller_for
-from gateway.journal import operators
 from gateway.journal.contract import OutboxItem
 from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, SayToCustomer
 from gateway.session.decision import Refusal

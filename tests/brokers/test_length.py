@@ -11,8 +11,7 @@ from typing import Any
 
 from gateway.session.commands import Leave
 from gateway.session.model import Login, Purpose, RecipientType
-from gateway.store import sessions
-from gateway.watching import _broker_counts
+from gateway.store import gauges, sessions
 from tests.brokers.desk import Desk, desk
 
 _EVERY = 10
@@ -125,8 +124,8 @@ async def test_counting_for_the_metrics_doesnt_read_what_is_over(tmp_path: Path)
             sent = ((f"m{n}", "demo", "line", "U", "s1", 1, "say", "{}", "k", "sent", 0.0, 0.0) for n in range(over))
             await fill(one, f"INSERT INTO outbox ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", sent)  # noqa: S608
             with counted(one) as steps:
-                messages, sessions_now = await one.broker.read(_broker_counts)
+                messages, sessions_now = await one.broker.read(gauges.tallies)
             assert [tuple(row)[:3] for row in messages] == [("whatsapp", "queued", 1)]
-            assert sessions_now == [("active", 1)]
+            assert sessions_now == {"active": 1}
             costs.append(steps())
     assert costs[1] <= costs[0] + 10

@@ -102,7 +102,7 @@ class Reading:
         await self.one.broker.close()
 
     async def all_read(self) -> bool:
-        return not await self.one.inbox.read(lambda c: c.execute("SELECT 1 FROM inbox WHERE state = 0").fetchone())
+        return not (await self.one.inbox.read(lambda rows: rows.counts())).waiting
 
     async def heard(self) -> list[str]:
         rows = await self.one.broker.read(lambda c: c.execute("SELECT body FROM entries ORDER BY session_id, number").fetchall())

@@ -48,8 +48,7 @@ async def heard(one: Outpost) -> list[str]:
 
 
 async def stuck(one: Outpost) -> list[str]:
-    query = "SELECT reason FROM inbox WHERE state = 2 ORDER BY id"
-    return [row["reason"] for row in await one.gateway.inbox.read(lambda c: c.execute(query).fetchall())]
+    return [str(row.reason) for row in await one.gateway.inbox.read(lambda rows: rows.kept("stuck", 100))]
 
 
 async def test_a_batch_of_webhooks_becomes_a_conversation(tmp_path: Path) -> None:
@@ -86,8 +85,8 @@ async def test_an_event_of_no_kind_we_know_is_no_error(tmp_path: Path) -> None:
         await one.gateway.receiver.work("line")
         assert await heard(one) == ["one"]
         assert await stuck(one) == []
-        ((reason,),) = await one.gateway.inbox.read(lambda c: [tuple(row) for row in c.execute("SELECT reason FROM inbox")])
-        assert reason.startswith("unknown: ")
+        (row,) = await one.gateway.inbox.read(lambda rows: rows.kept("unknown", 100))
+        assert str(row.reason).startswith("unknown: ")
 
 
 async def test_while_the_broker_is_away_everything_waits_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import RawRequest
+from gateway import operators
 from gateway.cli import main
 from gateway.errors import StoreUnavailable
-from gateway.journal import inbox as operators_view
-from gateway.journal import operators
-from gateway.journal.inbox import SqliteInbox
-from gateway.store.group_commit import connect
+from gateway.store.inbox import SqliteInbox, of_another_org, opened
 
 
 class Time:
@@ -63,15 +61,14 @@ async def test_what_was_put_comes_out_as_it_was(inbox: SqliteInbox) -> None:
     await inbox.put("line", request(body, x_line_signature="abc"))
     (row,) = await inbox.waiting("line", limit=10)
     sent = request(body, x_line_signature="abc")
-    assert (row.method, row.url, row.path, row.query, row.body) == (sent.method, sent.url, sent.path, sent.query, body)
-    assert row.headers == {"x-line-signature": "abc"}
-    assert (row.channel_id, row.received_at, row.attempts) == ("line", Time.now, 0)
+    assert row.request == sent
+    assert (row.channel_id, row.state, row.attempts) == ("line", "waiting", 0)
 
 
 async def test_credentials_that_were_checked_are_not_kept(inbox: SqliteInbox, tmp_path: Path) -> None:
     await inbox.put("apple", request(authorization="Bearer SECRET", cookie="SECRET", x_kept="yes"))
     (row,) = await inbox.waiting("apple", limit=10)
-    assert row.headers == {"x-kept": "yes"}
+    assert row.request.headers == {"x-kept": "yes"}
     assert all(b"SECRET" not in file.read_bytes() for file in sorted(tmp_path.iterdir()))  # noqa: ASYNC240
 
 
@@ -81,7 +78,7 @@ async def test_rows_come_out_in_the_order_they_came_in_and_once(inbox: SqliteInb
     first = await inbox.waiting("line", limit=3)
     await inbox.settle([(row.id, None) for row in first], [])
     second = await inbox.waiting("line", limit=3)
-    assert [row.body for row in [*first, *second]] == [b"0", b"1", b"2", b"3", b"4"]
+    assert [row.request.body for row in [*first, *second]] == [b"0", b"1", b"2", b"3", b"4"]
 
 
 async def test_each_channel_has_rows_of_its_own(inbox: SqliteInbox) -> None:
@@ -101,7 +98,7 @@ async def test_after_a_crash_every_row_that_isnt_settled_is_there_at_once(inbox:
     await inbox.close()  # whatever was in hand is forgotten
     again = SqliteInbox(tmp_path, time)
     await again.open()
-    assert [row.body for row in await again.waiting("line", limit=10)] == [b"1", b"2"]
+    assert [row.request.body for row in await again.waiting("line", limit=10)] == [b"1", b"2"]
     await again.close()
 
 
@@ -155,21 +152,17 @@ def test_any_request_comes_out_as_it_was(
     async def there_and_back() -> None:
         inbox = SqliteInbox(tmp_path, Time())
         await inbox.open()
-        await inbox.put("line", RawRequest(method, url, path, tuple(query), headers, body, Time.now))
+        sent = RawRequest(method, url, path, tuple(query), headers, body, Time.now)
+        await inbox.put("line", sent)
         await inbox.put("line", RawRequest("POST", "https://x", "", (), {}, b"", Time.now))
         row, other = await inbox.waiting("line", limit=10)
-        assert (row.method, row.url, row.path, row.query, row.headers, row.body) == (
-            method,
-            url,
-            path,
-            tuple(query),
-            headers,
-            body,
-        )
+        assert row.request == sent
         await inbox.settle([(row.id, reason)], [(other.id, reason)])
         assert await inbox.channels() == []
         await inbox.close()
-        json.dumps(operators.webhook(tmp_path, row.id))
+        shown = operators.webhook(tmp_path, row.id)
+        assert shown is not None
+        json.dumps(operators.webhook_shown(shown))
 
     asyncio.run(there_and_back())
 
@@ -181,7 +174,7 @@ async def test_a_row_that_cant_be_stored_fails_alone(inbox: SqliteInbox) -> None
     results = await asyncio.gather(*(inbox.put("line", request(body)) for body in bodies), return_exceptions=True)
     assert [number for number, result in enumerate(results) if result is not None] == [7, 11]
     assert not any(isinstance(result, StoreUnavailable) for result in results)
-    assert [len(row.body) for row in await inbox.waiting("line", limit=30)] == [n for n in range(20) if n not in (7, 11)]
+    assert [len(row.request.body) for row in await inbox.waiting("line", limit=30)] == [n for n in range(20) if n not in (7, 11)]
 
 
 async def test_what_is_stuck_waits_for_an_operator_with_its_reason(inbox: SqliteInbox, tmp_path: Path) -> None:
@@ -189,22 +182,20 @@ async def test_what_is_stuck_waits_for_an_operator_with_its_reason(inbox: Sqlite
         await inbox.put("line", request(str(number).encode()))
     first, second = await inbox.waiting("line", limit=2)
     await inbox.settle([(first.id, "unknown: follow")], [(second.id, "no JSON")])
-    connection = connect(tmp_path / "inbox.db")
-    (stuck,) = operators_view.stuck_rows(connection, 10)
-    assert (stuck["id"], stuck["reason"]) == (second.id, "no JSON")
+    (stuck,) = await inbox.read(lambda rows: rows.kept("stuck", 10))
+    assert (stuck.id, stuck.reason) == (second.id, "no JSON")
     assert await inbox.waiting("line", limit=2) == []
-    assert operators_view.replay(connection, [second.id, 99]) == 1
-    connection.close()
+    with opened(tmp_path) as rows:
+        assert rows.replay([second.id, 99]) == (1, 0)
     (again,) = await inbox.waiting("line", limit=2)
-    assert again.body == b"1"
+    assert again.request.body == b"1"
 
 
 async def test_a_row_that_waits_is_not_replayed_under_its_workers_hands(inbox: SqliteInbox, tmp_path: Path) -> None:
     await inbox.put("line", request())
     (row,) = await inbox.waiting("line", limit=1)
-    connection = connect(tmp_path / "inbox.db")
-    assert operators_view.replay(connection, [row.id]) == 0
-    connection.close()
+    with opened(tmp_path) as rows:
+        assert rows.replay([row.id]) == (0, 0)
 
 
 async def test_what_came_for_another_org_is_replayed_by_its_id_alone(inbox: SqliteInbox, tmp_path: Path) -> None:
@@ -215,9 +206,9 @@ async def test_what_came_for_another_org_is_replayed_by_its_id_alone(inbox: Sqli
     stuck, unknown, done, waiting = await inbox.waiting("line", limit=4)
     (other,) = await inbox.waiting("sms", limit=1)
     await inbox.settle([(unknown.id, "unknown: follow"), (done.id, None)], [(stuck.id, "no JSON"), (other.id, "no JSON")])
-    why = operators_view.of_another_org("acme")
-    await inbox.keep_aside("line", why)
-    await inbox.keep_aside("line", operators_view.of_another_org("beta"))  # moved once more: they are still acme's
+    why = of_another_org("acme")
+    await inbox.keep_aside("line", "acme")
+    await inbox.keep_aside("line", "beta")  # moved once more: they are still acme's
     listed = [line.split("  ", 3) for line in operators.stuck_webhooks(tmp_path, 10).lines]
     assert [(int(row_id), reason) for row_id, _, _, reason in listed] == [
         (stuck.id, f"{why} (before that: no JSON)"),
@@ -247,12 +238,9 @@ async def test_old_rows_go_those_that_are_stuck_stay_longer_those_that_wait_stay
     done, stuck, _ = await inbox.waiting("line", limit=3)
     await inbox.settle([(done.id, None)], [(stuck.id, "no JSON")])
 
-    def ids(connection: sqlite3.Connection) -> list[int]:
-        return [row["id"] for row in connection.execute("SELECT id FROM inbox ORDER BY id")]
-
     counts = []
     for days in (7, 2, 90):
         time.now += timedelta(days=days)
         await inbox.purge(8, 90)
-        counts.append(len(await inbox.read(ids)))
+        counts.append(len(await inbox.read(lambda rows: [one for n in (1, 2, 3) if (one := rows.one(n))])))
     assert counts == [3, 2, 1]

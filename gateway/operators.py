@@ -1,0 +1,145 @@
+"""What operators see and do at the command line, on the files of a gateway that may be running."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.store import inbox, outbox
+from gateway.store.group_commit import beside
+from gateway.store.inbox_contract import InboxCounts, InboxRow, Replayed
+
+
+def _time(at: datetime | float) -> str:
+    moment = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class Listed(NamedTuple):
+    """One line each, and how many there are in all."""
+
+    lines: list[str]
+    total: int
+
+
+def stuck_webhooks(data_dir: Path, limit: int) -> Listed:
+    """Those that could not be read or applied."""
+    with inbox.opened(data_dir) as rows:
+        return Listed([_webhook_line(row) for row in rows.kept("stuck", limit)], rows.counts().stuck)
+
+
+def unknown_webhooks(data_dir: Path, limit: int) -> Listed:
+    """Those that held something that has no meaning here."""
+    with inbox.opened(data_dir) as rows:
+        return Listed([_webhook_line(row) for row in rows.kept("unknown", limit)], rows.counts().unknown)
+
+
+def webhook_counts(data_dir: Path) -> InboxCounts:
+    """What else there is."""
+    with inbox.opened(data_dir) as rows:
+        return rows.counts()
+
+
+def _webhook_line(row: InboxRow) -> str:
+    return f"{row.id}  {_time(row.request.received_at)}  {row.channel_id}  {row.reason}"
+
+
+def webhook(data_dir: Path, row_id: int) -> InboxRow | None:
+    """The row with its raw request."""
+    with inbox.opened(data_dir) as rows:
+        return rows.one(row_id)
+
+
+def webhook_shown(row: InboxRow) -> dict[str, Any]:
+    """As JSON can hold it."""
+    request = row.request
+    return {
+        "id": row.id,
+        "channel_id": row.channel_id,
+        "received_at": _time(request.received_at),
+        "state": row.state,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "body": request.body.decode("utf-8", "backslashreplace"),
+    }
+
+
+def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = False) -> Replayed:
+    """Without ids: all that are stuck, or all that were kept as unknown, but for those that came for another org."""
+    with inbox.opened(data_dir) as rows:
+        return rows.replay(ids, "unknown" if unknown else "stuck")
+
+
+def troubled_messages(data_dir: Path, limit: int) -> Listed:
+    """Those that are over and were not delivered, or perhaps not."""
+    with beside(data_dir / "sessions.db") as connection:
+        rows, (troubled, _) = outbox.troubled(connection, limit), outbox.counts(connection)
+    return Listed(
+        [f"{row['id']}  {_time(row['updated_at'])}  {row['channel_id']}  {row['state']}  {_why(row)}" for row in rows], troubled
+    )
+
+
+def waiting_messages(data_dir: Path, limit: int) -> Listed:
+    """Those that are to be sent still: since when, and when they are tried next."""
+    now = datetime.now(UTC).timestamp()
+    with beside(data_dir / "sessions.db") as connection:
+        rows, (_, waiting) = outbox.waiting(connection, limit), outbox.counts(connection)
+    lines = [
+        f"{row['id']}  since {_time(row['created_at'])}  {row['channel_id']}  {row['state']}  {_next(row, now)}  {_why(row)}".rstrip()
+        for row in rows
+    ]
+    return Listed(lines, waiting)
+
+
+def waiting_count(data_dir: Path) -> int:
+    """How many are to be sent still."""
+    with beside(data_dir / "sessions.db") as connection:
+        return outbox.counts(connection)[1]
+
+
+def _next(row: sqlite3.Row, now: float) -> str:
+    if row["state"] == "sending":
+        return "in the call"
+    if not row["first"]:
+        return "after those before it"
+    return f"next try {_time(row['next_at'])}" if row["next_at"] > now else "due now"
+
+
+def _why(row: sqlite3.Row) -> str:
+    """Code, the provider's own code, and the sentence that the rep reads; nothing for a message that was never refused."""
+    if row["code"] is None:
+        return ""
+    return f"{row['code']}{' (' + row['provider_code'] + ')' if row['provider_code'] else ''}  {row['reason'] or ''}"
+
+
+def message(data_dir: Path, outbox_id: str) -> dict[str, Any] | None:
+    """The row and its attempts."""
+    with beside(data_dir / "sessions.db") as connection:
+        row, tries = outbox.with_attempts(connection, outbox_id)
+    if row is None:
+        return None
+    return {
+        **{
+            key: row[key]
+            for key in ("id", "channel_id", "session_id", "entry_number", "kind", "state", "code", "reason", "provider_code")
+        },
+        "created_at": _time(row["created_at"]),
+        "sent_at": _time(row["sent_at"]) if row["sent_at"] else None,
+        "message": json.loads(row["payload"]),
+        "attempts": [{"at": _time(t["at"]), "outcome": t["outcome"], "detail": t["detail"]} for t in tries],
+    }
+
+
+def replay_messages(data_dir: Path, ids: list[str] | None, *, now: datetime | None = None) -> int:
+    """How many are sent again."""
+    at = (now or datetime.now(UTC)).timestamp()
+    with beside(data_dir / "sessions.db") as connection:
+        wanted = ids if ids is not None else [row["id"] for row in outbox.troubled(connection, 1_000_000)]
+        return sum(outbox.requeue(connection, one, str(uuid.uuid4()), at) is not None for one in wanted)

@@ -1,0 +1,116 @@
+"""The inbox: raw webhooks, kept before they are answered. What its users ask of it; no store is named here.
+
+One receiver works on it. What it has in hand it knows by itself, so nothing of that is written down, and a crash leaves every row waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from adapters.contract import RawRequest
+
+T = TypeVar("T")
+Kept: TypeAlias = Literal[
+    "stuck", "unknown"
+]  # couldn't be read or applied; had its effect, but for events that have no meaning here
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A webhook that was answered. `reason`: why it is stuck, or what of it has no meaning here."""
+
+    id: int
+    channel_id: str
+    request: RawRequest
+    state: Literal["waiting", "done", "stuck"]
+    attempts: int
+    reason: str | None
+
+
+class InboxCounts(NamedTuple):
+    """How many webhooks are not read yet, stuck, and kept as unknown."""
+
+    waiting: int
+    stuck: int
+    unknown: int
+
+
+class Replayed(NamedTuple):
+    """How many are read again, and how many are not, because they came while their channel was another org's."""
+
+    again: int
+    skipped: int
+
+
+class Tally(NamedTuple):
+    """How many rows of a channel are in a state, and when the oldest of them came (Unix seconds)."""
+
+    channel_id: str
+    state: str
+    rows: int
+    oldest: float
+
+
+class InboxRows(Protocol):
+    """The inbox within one transaction: what operators and gauges see of it, and what operators do."""
+
+    def one(self, row_id: int) -> InboxRow | None:
+        """A row, whatever its state."""
+        ...
+
+    def kept(self, which: Kept, limit: int) -> list[InboxRow]:
+        """The rows that are stuck or kept as unknown, oldest first."""
+        ...
+
+    def counts(self) -> InboxCounts:
+        """Of the whole inbox."""
+        ...
+
+    def tallies(self) -> list[Tally]:
+        """Of `waiting` and `stuck` rows, by channel."""
+        ...
+
+    def replay(self, ids: Sequence[int] | None, which: Kept = "stuck") -> Replayed:
+        """Let rows be read again. None: all that are stuck or kept as unknown, except those that came while their channel was another org's.
+        By its id, every row that isn't waiting already."""
+        ...
+
+
+class Inbox(Protocol):
+    """See the module. While the store is unavailable, everything but `settle` raises StoreUnavailable."""
+
+    def put(self, channel_id: str, request: RawRequest) -> Awaitable[None]:
+        """Keep a request; it is on disk when this is done. Credentials that were checked aren't kept."""
+        ...
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable when nothing can be made durable."""
+        ...
+
+    async def channels(self) -> list[str]:
+        """The channels that have waiting rows, configured or not."""
+        ...
+
+    async def waiting(self, channel_id: str, *, limit: int) -> list[InboxRow]:
+        """The channel's oldest waiting rows, in order. They wait until `settle`."""
+        ...
+
+    async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
+        """`done` rows have had their effect (with a remark, say `unknown: follow`), `stuck` ones wait for an operator with their reason.
+        While the store is unavailable, this waits for it."""
+        ...
+
+    async def keep_aside(self, channel_id: str, org: str) -> None:
+        """The channel was this org's and is another's now. What isn't done with waits for an operator: waiting rows become stuck, and of those that are
+        stuck or kept as unknown, too, `replay` takes none but by its id. Their reasons say so. A row that is kept aside already stays as it is."""
+        ...
+
+    async def purge(self, done_days: float, stuck_days: float) -> None:
+        """Throw away what was dealt with, or got stuck, so many days ago."""
+        ...
+
+    async def read(self, job: Callable[[InboxRows], T]) -> T:
+        """Run a job that only reads, in a transaction of its own."""
+        ...
