@@ -384,8 +384,12 @@ def inbox_export(row_id: int, redact: bool, case: str | None, folder: Path, conf
     if row is None:
         raise GatewayError(f"no webhook {row_id}; see `byoc inbox list`")
     if (channel := loaded.channels.get(row.channel_id)) is None:
-        raise GatewayError(f"webhook {row_id} came for the channel {row.channel_id!r}, which this config doesn't have: give --config")
-    written = record(row.request, channel.adapter, channel.account, suite_of(channel.adapter), case or f"webhook_{row_id}", folder)
+        raise GatewayError(
+            f"webhook {row_id} came for the channel {row.channel_id!r}, which this config doesn't have: give --config"
+        )
+    written = record(
+        row.request, channel.adapter, channel.account, suite_of(channel.adapter), case or f"webhook_{row_id}", folder
+    )
     for path in written.files:
         click.echo(path)
     for sentence in written.to_do:
