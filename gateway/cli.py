@@ -177,30 +177,17 @@ def check(config_path: Path, data_dir: Path | None) -> None:
 def channels(as_json: bool, as_markdown: bool) -> None:
     """The adapters that are installed, plug-ins too, and what each can do."""
     from adapters import registry
+    from gateway.describing import channel_list
 
     found = registry.load()
     if as_markdown:
         from gateway.describing.channel_pages import page
 
         click.echo(page(found), nl=False)
-        return
-    if as_json:
-        shape = {
-            kind: {"title": a.title, **a.capabilities.model_dump(mode="json"), "settings": a.account.model_json_schema()}
-            for kind, a in found.items()
-        }
-        click.echo(json.dumps(shape, indent=2, sort_keys=True))
-        return
-    for kind, adapter in found.items():
-        can = adapter.capabilities
-        click.echo(f"{kind}: {adapter.title}")
-        if warning := registry.outdated(adapter):
-            click.echo(f"  warning: {warning}. {registry.NEWER_PLUGIN}")
-        click.echo(f"  in:  {', '.join(sorted(can.inbound))}")
-        click.echo(f"  out: {', '.join(sorted(can.outbound))}")
-        files = ", ".join(f"{rule.media} up to {rule.max_bytes // 1024} kB" for rule in can.files) or "as links"
-        click.echo(f"  texts of {can.max_text} {can.text_unit}; files: {files}; speaker: {can.speaker}")
-        click.echo(f"  receipts: {', '.join(sorted(can.receipts)) or 'none'}; window: {can.window or 'none'}")
+    elif as_json:
+        click.echo(json.dumps(channel_list.for_programs(found), indent=2, sort_keys=True))
+    else:
+        click.echo("\n".join(channel_list.lines(found)))
 
 
 @main.command("new-channel")

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -17,13 +17,24 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from adapters import levels
 from adapters.contract import Adapter, Capabilities, FileRule
+from adapters.levels import Level
 
 _HEAD: Final = """\
 # Channels
 
 What each channel can do, and its settings, from the adapters themselves. Renew this page with
 `byoc channels --markdown > docs/channels.md`. How to add a channel: [adding-a-channel.md](adding-a-channel.md).
+
+✓ means that a channel carries it fully. Otherwise the cell says how far:
+
+| | what comes in | what goes out |
+| --- | --- | --- |
+| partly | Some of it arrives (receipts: some statuses). | Some types go as what they are, or it goes as a plain file. |
+| degraded | It arrives in plain words; a voice message as sound. | It goes in another form: as a link, as a message of its own, with the rep's name in the text. |
+| dropped | No rep sees it. It is kept for operators. | It is left out. The rest of the message goes. |
+| rejected | The webhook is stuck, and an operator is told. | The message fails, and the rep is told why. |
 """
 
 _INBOUND: Final = {
@@ -58,10 +69,13 @@ _OUTBOUND: Final = {
     "say.video": "video",
     "say.audio": "sound",
     "say.file": "file",
+    "say.caption": "text beside a file",
+    "say.speaker": "who speaks, beside the text",
     "say.reply": "answer that quotes",
     "notice": "notice (who joined, left)",
     "typing": "typing",
 }
+_RECEIPTS: Final = ("sent", "delivered", "read", "failed")
 _UNITS: Final = {"code_points": "characters", "utf16": "UTF-16 units", "bytes": "bytes"}
 Adapters = Mapping[str, Adapter[Any]]
 
@@ -79,12 +93,17 @@ def page(adapters: Adapters) -> str:
 
 def _matrices(adapters: Adapters) -> Iterator[str]:
     yield "## What comes in\n"
-    yield from _marks(adapters, _INBOUND, lambda can: can.inbound)
+    yield from _levels(adapters, _INBOUND, levels.inbound)
     yield "\nReceipts, where a channel has them:\n"
-    yield from _marks(adapters, {one: one for one in ("sent", "delivered", "read", "failed")}, lambda can: can.receipts)
+    yield from _table(
+        ["", *_titles(adapters)],
+        [[one, *("✓" if one in has.capabilities.receipts else "" for has in adapters.values())] for one in _RECEIPTS],
+    )
     yield "\n## What goes out\n"
-    yield from _marks(adapters, _OUTBOUND, lambda can: can.outbound)
-    yield "\nA file that a channel doesn't carry goes as a link.\n"
+    yield from _levels(adapters, _OUTBOUND, levels.outbound)
+    yield "\nFiles by type, as far as the channel's limits of size allow; one that is larger goes as a link:\n"
+    yield from _levels(adapters, {one: _short(one) for one in levels.MEDIA_TYPES}, levels.media_types)
+    yield ""
     yield "## Limits and manners\n"
     rows = [_manners(adapter) for adapter in adapters.values()]
     yield from _table(["", *_titles(adapters)], [[name, *(row[name] for row in rows)] for name in rows[0]] if rows else [])
@@ -95,13 +114,19 @@ def _titles(adapters: Adapters) -> list[str]:
     return [f"[{kind}](#{kind})" for kind in adapters]
 
 
-def _marks(adapters: Adapters, names: Mapping[str, str], of: typing.Callable[[Capabilities], Iterable[str]]) -> Iterator[str]:
-    has = [frozenset(of(adapter.capabilities)) for adapter in adapters.values()]
-    unnamed = sorted(frozenset[str]().union(*has) - set(names))
-    words = {**names, **{name: f"`{name}`" for name in unnamed}}
-    yield from _table(
-        ["", *_titles(adapters)], [[word, *("✓" if name in one else "" for one in has)] for name, word in words.items()]
-    )
+def _levels(adapters: Adapters, names: Mapping[str, str], of: Callable[[Capabilities], Mapping[str, Level]]) -> Iterator[str]:
+    found = [of(adapter.capabilities) for adapter in adapters.values()]
+    own = {name: f"`{name}`" for one in found for name in one if name not in names}
+    rows = [[word, *(_cell(one.get(name, Level.dropped)) for one in found)] for name, word in {**names, **own}.items()]
+    yield from _table(["", *_titles(adapters)], rows)
+
+
+def _cell(level: Level) -> str:
+    return "✓" if level is Level.full else str(level)
+
+
+def _short(mime_type: str) -> str:
+    return f"`{mime_type}`" if len(mime_type) < 30 else "Word (`….wordprocessingml.document`)"
 
 
 def _manners(adapter: Adapter[Any]) -> dict[str, str]:

@@ -356,8 +356,7 @@ def _spoken(
     return {
         place
         for place in places
-        if not place[1].isdigit()
-        and _shape(understood(change_all(partial(_other_word, place)))) == _shape(said)
+        if not place[1].isdigit() and _shape(understood(change_all(partial(_other_word, place)))) == _shape(said)
     }
 
 

@@ -35,7 +35,7 @@ def test_a_mark_stands_where_the_channel_can() -> None:
     kinds = list(ADAPTERS)
     line = page(ADAPTERS).split("| contact card |", 1)[1].splitlines()[0]
     cells = [cell.strip() for cell in line.rstrip("|").split("|")]
-    assert {kind for kind, cell in zip(kinds, cells, strict=True) if cell} == {
+    assert {kind for kind, cell in zip(kinds, cells, strict=True) if cell == "✓"} == {
         kind for kind, adapter in ADAPTERS.items() if "message.contact" in adapter.capabilities.inbound
     }
 
