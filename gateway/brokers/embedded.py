@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter
 
 from adapters.envelope import Inbound, InboundTyping, MediaPart, MediaState
+from gateway.backoff import LONGEST_BACKOFF
 from gateway.brokers import intake
 from gateway.brokers.applying import apply, route_for
 from gateway.brokers.contract import Answer, AuditRecord, Caller, Destination, Event, Line, Page
@@ -32,7 +33,6 @@ from gateway.clock import Clock
 from gateway.config import Org
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.journal.retries import LONGEST_BACKOFF
 from gateway.session.commands import Command, Invite, Reconcile, RepConnected, RepDisconnected, RepUnavailable, TimerFired
 from gateway.session.decide import decide
 from gateway.session.decision import Refusal

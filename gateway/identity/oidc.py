@@ -24,11 +24,11 @@ import jwt
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from adapters.contract import HttpCall, HttpReply, NoReply
+from gateway.backoff import backoff
 from gateway.brokers.contract import Caller
 from gateway.config import OidcConfig, Org, secure_url
 from gateway.errors import GatewayError
 from gateway.identity.directory import ConfigDirectory, caller_for
-from gateway.journal.retries import backoff
 from gateway.session.model import ChannelFacts, OrgSettings, Queue, Rep
 
 _log = logging.getLogger(__name__)

@@ -9,13 +9,13 @@ from typing import Final
 
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import file_sentence_of
+from gateway.backoff import backoff
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
 from gateway.journal.contract import MediaItem, MediaShelf
 from gateway.journal.driver import Driver
-from gateway.journal.retries import backoff
 
 _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 8

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from adapters.envelope import Inbound, InboundUnknown
+from adapters.envelope import InboundUnknown
 from gateway.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -23,10 +23,10 @@ class Misdirected:
         self._logged: set[tuple[str, str]] = set()
         self._counted = {channel: metrics.misdirected.labels(channel) for channel in channels}
 
-    def note(self, row_id: int, events: Sequence[Inbound]) -> None:
-        """What a webhook held."""
+    def note(self, row_id: int, events: Sequence[InboundUnknown]) -> None:
+        """What of a webhook has no meaning here."""
         for event in events:
-            if isinstance(event, InboundUnknown) and event.meant_for is not None:
+            if event.meant_for is not None:
                 self._one(row_id, event, event.meant_for[:128])
 
     def _one(self, row_id: int, event: InboundUnknown, meant_for: str) -> None:

@@ -15,12 +15,12 @@ from typing import Final
 
 from adapters.envelope import Inbound, InboundReceipt, InboundUnknown, ReceiptStatus
 from adapters.errors import NotUnderstood
+from gateway.backoff import backoff
 from gateway.brokers.contract import Broker
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.journal.misdirected import Misdirected
-from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
 from gateway.outage import Outage
 from gateway.store.inbox_contract import Inbox, InboxRow
@@ -101,11 +101,11 @@ class Receiver:
                 _log.exception("adapter failed", extra={"action": "inbox.stuck", "row": row.id, "channel": row.channel_id})
                 trouble[row.id] = f"the adapter failed: {type(error).__name__}"
                 continue
-            self._misdirected.note(row.id, found)
             events += found
             owners += [row.id] * len(found)
-            if unknown := [e.reason for e in found if isinstance(e, InboundUnknown)]:
-                remarks[row.id] = "unknown: " + ", ".join(unknown[:5])
+            if unknown := [e for e in found if isinstance(e, InboundUnknown)]:
+                self._misdirected.note(row.id, unknown)
+                remarks[row.id] = "unknown: " + ", ".join(e.reason for e in unknown[:5])
         await self._give(channel_id, events, owners, trouble)
         done = [(row.id, remarks.get(row.id)) for row in rows if row.id not in trouble]
         await self._inbox.settle(done, list(trouble.items()))

@@ -19,6 +19,7 @@ from adapters.contract import Sent
 from adapters.envelope import Outbound, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import notice_sentence_of, sentence_of
+from gateway.backoff import backoff
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
@@ -27,7 +28,6 @@ from gateway.journal.contract import TRIED_FOR, Outbox, OutboxItem
 from gateway.journal.driver import Driver, Unsendable
 from gateway.journal.held_up import HeldUp
 from gateway.journal.pacing import Pace
-from gateway.journal.retries import backoff
 from gateway.metrics import Metrics
 from gateway.store.contract import Again, Outcome, Over, OverState, Why
 

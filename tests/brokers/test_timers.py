@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.envelope import MediaPart
-from gateway.journal.retries import LONGEST_BACKOFF
+from gateway.backoff import LONGEST_BACKOFF
 from gateway.session.commands import AcceptInvitation, AcceptWork, Invite, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.backoff import backoff
 from gateway.journal.pacing import Pace
-from gateway.journal.retries import backoff
 
 
 class Time:

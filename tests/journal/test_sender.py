@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from adapters.replies import CODES
+from gateway.backoff import LONGEST_BACKOFF
 from gateway.clock import now, steady
-from gateway.journal.retries import LONGEST_BACKOFF
 from gateway.journal.sender import Sender
 from tests.journal.outpost import Outpost, at_work, line, outpost, sms, whatsapp
 from tests.journal.provider import Answering, OddProvider, Seen, json, odd_provider, text
