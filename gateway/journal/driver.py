@@ -11,7 +11,9 @@ import hashlib
 import ipaddress
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -116,13 +118,21 @@ class PublicResolver(AbstractResolver):
         """Nothing to close."""
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that providers' certificates are checked by. Reading them takes longer than all else at a start, so it is done once."""
+    return httpx.create_ssl_context()
+
+
 def _client(resolver: AbstractResolver | None, connections: int) -> httpx.AsyncClient:
     def session() -> aiohttp.ClientSession:
         guard = _public_socket if resolver else None
         connector = aiohttp.TCPConnector(limit=connections, resolver=resolver, ttl_dns_cache=60, socket_factory=guard)
         return aiohttp.ClientSession(connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar())
 
-    return httpx.AsyncClient(transport=AiohttpTransport(client=session), follow_redirects=False, trust_env=False)
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(verify=_trusted(), client=session), follow_redirects=False, trust_env=False
+    )
 
 
 class Driver:
