@@ -67,12 +67,12 @@ def beside(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def migrate(connection: sqlite3.Connection, package: str) -> None:
-    """Bring the file up to the newest of the numbered `.sql` files of `package` (`0001_….sql`); each runs once, in a transaction."""
+    """Bring the file up to the newest of the numbered `.sql` files of `package` (`0001_….sql`). Each runs once; those that are due run in one transaction."""
     done = connection.execute("PRAGMA user_version").fetchone()[0]
-    scripts = sorted(f.name for f in resources.files(package).iterdir() if f.name.endswith(".sql"))
-    for name in scripts[done:]:
-        text = (resources.files(package) / name).read_text()
-        number = int(name.split("_", 1)[0])
+    scripts = sorted((f for f in resources.files(package).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    if due := scripts[done:]:
+        text = "\n".join(script.read_text() for script in due)
+        number = int(due[-1].name.split("_", 1)[0])
         connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version={number};\nCOMMIT;")
 
 

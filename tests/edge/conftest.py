@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,5 +160,11 @@ async def site(broker: tuple[EmbeddedBroker, config.Loaded], settings: dict[str,
     surface = install(app, made, directory, **settings)
     async with TestClient(TestServer(app)) as http:
         async with http.get("/openapi.json") as response:
-            description = Description(await response.json())
+            description = described(await response.text())
         yield Site(made, directory, http, surface, description)
+
+
+@cache
+def described(text: str) -> Description:
+    """The same text, read once."""
+    return Description(json.loads(text))

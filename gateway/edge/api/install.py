@@ -6,9 +6,12 @@ server's requests).
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from aiohttp import web
 
@@ -70,7 +73,7 @@ def install(
             web.get("/healthz", health.healthz),
             web.get("/readyz", health.readyz),
             web.get("/metrics", health.read_metrics),
-            *_description(public_url),
+            *_described(public_url),
         ]
     )
     surface = Surface(health, streams, metrics)
@@ -85,14 +88,20 @@ def _api(desk: Desk, streams: Streams) -> web.Application:
     return api
 
 
-def _description(public_url: str | None) -> list[web.RouteDef]:
+@cache
+def _description(public_url: str | None) -> tuple[str, str]:
+    """As JSON and as a page. Both take longer to make than the gateway to start, and hardly anybody reads them: they are made when asked for."""
     description = openapi(CALLS, public_url)
-    page = page_of(description)
+    return json.dumps(description), page_of(description)
 
+
+def _described(public_url: str | None) -> list[web.RouteDef]:
     async def read_openapi(request: web.Request) -> web.Response:
-        return web.json_response(description, headers=SECURITY_HEADERS)
+        text, _ = await asyncio.to_thread(_description, public_url)
+        return web.Response(text=text, content_type="application/json", headers=SECURITY_HEADERS)
 
     async def read_docs(request: web.Request) -> web.Response:
+        _, page = await asyncio.to_thread(_description, public_url)
         headers = {**SECURITY_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
         return web.Response(text=page, content_type="text/html", headers=headers)
 
