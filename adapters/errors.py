@@ -16,7 +16,7 @@ from typing import Any
 
 
 class AdapterError(Exception):
-    """Anything an adapter may raise; the text names the mend and never holds a secret or customer's words."""
+    """Anything an adapter may raise; the text names the fix and never holds a secret or customer's words."""
 
 
 class NotAuthentic(AdapterError):

@@ -21,7 +21,7 @@ _MIME: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/(\*|[a-z0-9][a-z0-9!#$&^_
 
 
 class Unfit(ValueError):
-    """A value that doesn't have its form. `fix` is a sentence: what to write instead."""
+    """A value that doesn't have the required format. `fix` is a sentence: what to write instead."""
 
     def __init__(self, fault: str, fix: str) -> None:
         super().__init__(fault)
@@ -33,19 +33,19 @@ def parts_of_url(value: str, *schemes: str) -> SplitResult:
     wanted = " or ".join(f"{scheme}://" for scheme in schemes)
     fix = f"Write it as {schemes[0]}://host.example.com, with a port where it needs one."
     if any(sign <= " " or sign == "\x7f" for sign in value) or not value.isascii():
-        raise Unfit("has a blank, a control character or a letter outside ASCII", "Write the address as browsers send it.")
+        raise Unfit("has a space, a control character or a non-ASCII character", "Write the address as browsers send it.")
     try:
         parts = urlsplit(value)
         port = parts.port
     except ValueError:
-        raise Unfit("is no URL, or its port is none", fix) from None
+        raise Unfit("is not a URL, or has an invalid port", fix) from None
     if parts.scheme not in schemes or not value.startswith(f"{parts.scheme}://"):
         raise Unfit(f"doesn't begin with {wanted}", fix)
     if "@" in parts.netloc:
-        raise Unfit("has a user or a password in it", "Leave out what stands before the @; secrets have settings of their own.")
+        raise Unfit("has a user or a password in it", "Leave out everything before the @; secrets have their own settings.")
     host = parts.netloc.rpartition(":")[0] if port is not None or parts.netloc.endswith(":") else parts.netloc
     if parts.netloc.endswith(":") or port == 0 or not is_host(host):
-        raise Unfit("names no host", fix)
+        raise Unfit("has no host", fix)
     return parts
 
 
@@ -64,18 +64,18 @@ def origin(value: str) -> str:
     if value != value.lower():
         raise Unfit("has capital letters", "Write it in lower case, as browsers send it.")
     if value.endswith({"https": ":443", "http": ":80"}[parts.scheme]):
-        raise Unfit("names the port that browsers leave out", "Leave out the port.")
+        raise Unfit("has the default port, which browsers leave out", "Leave out the port.")
     return value
 
 
 def _base_url(value: str) -> str:
     parts = parts_of_url(value, "https", "http")
     if "?" in value or "#" in value:
-        raise Unfit("has a query or a fragment", "Leave out everything from the ? or # on.")
+        raise Unfit("has a query or a fragment", "Leave out everything from the ? or # onward.")
     if value.endswith("/"):
-        raise Unfit("ends with a slash", "Leave out the slash: paths are put behind it.")
+        raise Unfit("ends with a slash", "Leave out the slash; paths are appended.")
     if parts.scheme == "http" and not is_private(parts.hostname or ""):
-        raise Unfit("is plain http to a public host, so our token would be readable on the way", "Write https://.")
+        raise Unfit("is plain http to a public host, which would expose the token", "Write https://.")
     return value
 
 
@@ -99,7 +99,7 @@ def _picture_url(value: str) -> str:
 def _server_url(value: str) -> str:
     parts_of_url(value, "https", "http")
     if "#" in value:
-        raise Unfit("has a fragment", "Leave out everything from the # on.")
+        raise Unfit("has a fragment", "Leave out everything from the # onward.")
     return value
 
 
@@ -110,19 +110,19 @@ def is_locale(text: str) -> bool:
 
 def _locale(value: str) -> str:
     if not is_locale(value):
-        raise Unfit("is no language", "Write a language tag, such as en, de or pt-BR.")
+        raise Unfit("is not a language tag", "Write a language tag, such as en, de or pt-BR.")
     return value
 
 
 def _mime_type(value: str) -> str:
     if not _MIME.fullmatch(value):
-        raise Unfit("is no type of file", "Write it in lower case as image/png, or image/* for a family.")
+        raise Unfit("is not a file type", "Write it in lower case, such as image/png, or image/* for all images.")
     return value
 
 
 def _host_name(value: str) -> str:
     if not _HOST.fullmatch(value) or value != value.lower():
-        raise Unfit("is no host name", "Write the name alone, in lower case: no scheme, no path.")
+        raise Unfit("is not a host name", "Write only the name, in lower case, without scheme or path.")
     return value
 
 

@@ -1,7 +1,7 @@
 """Reading JSON that may hold anything: what comes out can be kept, sent on, and never raises but as told here.
 
 Some things are legal in JSON, or taken for it, and break later: halves of surrogate pairs (no store takes them), `NaN` and `Infinity`, nesting without
-end, and a megabyte of nothing but brackets, which costs more time than any message. They are mended or refused here, once.
+end, and a megabyte of nothing but brackets, which costs more time than any message. They are fixed or refused here, once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from adapters.errors import NotUnderstood
 from adapters.signing import sha256_hex
 
 # Two patterns that begin with the same letters are found many times quicker than one with alternatives. (Behind an escaped backslash a half is
-# plain text: then mending changes nothing.)
+# plain text: then fixing changes nothing.)
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR: Final = re.compile(rb"\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F]")
 # Brackets and commas. A batch of 1,000 messages, the largest there is (Meta's), has half as many; and one in four bytes is a density that

@@ -23,7 +23,7 @@ _OLDEST = CONTRACT - 1
 
 
 class AdapterFault(AdapterError):
-    """An installed adapter can't be used; the text names it and the mend."""
+    """An installed adapter can't be used; the text names it and the fix."""
 
 
 @lru_cache(maxsize=1)
@@ -49,9 +49,9 @@ def _from_entry_points() -> list[Adapter[Any]]:
         try:
             adapter = point.load()
         except Exception as error:  # somebody else's code: name it, whatever it raised
-            mend = "repair or uninstall the distribution that brings it"
+            fix = "repair or uninstall the distribution that brings it"
             raise AdapterFault(
-                f"the adapter {point.value!r} can't be imported ({type(error).__name__}: {error}): {mend}"
+                f"the adapter {point.value!r} can't be imported ({type(error).__name__}: {error}): {fix}"
             ) from error
         if not isinstance(adapter, Adapter):
             raise AdapterFault(

@@ -223,7 +223,7 @@ class Gateway:
         except TimeoutError:
             left = self.sender.in_hand
             _log.warning(
-                "calls are still unanswered at the end of the grace time", extra={"action": "drain.cut", "messages": left}
+                "calls were still unanswered at the end of the grace time", extra={"action": "drain.cut", "messages": left}
             )
 
     async def _purge(self) -> None:
@@ -258,7 +258,7 @@ class _Workers:
             except (StoreUnavailable, BrokerUnavailable):  # reported where it fails; the worker waits for its return
                 await asyncio.sleep(1)
             except Exception:
-                _log.exception("worker %s failed; it starts again", name, extra={"action": "worker.failed", "worker": name})
+                _log.exception("worker %s failed and is restarted", name, extra={"action": "worker.failed", "worker": name})
                 await asyncio.sleep(1)
 
     async def stop(self) -> None:

@@ -31,7 +31,7 @@ class Told(click.Group):
     """Turns what went wrong into a sentence and exit 1, whichever command it was."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does, but without tracebacks for what an operator can mend."""
+        """As click does, but without tracebacks for what an operator can fix."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # `byoc channels | head`: click ends it quietly
@@ -80,7 +80,7 @@ def _signals_heard() -> Callable[[], Awaitable[None]]:
 
     async def until_stopped() -> None:
         await stop.wait()
-        click.echo("stopping: finishing what is in hand", err=True)
+        click.echo("stopping: finishing work in progress", err=True)
 
     return until_stopped
 
@@ -89,14 +89,14 @@ def _signals_heard() -> Callable[[], Awaitable[None]]:
 
 
 @main.command()
-@click.option("--port", default=8080, show_default=True, help="TCP port on the loopback address; 0 takes a free one.")
+@click.option("--port", default=8080, show_default=True, help="TCP port on the loopback address; 0 picks a free one.")
 @click.option(
     "--data",
     "data_dir",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("data/demo"),
     show_default=True,
-    help="Where everything is kept; the next start goes on from there.",
+    help="Folder for all data; the next start continues with it.",
 )
 @click.option("--log-level", default="warning", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
 def demo(port: int, data_dir: Path, log_level: str) -> None:
@@ -146,7 +146,7 @@ async def _serve(config_path: Path) -> None:
     "--data",
     "data_dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The gateway's data_dir: report, too, what of the stored sessions this config orphans. Reads only; the gateway may be running.",
+    help="The gateway's data_dir: also report what this config changes for stored sessions. Reads only; the gateway may be running.",
 )
 def check(config_path: Path, data_dir: Path | None) -> None:
     """Read the config and report every fault at once, each with its place and its fix.
@@ -163,7 +163,11 @@ def check(config_path: Path, data_dir: Path | None) -> None:
     click.echo(f"{config_path}: no fault; {len(loaded.channels)} channel(s), {len(loaded.orgs)} org(s)")
     if data_dir is not None:
         found = orphans(loaded, data_dir, clock.now())
-        click.echo(f"{data_dir}: a start with this config changes this:" if found else f"{data_dir}: all that is stored fits")
+        click.echo(
+            f"{data_dir}: starting with this config will make these changes:"
+            if found
+            else f"{data_dir}: nothing stored is affected"
+        )
         for sentence in found:
             click.echo(f"  {sentence}")
 
@@ -195,7 +199,7 @@ def channels(as_json: bool, as_markdown: bool) -> None:
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where to; ./byoc-NAME by default. It must be empty or not be there.",
+    help="Target folder; ./byoc-NAME by default. It must be empty or not exist.",
 )
 def new_channel(name: str, folder: Path | None) -> None:
     """Write a channel to start from, as a distribution of its own.
@@ -212,7 +216,7 @@ def new_channel(name: str, folder: Path | None) -> None:
         return
     click.echo(f"{len(written)} files written. Next:")
     click.echo(f"  cd {root} && pip install -e '.[dev]' && pytest")
-    click.echo("  byoc channels   lists it; README.md there tells what to change")
+    click.echo("  byoc channels   lists it; its README.md says what to change")
 
 
 @main.command("envelope-schema")
@@ -224,7 +228,7 @@ def envelope_schema() -> None:
 
 
 @main.command("example-config")
-@click.option("--table", "as_table", is_flag=True, help="As tables, for reading (docs/settings.md); without accounts.")
+@click.option("--table", "as_table", is_flag=True, help="Print tables for reading (docs/settings.md), without accounts.")
 def example_config(as_table: bool) -> None:
     """Print a config with every setting, its meaning and its default; plug-ins' channels too."""
     from gateway.describing.example_config import example
@@ -283,7 +287,7 @@ def inbox() -> None:
 @inbox.command("list")
 @_DATA
 @click.option("--limit", default=100, show_default=True)
-@click.option("--unknown", is_flag=True, help="Those that were kept because something in them has no meaning here.")
+@click.option("--unknown", is_flag=True, help="List webhooks that were kept because something in them has no meaning here.")
 def inbox_list(data_dir: Path, limit: int, unknown: bool) -> None:
     """One line each: id, time, channel, reason. Without --unknown: those that are stuck."""
     from gateway import operators
@@ -311,8 +315,8 @@ def inbox_show(row_id: int, data_dir: Path) -> None:
 
 @inbox.command("replay")
 @click.argument("row_ids", metavar="ID...", type=int, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that are stuck.")
-@click.option("--unknown", is_flag=True, help="With --all: all that were kept as unknown instead.")
+@click.option("--all", "everything", is_flag=True, help="Replay all stuck webhooks.")
+@click.option("--unknown", is_flag=True, help="With --all: replay those that were kept as unknown instead.")
 @_DATA
 def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data_dir: Path) -> None:
     """Let webhooks be read again, after a fix. A running gateway takes them up within a second.
@@ -324,9 +328,9 @@ def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data
 
     _needs_ids(row_ids, everything)
     if unknown and not everything:
-        raise click.UsageError("--unknown goes with --all; ids need no more")
+        raise click.UsageError("--unknown needs --all; ids need neither")
     again, skipped = operators.replay_webhooks(data_dir, None if everything else list(row_ids), unknown=unknown)
-    aside = "received while the channel was another org's. To give one to the org that has the channel now: byoc inbox replay ID"
+    aside = "received while the channel belonged to another org. To give one to the org that has the channel now: byoc inbox replay ID"
     _replayed(again, "webhook", f"{skipped} skipped, {aside}" if skipped else None)
 
 
@@ -391,17 +395,17 @@ def outbox() -> None:
 @outbox.command("list")
 @_DATA
 @click.option("--limit", default=100, show_default=True)
-@click.option("--queued", is_flag=True, help="Those that wait: since when, when they are tried next, and why.")
+@click.option("--queued", is_flag=True, help="List waiting messages: since when, when they are tried next, and why.")
 def outbox_list(data_dir: Path, limit: int, queued: bool) -> None:
     """One line each: id, time, channel, state, code, reason. Without --queued: those that failed, are unknown, or were skipped."""
     from gateway import operators
 
     if queued:
-        _print_lines(*operators.waiting_messages(data_dir, limit), "no message waits")
+        _print_lines(*operators.waiting_messages(data_dir, limit), "no message is waiting")
         return
     waiting = operators.waiting_count(data_dir)
     nothing = "no message has failed, is unknown, or was skipped"
-    nothing += f"; {waiting} wait: byoc outbox list --queued" if waiting else ""
+    nothing += f"; {waiting} waiting: byoc outbox list --queued" if waiting else ""
     _print_lines(*operators.troubled_messages(data_dir, limit), nothing)
 
 
@@ -421,7 +425,7 @@ def outbox_show(row_id: str, data_dir: Path) -> None:
     "--all",
     "everything",
     is_flag=True,
-    help="All that `list` shows without --queued, the unknown ones too: they may be seen twice.",
+    help="Resend all that `list` shows without --queued, including unknown ones, which customers may then see twice.",
 )
 @_DATA
 def outbox_replay(row_ids: tuple[str, ...], everything: bool, data_dir: Path) -> None:
@@ -434,14 +438,14 @@ def outbox_replay(row_ids: tuple[str, ...], everything: bool, data_dir: Path) ->
 
 def _needs_ids(row_ids: tuple[Any, ...], everything: bool) -> None:
     if bool(row_ids) == everything:
-        raise click.UsageError("give the ids of what to send on its way again, or --all")
+        raise click.UsageError("give the ids to replay, or --all")
 
 
 def _print_lines(lines: list[str], total: int, nothing: str) -> None:
     for line in lines or ([] if total else [nothing]):
         click.echo(line)
     if total > len(lines):
-        click.echo(f"{total - len(lines)} more: give a larger --limit", err=True)
+        click.echo(f"{total - len(lines)} more: use a larger --limit", err=True)
 
 
 def _print_json(found: dict[str, Any] | None, missing: str) -> None:
@@ -453,7 +457,7 @@ def _print_json(found: dict[str, Any] | None, missing: str) -> None:
 
 
 def _replayed(count: int, what: str, skipped: str | None = None) -> None:
-    click.echo(f"{count} {what}(s) on the way again")
+    click.echo(f"{count} {what}(s) queued again")
     if skipped:
         click.echo(skipped)
     if not count:

@@ -20,14 +20,14 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConfigFault:
-    """One fault of the config: where it stands, what is wrong, and how to mend it."""
+    """One fault of the config: where it stands, what is wrong, and how to fix it."""
 
     place: str
     fault: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.fault}. {self.mend}"
+        return f"{self.place}: {self.fault}. {self.fix}"
 
 
 class ConfigFaults(GatewayError):

@@ -1,4 +1,4 @@
-"""What Prometheus reads. One registry per gateway, made by a call, so that two gateways in a process don't count each other's work.
+"""Metrics for Prometheus. One registry per gateway, made by a call, so that two gateways in a process don't count each other's work.
 
 Counters are counted where things happen; gauges of what waits are set just before each reading, by whoever registered with
 `before_reading`, so that nobody queries the store between readings.
@@ -60,16 +60,18 @@ class Metrics:
         self.api_seconds = Histogram("byoc_api_seconds", "Time to an API answer", ["route"], buckets=_SECONDS, registry=made)
         self.refusals = Counter("byoc_refusals", "Commands that a rule refused", ["code"], registry=made)
         self.event_streams = Gauge("byoc_event_streams", "Open event streams of reps", registry=made)
-        self.event_streams_cut = Counter("byoc_event_streams_cut", "Event streams cut off by us", ["reason"], registry=made)
+        self.event_streams_cut = Counter(
+            "byoc_event_streams_cut", "Event streams closed by the gateway", ["reason"], registry=made
+        )
         self.webhooks = Counter("byoc_webhooks", "Webhook requests answered", ["channel", "outcome"], registry=made)
         self.webhook_seconds = Timings("byoc_webhook_seconds", "Time to a webhook's answer", "channel")
         made.register(self.webhook_seconds)
-        self.inbound = Counter("byoc_inbound", "Events of customers, taken in or not", ["channel", "kind"], registry=made)
+        self.inbound = Counter("byoc_inbound", "Customers' events, applied or failed", ["channel", "kind"], registry=made)
         self.misdirected = Counter("byoc_misdirected", "Events for a destination that isn't ours", ["channel"], registry=made)
-        self.sends = Counter("byoc_sends", "Tries to send, by what came of them", ["channel", "verdict"], registry=made)
+        self.sends = Counter("byoc_sends", "Attempts to send, by outcome", ["channel", "verdict"], registry=made)
         self.inbox_rows = Gauge("byoc_inbox_rows", "Stored webhooks", ["channel", "state"], registry=made)
         self.inbox_oldest = Gauge("byoc_inbox_oldest_seconds", "Age of the oldest unread webhook", ["channel"], registry=made)
-        self.outbox_rows = Gauge("byoc_outbox_rows", "Messages on their way to customers", ["channel", "state"], registry=made)
+        self.outbox_rows = Gauge("byoc_outbox_rows", "Messages in the outbox, by state", ["channel", "state"], registry=made)
         self.outbox_oldest = Gauge("byoc_outbox_oldest_seconds", "Age of the oldest unsent message", ["channel"], registry=made)
         self.sessions = Gauge("byoc_sessions", "Sessions", ["status"], registry=made)
         self._refreshers: list[Callable[[], Awaitable[None]]] = []

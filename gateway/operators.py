@@ -108,7 +108,7 @@ def _next(row: sqlite3.Row, now: float) -> str:
     if row["state"] == "sending":
         return "in the call"
     if not row["first"]:
-        return "after those before it"
+        return "after earlier messages"
     return f"next try {_time(row['next_at'])}" if row["next_at"] > now else "due now"
 
 

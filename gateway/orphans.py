@@ -22,7 +22,7 @@ T = TypeVar("T")
 def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
     """A sentence for each thing that a start with this config would change. Raises GatewayError for a folder that isn't one of ours."""
     if not data_dir.is_dir():
-        raise GatewayError(f"{data_dir} isn't a folder: give the gateway's data_dir with --data")
+        raise GatewayError(f"{data_dir} is not a folder: pass the gateway's data_dir with --data")
     judged = _read(data_dir / "sessions.db", lambda c: judge(c, loaded.channels, loaded.orgs, now), Judged())
     tallies: list[Tally] = _read(data_dir / "inbox.db", lambda c: SqliteInboxRows(c).tallies(), [])
     return [*judged.findings, *of_waiting_webhooks(tallies, judged.moved, loaded)]
@@ -36,7 +36,7 @@ def of_waiting_webhooks(tallies: Iterable[Tally], moved: Sequence[Moved], loaded
             continue
         n = f"{count} webhook{'' if count == 1 else 's'} of channel {channel_id} not read yet"
         if channel_id not in loaded.channels:
-            yield f"{n}: stuck, because the channel is not in the config. Add it again and replay (`byoc inbox list`), or leave it."
+            yield f"{n}: stuck, because the channel is not in the config. Add it again and replay (`byoc inbox list`), or leave them."
         elif channel_id in before:
             one = before[channel_id]
             if one.before in loaded.orgs:

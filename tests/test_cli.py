@@ -135,7 +135,7 @@ def test_check_tells_each_fault_on_a_line_of_its_own(tmp_path: Path) -> None:
     assert told.stdout == ""
     assert told.stderr.splitlines() == [
         "2 fault(s) in the config:",
-        f"  {path}:2 channels.web.kind: no adapter is called 'webchatt'. Did you mean `webchat`?",
+        f"  {path}:2 channels.web.kind: there is no adapter named 'webchatt'. Did you mean `webchat`?",
         f"  {path}:2 channels.web.queue: org 'acme' has no queue 'sales'. Use one of: support.",
     ]
 
@@ -209,7 +209,7 @@ def test_a_folder_without_a_gateway_s_files(group: str, tmp_path: Path) -> None:
         told = byoc(group, *words, "--data", str(tmp_path))
         assert told.exit_code == 1, told
         assert isinstance(told.exception, SystemExit), "a sentence, no traceback"
-        assert "give the gateway's data_dir with --data" in told.stderr
+        assert "pass the gateway's data_dir with --data" in told.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -235,7 +235,7 @@ async def test_what_was_not_understood_is_listed_shown_and_read_again(tmp_path: 
         assert (shown["state"], shown["body"], shown["attempts"]) == ("stuck", '{"broken": ', 1)
         assert secret not in json.dumps(shown)
         replayed = byoc("inbox", "replay", row_id, "--data", folder)
-        assert (replayed.exit_code, replayed.stdout) == (0, "1 webhook(s) on the way again\n")
+        assert (replayed.exit_code, replayed.stdout) == (0, "1 webhook(s) queued again\n")
 
         def read_again() -> bool:
             again = json.loads(byoc("inbox", "show", row_id, "--data", folder).stdout)
@@ -271,7 +271,7 @@ async def test_what_was_not_delivered_is_listed_shown_and_sent_again(tmp_path: P
         assert shown["message"]["text"].endswith("are you there?")
         assert [one["outcome"] for one in shown["attempts"]] == ["sent", "failed_later"]
         replayed = byoc("outbox", "replay", row_id, "--data", folder)
-        assert (replayed.exit_code, replayed.stdout) == (0, "1 message(s) on the way again\n")
+        assert (replayed.exit_code, replayed.stdout) == (0, "1 message(s) queued again\n")
 
         async def arrived() -> bool:
             return any(line["text"].endswith("are you there?") for line in await kim.seen("message"))
@@ -279,7 +279,7 @@ async def test_what_was_not_delivered_is_listed_shown_and_sent_again(tmp_path: P
         await wait_until(arrived, what="the message on the handset")
 
         def nothing_waits() -> bool:
-            return byoc("outbox", "list", "--queued", "--data", folder).stdout == "no message waits\n"
+            return byoc("outbox", "list", "--queued", "--data", folder).stdout == "no message is waiting\n"
 
         await wait_until(
             nothing_waits, what="the provider's answer, which is written down after the handset has shown the message"
@@ -303,7 +303,7 @@ async def test_what_waits_is_listed_with_since_when_and_its_next_try(tmp_path: P
 
             await wait_until(refused, what="the first refusal")
         assert byoc("outbox", "list", "--data", folder).stdout == (
-            "no message has failed, is unknown, or was skipped; 2 wait: byoc outbox list --queued\n"
+            "no message has failed, is unknown, or was skipped; 2 waiting: byoc outbox list --queued\n"
         )
         lines = [line.split("  ") for line in byoc("outbox", "list", "--queued", "--data", folder).stdout.splitlines()]
         (id1, since, channel, state, following, code, reason), (id2, _, _, _, behind) = lines
@@ -311,9 +311,9 @@ async def test_what_waits_is_listed_with_since_when_and_its_next_try(tmp_path: P
         assert re.fullmatch(r"since \d{4}-\d\d-\d\dT[\d:]+Z", since)
         assert re.fullmatch(r"next try \d{4}-\d\d-\d\dT[\d:]+Z", following)
         assert reason == CODES["rate_limited"].waits
-        assert (id2, behind) == (second, "after those before it")
+        assert (id2, behind) == (second, "after earlier messages")
         cut = byoc("outbox", "list", "--queued", "--limit", "1", "--data", folder)
-        assert (len(cut.stdout.splitlines()), cut.stderr) == (1, "1 more: give a larger --limit\n")
+        assert (len(cut.stdout.splitlines()), cut.stderr) == (1, "1 more: use a larger --limit\n")
         shown = json.loads(byoc("outbox", "show", first, "--data", folder).stdout)
         assert shown["attempts"][0]["detail"] == "rate_limited http_429: slow down", "the provider's own words"
 

@@ -41,7 +41,7 @@ def _sid(letters: str, where: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if not re.fullmatch(f"{letters}[0-9a-fA-F]{{32}}", value):
-            raise Unfit(f"is no {letters} sid", f"Write {letters} and 32 hex digits, as {where} shows it.")
+            raise Unfit(f"is not an {letters} sid", f"Write {letters} and 32 hex digits, as {where} shows it.")
         return value
 
     return AfterValidator(check)

@@ -121,6 +121,6 @@ def _signed_fields(request: RawRequest) -> SignedFields:
 def _hint(request: RawRequest) -> str:
     return (
         f"checked {request.method} {request.url}: Twilio must call exactly this address. If it calls another one "
-        "(scheme, host, port, trailing slash, query), mend the public address in our config or the webhook in Twilio's console; "
-        "if the address is right, mend auth_tokens."
+        "(scheme, host, port, trailing slash, query), fix the public address in our config or the webhook in Twilio's console; "
+        "if the address is right, fix auth_tokens."
     )

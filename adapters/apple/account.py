@@ -21,7 +21,7 @@ _DEMO: Final = uuid.UUID("2b1f6f0e-6a38-5f0c-9a55-7a3d0c1e9b42")
 def _uuid(value: str) -> str:
     bare = value.removeprefix("urn:biz:")
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", bare):
-        raise Unfit("is no UUID", "Copy it from Apple's Register portal: 32 hex digits in five groups.")
+        raise Unfit("is not a UUID", "Copy it from Apple's Register portal: 32 hex digits in five groups.")
     return bare
 
 

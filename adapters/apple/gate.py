@@ -65,7 +65,7 @@ def read_message(request: RawRequest) -> dict[str, Any]:
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
-        raise Refused(400, "the body is no JSON") from None
+        raise Refused(400, "the body is not JSON") from None
     if not isinstance(body, dict) or body.get("v") != 1:
         raise Refused(400, "the body is no message of version 1")
     for name, header in (("id", "id"), ("sourceId", "source-id"), ("destinationId", "destination-id")):

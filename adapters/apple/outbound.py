@@ -47,7 +47,7 @@ UPLOAD_ERRORS: Final[Mapping[str, Meaning]] = {
     "http_413": Meaning(Verdict.dead, "media_refused"),
     "http_415": Meaning(Verdict.dead, "media_refused"),
 }
-# At the upload address itself no token is asked: these say that it has run out, and the next try asks for a new one.
+# At the upload address itself no token is asked: these say that it has expired, and the next try asks for a new one.
 SPENT_ADDRESS: Final[Mapping[str, Meaning]] = {
     **UPLOAD_ERRORS,
     **dict.fromkeys(("http_401", "http_403", "http_404", "http_410"), AGAIN),

@@ -41,7 +41,7 @@ def load(body: bytes) -> dict[str, Any]:
 
 
 def _refuse(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 def words(source: Mapping[str, Any], *names: str) -> str | None:

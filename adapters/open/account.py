@@ -40,9 +40,12 @@ class OpenAccount(Account):
             text = secret.get_secret_value()
             key = standard_webhooks.key_of(text)
             if text.startswith("whsec_") and key == text.encode():
-                raise Unfit("has no base64 behind whsec_", "Copy the secret whole.")
+                raise Unfit("has no base64 after whsec_", "Copy the whole secret.")
             if len(key) < _LEAST_BYTES:
-                raise Unfit(f"has a secret under {_LEAST_BYTES} bytes", "Make a longer one, say with `openssl rand -hex 24`.")
+                raise Unfit(
+                    f"has a secret shorter than {_LEAST_BYTES} bytes",
+                    "Generate a longer one, for example with `openssl rand -hex 24`.",
+                )
         return value
 
     @property

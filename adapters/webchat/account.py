@@ -122,7 +122,10 @@ class WebchatAccount(Account):
     @classmethod
     def _of_hs256(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if any(len(secret.get_secret_value().encode()) < _IDENTITY_BYTES for secret in value):
-            raise Unfit(f"has a key under {_IDENTITY_BYTES} bytes", "Make a longer one, say with `openssl rand -hex 32`.")
+            raise Unfit(
+                f"has a key shorter than {_IDENTITY_BYTES} bytes",
+                "Generate a longer one, for example with `openssl rand -hex 32`.",
+            )
         return value
 
     @field_validator("identity_public_key")
@@ -134,7 +137,7 @@ class WebchatAccount(Account):
             except (ValueError, TypeError, InvalidKeyError):
                 key = None
             if not isinstance(key, RSAPublicKey):
-                raise Unfit("is no RSA public key", "Copy it whole, as PEM, from -----BEGIN PUBLIC KEY----- on.")
+                raise Unfit("is not an RSA public key", "Copy all of it as PEM, beginning with -----BEGIN PUBLIC KEY-----.")
         return value
 
     @field_validator("prechat")
@@ -142,7 +145,7 @@ class WebchatAccount(Account):
     def _questions(cls, value: tuple[PrechatField, ...]) -> tuple[PrechatField, ...]:
         names = [one.name for one in value]
         if len(set(names)) < len(names):
-            raise Unfit("asks two questions of one name", "Give each question a name of its own.")
+            raise Unfit("has two questions with the same name", "Give each question its own name.")
         if any(one.kind == "select" and not one.options for one in value):
             raise Unfit("has a select without options", "List its options.")
         return value
@@ -150,9 +153,9 @@ class WebchatAccount(Account):
     @model_validator(mode="after")
     def _identity_can_be_proven(self) -> WebchatAccount:
         if self.identity_required and not (self.identity_secrets or self.identity_public_key):
-            raise Unfit("asks for an identity that nobody can prove", "Give identity_secrets or identity_public_key.")
+            raise Unfit("requires an identity, but no key can verify one", "Set identity_secrets or identity_public_key.")
         if self.identity_hmac and not self.identity_secrets:
-            raise Unfit("takes identity_hmac without a key for it", "Give identity_secrets.")
+            raise Unfit("enables identity_hmac without a key for it", "Set identity_secrets.")
         return self
 
     @property

@@ -20,7 +20,7 @@ _MUCH_SLOWER: Final = Meaning(Verdict.again, "rate_limited", wait=timedelta(hour
 
 # Never by HTTP status alone: the rate limits come with 400. Source: "Error codes".
 ERRORS: Final[Mapping[str, Meaning]] = {
-    # token, permission, configuration: nothing goes out until an operator mends it
+    # token, permission, configuration: nothing goes out until an operator fixes it
     "0": _TOKEN,
     "190": _TOKEN,
     "10": _TOKEN,

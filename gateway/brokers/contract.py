@@ -113,7 +113,7 @@ class AuditRecord(Value):
 
 
 class BadCursor(Exception):
-    """The cursor is none that this list gave."""
+    """The cursor is not a cursor of this list."""
 
 
 class EventsGone(Exception):

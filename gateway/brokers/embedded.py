@@ -54,7 +54,7 @@ _ANSWER: TypeAdapter[Answer | Refusal] = TypeAdapter(Answer | Refusal)
 _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
 _RECONCILED_AT_A_TIME: Final = 200
-_NOT_FOUND = Refusal("session_not_found", "There is no such session, or it isn't yours to see. Take one from your list.")
+_NOT_FOUND = Refusal("session_not_found", "There is no such session, or you may not see it. Choose one from your list.")
 
 
 class EmbeddedBroker:
@@ -276,15 +276,13 @@ class EmbeddedBroker:
         if session is None or row is None or row["session_id"] != session_id:
             return _NOT_FOUND
         if not session.has_rep(caller.login) and not caller.supervisor:
-            return Refusal("not_a_participant", "Only a rep who is in the session sends again. Join it first.")
+            return Refusal("not_a_participant", "Only a rep in the session can resend. Join it first.")
         if not self._ground.serves(session):
-            sentence = (
-                "The channel no longer belongs to this session, so nothing can be sent by it. Reach the customer another way."
-            )
+            sentence = "The channel no longer belongs to this session, so nothing can be sent through it. Contact the customer another way."
             return Refusal("not_resendable", sentence)
         if not self.outbox.requeue(connection, outbox_id):
             sentence = (
-                "This message hasn't failed, or the customer ended the conversation before it went out. Send a new one instead."
+                "This message hasn't failed, or the customer ended the conversation before it was sent. Send a new one instead."
             )
             return Refusal("not_resendable", sentence)
         return Answer(session=shown(session, self._ground, caller))
@@ -369,7 +367,7 @@ class EmbeddedBroker:
     async def audit(self, caller: Caller, session_id: str, *, cursor: str | None, limit: int) -> Page[AuditRecord] | Refusal:
         """See the contract."""
         if not caller.supervisor:
-            return Refusal("permission_denied", "Only supervisors read the audit. Ask one.", {"missing": ["supervisor"]})
+            return Refusal("permission_denied", "Only supervisors can read the audit. Ask one.", {"missing": ["supervisor"]})
         found = await self._readers.run(lambda c: session_for(c, self._ground, caller, session_id))
         if found is None:
             return _NOT_FOUND
@@ -431,7 +429,7 @@ class EmbeddedBroker:
         try:
             await self._write(lambda c: self._note_connection(c, *key))
         except BrokerUnavailable as error:
-            _log.warning("presence not kept yet", extra={"action": "presence.wait", "login": key[1], "reason": str(error)})
+            _log.warning("presence not written yet", extra={"action": "presence.wait", "login": key[1], "reason": str(error)})
         self._ring()
 
     def _note_connection(self, connection: sqlite3.Connection, org: str, login: str) -> None:

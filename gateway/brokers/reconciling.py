@@ -39,18 +39,18 @@ def _undeliverable(code: str, unsent: str, cut: str) -> Undeliverable:
 UNSENT: Mapping[Gone, Undeliverable] = {
     "removed": _undeliverable(
         "channel_removed",
-        "The channel was removed from the gateway before this message went out. Reach the customer another way, or send it again when the channel is back.",
-        "The channel was removed while this message was being sent, so the customer may have it or not. Ask them before you send it again.",
+        "The channel was removed from the gateway before this message was sent. Contact the customer another way, or resend it when the channel is back.",
+        "The channel was removed while this message was being sent, so the customer may or may not have it. Ask them before you resend it.",
     ),
     "moved": _undeliverable(
         "channel_moved",
-        "The channel belongs to another organisation now, so this message was not sent. Reach the customer another way.",
-        "The channel was given to another organisation while this message was being sent, so the customer may have it or not.",
+        "The channel now belongs to another organisation, so this message was not sent. Contact the customer another way.",
+        "The channel was moved to another organisation while this message was being sent, so the customer may or may not have it.",
     ),
     "kind_changed": _undeliverable(
         "channel_kind_changed",
-        "The channel is of another kind now, so this message was not sent. Reach the customer another way.",
-        "The channel became one of another kind while this message was being sent, so the customer may have it or not.",
+        "The channel's kind has changed, so this message was not sent. Contact the customer another way.",
+        "The channel's kind changed while this message was being sent, so the customer may or may not have it.",
     ),
 }
 
@@ -191,11 +191,11 @@ def _of_channels(
     with_sessions = {group.channel_id for group in counts if group.lost in (Lost.channel_moved, Lost.channel_kind_changed)}
     for key, before, now in moved:
         if key not in with_sessions:
-            yield f"Channel {key} was org {before}'s and is org {now}'s: no session is open. What org {before} learned of its customers is forgotten."
+            yield f"Channel {key} moves from org {before} to org {now}: no session is open. What org {before} learned about its customers is forgotten."
     for key in kind_changed:
         if key not in with_sessions:
             kind = channels[key].config.kind
-            yield f"Channel {key} was of kind {were[key].kind} and is of kind {kind}: no session is open. What was remembered of its customers is forgotten."
+            yield f"Channel {key} changes from kind {were[key].kind} to {kind}: no session is open. What was stored about its customers is forgotten."
 
 
 def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> str:
@@ -205,32 +205,36 @@ def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: 
     queue = channel.config.queue if channel else None
     if lost is Lost.channel_moved:
         to = channel.config.org if channel else ""
-        history = "keeps the history" if org in orgs else "is not in the config, so nobody can read the history until it is"
-        return f"Channel {key} belongs to org {to}: {n} of org {org} will end. Org {org} {history}. A customer's next message opens a session in org {to}."
+        history = (
+            "keeps the history"
+            if org in orgs
+            else "is not in the config, so nobody can read the history until it is added again added again added again"
+        )
+        return f"Channel {key} moves to org {to}: {n} of org {org} will end. Org {org} {history}. A customer's next message opens a session in org {to}."
     if lost is Lost.channel_kind_changed:
-        return f"Channel {key} is of another kind: {n} will end. A customer's next message opens a new session."
+        return f"Channel {key} changes its kind: {n} will end. A customer's next message opens a new session."
     if lost is Lost.channel_removed:
         return (
             f"Channel {key} is not in the config: {n} of org {org} will be inactive and free their reps. "
-            "They can be read and ended; when the channel is back, they go on."
+            "They can be read and ended; when the channel is back, they continue."
         )
     if lost is Lost.channel_back:
-        return f"Channel {key} is back in the config: {n} of org {org} will go on as they were."
+        return f"Channel {key} is back in the config: {n} of org {org} will continue as they were."
     if lost is Lost.queue_removed:
-        becomes = f"will belong to queue {queue}" if queue else "will have no queue, so nobody is asked to take them"
+        becomes = f"will move to queue {queue}" if queue else "will have no queue, so they are offered to nobody"
         return f"Org {org} has no queue {about}: {n} on channel {key} {becomes}."
     if lost is Lost.queue_given:
-        return f"Channel {key} has a queue now: {n} without one will belong to queue {about}."
+        return f"Channel {key} has a queue now: {n} without one will move to queue {about}."
     if lost is Lost.offer:
-        return f"{n} on channel {key} offered to a rep who can't take it any more: the offer will go to the next rep."
+        return f"{n} on channel {key} offered to a rep who can no longer take it: the offer will go to the next rep."
     if lost is Lost.invitation:
-        return f"{n} on channel {key} with an invitation that can't be answered as it was sent: it will be withdrawn from whoever can't."
+        return f"{n} on channel {key} with an invitation that some or all recipients can no longer answer: it will be withdrawn for them."
     if lost is Lost.rep_removed:
         return f"Rep {about} is not in org {org}: they will leave {n} on channel {key}. An active session without another rep waits in its queue."
-    return f"{n} on channel {key} with more reps than may be in one: all stay, and nobody more can be invited."
+    return f"{n} on channel {key} with more reps than the limit: all stay, and nobody else can be invited."
 
 
 def _unsent_sentence(one: Unsent) -> str:
     what, code = one.what, UNSENT[one.gone].unsent.why.code
     n = f"{what.messages} message{'' if what.messages == 1 else 's'}"
-    return f"{n} of org {what.org} waiting to go out on channel {what.channel_id} will not be sent, and get the code {code}."
+    return f"{n} of org {what.org} waiting to be sent on channel {what.channel_id} will not be sent and get the code {code}."

@@ -61,8 +61,8 @@ def _names(raw: Any, *path: str) -> list[str]:
 def _check_channel(key: str, channel: ChannelConfig, raw: Any, places: Places) -> Iterator[ConfigFault]:
     at: Steps = ("channels", key)
     if not _CHANNEL_ID.fullmatch(key):
-        mend = "Use letters, digits, - and _ only, at most 64."
-        yield ConfigFault(places.of(at), "a channel's id is part of an address", mend)
+        fix = "Use letters, digits, - and _ only, at most 64."
+        yield ConfigFault(places.of(at), "a channel's id is part of an address", fix)
     orgs, queues = _names(raw, "orgs"), _names(raw, "orgs", channel.org, "queues")
     if channel.org not in orgs:
         yield ConfigFault(places.of((*at, "org")), f"there is no org {channel.org!r}", _choose(orgs))
@@ -71,29 +71,29 @@ def _check_channel(key: str, channel: ChannelConfig, raw: Any, places: Places) -
         yield ConfigFault(places.of((*at, "queue")), fault, _choose(queues))
     adapter = registry.load().get(channel.kind)
     if adapter and channel.edition not in adapter.capabilities.editions:
-        mend = f"Use one of: {', '.join(adapter.capabilities.editions)}."
-        yield ConfigFault(places.of((*at, "edition")), f"{channel.kind} has no edition {channel.edition!r}", mend)
+        fix = f"Use one of: {', '.join(adapter.capabilities.editions)}."
+        yield ConfigFault(places.of((*at, "edition")), f"{channel.kind} has no edition {channel.edition!r}", fix)
     for locale, texts in channel.notices.items():
         if locale != "*" and not is_locale(locale):
             yield ConfigFault(
-                places.of((*at, "notices", locale)), "is no language", "Write a language tag, such as de or pt-BR, or *."
+                places.of((*at, "notices", locale)), "is not a language tag", "Write a language tag such as de or pt-BR, or *."
             )
         for code, text in texts.items():
             yield from _check_text(text, (*at, "notices", locale, code), places)
             if code not in _NOTICES:
-                mend = did_you_mean(code, _NOTICES) or f"Use one of: {', '.join(_NOTICES)}."
-                yield ConfigFault(places.of((*at, "notices", locale, code)), f"there is no notice {code!r}", mend)
+                fix = did_you_mean(code, _NOTICES) or f"Use one of: {', '.join(_NOTICES)}."
+                yield ConfigFault(places.of((*at, "notices", locale, code)), f"there is no notice {code!r}", fix)
 
 
 def _check_text(text: str | None, at: Steps, places: Places) -> Iterator[ConfigFault]:
     if text is None:
         return
     if not text.strip():
-        yield ConfigFault(places.of(at), "is an empty notice", "Write null to switch it off.")
+        yield ConfigFault(places.of(at), "is an empty notice", "Write null to disable the notice.")
     for word in _PLACE.findall(text):
         if word not in _PLACES:
-            mend = did_you_mean(word, _PLACES) or "A notice can name {name}, and a transfer {from} and {to}."
-            yield ConfigFault(places.of(at), f"has {{{word}}}, which stands for nothing", mend)
+            fix = did_you_mean(word, _PLACES) or "Use {name}, or in a transfer {from} and {to}."
+            yield ConfigFault(places.of(at), f"has {{{word}}}, which is not a placeholder", fix)
 
 
 def _check_rule(
@@ -101,18 +101,18 @@ def _check_rule(
 ) -> Iterator[ConfigFault]:
     place = places.of((*at, "to"))
     if rule.to.type not in known:
-        yield ConfigFault(place, f"a flow can't yield {rule.to.type.value!r}", "Use agent or queue.")
+        yield ConfigFault(place, f"a flow can't name {rule.to.type.value!r}", "Use agent or queue.")
     elif rule.to.id not in known[rule.to.type]:
         yield ConfigFault(place, f"there is no {rule.to.type.value} {rule.to.id!r}", _choose(known[rule.to.type]))
     yield from _check_condition((*at, "when"), rule.when, places)
     for index, name in enumerate(rule.when.channels):
         if name not in channels:
-            mend = _choose(channels)
-            yield ConfigFault(places.of((*at, "when", "channels", index)), f"there is no channel or kind {name!r}", mend)
+            fix = _choose(channels)
+            yield ConfigFault(places.of((*at, "when", "channels", index)), f"there is no channel or kind {name!r}", fix)
     for index, locale in enumerate(rule.when.locales):
         if not is_locale(locale):
             yield ConfigFault(
-                places.of((*at, "when", "locales", index)), "is no language", "Write a language tag, such as de or pt-BR."
+                places.of((*at, "when", "locales", index)), "is not a language tag", "Write a language tag such as de or pt-BR."
             )
 
 
@@ -121,13 +121,13 @@ def _check_condition(at: Steps, when: FlowCondition, places: Places) -> Iterator
         try:
             re.compile(when.text_matches)
         except re.error as error:
-            fault = f"is no regular expression ({error})"
+            fault = f"is not a regular expression ({error})"
             yield ConfigFault(places.of((*at, "text_matches")), fault, "Correct the pattern.")
     if not all(_TIME.fullmatch(time) for time in when.hours or ()):
-        mend = 'Write two times in UTC, as ["08:00", "18:00"].'
-        yield ConfigFault(places.of((*at, "hours")), "are no times of day", mend)
+        fix = 'Write two times in UTC, such as ["08:00", "18:00"].'
+        yield ConfigFault(places.of((*at, "hours")), "are not times of day", fix)
     if not all(0 <= day <= 6 for day in when.weekdays):
-        yield ConfigFault(places.of((*at, "weekdays")), "are no days of the week", "Use 0 (Monday) to 6 (Sunday).")
+        yield ConfigFault(places.of((*at, "weekdays")), "are not days of the week", "Use 0 (Monday) to 6 (Sunday).")
 
 
 def _check_tokens(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
@@ -140,19 +140,19 @@ def _check_tokens(config: GatewayConfig, places: Places) -> Iterator[ConfigFault
                 token = secret.get_secret_value()
                 place = places.of(("orgs", key, "reps", login, "tokens", index))
                 if not token:
-                    yield ConfigFault(place, "is empty", "Make one with `openssl rand -hex 24`, or leave it out.")
+                    yield ConfigFault(place, "is empty", "Generate one with `openssl rand -hex 24`, or leave it out.")
                     continue
                 if token.startswith("sha256:") and not _DIGEST.fullmatch(token):
-                    mend = "Write sha256: and the token's digest in 64 hex digits."
-                    yield ConfigFault(place, "is no digest", mend)
+                    fix = "Write sha256: followed by the token's digest in 64 hex digits."
+                    yield ConfigFault(place, "is not a digest", fix)
                 elif not _can_be_sent(token):
-                    mend = f"Use letters, digits and signs of ASCII without spaces, at most {_LONGEST_TOKEN}."
-                    yield ConfigFault(place, "is no token that a header can carry", mend)
+                    fix = f"Use ASCII letters, digits and punctuation without spaces, at most {_LONGEST_TOKEN}."
+                    yield ConfigFault(place, "can't be sent in a header", fix)
                 elif len(token) < LEAST_BYTES and not at_home:
-                    mend = "Make a longer one with `openssl rand -hex 24`."
-                    yield ConfigFault(place, f"has under {LEAST_BYTES} characters, which can be guessed", mend)
+                    fix = "Generate a longer one with `openssl rand -hex 24`."
+                    yield ConfigFault(place, f"has fewer than {LEAST_BYTES} characters and can be guessed", fix)
                 elif tokens[token]:
-                    yield ConfigFault(place, "is another rep's token too", "Give each rep a token of their own.")
+                    yield ConfigFault(place, "is also another rep's token", "Give each rep a different token.")
                 tokens[token] += 1
 
 
@@ -192,9 +192,9 @@ def _secrets_in(value: object, at: Steps, field: FieldInfo, places: Places) -> I
             and "-----BEGIN" not in secret
             and not (secret.isascii() and secret.isprintable())
         ):
-            mend = "Copy it again: curly quotes and line breaks come from a text program or a terminal."
+            fix = "Copy it again; word processors and terminals can insert curly quotes and line breaks."
             yield ConfigFault(
-                places.of(at), "has a character that no provider's secret has (a letter beyond ASCII, or a line's end)", mend
+                places.of(at), "has a character that no provider's secret contains (a non-ASCII character or a line break)", fix
             )
     elif isinstance(value, BaseModel):
         yield from secret_faults(value, at, places)
@@ -207,13 +207,15 @@ def _secrets_in(value: object, at: Steps, field: FieldInfo, places: Places) -> I
 
 
 def _secret_fault(secret: str, at: Steps, least: int, places: Places) -> Iterator[ConfigFault]:
-    longer = "Copy it whole from the provider; one of your own making: `openssl rand -hex 24`."
+    longer = "Copy all of it from the provider, or generate one with `openssl rand -hex 24`."
     if not secret:
         yield ConfigFault(places.of(at), "is empty", longer)
     elif len(secret.encode()) < least:
-        yield ConfigFault(places.of(at), f"has under {least} bytes, which can be guessed", longer)
+        yield ConfigFault(places.of(at), f"has under {least} bytes and can be guessed", longer)
     elif secret != secret.strip() and "-----BEGIN" not in secret:
-        yield ConfigFault(places.of(at), "has a blank or a line's end around it", "Copy it again, without what stands around it.")
+        yield ConfigFault(
+            places.of(at), "has a space or a line break around it", "Copy it again without the surrounding white space."
+        )
 
 
 def warnings_of(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
@@ -221,15 +223,15 @@ def warnings_of(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
     url = urlsplit(config.public_url)
     public = not is_private(url.hostname or "")
     if public and url.scheme == "http":
-        mend = "Put a proxy with TLS before the gateway, and write https://."
-        yield ConfigFault(places.of(("public_url",)), "is plain http, which most providers refuse to call", mend)
+        fix = "Put a TLS proxy in front of the gateway and write https://."
+        yield ConfigFault(places.of(("public_url",)), "is plain http, and most providers only call https", fix)
     if public and not config.trusted_proxies:
-        mend = "Name your proxy's address or network there, as [127.0.0.1]; else all clients count as one, and one who guesses tokens locks out all."
-        yield ConfigFault(places.of(("public_url",)), "is public, and no trusted_proxies are named", mend)
+        fix = "List your proxy's address or network in trusted_proxies, such as [127.0.0.1]. Otherwise all clients count as one, and one who guesses tokens locks out all."
+        yield ConfigFault(places.of(("public_url",)), "is public, but trusted_proxies is empty", fix)
     for key, channel in config.channels.items():
         queue = config.orgs[channel.org].queues.get(channel.queue) if channel.org in config.orgs and channel.queue else None
         if queue is not None and not queue.reps:
-            fault = f"queue {channel.queue!r} has no reps, so nobody is asked to take this channel's sessions"
+            fault = f"queue {channel.queue!r} has no reps, so this channel's sessions are offered to nobody"
             yield ConfigFault(places.of(("channels", key, "queue")), fault, "Add reps to the queue.")
     first_of_kind = {channel.kind: key for key, channel in reversed(config.channels.items())}
     for kind, adapter in registry.load().items():

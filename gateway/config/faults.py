@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words for whoever wrote the config: place, fault, mend. Never what was given: it may be a secret."""
+"""What pydantic finds wrong, in words for whoever wrote the config: place, fault, fix. Never what was given: it may be a secret."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from gateway.errors import ConfigFault
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("is missing", "Add it."),
-    "extra_forbidden": ("is no setting", "Remove it, or correct its spelling."),
-    "int_parsing": ("is no whole number", "Write a whole number."),
-    "int_type": ("is no whole number", "Write a whole number."),
-    "int_from_float": ("is no whole number", "Write a whole number."),
-    "float_parsing": ("is no number", "Write a number."),
-    "float_type": ("is no number", "Write a number."),
+    "extra_forbidden": ("is not a setting", "Remove it or correct its spelling."),
+    "int_parsing": ("is not a whole number", "Write a whole number."),
+    "int_type": ("is not a whole number", "Write a whole number."),
+    "int_from_float": ("is not a whole number", "Write a whole number."),
+    "float_parsing": ("is not a number", "Write a number."),
+    "float_type": ("is not a number", "Write a number."),
     "bool_parsing": ("is neither true nor false", "Write true or false."),
     "bool_type": ("is neither true nor false", "Write true or false."),
-    "string_type": ("is no text", "Write a text; put quotes around it if it looks like a number."),
-    "dict_type": ("is no group", "Write what belongs to it below it, indented, each as `name: value`."),
-    "model_type": ("is no group", "Write its settings below it, indented, each as `name: value`."),
-    "list_type": ("is no list", "Write a list, as [a, b]."),
-    "tuple_type": ("is no list", "Write a list, as [a, b]."),
+    "string_type": ("is not a text", "Write a text; put quotes around it if it looks like a number."),
+    "dict_type": ("is not a group of settings", "Write its members below it, indented, each as `name: value`."),
+    "model_type": ("is not a group of settings", "Write its settings below it, indented, each as `name: value`."),
+    "list_type": ("is not a list", "Write a list such as [a, b]."),
+    "tuple_type": ("is not a list", "Write a list such as [a, b]."),
     "too_short": ("is empty", "Write at least one."),
     "string_too_short": ("is empty", "Write something."),
-    "finite_number": ("is no finite number", "Write a number."),
-    "frozen_set_type": ("is no list", "Write a list, as [a, b]."),
+    "finite_number": ("is not a finite number", "Write a number."),
+    "frozen_set_type": ("is not a list", "Write a list such as [a, b]."),
 }
-_MENDS: Final[Mapping[str, str]] = {
-    "literal_error": "Use one of the values named.",
-    "enum": "Use one of the values named.",
+_FIXES: Final[Mapping[str, str]] = {
+    "literal_error": "Use one of these values.",
+    "enum": "Use one of these values.",
     "greater_than": "Write a larger number.",
     "greater_than_equal": "Write a larger number.",
     "less_than": "Write a smaller number.",
     "less_than_equal": "Write a smaller number.",
 }
-_OTHERWISE: Final = "Correct it; config/gateway.example.yaml shows how it looks."
+_OTHERWISE: Final = "Correct it; see config/gateway.example.yaml."
 
 
 def fault_of(error: ErrorDetails, places: Places, model: type[BaseModel], prefix: Steps = ()) -> ConfigFault:
@@ -50,16 +50,16 @@ def fault_of(error: ErrorDetails, places: Places, model: type[BaseModel], prefix
     path = (*prefix, *steps_of(error))
     kind = error["type"]
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    fault, mend = _WORDS.get(kind, (message[:1].lower() + message[1:], _MENDS.get(kind, _OTHERWISE)))
+    fault, fix = _WORDS.get(kind, (message[:1].lower() + message[1:], _FIXES.get(kind, _OTHERWISE)))
     context = error.get("ctx", {})
     unfit = context.get("error")
     if isinstance(unfit, Unfit):
-        fault, mend = str(unfit), unfit.fix
+        fault, fix = str(unfit), unfit.fix
     elif kind == "string_pattern_mismatch":
-        fault, mend = "doesn't have its form", f"Write what fits the pattern {context['pattern']}."
+        fault, fix = "doesn't have the required format", f"Write a value that matches {context['pattern']}."
     if kind == "extra_forbidden":
-        mend = did_you_mean(str(path[-1]), _known_keys(model, error["loc"][:-1])) or mend
-    return ConfigFault(places.of(path), fault, mend)
+        fix = did_you_mean(str(path[-1]), _known_keys(model, error["loc"][:-1])) or fix
+    return ConfigFault(places.of(path), fault, fix)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

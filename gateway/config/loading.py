@@ -79,8 +79,8 @@ def _channel(key: str, config: ChannelConfig, public_url: str, places: Places) -
     found = registry.load()
     adapter = found.get(config.kind)
     if adapter is None:
-        mend = did_you_mean(config.kind, list(found)) or f"Installed are: {', '.join(found)}."
-        return [ConfigFault(places.of(("channels", key, "kind")), f"no adapter is called {config.kind!r}", mend)]
+        fix = did_you_mean(config.kind, list(found)) or f"Use one of these: {', '.join(found)}."
+        return [ConfigFault(places.of(("channels", key, "kind")), f"there is no adapter named {config.kind!r}", fix)]
     given = {**config.account, "channel_id": key, "webhook_url": f"{public_url}/webhooks/{key}"}
     try:
         account = adapter.account.model_validate(given)

@@ -36,7 +36,7 @@ def _listen_host(value: str) -> str:
         if is_host(value):
             return value
         raise Unfit(
-            "is no address to listen on", "Write an address such as 127.0.0.1, 0.0.0.0 or ::, or a host's name."
+            "is not an address to listen on", "Write an address such as 127.0.0.1, 0.0.0.0 or ::, or a host name."
         ) from None
     return value
 
@@ -45,26 +45,30 @@ def _network(value: str) -> str:
     try:
         ipaddress.ip_network(value)
     except ValueError:
-        raise Unfit("is no network", "Write an address, or a network with its first address, as 10.0.0.0/8.") from None
+        raise Unfit(
+            "is not a network", "Write an address, or a network that begins with its first address, such as 10.0.0.0/8."
+        ) from None
     return value
 
 
 def _host_and_port(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not is_host(host) or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise Unfit("is no host with a port", "Write it as 127.0.0.1:8080.")
+        raise Unfit("is not a host with a port", "Write it like 127.0.0.1:8080.")
     return value
 
 
 def _no_blank(value: str) -> str:
     if not value.strip() or value != value.strip() or not value.isprintable():
-        raise Unfit("is blank, or has blanks at its ends", "Write a name as people should read it.")
+        raise Unfit("is empty, or has spaces at its ends", "Write a name without spaces at its ends.")
     return value
 
 
 def _id(value: str) -> str:
     if not 0 < len(value) <= _LONGEST_ID or value != value.strip() or not value.isprintable():
-        raise Unfit("can't be an id", f"Use 1 to {_LONGEST_ID} letters, digits and signs, without blanks at its ends.")
+        raise Unfit(
+            "can't be an id", f"Use 1 to {_LONGEST_ID} letters, digits and punctuation marks, without spaces at its ends."
+        )
     return value
 
 
@@ -77,29 +81,30 @@ class Listen(Settings):
     """Where the server listens."""
 
     host: Annotated[str, AfterValidator(_listen_host)] = Field(
-        default="127.0.0.1", description="Address to bind; 0.0.0.0 or :: for every one of this machine, as in a container."
+        default="127.0.0.1",
+        description="Address to bind. 0.0.0.0 or :: binds all addresses of this machine, as a container needs.",
     )
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 picks a free one.")
 
 
 class Limits(Settings):
-    """What is bounded at the doors."""
+    """Limits on incoming requests."""
 
     webhook_max_bytes: int = Field(default=3_145_728, gt=0, description="Largest webhook body, in bytes (Meta sends up to 3 MB).")
-    webhook_read_seconds: float = Field(
-        default=10, gt=0, le=3600, description="Within this time a webhook's body must have arrived."
-    )
+    webhook_read_seconds: float = Field(default=10, gt=0, le=3600, description="Time within which a webhook's body must arrive.")
     api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API, in bytes.")
     file_max_bytes: int = Field(default=26_214_400, gt=0, description="Largest file of a rep or a customer, in bytes.")
-    api_requests_per_minute: int = Field(default=1_200, gt=0, description="How often one rep or program may call the API.")
-    grace_seconds: float = Field(default=20, gt=0, le=3600, description="Time to finish what is in hand after SIGTERM.")
+    api_requests_per_minute: int = Field(
+        default=1_200, gt=0, description="API calls that one rep or program may make per minute."
+    )
+    grace_seconds: float = Field(default=20, gt=0, le=3600, description="Time to finish work in progress after SIGTERM.")
 
 
 class Retention(Settings):
-    """How long things are kept."""
+    """How long data is kept."""
 
-    inbox_days: float = Field(default=8, ge=1, le=_MOST_DAYS, description="Raw webhooks that have been dealt with.")
-    stuck_days: float = Field(default=90, ge=1, le=_MOST_DAYS, description="Raw webhooks that could not be understood.")
+    inbox_days: float = Field(default=8, ge=1, le=_MOST_DAYS, description="How long to keep raw webhooks that are done.")
+    stuck_days: float = Field(default=90, ge=1, le=_MOST_DAYS, description="How long to keep raw webhooks that are stuck.")
 
 
 # Signatures by a key pair only. With a shared secret (HS256 …), or with none, whoever reads our config could write tokens.
@@ -111,36 +116,44 @@ _SECURE: Final = r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\
 def secure_url(value: str) -> str:
     """The URL itself, if what it answers may be believed: https, or plain http to this machine. Raises ValueError."""
     if not re.fullmatch(_SECURE, value) or "#" in value:
-        raise Unfit("is no https URL", "Write it as https://login.example.com, without a fragment.")
+        raise Unfit("is not an https URL", "Write it like https://login.example.com, without a fragment.")
     return value
 
 
 class OidcConfig(Settings):
     """A company's own sign-in (OpenID Connect)."""
 
-    issuer: str = Field(description="Its address, to the letter as in the tokens' `iss` (mind a slash at the end).")
+    issuer: str = Field(
+        description="The issuer's address, exactly as in the tokens' `iss`, including a slash at the end if there is one."
+    )
     audience: str = Field(
-        min_length=1, description="What tokens for this gateway carry in `aud`: the name that the issuer knows this API by."
+        min_length=1, description="The value that tokens for this gateway have in `aud`: the issuer's name for this API."
     )
     login_claim: str = Field(
         default="preferred_username",
         min_length=1,
-        description="The claim that holds the login of a rep of the org; it must be one that people can't change by themselves.",
+        description="The claim with the rep's login. Choose one that people can't change themselves.",
     )
-    org: str | None = Field(default=None, description="The org of everybody who signs in so; or else `org_claim`.")
-    org_claim: str | None = Field(default=None, description="The claim that holds the org's id; or else `org`.")
+    org: str | None = Field(default=None, description="The org of everybody who signs in this way; alternatively `org_claim`.")
+    org_claim: str | None = Field(default=None, description="The claim with the org's id; alternatively `org`.")
     algorithms: tuple[SigningAlgorithm, ...] = Field(
-        default=("RS256", "ES256"), min_length=1, description="How tokens may be signed; RS, PS, ES and EdDSA are known."
+        default=("RS256", "ES256"), min_length=1, description="Accepted signature algorithms; RS, PS, ES and EdDSA are supported."
     )
-    jwks_url: str | None = Field(default=None, description="Where the issuer's public keys are; null: the issuer is asked.")
+    jwks_url: str | None = Field(
+        default=None, description="Where the issuer's public keys are. null: the gateway asks the issuer."
+    )
     client_id: str | None = Field(
-        default=None, description="The desk as the issuer knows it, a public client with PKCE; null: no button on the desk."
+        default=None,
+        description="The desk's client id at the issuer, for a public client with PKCE. null: the desk has no sign-in button.",
     )
-    scope: str = Field(default="openid profile", description="What the desk asks the issuer for.")
+    scope: str = Field(default="openid profile", description="The scope that the desk requests.")
     sign_in_params: dict[str, str] = Field(
-        default_factory=dict, description="What else the desk sends along when it asks, such as `audience` (Auth0) or `resource`."
+        default_factory=dict,
+        description="Additional parameters of the desk's sign-in request, such as `audience` (Auth0) or `resource`.",
     )
-    name: str = Field(default="your company", min_length=1, max_length=40, description="On the desk: `Sign in with …`.")
+    name: str = Field(
+        default="your company", min_length=1, max_length=40, description="The name on the desk's button: `Sign in with …`."
+    )
 
     @field_validator("issuer", "jwks_url")
     @classmethod
@@ -150,55 +163,59 @@ class OidcConfig(Settings):
     @model_validator(mode="after")
     def _one_org(self) -> OidcConfig:
         if (self.org is None) == (self.org_claim is None):
-            raise Unfit("needs one of `org` and `org_claim`", "Give the one that fits, and not both.")
+            raise Unfit("needs either `org` or `org_claim`", "Set one of them, not both.")
         return self
 
 
 class RepConfig(Settings):
     """A rep of an org; the key is the login."""
 
-    name: Name = Field(max_length=80, description="The public name, as customers see it.")
-    kind: Literal["human", "bot"] = Field(default="human", description="`human` or `bot`; bots in conferences: rule C5.")
-    avatar_url: PictureUrl | None = Field(default=None, description="Public https URL of a picture, for channels that show one.")
+    name: Name = Field(max_length=80, description="The name that customers see.")
+    kind: Literal["human", "bot"] = Field(
+        default="human", description="`human` or `bot`. Rule C5 says how bots take part in conferences."
+    )
+    avatar_url: PictureUrl | None = Field(
+        default=None, description="Public https URL of a picture, for channels that can show one."
+    )
     licences: frozenset[Literal["messaging_user", "enhanced_chat_user"]] = Field(
         default=frozenset({"messaging_user", "enhanced_chat_user"}),
-        description="What the rep may receive (P2): `messaging_user` for messaging channels, `enhanced_chat_user` for chat.",
+        description="Sessions that the rep may receive (P2): `messaging_user` for messaging channels, `enhanced_chat_user` for chat.",
     )
     permissions: frozenset[Literal["messaging_agent", "enhanced_chat_rep", "run_flows"]] = Field(
         default=frozenset({"messaging_agent", "enhanced_chat_rep"}),
-        description="With the licence (P2): `messaging_agent` for messaging channels, `enhanced_chat_rep` for chat. `run_flows`: may send a session to a flow (P3).",
+        description="Needed with the licence (P2): `messaging_agent` for messaging channels, `enhanced_chat_rep` for chat. `run_flows` allows sending a session to a flow (P3).",
     )
-    supervisor: bool = Field(default=False, description="May see and end all sessions, answer flags, read the audit.")
-    capacity: int = Field(default=5, ge=0, description="How many sessions at once.")
+    supervisor: bool = Field(default=False, description="The rep may see and end all sessions, answer flags, and read the audit.")
+    capacity: int = Field(default=5, ge=0, description="Most sessions at once.")
     tokens: tuple[SecretStr, ...] = Field(
         default=(),
-        description="API tokens; `sha256:` and 64 hex digits keep only the digest here. Several: to change one without a gap.",
+        description="API tokens, or `sha256:` and a digest of 64 hex digits to keep the token itself out of the config. List several to replace one without interruption.",
     )
 
 
 class QueueConfig(Settings):
     """A queue; the key is its id."""
 
-    name: Name = Field(description="As reps see it.")
-    reps: tuple[Login, ...] = Field(default=(), description="Logins of those who serve it.")
+    name: Name = Field(description="The name that reps see.")
+    reps: tuple[Login, ...] = Field(default=(), description="Logins of the reps who serve the queue.")
 
 
 class FlowConfig(Settings):
     """A flow; the key is its id."""
 
-    name: Name = Field(description="As reps see it.")
+    name: Name = Field(description="The name that reps see.")
     rules: tuple[FlowRule, ...] = Field(
-        default=(), description="The first whose `when` holds gives the recipient; a rule without `when` catches the rest."
+        default=(), description="The first rule whose `when` matches names the recipient; a rule without `when` always matches."
     )
 
 
 class OrgConfig(Settings):
-    """An org: its people see and touch nothing of another's."""
+    """An org. Its reps see and change nothing of another org's."""
 
     settings: OrgSettings = Field(
         default_factory=OrgSettings, description="Switches and times of the rules (docs/conferencing.md)."
     )
-    reps: dict[LoginKey, RepConfig] = Field(default_factory=dict, description="People, by login.")
+    reps: dict[LoginKey, RepConfig] = Field(default_factory=dict, description="Reps, by login.")
     queues: dict[Id, QueueConfig] = Field(default_factory=dict, description="Queues, by id.")
     flows: dict[Id, FlowConfig] = Field(default_factory=dict, description="Flows, by id.")
 
@@ -206,68 +223,70 @@ class OrgConfig(Settings):
 class ChannelConfig(Settings):
     """A channel; the key is its id, and the last part of its webhook address."""
 
-    kind: str = Field(description="Which adapter; `byoc channels` lists them.")
-    org: str = Field(description="The org whose reps serve it.")
+    kind: str = Field(description="The adapter; `byoc channels` lists all.")
+    org: str = Field(description="The org whose reps serve the channel.")
     queue: str | None = Field(
-        default=None, description="The queue where new sessions are routed; without one nobody is asked to take them."
+        default=None, description="The queue that new sessions wait in. Without a queue, they are offered to nobody."
     )
-    title: Name | None = Field(default=None, description="As reps see it.")
+    title: Name | None = Field(default=None, description="The name that reps see.")
     edition: Literal["enhanced", "standard"] = Field(
         default="enhanced",
-        description="`enhanced` or `standard`; the latter, where a channel has it, knows no conferencing (P1).",
+        description="`enhanced` or `standard`. The standard edition, where a channel has one, has no conferencing (P1).",
     )
-    locale: Locale = Field(default="en", description="Language of notices when the customer's isn't known.")
+    locale: Locale = Field(default="en", description="Language of notices if the customer's is unknown.")
     name_speaker: Literal["always", "conference", "never"] = Field(
-        default="conference", description="When customers are told who speaks (M2): `always`, in a `conference`, or `never`."
+        default="conference", description="When customers are told who is speaking (M2): `always`, in a `conference`, or `never`."
     )
     max_conference_participants: int | None = Field(
         default=None, ge=1, description="Lowers the org's `conference_limit` for this channel (P6)."
     )
     notices: dict[str, dict[str, str | None]] = Field(
         default_factory=dict,
-        description="Texts of notices (M3) by locale (`*`: every one without its own) and code: joined, left, transferred, waiting, ended; null switches one off.",
+        description="Texts of notices (M3) by locale (`*`: all locales without their own) and code: joined, left, transferred, waiting, ended. null disables a notice.",
     )
     messages_per_second: float = Field(
-        default=50, gt=0, le=100_000, description="The pace at which messages go out to this account's provider."
+        default=50, gt=0, le=100_000, description="The rate at which messages are sent to this account's provider."
     )
     account: dict[str, Any] = Field(
-        default_factory=dict, description="The adapter's own settings: they differ from kind to kind.", repr=False
+        default_factory=dict, description="The adapter's own settings; they differ by kind.", repr=False
     )
 
 
 class GatewayConfig(Settings):
-    """Everything."""
+    """All settings of a gateway."""
 
     public_url: str = Field(
         default="http://127.0.0.1:8080",
-        description="The address under which providers reach this server; signatures that cover the URL are checked against it.",
+        description="The address at which providers reach this server. Signatures that cover the URL are checked against it.",
     )
     listen: Listen = Field(default_factory=Listen, description="Where the server listens.")
     data_dir: Path = Field(
         default=Path("data"),
-        description="The folder in which everything durable stands; relative to where the gateway is started.",
+        description="The folder for all durable data, relative to where the gateway is started.",
     )
     trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
-        default=(), description="Networks of your own proxies: X-Forwarded-For is believed from these alone."
+        default=(), description="Networks of your own proxies. X-Forwarded-For is trusted only from these."
     )
     allow_private_media_hosts: tuple[Annotated[str, AfterValidator(_host_and_port)], ...] = Field(
         default=(),
-        description="`host:port` from which files may be fetched although the address is private; for tests and demos.",
+        description="`host:port` of private addresses from which files may be fetched; for tests and demos.",
     )
     media_secret: SecretStr | None = Field(
-        default=None, description="Signs addresses of files; made and kept in data_dir when absent."
+        default=None, description="Signs the addresses of files. If missing, it is generated and kept in data_dir."
     )
     oidc: OidcConfig | None = Field(
-        default=None, description="A company's own sign-in (OpenID Connect), beside the reps' tokens; docs/sign-in.md tells how."
+        default=None,
+        description="A company's own sign-in (OpenID Connect), in addition to the reps' tokens; see docs/sign-in.md.",
     )
     api_origins: tuple[Origin, ...] = Field(
-        default=(), description="Origins of pages elsewhere that may use the API from a browser; our own needn't be listed."
+        default=(),
+        description="Origins of other sites' pages that may use the API from a browser. The gateway's own pages don't need to be listed.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="How much is logged: `debug`, `info`, `warning` or `error`."
+        default="info", description="Least severe level that is logged: `debug`, `info`, `warning` or `error`."
     )
-    limits: Limits = Field(default_factory=Limits, description="What is bounded at the doors.")
-    retention: Retention = Field(default_factory=Retention, description="How long things are kept.")
+    limits: Limits = Field(default_factory=Limits, description="Limits on incoming requests.")
+    retention: Retention = Field(default_factory=Retention, description="How long data is kept.")
     orgs: dict[Id, OrgConfig] = Field(default_factory=dict, description="Orgs, by id.")
     channels: dict[str, ChannelConfig] = Field(default_factory=dict, description="Channels, by id.")
 
@@ -279,7 +298,7 @@ class GatewayConfig(Settings):
         if f"{parts.scheme}://{parts.netloc}" != value:
             raise Unfit(
                 "has more than scheme, host and port",
-                "Leave out the slash, the path and all behind it; a gateway needs a host name of its own.",
+                "Leave out the slash and everything after it; the gateway needs its own host name.",
             )
         return value
 
@@ -310,7 +329,7 @@ class Channel:
 
     @property
     def title(self) -> str:
-        """As reps see it."""
+        """The name that reps see."""
         return self.config.title or self.adapter.title
 
 

@@ -54,10 +54,10 @@ def read_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        mend = "Give the path of a readable YAML file."
-        raise ConfigFaults([ConfigFault(str(path), f"can't be read ({error.strerror})", mend)]) from error
+        fix = "Give the path of a readable YAML file."
+        raise ConfigFaults([ConfigFault(str(path), f"can't be read ({error.strerror})", fix)]) from error
     except UnicodeDecodeError as error:
-        raise ConfigFaults([ConfigFault(str(path), "is no text in UTF-8", "Save it as UTF-8.")]) from error
+        raise ConfigFaults([ConfigFault(str(path), "is not UTF-8 text", "Save it as UTF-8.")]) from error
 
 
 def data_of(text: str, name: str, environment: Mapping[str, str]) -> tuple[Any, Places, list[ConfigFault]]:
@@ -68,8 +68,8 @@ def data_of(text: str, name: str, environment: Mapping[str, str]) -> tuple[Any, 
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}" if mark else name
-        fault = f"is no YAML ({getattr(error, 'problem', None) or 'it can not be read'})"
-        raise ConfigFaults([ConfigFault(place, fault, "Mind indentation, colons and quotes.")]) from error
+        fault = f"is not YAML ({getattr(error, 'problem', None) or 'it can not be read'})"
+        raise ConfigFaults([ConfigFault(place, fault, "Check indentation, colons and quotes.")]) from error
     places = Places(name, root)
     faults = list(_twice(root, (), name))
     return _filled({} if raw is None else raw, (), environment, places, faults), places, faults
@@ -86,7 +86,7 @@ def _twice(node: yaml.Node | None, path: Steps, name: str) -> Iterator[ConfigFau
             line = key.start_mark.line + 1
             if key.value in first and key.value != "<<":
                 place = f"{name}:{line} {'.'.join(map(str, (*path, key.value)))}"
-                yield ConfigFault(place, f"stands in line {first[key.value]} already", "Keep one of them, or rename one.")
+                yield ConfigFault(place, f"is in line {first[key.value]} already", "Keep one of them or rename one.")
             first.setdefault(key.value, line)
             yield from _twice(value, (*path, key.value), name)
 
@@ -102,7 +102,7 @@ def _filled(value: Any, path: Steps, environment: Mapping[str, str], places: Pla
     def replaced(match: re.Match[str]) -> str:
         found = _referred(match[1], environment)
         if isinstance(found, ConfigFault):
-            faults.append(ConfigFault(places.of(path), found.fault, found.mend))
+            faults.append(ConfigFault(places.of(path), found.fault, found.fix))
             return ""
         return found
 
@@ -113,15 +113,15 @@ def _referred(name: str, environment: Mapping[str, str]) -> str | ConfigFault:
     """What a reference stands for. An empty secret would be no secret, so that is a fault, too."""
     if name.startswith("file:"):
         path = name.removeprefix("file:")
-        mend = "Put the secret there, or correct the path."
+        fix = "Put the secret there or correct the path."
         try:
             text = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
-            return ConfigFault("", f"the file {path} can't be read ({error.strerror})", mend)
+            return ConfigFault("", f"the file {path} can't be read ({error.strerror})", fix)
         except UnicodeDecodeError:
-            return ConfigFault("", f"the file {path} is no text in UTF-8", mend)
-        return text or ConfigFault("", f"the file {path} is empty", mend)
-    mend = "Set it before starting, or write the value here."
+            return ConfigFault("", f"the file {path} is not UTF-8 text", fix)
+        return text or ConfigFault("", f"the file {path} is empty", fix)
+    fix = "Set it before starting, or write the value here."
     if name not in environment:
-        return ConfigFault("", f"the environment variable {name} is not set", mend)
-    return environment[name] or ConfigFault("", f"the environment variable {name} is empty", mend)
+        return ConfigFault("", f"the environment variable {name} is not set", fix)
+    return environment[name] or ConfigFault("", f"the environment variable {name} is empty", fix)

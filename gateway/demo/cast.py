@@ -22,7 +22,7 @@ def cast_file() -> Path:
     for path in (here, installed):
         if path.is_file():
             return path
-    raise ConfigFaults([ConfigFault(str(here), "is missing", "Install the gateway again.")])
+    raise ConfigFaults([ConfigFault(str(here), "is missing", "Reinstall the gateway.")])
 
 
 def load(port: int, data_dir: Path) -> config.Loaded:

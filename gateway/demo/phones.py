@@ -44,7 +44,7 @@ class Phones:
         """A simulated provider's API."""
         channel_id = request.match_info["channel_id"]
         if channel_id not in self._host.channels:
-            return Problem("not_found", "No simulated provider stands here.").response()
+            return Problem("not_found", "No simulated provider is at this address.").response()
         rest = request.match_info.get("rest")
         raw = RawRequest(
             method=request.method,
@@ -106,14 +106,14 @@ class Phones:
     async def messages(self, request: web.Request) -> web.Response:
         """What the handset shows, in order, as the provider got it."""
         channel_id = self._channel(request)
-        lines = await self._host.handset(channel_id, _asked(request, "customer", "whose handset: ?customer=kim"))
+        lines = await self._host.handset(channel_id, _asked(request, "customer", "name the handset's customer: ?customer=kim"))
         return web.json_response({"items": [_line(channel_id, line) for line in lines], "next": None})
 
     async def wire(self, request: web.Request) -> web.Response:
         """What crossed the wire for a line of the handset: `{"items": [{"step", "at", "title", "text"}]}`, in order, secrets masked."""
         channel_id = self._channel(request)
-        customer = _asked(request, "customer", "whose handset: ?customer=kim")
-        steps = self._host.road(channel_id, customer, _asked(request, "line", "which of its lines: &line=ID"))
+        customer = _asked(request, "customer", "name the handset's customer: ?customer=kim")
+        steps = self._host.road(channel_id, customer, _asked(request, "line", "name one of its lines: &line=ID"))
         if steps is None:
             raise Problem("not_found", "The handset has no such line.")
         return web.json_response({"items": [step.shape() for step in steps]}, headers={"Cache-Control": "no-store"})
@@ -167,7 +167,7 @@ class Phones:
     def _channel(self, request: web.Request) -> str:
         channel_id = request.match_info["channel_id"]
         if channel_id not in self._host.channels:
-            raise Problem("not_found", "There is no handset of this name; GET /phones/channels lists them.")
+            raise Problem("not_found", "No handset has this name; GET /phones/channels lists them.")
         return channel_id
 
 
@@ -195,7 +195,7 @@ async def _json(request: web.Request) -> dict[str, Any]:
     try:
         value = json.loads(await request.read())
     except ValueError as error:
-        raise Problem("malformed_request", "The body is no JSON.") from error
+        raise Problem("malformed_request", "The body is not JSON.") from error
     if not isinstance(value, dict):
         raise Problem("invalid_input", "The body must be a JSON object.")
     return value

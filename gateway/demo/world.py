@@ -28,7 +28,9 @@ def loopback_socket(port: int) -> socket.socket:
         sock.bind(("127.0.0.1", port))
     except OSError as error:
         sock.close()
-        raise GatewayError(f"port {port} can't be used ({error.strerror}): stop what listens there, or give --port") from error
+        raise GatewayError(
+            f"port {port} can't be used ({error.strerror}): stop the program that listens there, or pass another --port"
+        ) from error
     return sock
 
 

@@ -24,17 +24,17 @@ from adapters.levels import Level
 _HEAD: Final = """\
 # Channels
 
-What each channel can do, and its settings, from the adapters themselves. Renew this page with
-`byoc channels --markdown > docs/channels.md`. How to add a channel: [adding-a-channel.md](adding-a-channel.md).
+What each channel can do, and its settings, generated from the adapters. Regenerate this page with
+`byoc channels --markdown > docs/channels.md`. To add a channel, see [adding-a-channel.md](adding-a-channel.md).
 
-✓ means that a channel carries it fully. Otherwise the cell says how far:
+✓ means that the channel supports it fully. Otherwise the cell gives a level:
 
-| | what comes in | what goes out |
+| level | incoming | outgoing |
 | --- | --- | --- |
-| partly | Some of it arrives (receipts: some statuses). | Some types go as what they are, or it goes as a plain file. |
-| degraded | It arrives in plain words; a voice message as sound. | It goes in another form: as a link, as a message of its own, with the rep's name in the text. |
-| dropped | No rep sees it. It is kept for operators. | It is left out. The rest of the message goes. |
-| rejected | The webhook is stuck, and an operator is told. | The message fails, and the rep is told why. |
+| partly | Some of it arrives (receipts: some statuses). | Some types are sent as they are, or it is sent as a plain file. |
+| degraded | It arrives as plain text; a voice message as audio. | It is sent in another form: as a link, as a separate message, or with the rep's name in the text. |
+| dropped | No rep sees it. It is kept for operators. | It is left out. The rest of the message is sent. |
+| rejected | The webhook is stuck, and operators see it. | The message fails, and the rep is told why. |
 """
 
 _INBOUND: Final = {
@@ -48,19 +48,19 @@ _INBOUND: Final = {
     "message.contact": "contact card",
     "message.choice": "answer to buttons, lists, forms",
     "message.sticker": "sticker",
-    "message.product": "product of the catalogue",
+    "message.product": "product from the catalogue",
     "message.order": "order",
     "message.call": "missed call",
-    "message.unknown": "anything else, in plain words",
+    "message.unknown": "anything else, as plain text",
     "reaction": "reaction",
     "edit": "changed message",
-    "deletion": "message taken back",
+    "deletion": "deleted message",
     "typing": "typing",
     "receipt": "receipts",
     "ended": "the customer ends, blocks or opts out",
-    "profile": "says who they are",
-    "referral": "came by an ad or a link, without a word",
-    "handover": "handed over by another app",
+    "profile": "customer identifies themselves",
+    "referral": "arrival through an ad or a link, without a message",
+    "handover": "handover from another app",
     "unknown": "unknown events are kept",
 }
 _OUTBOUND: Final = {
@@ -69,9 +69,9 @@ _OUTBOUND: Final = {
     "say.video": "video",
     "say.audio": "sound",
     "say.file": "file",
-    "say.caption": "text beside a file",
-    "say.speaker": "who speaks, beside the text",
-    "say.reply": "answer that quotes",
+    "say.caption": "text with a file",
+    "say.speaker": "speaker's name beside the text",
+    "say.reply": "reply that quotes a message",
     "notice": "notice (who joined, left)",
     "typing": "typing",
 }
@@ -92,19 +92,19 @@ def page(adapters: Adapters) -> str:
 
 
 def _matrices(adapters: Adapters) -> Iterator[str]:
-    yield "## What comes in\n"
+    yield "## Incoming\n"
     yield from _levels(adapters, _INBOUND, levels.inbound)
-    yield "\nReceipts, where a channel has them:\n"
+    yield "\nReceipts, if the channel has them:\n"
     yield from _table(
         ["", *_titles(adapters)],
         [[one, *("✓" if one in has.capabilities.receipts else "" for has in adapters.values())] for one in _RECEIPTS],
     )
-    yield "\n## What goes out\n"
+    yield "\n## Outgoing\n"
     yield from _levels(adapters, _OUTBOUND, levels.outbound)
-    yield "\nFiles by type, as far as the channel's limits of size allow; one that is larger goes as a link:\n"
+    yield "\nFiles by type, within the channel's size limits; a larger file is sent as a link:\n"
     yield from _levels(adapters, {one: _short(one) for one in levels.MEDIA_TYPES}, levels.media_types)
     yield ""
-    yield "## Limits and manners\n"
+    yield "## Limits and behaviour\n"
     rows = [_manners(adapter) for adapter in adapters.values()]
     yield from _table(["", *_titles(adapters)], [[name, *(row[name] for row in rows)] for name in rows[0]] if rows else [])
     yield ""
@@ -133,13 +133,13 @@ def _manners(adapter: Adapter[Any]) -> dict[str, str]:
     can = adapter.capabilities
     return {
         "longest text": f"{can.max_text:,} {_UNITS[can.text_unit]}",
-        "text beside a file": f"up to {can.max_caption:,}" if can.max_caption else "a message of its own",
+        "text with a file": f"up to {can.max_caption:,}" if can.max_caption else "a separate message",
         "files": "<br>".join(map(_rule, can.files)) or "as links",
-        "who speaks": "the channel shows it"
+        "speaker's name": "shown by the channel"
         if can.speaker == "native"
         else f"`{can.speaker_prefix.format(name='Ana')}` before the text",
-        "sent again safely": "yes" if can.retry_key else "under conditions" if adapter.retry_safe else "no",
-        "free answers": f"within {_span(can.window)} of the customer's last words" if can.window else "always",
+        "safe to resend": "yes" if can.retry_key else "sometimes" if adapter.retry_safe else "no",
+        "answers allowed": f"within {_span(can.window)} of the customer's last message" if can.window else "always",
         "editions": ", ".join(can.editions),
         "rights": "chat" if can.chat else "messaging",
         "name and picture looked up": "yes" if adapter.profile else "no",

@@ -23,13 +23,13 @@ from gateway.config import ChannelConfig, FlowConfig, GatewayConfig, OrgConfig, 
 from gateway.session.model import OrgSettings
 
 _HEAD: Final = """\
-# Every setting of the gateway, as `byoc example-config` prints it; docs/configuration.md tells how to go about it.
+# Every setting of the gateway, as printed by `byoc example-config`; see docs/configuration.md.
 #
-# `# ` before a sentence explains the setting below it. `#` right before a name is a setting at its default: take the `#`
-# away to change it. What has no `#` is needed, or stands here as an example.
+# `# ` before a sentence explains the setting below it. `#` directly before a name is a setting at its default: remove the `#`
+# to change it. Settings without `#` are required, or are examples.
 #
 # ${NAME} is an environment variable, ${file:/run/secrets/x} the content of a file: keep secrets there, not here.
-# `byoc check --config FILE` tells every fault at once."""
+# `byoc check --config FILE` reports every fault at once."""
 
 _PEOPLE: Final[Mapping[str, Sequence[tuple[str, type[BaseModel], Mapping[str, Any]]]]] = {
     "reps": (

@@ -50,7 +50,7 @@ def rules_table() -> str:
 
 
 def codes_table() -> str:
-    """Code, meaning and mend."""
+    """Code, meaning and fix."""
     lines = ["| Code | What it means: what to do |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items()))])
 

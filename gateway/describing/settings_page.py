@@ -19,8 +19,8 @@ from gateway.config import GatewayConfig
 _HEAD: Final = """\
 # Settings
 
-Every setting, as `byoc example-config --table` prints it; those of a channel's `account` differ from kind to kind and stand in [channels.md](channels.md).
-[configuration.md](configuration.md) tells how to go about it, and `config/gateway.example.yaml` shows all of them in place.
+This page lists every setting, as printed by `byoc example-config --table`. The settings of a channel's `account` differ by kind and are in [channels.md](channels.md).
+[configuration.md](configuration.md) explains how to configure the gateway, and `config/gateway.example.yaml` shows all settings in place.
 """
 _BEHIND: Final = ("account",)  # whose settings stand in the channels' own tables
 
@@ -70,7 +70,7 @@ def _table(title: str, intro: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _default(name: str, field: FieldInfo) -> str:
     if field.is_required():
-        return "must be given"
+        return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined or value is None or value == "" or name in _BEHIND:
         return "none"

@@ -48,7 +48,7 @@ class Doorkeeper:
         if self._guesses and digest not in self._good and (wait := self._guesses.wait(address)):
             raise Problem(
                 "rate_limited",
-                "Too many wrong tokens came from this address; wait, then try again with the right one.",
+                "This address sent too many wrong tokens. Wait, then try again with the right one.",
                 headers={"Retry-After": str(wait)},
             )
         caller = self._directory.caller_of(token, now) if _may_be_a_token(token) else None
@@ -56,7 +56,7 @@ class Doorkeeper:
             self._good.pop(digest, None)
             if self._guesses:
                 self._guesses.take(address)
-            raise unauthenticated("This token is nobody's; it may have run out. Sign in again.", error="invalid_token")
+            raise unauthenticated("This token is not valid, or has expired. Sign in again.", error="invalid_token")
         self._remember(digest)
         return caller
 

@@ -42,7 +42,7 @@ class Health:
 
     async def _readyz(self) -> web.Response:
         if self.draining:
-            raise Problem("not_ready", "The gateway is shutting down; use another one.")
+            raise Problem("not_ready", "The gateway is shutting down.")
         reasons = await asyncio.gather(*(_reason(check) for check in self.checks.values()))
         failing = {name: reason for name, reason in zip(self.checks, reasons, strict=True) if reason}
         if failing:

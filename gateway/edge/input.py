@@ -40,9 +40,7 @@ def _no_nul(text: str) -> str:
 
 def _seen(text: str) -> str:
     if not says_something(text):
-        raise ValueError(
-            "holds nothing that can be seen: blanks and invisible characters alone are no text, write letters, digits or an emoji"
-        )
+        raise ValueError("has no visible text: write letters, digits or an emoji; spaces and invisible characters don't count")
     return text
 
 
@@ -73,7 +71,7 @@ async def json_of(request: web.Request, model: type[T], limits: Limits) -> T:
     if not body and model is Nothing:
         return model()
     if request.content_type != "application/json":
-        raise unsupported("Send JSON, and say so: `Content-Type: application/json`.")
+        raise unsupported("Send JSON with `Content-Type: application/json`.")
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
         raise unsupported("Send JSON in UTF-8.")
     try:
@@ -96,7 +94,7 @@ def faults_of(wrong: ValidationError, place: str) -> Problem:
     errors: list[Any] = wrong.errors(include_url=False, include_context=False, include_input=False)
     broken = next((e for e in errors if e["type"] == "json_invalid"), None)
     if broken:
-        return Problem("malformed_request", f"The body is not sound JSON: {broken['msg'].removeprefix('Invalid JSON: ')}.")
+        return Problem("malformed_request", f"The body is not valid JSON: {broken['msg'].removeprefix('Invalid JSON: ')}.")
     return invalid(*(Fault(pointer_of(e["loc"]), _sentence(e), place) for e in errors))
 
 

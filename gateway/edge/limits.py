@@ -77,7 +77,7 @@ class Buckets:
 
 def rate_limited(wait: int) -> Problem:
     """429."""
-    return Problem("rate_limited", f"You ask too often; try again in {wait} s.", headers={"Retry-After": str(wait)})
+    return Problem("rate_limited", f"Too many requests; try again in {wait} s.", headers={"Retry-After": str(wait)})
 
 
 def too_large(max_bytes: int) -> Problem:
@@ -114,5 +114,5 @@ async def reading(seconds: float) -> AsyncIterator[None]:
         detail = f"The body did not arrive within {seconds:g} s; send it faster, or in smaller pieces."
         raise Problem("request_too_slow", detail, headers={"Connection": "close"}) from None
     except (BadHttpMessage, web.RequestPayloadError, ClientPayloadError) as broken:
-        detail = "The body is broken: its length or compression is not what the headers say."
+        detail = "The body is malformed: its length or compression doesn't match the headers."
         raise Problem("malformed_request", detail, headers={"Connection": "close"}) from broken

@@ -64,4 +64,4 @@ class MediaDoor:
 
 
 def _gone() -> web.Response:
-    return Problem("not_found", "This address of a file has run out, or never was one. Reload the conversation.").response()
+    return Problem("not_found", "This file address has expired or is not valid. Reload the conversation.").response()

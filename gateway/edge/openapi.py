@@ -20,14 +20,14 @@ Json = dict[str, Any]
 
 _REFS: Final = "#/components/schemas/{model}"
 _TAGS: Final[Mapping[str, str]] = {
-    "me": "Who the token is, and their presence.",
-    "work": "What routing offers to the caller.",
+    "me": "The caller and their presence.",
+    "work": "Sessions that routing offers to the caller.",
     "sessions": "Sessions and their transcripts.",
-    "messages": "What is said to the customer.",
-    "conference": "Asking others in, and handing over.",
-    "supervision": "Help from a supervisor, unseen by the customer.",
-    "events": "All that happens, as it happens.",
-    "operation": "For machines that watch the gateway; no token needed.",
+    "messages": "Messages to the customer.",
+    "conference": "Invitations and transfers.",
+    "supervision": "Help from a supervisor, invisible to the customer.",
+    "events": "Events in real time.",
+    "operation": "Health and metrics; no token needed.",
 }
 # What any call may answer; those that only make sense with a body are added with one.
 _ALWAYS: Final = ("malformed_request", "unauthenticated", "invalid_input", "rate_limited", "internal_error", "unavailable")
@@ -35,7 +35,7 @@ _WITH_BODY: Final = ("request_too_slow", "too_large", "unsupported_media_type")
 
 PROBLEM: Final[Json] = {
     "type": "object",
-    "description": "Why a request was not done (RFC 9457). `code` is for programs, `detail` says what to do.",
+    "description": "Why a request failed (RFC 9457). `code` is for programs, `detail` says what to do.",
     "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
@@ -55,7 +55,7 @@ PROBLEM: Final[Json] = {
                 },
             },
         },
-        "details": {"type": "object", "description": "What a refusal names beside its sentence."},
+        "details": {"type": "object", "description": "The values that the refusal's sentence names."},
     },
 }
 
@@ -157,7 +157,7 @@ def _query_parameters(model: type[Input]) -> list[Json]:
 def _key_parameter(method: str) -> list[Json]:
     if method != "POST":
         return []
-    text = "Repeating a request with the same key gives the first answer, and nothing is done twice."
+    text = "Repeating a request with the same key returns the first answer and has no further effect."
     schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
     return [{"name": "Idempotency-Key", "in": "header", "required": False, "description": text, "schema": schema}]
 
@@ -176,10 +176,10 @@ def _schemas(calls: Sequence[Call]) -> Json:
 
 def _events() -> Json:
     closes = "\n".join(f"- {code}: {text}" for code, text in CLOSES.items())
-    frames = "Frames are `Event`s; the first is `hello`, whose `id` is the number that the stream begins after."
+    frames = "Frames are `Event`s; the first is `hello`, and the stream starts after its `id`."
     sign_in = (
         "Send the token in the Authorization header, as the subprotocol `bearer.TOKEN` beside `byoc`, or in a first frame `HelloFrame`; "
-        'never in the URL. A frame `{"type": "ping"}` is answered by `pong`.'
+        'never in the URL. A frame `{"type": "ping"}` is answered with `pong`.'
     )
     codes = (
         "unauthenticated",
@@ -193,7 +193,7 @@ def _events() -> Json:
     return {
         "operationId": "events",
         "tags": ["events"],
-        "summary": "All that the caller may see, as it happens (WebSocket)",
+        "summary": "Events that the caller may see, in real time (WebSocket)",
         "description": f"{frames} {sign_in}\n\nClose codes:\n\n{closes}",
         "parameters": _query_parameters(EventsQuery),
         "security": [{"token": []}, {}],
@@ -210,8 +210,8 @@ def _for_machines() -> Json:
 
     return {
         "/healthz": operation("healthz", "Alive", "application/json"),
-        "/readyz": operation("readyz", "Ready: store, journal and broker can be reached", "application/json", "not_ready"),
-        "/metrics": operation("metrics", "What Prometheus reads", "text/plain"),
+        "/readyz": operation("readyz", "Ready: store, journal and broker are available", "application/json", "not_ready"),
+        "/metrics": operation("metrics", "Metrics for Prometheus", "text/plain"),
     }
 
 
@@ -270,6 +270,6 @@ def _unwrapped(text: str) -> str:
 _ABOUT: Final = (
     "Sessions with customers on all channels, conferencing, and their events.\n\n"
     'Send `Authorization: Bearer TOKEN`. Lists answer `{"items": [...], "next": cursor or null}`. Times are RFC 3339 in UTC. Ids are opaque. '
-    "Unknown fields and parameters are refused with a pointer to each; answers may gain members, so pass over those that you don't know. "
-    f"What goes wrong is told as `{MIME_TYPE}`; the edge's own codes are {', '.join(f'`{code}`' for code in FAULTS)}."
+    "Unknown fields and parameters are refused with a pointer to each; answers may gain members, so ignore those that you don't know. "
+    f"Errors are `{MIME_TYPE}`; the edge's own codes are {', '.join(f'`{code}`' for code in FAULTS)}."
 )

@@ -31,7 +31,7 @@ class Origins:
         origin = request.headers.get("Origin")
         if origin is None or origin in self.allowed or self._is_ours(origin, request):
             return
-        raise Problem("origin_not_allowed", "Pages of this origin may not connect; the config can list it.")
+        raise Problem("origin_not_allowed", "Pages of this origin may not connect. The origin can be listed in the config.")
 
     def preflight(self, request: web.Request) -> web.Response | None:
         """The answer to a browser that asks beforehand, for listed origins."""

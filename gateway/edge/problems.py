@@ -20,32 +20,32 @@ MIME_TYPE: Final = "application/problem+json"
 # Refusals of rules (docs/conferencing.md says what each means). One whose code is missing here is answered 409, and a test finds it.
 REFUSALS: Final[Mapping[str, tuple[int, str]]] = {
     "permission_denied": (403, "A right is missing"),
-    "not_a_supervisor": (403, "This is for supervisors"),
+    "not_a_supervisor": (403, "Only supervisors may do this"),
     "session_not_found": (404, "No such session"),
     "invitation_not_found": (404, "No such invitation"),
     "entry_not_found": (404, "No such entry"),
     "message_not_found": (404, "No such message"),
     "recipient_not_found": (404, "No such recipient"),
     "conferencing_not_supported": (409, "The channel has no conferencing"),
-    "direct_routing_disabled": (409, "Reps can't be asked directly"),
+    "direct_routing_disabled": (409, "Reps can't be invited by name"),
     "recipient_not_available": (409, "The recipient is not available"),
     "recipient_at_capacity": (409, "The recipient has no capacity left"),
     "participant_limit_reached": (409, "The session is full"),
-    "invitation_already_taken": (409, "Somebody else was quicker"),
+    "invitation_already_taken": (409, "Another rep was faster"),
     "invitation_closed": (409, "The invitation is no longer open"),
-    "invitation_pending": (409, "The recipient is asked already"),
+    "invitation_pending": (409, "The recipient has been asked already"),
     "already_participant": (409, "The recipient is in the session already"),
     "not_a_participant": (409, "You are not in the session"),
     "session_not_active": (409, "The session is not active"),
-    "flow_yielded_no_recipient": (409, "The flow names nobody"),
-    "last_rep_must_end": (409, "The last rep can only end"),
+    "flow_yielded_no_recipient": (409, "The flow found no recipient"),
+    "last_rep_must_end": (409, "The last rep can't leave"),
     "other_reps_present": (409, "Other reps are in the session"),
     "work_not_offered": (409, "The session is not offered to you"),
-    "flag_already_raised": (409, "A flag is raised already"),
+    "flag_already_raised": (409, "You have already raised a flag"),
     "no_flag": (409, "No flag is raised"),
-    "not_resendable": (409, "The message can't be sent again"),
+    "not_resendable": (409, "The message can't be resent"),
     # 422, not 409: no state of the session would ever let these pass, so the request itself is at fault.
-    "invalid_input": (422, "The request has faults"),
+    "invalid_input": (422, "The request is not valid"),
     "nothing_to_say": (422, "The message is empty"),
     "recipient_type_not_allowed": (422, "Recipients of this kind can't be asked"),
     # As the IETF's Idempotency-Key draft has it for a key that comes with another request.
@@ -54,15 +54,15 @@ REFUSALS: Final[Mapping[str, tuple[int, str]]] = {
 
 # What the edge itself refuses.
 FAULTS: Final[Mapping[str, tuple[int, str]]] = {
-    "malformed_request": (400, "The request can't be read"),
-    "unauthenticated": (401, "Who are you?"),
-    "origin_not_allowed": (403, "Not from this origin"),
+    "malformed_request": (400, "The request is malformed"),
+    "unauthenticated": (401, "The token is missing or not valid"),
+    "origin_not_allowed": (403, "Origin not allowed"),
     "not_found": (404, "No such address"),
-    "method_not_allowed": (405, "Not by this method"),
+    "method_not_allowed": (405, "Method not allowed"),
     "request_too_slow": (408, "The request took too long to arrive"),
     "too_large": (413, "The request is too large"),
-    "unsupported_media_type": (415, "Not in this format"),
-    "upgrade_required": (426, "This address speaks WebSocket"),
+    "unsupported_media_type": (415, "Unsupported format"),
+    "upgrade_required": (426, "This address is a WebSocket"),
     "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "The gateway failed"),
     "unavailable": (503, "The gateway can't work now"),
@@ -135,7 +135,7 @@ class Problem(Exception):
         )
 
 
-def invalid(*faults: Fault, detail: str = "Mend the fields named in `errors` and send the request again.") -> Problem:
+def invalid(*faults: Fault, detail: str = "Fix the fields named in `errors` and resend the request.") -> Problem:
     """422 with a pointer to each fault."""
     return Problem("invalid_input", detail, errors=faults)
 

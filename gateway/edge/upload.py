@@ -37,7 +37,7 @@ async def form_of(request: web.Request, limits: Limits) -> tuple[dict[str, str],
         try:
             return await _parts(request, limits)
         except ValueError as broken:  # aiohttp's word for a boundary or part header that makes no sense
-            raise Problem("malformed_request", "The form is broken: its parts can't be told apart.") from broken
+            raise Problem("malformed_request", "The form is malformed: its parts can't be separated.") from broken
 
 
 async def _parts(request: web.Request, limits: Limits) -> tuple[dict[str, str], Upload | None]:
@@ -47,7 +47,7 @@ async def _parts(request: web.Request, limits: Limits) -> tuple[dict[str, str], 
     async for part in await request.multipart():
         count += 1
         if not isinstance(part, BodyPartReader) or part.name is None or count > _MAX_PARTS:
-            raise Problem("malformed_request", "Send the form's fields one by one, each with a name.")
+            raise Problem("malformed_request", "Send the form's fields as separate parts, each with a name.")
         if part.name in fields or (part.name == "file" and file):
             raise invalid(Fault(pointer_of([part.name]), "given more than once", "form"))
         if part.name == "file":

@@ -66,9 +66,9 @@ class Webhooks:
         begun = perf_counter()
         channel = self._channels.get(request.match_info["channel_id"])
         if channel is None:
-            return Problem("not_found", "No channel has this address; see `byoc check` for those configured.").response()
+            return Problem("not_found", "No channel has this address. `byoc check` lists the configured ones.").response()
         if request.method not in channel.adapter.methods and request.method not in ("GET", "POST"):
-            return Problem("method_not_allowed", "Providers call by GET or POST.").response()
+            return Problem("method_not_allowed", "Use GET or POST.").response()
         try:
             body = await self._body(request)
         except Problem as problem:
@@ -88,7 +88,7 @@ class Webhooks:
                 "webhook failed", extra={"action": "webhook.failed", "channel": channel.id, "reason": type(error).__name__}
             )
             return Problem(
-                "internal_error", "The gateway failed on this request; an operator finds the reason in its log."
+                "internal_error", "The gateway failed on this request. An operator finds the reason in its log."
             ).response()
         self._metrics.webhook_seconds.note(channel.id, perf_counter() - begun)
         return self._answers[channel.id]() if answer is None else _response(answer)()
@@ -105,7 +105,7 @@ class Webhooks:
             self._metrics.webhook(channel.id, "handshake")
             return answer
         if raw.method not in adapter.methods:
-            raise NotAuthentic(f"{raw.method} is not how this provider sends events", status=403)
+            raise NotAuthentic(f"{raw.method} is not a method that this provider uses", status=403)
         adapter.verify(raw, channel.account, raw.received_at)
         await self._store.put(channel.id, raw)
         self._bell.ring(inbox_topic(channel.id))
@@ -162,7 +162,7 @@ class Webhooks:
 
 
 def _unavailable() -> Problem:
-    detail = "Nothing can be stored now, and this was not. Send it again; an operator finds the reason at /readyz and in the log."
+    detail = "The request could not be stored. Send it again; an operator finds the reason at /readyz and in the log."
     return Problem("unavailable", detail, headers={"Retry-After": "5"})
 
 

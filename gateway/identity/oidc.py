@@ -138,7 +138,7 @@ def _key_for(header: Mapping[str, Any], keys: Sequence[Key]) -> Key:
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
     expires, begins = claims["exp"], claims.get("nbf", -math.inf)
     if not _is_number(expires) or not now < expires + _LEEWAY_SECONDS:
-        raise NotAccepted("it has run out")
+        raise NotAccepted("it has expired")
     if "nbf" in claims and (not _is_number(begins) or not begins - _LEEWAY_SECONDS <= now):
         raise NotAccepted("it is not valid yet")
 
@@ -207,7 +207,7 @@ class Issuer:
             async with asyncio.timeout(_CALL_SECONDS):
                 await self.fetch()
         if self.settings.client_id and self.sign_in_page() is None:
-            why = f"the desk has no button to sign in: {self._fault}; start again once the issuer answers"
+            why = f"the desk has no sign-in button: {self._fault}; restart the gateway once the issuer answers"
             _log.warning(why, extra={"action": "oidc.no_button"})
 
     async def run(self) -> None:
@@ -236,7 +236,7 @@ class Issuer:
         except SignInUnavailable as fault:
             self._failures += 1
             self._fault = str(fault)
-            _log.warning("the issuer's keys can't be had: %s", fault, extra={"action": "oidc.unavailable"})
+            _log.warning("the issuer's keys are not available: %s", fault, extra={"action": "oidc.unavailable"})
         else:
             self.keys, self._failures, self._good_at = keys, 0, _loop_time()
 
@@ -255,9 +255,9 @@ class Issuer:
             found = Discovered.model_validate(await self._json(url, "its discovery document"))
         except ValidationError as error:
             places = ", ".join(str(one["loc"][0]) if one["loc"] else "all" for one in error.errors())
-            raise SignInUnavailable(f"its discovery document is not as it must be: {places}") from error
+            raise SignInUnavailable(f"its discovery document is not valid: {places}") from error
         if found.issuer != self.settings.issuer:  # else anybody's document would do (Discovery 4.3)
-            raise SignInUnavailable(f"it calls itself {found.issuer!r}: write `issuer` so, if that is right")
+            raise SignInUnavailable(f"it calls itself {found.issuer!r}; if that is right, set `issuer` to it")
         if found != self.found:
             await asyncio.to_thread(self.kept.write_text, found.model_dump_json())
         return found
@@ -272,7 +272,7 @@ class Issuer:
         try:
             return json.loads(reply.body)
         except (ValueError, RecursionError) as error:
-            raise SignInUnavailable(f"{what} is no JSON") from error
+            raise SignInUnavailable(f"{what} is not JSON") from error
 
     def _remembered(self) -> Discovered | None:
         try:
@@ -284,7 +284,7 @@ class Issuer:
     async def ready(self) -> None:
         """Raises SignInUnavailable while nobody new could sign in."""
         if not self.keys or _loop_time() - self._good_at > self.pace.stale:
-            raise SignInUnavailable(f"the issuer's keys can't be had: {self._fault}")
+            raise SignInUnavailable(f"the issuer's keys are not available: {self._fault}")
 
     def sign_in_page(self) -> SignInPage | None:
         """None: the desk is no client of the issuer's, or the issuer's addresses aren't known."""
@@ -320,7 +320,7 @@ class OidcDirectory:
         except NotAccepted as fault:
             if fault.unknown_key:
                 self._issuer.look_again()
-            _log.info("a token is not accepted: %s", fault, extra={"action": "oidc.refused"})
+            _log.info("a token was refused: %s", fault, extra={"action": "oidc.refused"})
             return None
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
@@ -333,7 +333,7 @@ class OidcDirectory:
             raise NotAccepted("its e-mail address is not verified")
         caller = self._callers.get((org, login))
         if caller is None:
-            raise NotAccepted(f"{login!r} is no rep of {org!r}")
+            raise NotAccepted(f"{login!r} is not a rep of {org!r}")
         return caller
 
     def rep(self, org: str, login: str) -> Rep | None:

@@ -96,7 +96,7 @@ def _public_socket(info: AddrInfoType) -> socket.socket:
     """The last check, where nothing can be rewritten any more: aiohttp asks no resolver for what it takes for an IP address."""
     family, kind, protocol, _, target = info
     if not is_public(str(target[0])):
-        raise NotPublic(f"{target[0]} is no public address")
+        raise NotPublic(f"{target[0]} is not a public address")
     return socket.socket(family, kind, protocol)
 
 
@@ -213,12 +213,12 @@ class Driver:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
-            raise AddressRefused("the address is no http(s) URL")
+            raise AddressRefused("the address is not an http(s) URL")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if f"{host}:{port}" in self._private_hosts:
             return self._own
         if _is_ip(host) and not is_public(host):
-            raise AddressRefused("the address leads inside our network")
+            raise AddressRefused("the address is inside the gateway's network")
         return self._foreign
 
     async def _once(self, client: httpx.AsyncClient, call: HttpCall, url: str, headers: dict[str, str]) -> HttpReply:
@@ -238,9 +238,9 @@ class Driver:
             # By the cause: httpx-aiohttp calls a connection that was cut after the request a ConnectTimeout, too.
             cause = error.__cause__ or error
             if any(isinstance(one, NotPublic) for one in _causes(error)):
-                raise AddressRefused("the address leads inside our network") from error
+                raise AddressRefused("the address is inside the gateway's network") from error
             if call.foreign and isinstance(cause, _NO_ADDRESS):
-                raise AddressRefused("the address is no http(s) URL") from error
+                raise AddressRefused("the address is not an http(s) URL") from error
             raise NoReply(type(cause).__name__, sent=not isinstance(cause, _NEVER_LEFT)) from error
 
 
@@ -248,7 +248,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
     """Raises Unsendable for what httpx and aiohttp refuse to write: the one while it builds the request, the other on an open connection."""
     for name, value in headers.items():
         if not _HEADER_VALUE.fullmatch(value):
-            raise Unsendable(f"the header {name} has a character that no header can carry")
+            raise Unsendable(f"the header {name} has a character that is not allowed in headers")
 
 
 def _built(client: httpx.AsyncClient, method: str, url: str, **parts: Any) -> httpx.Request:

@@ -64,7 +64,7 @@ class Fetcher:
         if channel is None:
             await self._shelf.failed(
                 item,
-                reason="The channel that it came by is no longer configured. An operator must add it again; then ask the customer to send it again.",
+                reason="The channel of this file is no longer configured. An operator must add it again; then ask the customer to resend the file.",
             )
             return
         try:

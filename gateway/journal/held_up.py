@@ -39,4 +39,4 @@ class HeldUp:
         """It has an outcome."""
         waits = self._waits[item.channel_id]
         if waits.pop(item.id, None) is not None and not waits:
-            _log.info("no message waits for another try", extra={"action": "outbox.goes_on", "channel": item.channel_id})
+            _log.info("no message is waiting for another try", extra={"action": "outbox.goes_on", "channel": item.channel_id})

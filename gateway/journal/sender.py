@@ -240,7 +240,7 @@ class Sender:
                 return await self._outbox.settle(item, outcome)
             except StoreUnavailable as error:
                 if not told:
-                    _log.error("outcome not kept yet", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
+                    _log.error("outcome not written yet", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
                     told = True
                 await asyncio.sleep(_STORE_SECONDS)
 
@@ -259,17 +259,19 @@ class Sender:
 
 # What an adapter's fault means for its message: whether the call that the customer may see had begun.
 _FAULTY: Final = {
-    False: Why("adapter_fault", "The channel's adapter failed on this message. An operator must look; then send again."),
+    False: Why(
+        "adapter_fault", "The channel's adapter failed on this message. An operator must check the log; then send it again."
+    ),
     True: Why(
         "adapter_fault",
-        "The channel's adapter failed on the provider's answer, so we can't know whether the customer has it. An operator must look.",
+        "The channel's adapter failed on the provider's answer, so it is unknown whether the customer has the message. An operator must check the log.",
     ),
 }
 _UNSENDABLE: Final = Why(
     "adapter_fault",
-    "The request to the provider can't be written, so nothing was sent. An operator must look at the channel's token; then send again.",
+    "The request to the provider can't be written, so nothing was sent. An operator must check the channel's token; then send it again.",
 )
-_FILE_GONE: Final = Why("adapter_fault", "The file is no longer here. Attach it to a new message.")
+_FILE_GONE: Final = Why("adapter_fault", "The file is no longer stored. Attach it to a new message.")
 
 
 def _refused(item: OutboxItem) -> OverState:

@@ -12,7 +12,7 @@ _SECRET: Final = "a-secret-for-tests"  # noqa: S105 - of the test account that t
 _KIM: Final = {"id": "u_kim", "name": "Kim"}
 _USER: Final = {"address": "u_kim", "name": "Kim"}
 _AT: Final = "2026-11-02T11:59:58Z"
-_SOURCE: Final = "the provider's page of its webhooks: put its address here"
+_SOURCE: Final = "the URL of the provider's documentation of its webhooks"
 
 
 def fixtures(kind: str, title: str) -> Mapping[str, bytes]:

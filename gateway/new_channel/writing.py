@@ -18,7 +18,7 @@ _MODULES: Final = ("__init__", "account", "wire", "inbound", "outbound", "simula
 
 
 class BadName(GatewayError):
-    """The channel can't be called so, or can't be written there; the text names the mend."""
+    """The channel can't be called so, or can't be written there; the text names the fix."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Names:
         """Raises BadName."""
         kind = name.lower().replace("_", "-")
         if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", kind) or len(kind) > 40:
-            raise BadName(f"{name!r} is no name for a channel: use letters and digits, parted by - or _, beginning with a letter")
+            raise BadName(f"{name!r} is not a channel name: use letters and digits, separated by - or _, beginning with a letter")
         if kind in registry.load():
-            raise BadName(f"there is a channel {kind!r} already; see `byoc channels`")
+            raise BadName(f"there is already a channel {kind!r}; see `byoc channels`")
         return cls(kind)
 
     @property
@@ -65,7 +65,7 @@ def write(name: str, folder: Path | None = None) -> tuple[Path, list[Path]]:
     names = Names.of(name)
     root = folder or Path(f"byoc-{names.kind}")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise BadName(f"{root} is not empty: give another --folder")
+        raise BadName(f"{root} is not empty: pass another --folder")
     written = []
     for path, content in sorted(_files(names).items()):
         target = root / path

@@ -57,9 +57,9 @@ def c2_first_acceptance_wins(session: Session, invitation_id: str, by: Login, fa
     if by not in invitation.asked:
         return _no_such_request()
     if by in invitation.unavailable:
-        return _closed("you had gone away")
+        return _closed("you were away")
     if by in invitation.declined or facts.now >= invitation.expires_at:
-        return _closed("you have declined it" if by in invitation.declined else "its time has run out")
+        return _closed("you have declined it" if by in invitation.declined else "it has expired")
     return invitation
 
 
@@ -69,11 +69,11 @@ def c2_too_late(session: Session, invitation_id: str, by: Login) -> Refusal:
     if closed is None or (by not in closed.asked and by != closed.inviter):
         return _no_such_request()
     if closed.accepted_by == by and session.has_rep(by):
-        return e3_refuse("already_participant", "You have accepted this request already: go on in the session.", login=by)
+        return e3_refuse("already_participant", "You have accepted this request already: continue in the session.", login=by)
     if closed.status is InvitationStatus.accepted and closed.accepted_by != by:
-        return e3_refuse("invitation_already_taken", "Another rep was first: there is nothing left to do.")
+        return e3_refuse("invitation_already_taken", "Another rep was faster: there is nothing left to do.")
     if by in closed.unavailable:
-        return _closed("you had gone away")
+        return _closed("you were away")
     return _closed(f"it was {closed.status.value}")
 
 
@@ -111,7 +111,7 @@ def c9_only_the_inviter(session: Session, invitation: Invitation, by: Login) -> 
     """C9: others can't; those who don't know of the request hear that there is none."""
     if not session.has_rep(by) and by not in invitation.asked:
         return _no_such_request()
-    sentence = "Only the rep who asked may withdraw the request: decline it if it is for you, or tell them."
+    sentence = "Only the rep who asked can withdraw the request: decline it if it is for you, or ask them to."
     return e3_refuse("permission_denied", sentence, missing=["inviter"])
 
 
@@ -130,7 +130,7 @@ def c9_expired(draft: Draft, ref: str) -> None:
 
 
 def _no_such_request() -> Refusal:
-    return e3_refuse("invitation_not_found", "There is no such request for you in this session: reload it.")
+    return e3_refuse("invitation_not_found", "There is no such request for you in this session: reload the session.")
 
 
 def _closed(why: str) -> Refusal:

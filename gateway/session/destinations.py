@@ -192,4 +192,4 @@ def _read_cursor(cursor: str | None) -> tuple[str, str] | Refusal | None:
         name, id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return (str(name), str(id))
     except (ValueError, TypeError, RecursionError, binascii.Error):
-        return e3_refuse("invalid_input", "This cursor isn't one of ours: start from the first page.")
+        return e3_refuse("invalid_input", "This cursor is not valid: start from the first page.")

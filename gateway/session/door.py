@@ -35,7 +35,7 @@ def e2_same_command(first: str, again: str) -> Refusal | None:
     """E2: a key's repetition must be the same command, by its fingerprint; then the first answer is given once more."""
     if first == again:
         return None
-    sentence = "This idempotency key was used with another command: take a fresh key for each command."
+    sentence = "This idempotency key was used with another command: use a new key for each command."
     return e3_refuse("idempotency_key_reused", sentence)
 
 

@@ -78,7 +78,7 @@ def m4_has_words(text: str) -> Refusal | None:
     """An empty message helps nobody."""
     if says_something(text):
         return None
-    return e3_refuse("nothing_to_say", "The message holds nothing that can be seen: write what it is about.")
+    return e3_refuse("nothing_to_say", "The message has no visible text: write what it is about.")
 
 
 def _write(draft: Draft, kind: EntryKind, by: Login, raised_by: Login, text: str) -> None:

@@ -51,7 +51,7 @@ from gateway.session.refusals import e3_refuse
 from gateway.session.saying import m5_is_active
 from gateway.session.transferring import t2_not_others
 
-BOT_WARNING = "A bot can't tell the people of a conference apart: it may answer the wrong one."
+BOT_WARNING = "A bot can't distinguish the people in a conference: it may answer the wrong one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ def c1_one_recipient(raw: object) -> object:
     """C1: a request names exactly one recipient. Raises ValueError, with what to do instead, for a list or anything else that isn't one."""
     if isinstance(raw, Recipient | Mapping):
         return raw
-    raise ValueError('must be one recipient, as {"type": "agent", "id": "ben"}: invite several reps by several requests')
+    raise ValueError(
+        'must be one recipient, such as {"type": "agent", "id": "ben"}: to invite several reps, send several requests'
+    )
 
 
 def invite(session: Session, command: Invite, facts: Facts) -> Decision | Refusal:
@@ -111,7 +113,7 @@ def c6_may_ask(session: Session, command: Invite, facts: Facts) -> Refusal | Non
 
 
 def c4_not_others(type: RecipientType) -> Refusal | None:
-    """C4: a contact outside the org is never invited. There is no setting for it."""
+    """C4: a contact outside the org is never invited. There is not a setting for it."""
     if type is not RecipientType.others:
         return None
     sentence = "People outside the org can't be invited: name an agent, a queue or a flow."
@@ -181,7 +183,7 @@ def c2_nobody_in_queue(session: Session, name: str, reps: list[Rep], facts: Fact
     there = [r for r in reps if p5_online(r.login, facts) and not p2_missing(r, facts.channel) and not session.has_rep(r.login)]
     if there and not any(has_capacity(rep, facts) for rep in there):
         return e3_refuse("recipient_at_capacity", f"All reps of {name} are at capacity: name another queue, or wait.")
-    sentence = f"Nobody of {name} is online for messaging and free to be asked: name another queue, or wait."
+    sentence = f"No rep of {name} is online for messaging and free: name another queue, or wait."
     return e3_refuse("recipient_not_available", sentence)
 
 
@@ -212,7 +214,7 @@ def c5_bots(session: Session, reps: list[Rep], by: Login, purpose: str, facts: F
         return None
     if facts.settings.bots_in_conference == "warn":
         return BOT_WARNING
-    sentence = "Bots are kept out of conferences in this org: name a human agent or a queue, or transfer the session."
+    sentence = "Bots can't join conferences in this org: name a human agent or a queue, or transfer the session."
     return e3_refuse("recipient_type_not_allowed", sentence, bot=True)
 
 

@@ -116,7 +116,7 @@ class RecipientType(StrEnum):
 
 
 class Recipient(Value):
-    """Whom a request names: a rep's login, a queue's id, a flow's id."""
+    """The recipient of a request: a rep's login, a queue's id or a flow's id."""
 
     type: RecipientType = Field(description="`agent`, `queue` or `flow`.")
     id: str = Field(description="A rep's login, a queue's or a flow's id.")
@@ -318,43 +318,42 @@ class Queue(Value):
 
 
 class ReferralCondition(Value):
-    """What the customer came by last in this session; all that is given must hold. It never holds for who came by nothing."""
+    """What last brought the customer in this session. All conditions must match; customers without a referral never match."""
 
     sources: tuple[ReferralSource, ...] = Field(
         default=(), description="`ad`, `post`, `link`, `product`, `story`, `optin`, `page` or `other`."
     )
     ids: tuple[str, ...] = Field(default=(), description="The provider's ids of ads, posts or stories.")
     refs: tuple[str, ...] = Field(
-        default=(), description="Words of your own in links and ads: Messenger's `ref`, Apple's `intent`."
+        default=(), description="Your own values in links and ads: Messenger's `ref`, Apple's `intent`."
     )
     groups: tuple[str, ...] = Field(default=(), description="Apple's `group` in links.")
-    products: tuple[str, ...] = Field(default=(), description="Ids of products that were asked about.")
+    products: tuple[str, ...] = Field(default=(), description="Ids of products that the customer asked about.")
 
 
 class FlowCondition(Value):
-    """All that is given must hold."""
+    """The condition of a rule. Every member that is set must match."""
 
-    channels: tuple[str, ...] = Field(default=(), description="On one of these channels, by id or kind.")
-    locales: tuple[str, ...] = Field(default=(), description="In one of these languages; `pt` holds for `pt-BR` too.")
-    text_matches: str | None = Field(
-        default=None, description="A regular expression that is found in the customer's latest message."
-    )
+    channels: tuple[str, ...] = Field(default=(), description="Matches on these channels, by id or kind.")
+    locales: tuple[str, ...] = Field(default=(), description="Matches in these languages; `pt` also matches `pt-BR`.")
+    text_matches: str | None = Field(default=None, description="A regular expression to find in the customer's latest message.")
     attributes: dict[str, str] = Field(
-        default_factory=dict, description="What is known of the customer, as the answers before a web chat, is just so."
+        default_factory=dict,
+        description="Exact values of what is known about the customer, such as the answers to a web chat's form.",
     )
-    referral: ReferralCondition | None = Field(default=None, description="The ad, link or product that the customer came by.")
+    referral: ReferralCondition | None = Field(default=None, description="The ad, link or product that brought the customer.")
     hours: tuple[str, str] | None = Field(
         default=None,
-        description="From the first time until before the second, `HH:MM` in UTC; over midnight where the first is later.",
+        description="From the first time until just before the second, `HH:MM` in UTC; over midnight if the first is later.",
     )
-    weekdays: tuple[int, ...] = Field(default=(), description="On one of these days in UTC; 0 is Monday.")
+    weekdays: tuple[int, ...] = Field(default=(), description="Days of the week in UTC; 0 is Monday.")
 
 
 class FlowRule(Value):
-    """If the condition holds, the flow yields this recipient (an agent, a bot's login as agent, or a queue)."""
+    """If the condition matches, the flow names this recipient (an agent, a bot's login as agent, or a queue)."""
 
-    when: FlowCondition = Field(default=FlowCondition(), description="All that is given must hold; nothing given holds always.")
-    to: Recipient = Field(description="Who is asked: an agent (a bot is one, too) or a queue.")
+    when: FlowCondition = Field(default=FlowCondition(), description="The condition. An empty one always matches.")
+    to: Recipient = Field(description="The recipient: an agent (a bot's login counts as one) or a queue.")
 
 
 class FlowDefinition(Value):
@@ -374,26 +373,34 @@ class OrgSettings(Value):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    skills_and_direct_to_agent_routing: bool = Field(default=True, description="Reps may be asked by name (P4).")
-    conference_limit: int = Field(default=6, ge=1, description="Reps and open invitations in one session at most (P6).")
-    bots_in_conference: Literal["refuse", "warn"] = Field(default="refuse", description="Whether bots may be added (C5).")
-    invitation_seconds: float = Field(default=60, gt=0, le=MOST_SECONDS, description="An unanswered invitation expires (C9).")
+    skills_and_direct_to_agent_routing: bool = Field(default=True, description="Whether reps can be invited by name (P4).")
+    conference_limit: int = Field(default=6, ge=1, description="Most reps and open invitations in one session (P6).")
+    bots_in_conference: Literal["refuse", "warn"] = Field(default="refuse", description="Whether bots may join conferences (C5).")
+    invitation_seconds: float = Field(
+        default=60, gt=0, le=MOST_SECONDS, description="Time after which an unanswered invitation expires (C9)."
+    )
     offer_seconds: float = Field(
-        default=30, gt=0, le=MOST_SECONDS, description="Offered work goes to the next rep after this time."
+        default=30, gt=0, le=MOST_SECONDS, description="Time after which offered work goes to the next rep."
     )
     routing_pause_seconds: float = Field(
-        default=60, gt=0, le=MOST_SECONDS, description="When all reps have passed on a session, until they are asked anew."
+        default=60, gt=0, le=MOST_SECONDS, description="Pause before a session that all reps have passed over is offered again."
     )
     disconnect_grace_seconds: float = Field(
-        default=120, gt=0, le=MOST_SECONDS, description="A rep whose connections are all gone leaves after this time (L5)."
+        default=120, gt=0, le=MOST_SECONDS, description="Time after which a rep who has lost all connections leaves (L5)."
     )
     idle_seconds: float = Field(
-        default=24 * 3600, gt=0, le=MOST_SECONDS, description="A session without a message turns inactive after this time (L6)."
+        default=24 * 3600,
+        gt=0,
+        le=MOST_SECONDS,
+        description="Time without a message after which a session becomes inactive (L6).",
     )
     leave_notice_hold_seconds: float = Field(
-        default=2, ge=0, le=MOST_SECONDS, description="A rep who leaves and comes back within it makes no noise (M3)."
+        default=2,
+        ge=0,
+        le=MOST_SECONDS,
+        description="How long a leave notice waits; it is dropped if the rep comes back within this time (M3).",
     )
-    flags_visible_to_reps: bool = Field(default=False, description="Whether reps see others' flags and whispers (M4).")
+    flags_visible_to_reps: bool = Field(default=False, description="Whether reps see other reps' flags and whispers (M4).")
 
 
 class ChannelFacts(Value):

@@ -33,7 +33,7 @@ def p1_enhanced_edition(session: Session, by: str, purpose: str, channel: Channe
     """P1: a channel of the standard edition relays messages, and refuses every conference request."""
     if channel.edition == "enhanced" or t6_swaps(session, by, purpose):
         return None
-    sentence = "This channel has the standard edition, which can't conference: use an enhanced channel, or answer alone."
+    sentence = "This channel has the standard edition, which has no conferencing: use an enhanced channel, or continue alone."
     return e3_refuse("conferencing_not_supported", sentence, channel_id=channel.id)
 
 
@@ -71,7 +71,7 @@ def p4_direct_routing(settings: OrgSettings) -> Refusal | None:
     """P4: asking one named rep needs the org's setting."""
     if settings.skills_and_direct_to_agent_routing:
         return None
-    sentence = "Skills-based and direct-to-agent routing is off in this org: name a queue, or have an administrator switch it on."
+    sentence = "Skills-based and direct-to-agent routing is off in this org: name a queue, or have an administrator enable it."
     return e3_refuse("direct_routing_disabled", sentence)
 
 
@@ -129,7 +129,7 @@ def r8_room_to_accept(rep: Rep, facts: Facts, *, reserved: int = 0) -> Refusal |
     """R8: who accepts may have become full since they were asked. `reserved`: what of their load is this very session's offer."""
     if facts.load.get(rep.login, 0) - reserved < rep.capacity:
         return None
-    sentence = "You have no capacity left: finish another conversation or answer what else is offered to you first, or decline."
+    sentence = "You have no capacity left: first finish another conversation or answer your other offers, or decline."
     return e3_refuse("recipient_at_capacity", sentence, login=rep.login)
 
 
@@ -158,7 +158,7 @@ def not_in_it(session: Session, by: str) -> Refusal | None:
     """C6 and others: only a rep who is in the session may do this."""
     if session.has_rep(by):
         return None
-    return e3_refuse("not_a_participant", "You aren't in this session: take it or be invited first.")
+    return e3_refuse("not_a_participant", "You aren't in this session: accept it when it is offered, or ask for an invitation.")
 
 
 def actor_of(session: Session, facts: Facts, login: Login) -> Actor:

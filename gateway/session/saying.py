@@ -147,9 +147,9 @@ def m1_say_to_customer(session: Session, command: SayToCustomer, facts: Facts) -
 def m1_something_said(session: Session, command: SayToCustomer) -> Refusal | None:
     """M1: there is a text that can be seen, or a file, and what it answers is in the transcript."""
     if command.file is None and not says_something(command.text or ""):
-        return e3_refuse("nothing_to_say", "The message holds nothing that can be seen: write a text, or attach a file.")
+        return e3_refuse("nothing_to_say", "The message has no visible text and no file: write a text, or attach a file.")
     if command.reply_to is not None and not 1 <= command.reply_to <= session.entry_count:
-        sentence = f"There is no entry {command.reply_to} to answer: send the message without reply_to."
+        sentence = f"There is no entry {command.reply_to} to answer: send the message without `reply_to`."
         return e3_refuse("entry_not_found", sentence)
     return None
 
@@ -205,7 +205,7 @@ def m5_is_active(session: Session, channel: ChannelFacts) -> Refusal | None:
     """The session is one in which things are said."""
     if session.status is Status.active:
         return None
-    sentence = "This session isn't active: take it when it is offered, or wait until the customer writes."
+    sentence = "This session isn't active: accept it when it is offered, or wait until the customer writes."
     if channel.gone is not None:
         sentence = "This session's channel is no longer in the config, so nothing can be sent: end the session, or have the channel added again."
     return e3_refuse("session_not_active", sentence, status=session.status.value)

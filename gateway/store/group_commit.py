@@ -56,7 +56,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 def beside(path: Path) -> Iterator[sqlite3.Connection]:
     """One transaction on the file of a gateway that may be running: SQLite lets both work at once. Raises GatewayError where there is no file."""
     if not path.is_file():
-        raise GatewayError(f"{path} isn't there: give the gateway's data_dir with --data")
+        raise GatewayError(f"{path} does not exist: pass the gateway's data_dir with --data")
     connection = connect(path)
     try:
         connection.execute("BEGIN IMMEDIATE")

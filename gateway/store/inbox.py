@@ -44,7 +44,7 @@ _OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 A
 
 _KEPT: Final[Mapping[Kept, str]] = {"stuck": "state = 2", "unknown": "state = 1 AND reason IS NOT NULL"}
 # A row that is kept aside is known by how its reason begins, in older files too. No other reason begins so.
-_FOR_ANOTHER: Final = "it came while the channel was org"
+_FOR_ANOTHER: Final = "it arrived while the channel belonged to org"
 _ASIDE: Final = f"coalesce(reason, '') GLOB '{_FOR_ANOTHER} *'"
 
 

@@ -23,7 +23,7 @@ from gateway.store.contract import Again, Outcome, Over, Why
 
 _MOST_DETAIL: Final = 1_200
 WITHDRAWN: Final = "customer_ended"
-WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Say it again when they write again."
+WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Write it again when they write again."
 _NEVER_AGAIN: Final = -1.0  # as `next_at` of a row that is `sending`
 RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
 

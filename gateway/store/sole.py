@@ -24,9 +24,7 @@ def sole_user(data_dir: Path) -> Iterator[None]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise GatewayError(
-                    f"another gateway works in {data_dir}: stop it, or give this one a folder of its own"
-                ) from error
+                raise GatewayError(f"another gateway is using {data_dir}: stop it, or give this one its own folder") from error
         yield
     finally:
         os.close(descriptor)

@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-_FULL: Final = "Free space on the disk of `data_dir`; the gateway goes on by itself."
-_FAILS: Final = "The disk fails: look at the kernel's log (`dmesg`), and move `data_dir` to a sound disk."
-_NOT_OURS: Final = "Let the gateway's user write in `data_dir`, on a disk that is mounted for writing."
+_FULL: Final = "Free space on the disk of `data_dir`; the gateway then recovers by itself."
+_FAILS: Final = "The disk is failing: check the kernel's log (`dmesg`), and move `data_dir` to a working disk."
+_NOT_OURS: Final = "Give the gateway's user write access to `data_dir`, on a disk that is mounted for writing."
 _BROKEN: Final = "Stop the gateway and restore the last backup."
-HANGING: Final = "Another process may hold the file's write lock: find it with `fuser`, and stop it."
+HANGING: Final = "Another process may hold the file's write lock: find it with `fuser` and stop it."
 
 # What fails for every job, as https://www.sqlite.org/rescode.html names it. The rest (a fault in one statement, a value that is too big) is one
 # job's own: held against all, an event that brings it about would stand in everybody's way for ever.

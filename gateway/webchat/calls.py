@@ -38,7 +38,7 @@ class Calls:
         account, identity = visit.account, _identity(visit, ask)
         known = await self._known(visit, ask)
         if account.identity_required and identity is None and (known is None or known.subject is None):
-            raise ChatProblem("identity_refused", "This chat is for customers who are signed in: send `identity_jwt`.")
+            raise ChatProblem("identity_refused", "This chat is only for signed-in customers: send `identity_jwt`.")
         visitor = await visit.service.start(account, known, identity, _profile(account, ask))
         token, expires = tokens.issue(account, visitor.visitor_id, visitor.generation, visit.service.now())
         return web.json_response(
@@ -97,7 +97,7 @@ class Calls:
             except ValidationError as wrong:
                 raise faults_of(wrong, "form") from None
         if upload is None and ask.text is None and ask.choice is None:
-            raise invalid(Fault("/text", "required, unless a file or a choice is sent"))
+            raise invalid(Fault("/text", "required if there is no file and no choice"))
         if ask.text and len(ask.text) > visit.account.max_text:
             raise invalid(Fault("/text", f"at most {visit.account.max_text} characters"))
         return ask, upload
@@ -106,7 +106,7 @@ class Calls:
     async def _kept(visit: Visit, upload: Upload) -> StoredFile:
         mime_type = files.true_type(upload.mime_type, upload.content)
         if mime_type is None or not files.allowed(mime_type, visit.account.file_types):
-            detail = "Files of this type can't be sent here, or the file isn't what it says it is."
+            detail = "Files of this type can't be sent here, or the content doesn't match the type."
             raise Problem("unsupported_media_type", detail, details={"file_types": list(visit.account.file_types)})
         file = StoredFile(files.new_file_id(), upload.name, mime_type, len(upload.content))
         await visit.service.keep(file.file_id, upload.content)
@@ -157,7 +157,7 @@ class Calls:
             query = {key: visit.request.query.get(key, "") for key in ("exp", "sig")}
             wire.check_file_query(visit.account.secrets, visit.account.channel_id, file_id, query, visit.service.now())
         except NotAuthentic:
-            raise ChatProblem("file_not_found", "There is no such file, or the link has run out; load the chat again.") from None
+            raise ChatProblem("file_not_found", "There is no such file, or the link has expired; reload the chat.") from None
         file = await visit.service.file(visit.account, file_id)
         path = visit.service.files.path(file_id) if file else None
         if file is None or path is None or not path.is_file():
@@ -209,7 +209,7 @@ def _identity(visit: Visit, ask: shapes.SessionAsk) -> tokens.Identity | None:
         if ask.identity_hash is not None:
             return tokens.prove_hmac(visit.account, ask.identity_hash.user_id, ask.identity_hash.hash)
     except tokens.NotProven as error:
-        raise ChatProblem("identity_refused", f"The identity can't be taken: {error}.") from None
+        raise ChatProblem("identity_refused", f"The identity was refused: {error}.") from None
     return None
 
 
@@ -232,7 +232,7 @@ def _answered(account: WebchatAccount, visitor: Visitor) -> bool:
 
 def _prechat_done(account: WebchatAccount, visitor: Visitor) -> None:
     if any(one.required for one in account.prechat) and not _answered(account, visitor):
-        raise ChatProblem("prechat_required", "Answer the questions of the form first, in `prechat` of /session.")
+        raise ChatProblem("prechat_required", "Answer the form's questions first, in `prechat` of /session.")
 
 
 def _receipt(visit: Visit, event: Event, client_id: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ async def deliver(visit: Visit) -> web.Response:
         file = await _file(visit, outbox_id, ask)
         event = await visit.service.deliver(visit.account, outbox_id, ask.to, ask.line(), file, ask.after_end)
     except Ended:
-        detail = "The visitor has ended the conversation: what belongs to it is not shown any more."
+        detail = "The visitor has ended the conversation: its messages are no longer shown."
         raise ChatProblem("conversation_closed", detail) from None
     if event is None:
         raise _nobody()
@@ -63,7 +63,7 @@ async def _signed(visit: Visit, max_bytes: int) -> tuple[str, bytes]:
     try:
         return standard_webhooks.check(headers, body, visit.account.secrets, visit.service.now()), body
     except NotAuthentic as error:
-        raise unauthenticated(f"This address takes signed deliveries of the gateway alone: {error}.") from None
+        raise unauthenticated(f"This address only accepts signed deliveries from the gateway: {error}.") from None
 
 
 async def _file(visit: Visit, outbox_id: str, ask: shapes.Delivery) -> StoredFile | None:
@@ -76,4 +76,4 @@ async def _file(visit: Visit, outbox_id: str, ask: shapes.Delivery) -> StoredFil
 
 
 def _nobody() -> ChatProblem:
-    return ChatProblem("visitor_not_found", "There is no such visitor; their stream may have been removed after its time.")
+    return ChatProblem("visitor_not_found", "There is no such visitor. Their stream may have been deleted after `history_days`.")

@@ -51,7 +51,7 @@ class Visit:
         try:
             return await self.service.visitor_of(self.account, token)
         except tokens.NotProven as error:
-            raise unauthenticated(f"Start a session anew: {error}.", error="invalid_token") from None
+            raise unauthenticated(f"Start a new session: {error}.", error="invalid_token") from None
 
     def slow_down(self, buckets: Buckets, visitor: Visitor) -> None:
         """Count one of the visitor's doings. Raises Problem (429)."""
@@ -140,7 +140,7 @@ class Door:
         origin = request.headers.get("Origin")
         if origin is not None:
             if not may_embed(account, origin, request.host):
-                detail = "This page's origin is not among the channel's `allowed_origins`; add it there."
+                detail = "This page's origin is not in the channel's `allowed_origins`. Add it there."
                 raise Problem("origin_not_allowed", detail)
             cors |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
         return Visit(request, self._service, account, self._rates[account.channel_id], cors)
@@ -148,7 +148,7 @@ class Door:
     def _account(self, request: web.Request) -> WebchatAccount:
         account = self._service.channels.get(request.match_info["channel_id"])
         if account is None:
-            raise Problem("not_found", "There is no web chat channel of this id.")
+            raise Problem("not_found", "No web chat channel has this id.")
         return account
 
 
@@ -175,4 +175,4 @@ def network_of(address: str) -> str:
 
 
 def _unavailable() -> Problem:
-    return Problem("unavailable", "The chat can't keep anything now; try again shortly.", headers={"Retry-After": "2"})
+    return Problem("unavailable", "The chat can't store anything now. Try again shortly.", headers={"Retry-After": "2"})

@@ -73,7 +73,7 @@ async def socket(visit: Visit) -> web.StreamResponse:
     """`GET /ws`: the first frame says `{"op": "hello", "token", "after"}`, so that no token stands in an address; then frames as text."""
     ws = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=16 * 1024)
     if not ws.can_prepare(visit.request).ok:
-        raise Problem("upgrade_required", "Open this address as a WebSocket.", headers={"Upgrade": "websocket"})
+        raise Problem("upgrade_required", "Connect to this address with a WebSocket client.", headers={"Upgrade": "websocket"})
     await ws.prepare(visit.request)
     try:
         visitor, bearer, after = await _hello(visit, ws)
@@ -151,7 +151,7 @@ def number_of(value: str | None) -> int:
 
 def _room(visit: Visit, visitor: Visitor) -> None:
     if visit.service.streams.count(visitor.key) >= visit.account.limits.streams:
-        detail = "Too many tabs listen at once; close one, or try again shortly."
+        detail = "Too many tabs are connected. Close one, or try again shortly."
         raise ChatProblem("too_many_streams", detail, headers={"Retry-After": "10"})
 
 

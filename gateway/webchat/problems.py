@@ -11,9 +11,9 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "visitor_not_found": (404, "No such visitor"),
     "file_not_found": (404, "No such file"),
     "file_missing": (409, "The file has not been sent yet"),
-    "conversation_closed": (409, "The conversation is over"),
-    "prechat_required": (409, "Questions are to be answered first"),
-    "identity_refused": (401, "The identity is not proven"),
+    "conversation_closed": (409, "The conversation has ended"),
+    "prechat_required": (409, "The form must be answered first"),
+    "identity_refused": (401, "The identity is not verified"),
     "too_many_streams": (429, "Too many open streams"),
 }
 

@@ -100,5 +100,5 @@ def _told(visitor: Visitor) -> dict[str, Any]:
 
 
 def _not_taken() -> Problem:
-    detail = "Your message is kept and will be passed on; sending it again under the same client_id does no harm."
+    detail = "Your message is stored and will be passed on. Sending it again under the same client_id does no harm."
     return Problem("unavailable", detail, headers={"Retry-After": "2"})

@@ -86,7 +86,7 @@ class ChatService:
         bearer = tokens.read(account, token, self.now())
         visitor = await self._readers.run(lambda db: store.visitor(db, account.channel_id, bearer.visitor_id))
         if visitor is None or visitor.visitor_id != bearer.visitor_id or visitor.generation != bearer.generation:
-            raise tokens.NotProven("the token is of an older time: start a session anew")
+            raise tokens.NotProven("the token is no longer valid")
         return visitor, bearer
 
     async def start(

@@ -81,14 +81,14 @@ def prove(account: WebchatAccount, proof: str, now: datetime) -> Identity:
     else:
         claims = _decode(proof, [s.get_secret_value() for s in account.identity_secrets], ["HS256"], now, rules)
     if _moment(claims["exp"]) > now + _LONGEST_PROOF + _LEEWAY:
-        raise NotProven("the identity token may be good for an hour at most: give it a shorter `exp`")
+        raise NotProven("the identity token is valid for more than an hour: give it an earlier `exp`")
     return Identity(_subject(claims["sub"]), _profile(claims))
 
 
 def prove_hmac(account: WebchatAccount, user_id: str, digest: str) -> Identity:
     """The identity that the old form proves, where it is allowed. Raises NotProven."""
     if not account.identity_hmac or not account.identity_secrets:
-        raise NotProven("this channel takes identity tokens only: send `identity_jwt`")
+        raise NotProven("this channel only accepts identity tokens: send `identity_jwt`")
     expected = [hmac_hex(key.get_secret_value(), user_id.encode("utf-8", "surrogatepass")) for key in account.identity_secrets]
     if not any_same(digest, expected):
         raise NotProven("the hash doesn't match the user id")
@@ -97,7 +97,7 @@ def prove_hmac(account: WebchatAccount, user_id: str, digest: str) -> Identity:
 
 def _decode(token: str, keys: list[str], algorithms: list[str], now: datetime, rules: dict[str, Any]) -> dict[str, Any]:
     if len(token) > _MOST_TOKEN_CHARS or not token.isascii():
-        raise NotProven("this is no token")
+        raise NotProven("this is not a token")
     for key in keys:
         try:
             # Time is ours to give, so the library's own look at the clock is off and both ends are checked below.
@@ -106,17 +106,17 @@ def _decode(token: str, keys: list[str], algorithms: list[str], now: datetime, r
         except (jwt.InvalidSignatureError, jwt.InvalidKeyError):
             continue
         except (jwt.PyJWTError, ValueError, TypeError) as error:
-            raise NotProven(f"the token can't be taken: {type(error).__name__}") from None
+            raise NotProven(f"the token is not valid: {type(error).__name__}") from None
         _in_time(claims, now)
         return claims
-    raise NotProven("the token is signed by a key that isn't configured")
+    raise NotProven("the token is signed with a key that isn't configured")
 
 
 def _in_time(claims: dict[str, Any], now: datetime) -> None:
     if _moment(claims["exp"]) <= now:
-        raise NotProven("the token has run out")
+        raise NotProven("the token has expired")
     if "nbf" in claims and _moment(claims["nbf"]) > now + _LEEWAY:
-        raise NotProven("the token is not good yet")
+        raise NotProven("the token is not valid yet")
 
 
 def _keys(account: WebchatAccount) -> list[str]:
@@ -134,7 +134,7 @@ def _moment(seconds: Any) -> datetime:
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (ValueError, TypeError, OverflowError, OSError):
-        raise NotProven("the token's times make no sense") from None
+        raise NotProven("the token's times contradict each other") from None
 
 
 def _subject(value: Any) -> str:

@@ -57,8 +57,8 @@ async def test_check_tells_every_fault_at_once_with_its_place_and_its_mend(tmp_p
         f"{path}:18 channels.line.queue": "Use one of: support.",
     }
     assert told[0].startswith(f"{len(expected)} fault")
-    for place, mend in expected.items():
-        assert any(line.strip().startswith(place + ":") and line.endswith(mend) for line in told), (place, told)
+    for place, fix in expected.items():
+        assert any(line.strip().startswith(place + ":") and line.endswith(fix) for line in told), (place, told)
     assert len(told) == 1 + len(expected)
     assert "secret-1" not in done.err
 
@@ -266,7 +266,7 @@ async def test_what_could_not_be_read_is_read_after_the_fix(error: str, tmp_path
             plug_in.write(error, "SMS.parse")
             gateway = await serve()
             replayed = await byoc("inbox", "replay", row_id, "--data", str(data))
-            assert (replayed.code, replayed.out) == (0, "1 webhook(s) on the way again\n")
+            assert (replayed.code, replayed.out) == (0, "1 webhook(s) queued again\n")
             ana = world.rep("ana", "token-ana")
             await ana.present()
             session = await ana.take("odd")

@@ -1,4 +1,4 @@
-"""The config: read from YAML and the environment; every fault told at once, with its line and its mend, and no secret in it."""
+"""The config: read from YAML and the environment; every fault told at once, with its line and its fix, and no secret in it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Case(NamedTuple):
     line: str
     path: str
     fault: str
-    mend: str
+    fix: str
 
 
 CASES = [
@@ -115,8 +115,8 @@ CASES = [
         new="data_dri:",
         line="data_dri",
         path="data_dri",
-        fault="is no setting",
-        mend="Did you mean `data_dir`?",
+        fault="is not a setting",
+        fix="Did you mean `data_dir`?",
     ),
     Case(
         name="misspelt setting of a rep",
@@ -124,8 +124,8 @@ CASES = [
         new="permisions: [mess",
         line="permisions",
         path="orgs.acme.reps.ana.permisions",
-        fault="is no setting",
-        mend="Did you mean `permissions`?",
+        fault="is not a setting",
+        fix="Did you mean `permissions`?",
     ),
     Case(
         name="misspelt setting of an account",
@@ -133,8 +133,8 @@ CASES = [
         new="account_sid: AC00000000000000000000000000000001\n      api_key_sdi: SK1",
         line="api_key_sdi",
         path="channels.sms-de.account.api_key_sdi",
-        fault="is no setting",
-        mend="Did you mean `api_key_sid`?",
+        fault="is not a setting",
+        fix="Did you mean `api_key_sid`?",
     ),
     Case(
         name="a setting that resembles none",
@@ -142,8 +142,8 @@ CASES = [
         new="zzz:",
         line="zzz",
         path="zzz",
-        fault="is no setting",
-        mend="Remove it, or correct its spelling.",
+        fault="is not a setting",
+        fix="Remove it or correct its spelling.",
     ),
     Case(
         name="missing setting",
@@ -152,7 +152,7 @@ CASES = [
         line="ben: {",
         path="orgs.acme.reps.ben.name",
         fault="is missing",
-        mend="Add it.",
+        fix="Add it.",
     ),
     Case(
         name="number out of range",
@@ -161,7 +161,7 @@ CASES = [
         line="listen",
         path="listen.port",
         fault="input should be less than or equal to 65535",
-        mend="Write a smaller number.",
+        fix="Write a smaller number.",
     ),
     Case(
         name="no number",
@@ -169,8 +169,8 @@ CASES = [
         new="listen: {port: http}\ndata_dir:",
         line="listen",
         path="listen.port",
-        fault="is no whole number",
-        mend="Write a whole number.",
+        fault="is not a whole number",
+        fix="Write a whole number.",
     ),
     Case(
         name="not one of the words",
@@ -179,7 +179,7 @@ CASES = [
         line="edition",
         path="channels.sms-de.edition",
         fault="input should be 'enhanced' or 'standard'",
-        mend="Use one of the values named.",
+        fix="Use one of these values.",
     ),
     Case(
         name="a list that is none",
@@ -187,8 +187,8 @@ CASES = [
         new="reps: ana",
         line="reps: ana",
         path="orgs.acme.queues.support.reps",
-        fault="is no list",
-        mend="Write a list, as [a, b].",
+        fault="is not a list",
+        fix="Write a list such as [a, b].",
     ),
     Case(
         name="no URL",
@@ -197,7 +197,7 @@ CASES = [
         line="public_url",
         path="public_url",
         fault="doesn't begin with https:// or http://",
-        mend="Write it as https://host.example.com, with a port where it needs one.",
+        fix="Write it as https://host.example.com, with a port where it needs one.",
     ),
     Case(
         name="no network",
@@ -205,8 +205,8 @@ CASES = [
         new="10.0.0/8",
         line="trusted_proxies",
         path="trusted_proxies.0",
-        fault="is no network",
-        mend="Write an address, or a network with its first address, as 10.0.0.0/8.",
+        fault="is not a network",
+        fix="Write an address, or a network that begins with its first address, such as 10.0.0.0/8.",
     ),
     Case(
         name="variable that is not set",
@@ -215,7 +215,7 @@ CASES = [
         line="ANNA_TOKEN",
         path="orgs.acme.reps.ana.tokens.0",
         fault="the environment variable ANNA_TOKEN is not set",
-        mend="Set it before starting, or write the value here.",
+        fix="Set it before starting, or write the value here.",
     ),
     Case(
         name="file that is not there",
@@ -224,7 +224,7 @@ CASES = [
         line="/nothing}",
         path="channels.sms-de.account.auth_tokens.0",
         fault="nothing can't be read (No such file or directory)",
-        mend="Put the secret there, or correct the path.",
+        fix="Put the secret there or correct the path.",
     ),
     Case(
         name="unknown adapter, near a known one",
@@ -232,8 +232,8 @@ CASES = [
         new="kind: smss",
         line="kind: smss",
         path="channels.sms-de.kind",
-        fault="no adapter is called 'smss'",
-        mend="Did you mean `sms`?",
+        fault="there is no adapter named 'smss'",
+        fix="Did you mean `sms`?",
     ),
     Case(
         name="unknown org",
@@ -242,7 +242,7 @@ CASES = [
         line="org: acne",
         path="channels.sms-de.org",
         fault="there is no org 'acne'",
-        mend="Use one of: acme.",
+        fix="Use one of: acme.",
     ),
     Case(
         name="unknown queue",
@@ -251,7 +251,7 @@ CASES = [
         line="queue: sales",
         path="channels.sms-de.queue",
         fault="org 'acme' has no queue 'sales'",
-        mend="Use one of: support.",
+        fix="Use one of: support.",
     ),
     Case(
         name="edition that the channel hasn't",
@@ -260,7 +260,7 @@ CASES = [
         line="edition",
         path="channels.sms-de.edition",
         fault="line has no edition 'standard'",
-        mend="Use one of: enhanced.",
+        fix="Use one of: enhanced.",
     ),
     Case(
         name="unknown rep in a queue",
@@ -269,7 +269,7 @@ CASES = [
         line="bob",
         path="orgs.acme.queues.support.reps",
         fault="there is no rep 'bob'",
-        mend="Use one of: ana, ben.",
+        fix="Use one of: ana, ben.",
     ),
     Case(
         name="flow to nobody",
@@ -278,7 +278,7 @@ CASES = [
         line="anna",
         path="orgs.acme.flows.bills.rules.0.to",
         fault="there is no agent 'anna'",
-        mend="Use one of: ana, ben.",
+        fix="Use one of: ana, ben.",
     ),
     Case(
         name="flow to others",
@@ -286,17 +286,17 @@ CASES = [
         new="to: {type: others, id: ana}",
         line="others",
         path="orgs.acme.flows.bills.rules.0.to",
-        fault="a flow can't yield 'others'",
-        mend="Use agent or queue.",
+        fault="a flow can't name 'others'",
+        fix="Use agent or queue.",
     ),
     Case(
-        name="no regular expression",
+        name="not a regular expression",
         old='"(?i)bill"',
         new='"(bill"',
         line='"(bill"',
         path="orgs.acme.flows.bills.rules.0.when.text_matches",
-        fault="is no regular expression (missing ), unterminated subpattern at position 0)",
-        mend="Correct the pattern.",
+        fault="is not a regular expression (missing ), unterminated subpattern at position 0)",
+        fix="Correct the pattern.",
     ),
     Case(
         name="hours without a leading nought",
@@ -304,8 +304,8 @@ CASES = [
         new='"8:00"',
         line='"8:00"',
         path="orgs.acme.flows.bills.rules.0.when.hours",
-        fault="are no times of day",
-        mend='Write two times in UTC, as ["08:00", "18:00"].',
+        fault="are not times of day",
+        fix='Write two times in UTC, such as ["08:00", "18:00"].',
     ),
     Case(
         name="a source that no customer comes by",
@@ -314,7 +314,7 @@ CASES = [
         line="billboard",
         path="orgs.acme.flows.bills.rules.0.when.referral.sources.1",
         fault="'optin', 'page' or 'other'",
-        mend="Use one of the values named.",
+        fix="Use one of these values.",
     ),
     Case(
         name="Sunday as 7",
@@ -322,8 +322,8 @@ CASES = [
         new="weekdays: [1, 7]",
         line="weekdays",
         path="orgs.acme.flows.bills.rules.0.when.weekdays",
-        fault="are no days of the week",
-        mend="Use 0 (Monday) to 6 (Sunday).",
+        fault="are not days of the week",
+        fix="Use 0 (Monday) to 6 (Sunday).",
     ),
     Case(
         name="misspelt notice",
@@ -332,7 +332,7 @@ CASES = [
         line="{join:",
         path="channels.sms-de.notices.de.join",
         fault="there is no notice 'join'",
-        mend="Did you mean `joined`?",
+        fix="Did you mean `joined`?",
     ),
     Case(
         name="channel id that is no part of an address",
@@ -341,7 +341,7 @@ CASES = [
         line="sms/de:",
         path="channels.sms/de",
         fault="a channel's id is part of an address",
-        mend="Use letters, digits, - and _ only, at most 64.",
+        fix="Use letters, digits, - and _ only, at most 64.",
     ),
     Case(
         name="the same rep twice",
@@ -349,8 +349,8 @@ CASES = [
         new="ben: {name: Ben}\n      ana: {name: Anna}",
         line="Anna",
         path="orgs.acme.reps.ana",
-        fault="stands in line 7 already",
-        mend="Keep one of them, or rename one.",
+        fault="is in line 7 already",
+        fix="Keep one of them or rename one.",
     ),
     Case(
         name="digest that is none",
@@ -358,8 +358,8 @@ CASES = [
         new="ben: {name: Ben, tokens: ['sha256:12']}",
         line="sha256",
         path="orgs.acme.reps.ben.tokens.0",
-        fault="is no digest",
-        mend="Write sha256: and the token's digest in 64 hex digits.",
+        fault="is not a digest",
+        fix="Write sha256: followed by the token's digest in 64 hex digits.",
     ),
     Case(
         name="token with a space",
@@ -367,8 +367,8 @@ CASES = [
         new="ben: {name: Ben, tokens: ['two words']}",
         line="two words",
         path="orgs.acme.reps.ben.tokens.0",
-        fault="is no token that a header can carry",
-        mend="Use letters, digits and signs of ASCII without spaces, at most 8192.",
+        fault="can't be sent in a header",
+        fix="Use ASCII letters, digits and punctuation without spaces, at most 8192.",
     ),
     Case(
         name="one token for two",
@@ -376,8 +376,8 @@ CASES = [
         new="ben: {name: Ben, tokens: ['the-token-of-ana']}",
         line="ben: {",
         path="orgs.acme.reps.ben.tokens.0",
-        fault="is another rep's token too",
-        mend="Give each rep a token of their own.",
+        fault="is also another rep's token",
+        fix="Give each rep a different token.",
     ),
     Case(
         name="an account's own check",
@@ -386,7 +386,7 @@ CASES = [
         line="account:",
         path="channels.sms-de.account",
         fault="give number or messaging_service_sid: without one Twilio knows no sender",
-        mend="Correct it; config/gateway.example.yaml shows how it looks.",
+        fix="Correct it; see config/gateway.example.yaml.",
     ),
 ]
 
@@ -399,7 +399,7 @@ def test_one_fault(case: Case, sound: str) -> None:
     fitting = [fault for fault in told if fault.place == f"gateway.yaml:{line_with(text, case.line)} {case.path}"]
     assert len(fitting) == 1, [str(fault) for fault in told]
     assert fitting[0].fault.endswith(case.fault)
-    assert fitting[0].mend == case.mend
+    assert fitting[0].fix == case.fix
     # Another kind of channel lacks the settings of the other's account; else a fault comes alone.
     assert len(told) == 1 or case.old == "kind: sms", [str(fault) for fault in told]
 
@@ -411,9 +411,9 @@ def test_many_faults_at_once_in_the_order_of_the_file(sound: str) -> None:
     text = sound
     for case in wanted:
         text = text.replace(case.old, case.new, 1)
-    expected = {f"gateway.yaml:{line_with(text, case.line)} {case.path}": case.mend for case in wanted}
+    expected = {f"gateway.yaml:{line_with(text, case.line)} {case.path}": case.fix for case in wanted}
     told = faults_of(text)
-    assert {fault.place: fault.mend for fault in told} == expected
+    assert {fault.place: fault.fix for fault in told} == expected
     lines = [int(re.findall(r":(\d+) ", fault.place)[0]) for fault in told]
     assert lines == sorted(lines)
 
@@ -438,20 +438,20 @@ def test_a_file_that_is_empty_is_no_secret(sound: str, secrets: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "fault"),
     [
-        ("a: [1\nb: 2", "gateway.yaml:2", "is no YAML"),
-        ("a:\n\tb: 1", "gateway.yaml:2", "is no YAML"),
-        ("a: *nowhere", "gateway.yaml:1", "is no YAML"),
-        ("- 1", "gateway.yaml", "is no group"),
-        ("just words", "gateway.yaml", "is no group"),
-        ("orgs: 5", "gateway.yaml:1 orgs", "is no group"),
-        ("channels:\n  1: {kind: sms, org: a}", "gateway.yaml:2 channels.1", "is no text"),
+        ("a: [1\nb: 2", "gateway.yaml:2", "is not YAML"),
+        ("a:\n\tb: 1", "gateway.yaml:2", "is not YAML"),
+        ("a: *nowhere", "gateway.yaml:1", "is not YAML"),
+        ("- 1", "gateway.yaml", "is not a group of settings"),
+        ("just words", "gateway.yaml", "is not a group of settings"),
+        ("orgs: 5", "gateway.yaml:1 orgs", "is not a group of settings"),
+        ("channels:\n  1: {kind: sms, org: a}", "gateway.yaml:2 channels.1", "is not a text"),
     ],
 )
 def test_what_is_no_config_at_all(text: str, place: str, fault: str) -> None:
     told = faults_of(text)
     assert told[0].place == place
     assert told[0].fault.startswith(fault)
-    assert told[0].mend
+    assert told[0].fix
 
 
 def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
@@ -460,7 +460,7 @@ def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
     ):
         config.load(tmp_path / "gateway.yaml")
     (tmp_path / "gateway.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigFaults, match="is no text in UTF-8"):
+    with pytest.raises(ConfigFaults, match="is not UTF-8 text"):
         config.load(tmp_path / "gateway.yaml")
 
 

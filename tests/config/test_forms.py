@@ -166,8 +166,8 @@ def test_what_has_not_its_form_is_a_fault_at_its_place(where: str, given: Any) -
     place = fault.place.partition(" ")[2]
     wanted = OF_THE_WHOLE.get(where, where)
     assert place == wanted or place.startswith(f"{wanted}.")
-    assert fault.mend.endswith((".", "?"))
-    assert fault.mend != "Correct it; config/gateway.example.yaml shows how it looks."
+    assert fault.fix.endswith((".", "?"))
+    assert fault.fix != "Correct it; see config/gateway.example.yaml."
 
 
 def test_a_short_secret_is_told_beside_another_fault_of_the_same_account() -> None:
@@ -295,15 +295,15 @@ def test_every_secret_is_long_enough_to_be_one() -> None:
 @pytest.mark.parametrize(
     ("where", "given", "warning"),
     [
-        ("trusted_proxies", [], "is public, and no trusted_proxies are named"),
-        ("public_url", "http://byoc.example.com", "is plain http, which most providers refuse to call"),
-        (f"{ACME}.queues.support.reps", [], "queue 'support' has no reps, so nobody is asked to take this channel's sessions"),
+        ("trusted_proxies", [], "is public, but trusted_proxies is empty"),
+        ("public_url", "http://byoc.example.com", "is plain http, and most providers only call https"),
+        (f"{ACME}.queues.support.reps", [], "queue 'support' has no reps, so this channel's sessions are offered to nobody"),
     ],
 )
 def test_a_warning_is_no_fault(where: str, given: Any, warning: str) -> None:
     loaded = config.build(put(RAW, where, given))
     assert {one.fault for one in loaded.warnings} == {warning}
-    assert all(one.mend.endswith(".") for one in loaded.warnings)
+    assert all(one.fix.endswith(".") for one in loaded.warnings)
 
 
 def test_check_tells_warnings_and_exits_0(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_check_tells_warnings_and_exits_0(tmp_path: Path) -> None:
     path.write_text("orgs: {}\npublic_url: https://byoc.example.com\n")
     done = CliRunner().invoke(main, ["check", "--config", str(path)])
     assert done.exit_code == 0
-    assert done.output.splitlines()[0].startswith(f"warning: {path}:2 public_url: is public, and no trusted_proxies are named.")
+    assert done.output.splitlines()[0].startswith(f"warning: {path}:2 public_url: is public, but trusted_proxies is empty.")
 
 
 def test_on_this_machine_alone_nothing_is_warned_of_and_tokens_may_be_short() -> None:

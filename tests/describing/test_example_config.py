@@ -143,5 +143,5 @@ def test_a_plug_in_gets_its_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     sms = registry.load()["sms"]
     found = {"pigeon": sms.__class__(**{**vars(sms), "kind": "pigeon", "title": "By pigeon"})}
     text = example(found)
-    assert "# By pigeon\n  pigeon:\n    # Which adapter" in text
+    assert "# By pigeon\n  pigeon:\n    # The adapter" in text
     assert "${PIGEON_AUTH_TOKEN}" in text

@@ -19,7 +19,7 @@ async def test_words_that_nobody_can_see_are_refused_with_what_to_do(site: Site,
         assert (reply.status, reply.json["code"]) == (422, "invalid_input"), ascii(text)
         (fault,) = reply.json["errors"]
         assert fault["pointer"] == ("/note" if path == "invitations" else "/text")
-        assert "nothing that can be seen" in fault["detail"]
+        assert "no visible text" in fault["detail"]
         assert "write letters, digits or an emoji" in fault["detail"]
     entries = (await ana.get(f"/sessions/{session_id}/entries")).json["items"]
     assert [entry for entry in entries if entry["kind"] == "message" and entry["from"]["id"] == "ana"] == []

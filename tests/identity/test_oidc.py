@@ -310,7 +310,7 @@ async def test_while_the_issuer_is_away_we_are_not_ready_and_static_tokens_go_on
             not_ready = await client.call("GET", "/readyz")
             assert not_ready.status == 503
             assert not_ready.json["details"] == {
-                "oidc": "the issuer's keys can't be had: its discovery document can't be read: HTTP 503"
+                "oidc": "the issuer's keys are not available: its discovery document can't be read: HTTP 503"
             }
             assert await whose(client, "ana-s-static-token") == "ana"
             assert await whose(client, acme.token()) == 401
@@ -467,15 +467,15 @@ def test_a_rep_signs_in_by_the_company_s_page(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------ the config
 
 FAULTS: Final[dict[str, tuple[dict[str, Any], str]]] = {
-    "no org": ({"org": None}, "needs one of `org` and `org_claim`"),
-    "two orgs": ({"org_claim": "org"}, "needs one of `org` and `org_claim`"),
+    "no org": ({"org": None}, "needs either `org` or `org_claim`"),
+    "two orgs": ({"org_claim": "org"}, "needs either `org` or `org_claim`"),
     "an org that isn't": ({"org": "initech"}, "there is no org 'initech'. Use one of: acme, globex."),
     "a shared secret": ({"algorithms": ["HS256"]}, "oidc.algorithms.0"),
     "no signature": ({"algorithms": ["none"]}, "oidc.algorithms.0"),
     "no algorithm": ({"algorithms": []}, "oidc.algorithms"),
-    "an issuer in the clear": ({"issuer": "http://login.acme.example"}, "is no https URL"),
-    "keys in the clear": ({"jwks_url": "http://login.acme.example/keys"}, "is no https URL"),
-    "an address with more than one thing in it": ({"jwks_url": "https://login.acme.example;script-src *"}, "is no https URL"),
+    "an issuer in the clear": ({"issuer": "http://login.acme.example"}, "is not an https URL"),
+    "keys in the clear": ({"jwks_url": "http://login.acme.example/keys"}, "is not an https URL"),
+    "an address with more than one thing in it": ({"jwks_url": "https://login.acme.example;script-src *"}, "is not an https URL"),
     "a misspelt setting": ({"audiance": "x"}, "Did you mean `audience`?"),
 }
 

@@ -135,7 +135,7 @@ async def test_a_mistyped_id_is_reported_and_its_customers_are_heard_after_the_f
         assert byoc("inbox", "list", "--data", str(tmp_path)) == [
             "no webhook is stuck; 2 kept as unknown: byoc inbox list --unknown"
         ]
-    assert byoc("inbox", "replay", "--all", "--unknown", "--data", str(tmp_path)) == ["2 webhook(s) on the way again"]
+    assert byoc("inbox", "replay", "--all", "--unknown", "--data", str(tmp_path)) == ["2 webhook(s) queued again"]
     async with Reading(gateway(tmp_path, kind, right)) as reading:
         await wait_until(reading.all_read)
         assert await reading.heard() == ["hello", "anybody there?"]
@@ -153,7 +153,7 @@ async def test_one_of_the_rows_can_be_named(tmp_path: Path) -> None:
         await reading.one.webhooks.accept("whatsapp", replace(whatsapp_says("hello"), received_at=now()))
         await wait_until(reading.all_read)
     (row,) = byoc("inbox", "list", "--unknown", "--data", str(tmp_path))
-    assert byoc("inbox", "replay", row.split("  ")[0], "--data", str(tmp_path)) == ["1 webhook(s) on the way again"]
+    assert byoc("inbox", "replay", row.split("  ")[0], "--data", str(tmp_path)) == ["1 webhook(s) queued again"]
     async with Reading(gateway(tmp_path, "whatsapp", "107000000000002")) as reading:
         await wait_until(reading.all_read)
         assert await reading.heard() == ["hello"]

@@ -475,7 +475,7 @@ async def test_a_message_whose_request_cant_be_written_has_failed_and_is_not_unk
         (state,) = await one.deliveries(session_id)
     assert (state.code, state.reason) == (
         "adapter_fault",
-        "The request to the provider can't be written, so nothing was sent. An operator must look at the channel's token; then send again.",
+        "The request to the provider can't be written, so nothing was sent. An operator must check the channel's token; then send it again.",
     )
     assert not provider.seen
     (record,) = [one for one in caplog.records if getattr(one, "action", "") == "outbox.unsendable"]

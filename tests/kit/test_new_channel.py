@@ -63,7 +63,7 @@ def test_names_that_are_none(name: str, tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken(tmp_path: Path) -> None:
-    with pytest.raises(BadName, match="there is a channel 'line' already"):
+    with pytest.raises(BadName, match="there is already a channel 'line'"):
         write("line", tmp_path / "x")
 
 

@@ -57,7 +57,7 @@ def test_its_config_is_checked(target: Path, tmp_path: Path) -> None:
     said = byoc("check", "--config", str(config), target=target, good=False)
     assert "channels.tg.account.bot_token" in said
     assert "Did you mean `bot_token`?" in said
-    assert "no adapter is called 'telegram'" in byoc("check", "--config", str(config), good=False)
+    assert "there is no adapter named 'telegram'" in byoc("check", "--config", str(config), good=False)
 
 
 def test_it_stands_in_the_channels_page_and_in_the_example_config(target: Path) -> None:

@@ -69,7 +69,7 @@ def test_C1_anything_but_one_recipient_is_invalid_input(raw: Any) -> None:
 
 
 def test_C1_a_list_is_told_what_to_do_instead() -> None:
-    with pytest.raises(ValueError, match="invite several reps by several requests"):
+    with pytest.raises(ValueError, match="to invite several reps, send several requests"):
         c1_one_recipient([{"type": "agent", "id": "ben"}, {"type": "agent", "id": "cleo"}])
 
 

@@ -245,7 +245,7 @@ async def test_a_full_disk_is_reported_once_with_what_to_do(tmp_path: Path, capl
     failing, works = caplog.records
     assert (failing.action, works.action) == ("store.failing", "store.works")  # type: ignore[attr-defined]
     assert failing.reason == (  # type: ignore[attr-defined]
-        "x.db: database or disk is full. Free space on the disk of `data_dir`; the gateway goes on by itself."
+        "x.db: database or disk is full. Free space on the disk of `data_dir`; the gateway then recovers by itself."
     )
     assert failing.exc_info is None
 

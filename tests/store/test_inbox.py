@@ -222,13 +222,11 @@ async def test_what_came_for_another_org_is_replayed_by_its_id_alone(inbox: Sqli
         told = CliRunner().invoke(main, ["inbox", "replay", *words, "--data", str(tmp_path)])
         return told.exit_code, told.output.splitlines()
 
-    skipped = (
-        "received while the channel was another org's. To give one to the org that has the channel now: byoc inbox replay ID"
-    )
-    assert replayed("--all") == (0, ["1 webhook(s) on the way again", f"2 skipped, {skipped}"])
-    assert replayed("--all", "--unknown") == (1, ["0 webhook(s) on the way again", f"1 skipped, {skipped}"])
+    skipped = "received while the channel belonged to another org. To give one to the org that has the channel now: byoc inbox replay ID"
+    assert replayed("--all") == (0, ["1 webhook(s) queued again", f"2 skipped, {skipped}"])
+    assert replayed("--all", "--unknown") == (1, ["0 webhook(s) queued again", f"1 skipped, {skipped}"])
     assert (await inbox.channels()) == ["sms"]
-    assert replayed(str(stuck.id), str(unknown.id)) == (0, ["2 webhook(s) on the way again"])
+    assert replayed(str(stuck.id), str(unknown.id)) == (0, ["2 webhook(s) queued again"])
     assert [row.id for row in await inbox.waiting("line", limit=9)] == [stuck.id, unknown.id]
 
 

@@ -93,7 +93,7 @@ def send_call(account: PlatformAccount, body: Mapping[str, Any]) -> HttpCall:
 
 
 def deliver(account: PlatformAccount, body: dict[str, Any]) -> Flow[HttpReply]:
-    """Send; and once more where a refusal can be mended: the quoted message is gone, or another app holds the thread.
+    """Send; and once more where a refusal can be fixed: the quoted message is gone, or another app holds the thread.
 
     What was refused was not shown, so of all these calls the customer sees one.
     """

@@ -27,7 +27,7 @@ class DestinationsQuery(Input):
 
 
 @call(
-    "GET", "/sessions/{session_id}/destinations", "Who may be asked", tag="conference",
+    "GET", "/sessions/{session_id}/destinations", "List possible recipients", tag="conference",
     query=DestinationsQuery, answer=Listing[DestinationShape],
     codes=("permission_denied", "not_a_participant", "conferencing_not_supported", "recipient_type_not_allowed",
            "session_not_active", "direct_routing_disabled"),

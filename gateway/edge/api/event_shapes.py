@@ -38,7 +38,7 @@ class EventShape(Shape):
     """
 
     type: str
-    id: int | None = Field(description="The event's number, to resume after; null for what isn't stored (typing).")
+    id: int | None = Field(description="The event's number, for resuming after it; null for events that aren't stored (typing).")
     session_id: str | None
     at: Time
     data: dict[str, Any]

@@ -74,12 +74,12 @@ class Streams:
             compress=False,  # 300 kB of memory a stream, and frames would wait for each other
         )
         if not socket.can_prepare(request).ok:
-            raise Problem("upgrade_required", "Connect by WebSocket.", headers={"Upgrade": "websocket"})
+            raise Problem("upgrade_required", "Connect with a WebSocket client.", headers={"Upgrade": "websocket"})
         token = self._token_beforehand(request)
         caller = self._caller(token, request) if token is not None else None
         address = self.desk.address_of(request)
         if caller is None and self._strange[address] >= self.desk.limits.strange_streams_per_address:
-            raise Problem("rate_limited", "Too many streams wait for their first frame.", headers={"Retry-After": "10"})
+            raise Problem("rate_limited", "Too many streams are waiting for their first frame.", headers={"Retry-After": "10"})
         await socket.prepare(request)
         self._open.add(socket)
         try:
@@ -98,7 +98,7 @@ class Streams:
         except GatewayError:
             await self._close(socket, request, 1013)
         except ConnectionError:
-            log.debug("stream broken off", extra={"action": "events.broken_off"})  # the client is gone, and will be back
+            log.debug("stream ended with an error", extra={"action": "events.broken_off"})  # the client is gone, and will be back
         except Exception:  # the rim: the client comes back, and the log says why it had to
             log.exception("stream failed", extra={"action": "events.failed"})
             await self._close(socket, request, 1011)

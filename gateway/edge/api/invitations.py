@@ -38,7 +38,7 @@ class InvitationBody(Input):
 
 
 @call(
-    "POST", "/sessions/{session_id}/invitations", "Ask somebody in", tag="conference",
+    "POST", "/sessions/{session_id}/invitations", "Invite somebody", tag="conference",
     body=InvitationBody, answer=InvitationShape, status=201, codes=_ASKING,
 )  # fmt: skip
 async def invite(ask: Ask[InvitationBody, Nothing]) -> InvitationShape | Refusal:
@@ -47,7 +47,7 @@ async def invite(ask: Ask[InvitationBody, Nothing]) -> InvitationShape | Refusal
 
 
 @call(
-    "POST", "/sessions/{session_id}/transfers", "Hand the session over", tag="conference",
+    "POST", "/sessions/{session_id}/transfers", "Transfer the session", tag="conference",
     body=InvitationBody, answer=InvitationShape, status=201, codes=_ASKING,
 )  # fmt: skip
 async def transfer(ask: Ask[InvitationBody, Nothing]) -> InvitationShape | Refusal:
@@ -76,7 +76,7 @@ async def decline_invitation(ask: Ask[Nothing, Nothing]) -> InvitationShape | Re
 
 
 @call(
-    "POST", "/sessions/{session_id}/invitations/{invitation_id}/withdraw", "Ask no longer", tag="conference", answer=InvitationShape,
+    "POST", "/sessions/{session_id}/invitations/{invitation_id}/withdraw", "Withdraw a request", tag="conference", answer=InvitationShape,
     codes=("permission_denied", "invitation_not_found", "invitation_already_taken", "invitation_closed", "session_not_active"),
 )  # fmt: skip
 async def withdraw_invitation(ask: Ask[Nothing, Nothing]) -> InvitationShape | Refusal:

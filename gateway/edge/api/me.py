@@ -16,7 +16,7 @@ class PresenceBody(Input):
     status: Presence
 
 
-@call("GET", "/me", "Who the token is", tag="me", answer=MeShape)
+@call("GET", "/me", "The caller", tag="me", answer=MeShape)
 async def read_me(ask: Ask[Nothing, Nothing]) -> MeShape:
     """Login, public name, org, rights and presence of the caller."""
     rep = ask.directory.rep(ask.caller.org, ask.caller.login)
@@ -29,7 +29,7 @@ async def read_presence(ask: Ask[Nothing, Nothing]) -> PresenceShape:
     return presence_of(await ask.broker.presence(ask.caller))
 
 
-@call("PUT", "/presence", "Go online, away, offline", tag="me", body=PresenceBody, answer=PresenceShape)
+@call("PUT", "/presence", "Set the caller's presence", tag="me", body=PresenceBody, answer=PresenceShape)
 async def set_presence(ask: Ask[PresenceBody, Nothing]) -> PresenceShape:
     """Going online looks for waiting sessions of the caller's queues at once."""
     return presence_of(await ask.broker.set_presence(ask.caller, ask.body.status))

@@ -38,7 +38,7 @@ class TypingBody(Input):
 
 
 @call(
-    "POST", "/sessions/{session_id}/messages", "Say something to the customer", tag="messages",
+    "POST", "/sessions/{session_id}/messages", "Send a message to the customer", tag="messages",
     body=MessageBody, form=MessageForm, answer=EntryShape, status=201,
     codes=("permission_denied", "not_a_participant", "session_not_active", "entry_not_found", "nothing_to_say"),
 )  # fmt: skip
@@ -46,7 +46,7 @@ async def say(ask: Ask[MessageForm, Nothing]) -> EntryShape | Refusal:
     """A text as JSON, or a form with a `file` and perhaps a text. It is stored when this answers; how it fares on its way to the
     customer stands in the entry's `delivery`, and comes as `delivery` events."""
     if ask.body.text is None and ask.file is None:
-        raise invalid(Fault("/file", "required, unless there is a text", "form"))
+        raise invalid(Fault("/file", "required if there is no text", "form"))
     part = None
     if ask.file:
         seen = await ask.broker.session(ask.caller, ask.session_id)
@@ -65,7 +65,7 @@ async def say(ask: Ask[MessageForm, Nothing]) -> EntryShape | Refusal:
 
 
 @call(
-    "POST", "/sessions/{session_id}/typing", "The caller is typing, or ceased to", tag="messages",
+    "POST", "/sessions/{session_id}/typing", "The caller started or stopped typing", tag="messages",
     body=TypingBody, codes=("not_a_participant", "session_not_active"),
 )  # fmt: skip
 async def typing(ask: Ask[TypingBody, Nothing]) -> Shape | Refusal | None:
@@ -74,7 +74,7 @@ async def typing(ask: Ask[TypingBody, Nothing]) -> Shape | Refusal | None:
 
 
 @call(
-    "POST", "/sessions/{session_id}/deliveries/{outbox_id}/resend", "Send a failed message again", tag="messages",
+    "POST", "/sessions/{session_id}/deliveries/{outbox_id}/resend", "Resend a failed message", tag="messages",
     codes=("not_a_participant", "message_not_found", "not_resendable"),
 )  # fmt: skip
 async def resend(ask: Ask[Nothing, Nothing]) -> Shape | Refusal | None:

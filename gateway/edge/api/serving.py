@@ -73,7 +73,7 @@ def handler_of(call: Call, desk: Desk) -> Handler:
         try:
             outcome = await call.handler(ask)
         except BadCursor:
-            raise invalid(Fault("/cursor", "is none that this list gave", "query")) from None
+            raise invalid(Fault("/cursor", "is not a cursor of this list", "query")) from None
         if isinstance(outcome, Refusal):
             desk.metrics.refusals.labels(outcome.code).inc()
             raise of_refusal(outcome)
@@ -126,7 +126,7 @@ def path_of(request: web.Request) -> Mapping[str, str]:
     for name, value in request.match_info.items():
         if not _PATH_PART.fullmatch(value):
             noun = name.removesuffix("_id")
-            raise Problem("message_not_found" if noun == "outbox" else f"{noun}_not_found", "There is nothing of this id.")
+            raise Problem("message_not_found" if noun == "outbox" else f"{noun}_not_found", "Nothing has this id.")
     return dict(request.match_info)
 
 
@@ -165,17 +165,17 @@ def _problem_of(outcome: web.HTTPException) -> Problem:
         allowed = ", ".join(sorted(outcome.allowed_methods))
         return Problem("method_not_allowed", f"Use one of {allowed} here.", headers={"Allow": allowed})
     if outcome.status == 404:
-        return Problem("not_found", "There is no such address; /docs lists them all.")
+        return Problem("not_found", "There is no such address; /docs lists all of them.")
     if outcome.status == 413:
         return Problem("too_large", "Send less at once.", headers={"Connection": "close"})
     if outcome.status >= 500:
-        return Problem("internal_error", "The gateway failed; an operator finds the reason in its log.")
+        return Problem("internal_error", "The gateway failed. An operator finds the reason in its log.")
     return Problem("malformed_request", outcome.reason)
 
 
 def _unavailable() -> Problem:
     detail = (
-        "Nothing can be stored now. Try again shortly, with the same Idempotency-Key if you gave one. If it goes on, tell an operator: "
+        "Nothing can be stored now. Try again shortly, with the same Idempotency-Key if you used one. If this continues, tell an operator: "
         "/readyz and the log say why."
     )
     return Problem("unavailable", detail, headers={"Retry-After": _RETRY_SECONDS})
@@ -184,7 +184,7 @@ def _unavailable() -> Problem:
 def _failed(request: web.Request) -> Problem:
     number = uuid.uuid4().hex
     log.exception("call failed", extra={"action": "api.failed", "route": _route(request), "failure": number})
-    return Problem("internal_error", f"The gateway failed; an operator finds the reason in its log under {number}.")
+    return Problem("internal_error", f"The gateway failed. An operator finds the reason in its log under {number}.")
 
 
 def _route(request: web.Request) -> str:

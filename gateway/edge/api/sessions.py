@@ -37,7 +37,14 @@ class AuditQuery(Input):
     limit: Limit = 50
 
 
-@call("GET", "/sessions", "Sessions one may see", tag="sessions", query=SessionsQuery, answer=Listing[SessionShape])
+@call(
+    "GET",
+    "/sessions",
+    "List the sessions that the caller may see",
+    tag="sessions",
+    query=SessionsQuery,
+    answer=Listing[SessionShape],
+)
 async def list_sessions(ask: Ask[Nothing, SessionsQuery]) -> Listing[SessionShape]:
     """The caller's own, those offered to them or that they are asked into, those waiting in their queues; supervisors: all of their
     org. Latest activity first."""
@@ -56,7 +63,7 @@ async def read_session(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 
 
 @call(
-    "POST", "/sessions/{session_id}/accept", "Take the offered session", tag="work", answer=SessionShape,
+    "POST", "/sessions/{session_id}/accept", "Accept the offered session", tag="work", answer=SessionShape,
     codes=("permission_denied", "work_not_offered", "recipient_at_capacity", "session_not_active"),
 )  # fmt: skip
 async def accept_work(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
@@ -65,7 +72,7 @@ async def accept_work(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 
 
 @call(
-    "POST", "/sessions/{session_id}/decline", "Pass the offered session on", tag="work", answer=SessionShape,
+    "POST", "/sessions/{session_id}/decline", "Decline the offered session", tag="work", answer=SessionShape,
     codes=("work_not_offered", "session_not_active"),
 )  # fmt: skip
 async def decline_work(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
@@ -92,7 +99,7 @@ async def end(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 
 
 @call(
-    "GET", "/sessions/{session_id}/audit", "Who asked what of the session", tag="sessions",
+    "GET", "/sessions/{session_id}/audit", "Every command and refusal of the session", tag="sessions",
     query=AuditQuery, answer=Listing[AuditShape], codes=("permission_denied",),
 )  # fmt: skip
 async def read_audit(ask: Ask[Nothing, AuditQuery]) -> Listing[AuditShape] | Refusal:

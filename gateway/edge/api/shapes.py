@@ -177,7 +177,7 @@ class InvitationShape(Shape):
     purpose: Purpose
     recipient: RecipientShape
     from_: str = Field(alias="from", description="The login of the rep who asks.")
-    from_name: str = Field(description="Their public name.")
+    from_name: str = Field(description="The rep's public name.")
     status: InvitationStatus
     created_at: Time
     expires_at: Time
@@ -310,13 +310,13 @@ class SessionShape(Shape):
     end_user: EndUserShape
     participants: list[ParticipantShape]
     invitations: list[InvitationShape]
-    flag: FlagShape | None = Field(description="The caller's own, else the first of `flags`.")
-    flags: list[FlagShape] = Field(description="Those that the caller may know of, the first raised first.")
+    flag: FlagShape | None = Field(description="The caller's own flag, otherwise the first of `flags`.")
+    flags: list[FlagShape] = Field(description="The flags that the caller may know of, in the order they were raised.")
     offer: OfferShape | None
     queue: str | None
     queue_name: str | None
     locale: str
-    conferenced: bool = Field(description="Two or more reps have been in at once.")
+    conferenced: bool = Field(description="Two or more reps have been in the session at once.")
     entry_count: int
     version: int
     opened_at: Time

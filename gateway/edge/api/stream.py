@@ -15,15 +15,15 @@ from gateway.edge.api.serving import Desk
 
 # Close codes: 4000-4999 are the application's own (RFC 6455, 7.4.2). Texts may have 123 bytes.
 CLOSES: Final[dict[int, str]] = {
-    1001: "The gateway is shutting down; come back with ?after=.",
-    1011: "The gateway failed; come back with ?after=.",
-    1013: "The gateway can't work now; come back with ?after= in a moment.",
-    4400: "The frame is not understood.",
-    4401: "Who are you? Send a token that is valid.",
-    4408: "No hello frame came in time.",
-    4409: "Your rights have changed; come back with ?after=.",
-    4410: "Events after that number are not kept; read the state anew, then connect without ?after=.",
-    4429: "You read too slowly, or hold too many streams; come back with ?after=.",
+    1001: "The gateway is shutting down; reconnect with ?after=.",
+    1011: "The gateway failed; reconnect with ?after=.",
+    1013: "The gateway can't work now; reconnect with ?after= in a moment.",
+    4400: "The frame is not valid.",
+    4401: "The token is missing or not valid; send a valid one.",
+    4408: "No hello frame arrived in time.",
+    4409: "Your rights have changed; reconnect with ?after=.",
+    4410: "Events after that number are no longer kept; reload the state, then connect without ?after=.",
+    4429: "You read too slowly, or have too many open streams; reconnect with ?after=.",
 }
 
 

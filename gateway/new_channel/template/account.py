@@ -10,6 +10,8 @@ from adapters.contract import Account
 class ExampleAccount(Account):
     """An account: what the provider signs with, and what we call it with."""
 
-    secrets: tuple[SecretStr, ...] = Field(description="Sign the webhooks. Several while you rotate: any of them is accepted.")
+    secrets: tuple[SecretStr, ...] = Field(
+        description="Secrets that sign the webhooks. List several while you rotate them; any of them is accepted."
+    )
     token: SecretStr = Field(description="The API's bearer token.")
-    api_base: str = Field(default="https://api.example.com", description="The API's address; another one for tests.")
+    api_base: str = Field(default="https://api.example.com", description="The API's address; set another one for tests.")

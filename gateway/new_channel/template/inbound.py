@@ -31,7 +31,7 @@ def verify(request: RawRequest, account: ExampleAccount, now: datetime) -> None:
     if not given:
         raise NotAuthentic(f"{SIGNATURE} is missing", status=401)
     if not any_same(given, [hmac_hex(secret, request.body) for secret in secrets]):
-        raise NotAuthentic(f"{SIGNATURE} doesn't fit the body", hint="are secrets the same on both sides?")
+        raise NotAuthentic(f"{SIGNATURE} doesn't match the body", hint="are secrets the same on both sides?")
 
 
 def parse(request: RawRequest, account: ExampleAccount) -> list[Inbound]:

@@ -44,7 +44,7 @@ class ExampleSimulator(PlainProvider[ExampleAccount]):
         elif action.kind in ("typing", "end"):
             said = {"type": "typing", "on": action.on} if action.kind == "typing" else {"type": "left"}
         else:
-            raise CannotAct(f"{action.kind} is nothing that this channel has")
+            raise CannotAct(f"{action.kind} is not something that this channel supports")
         return self._written(said, phone, now)
 
     def _said(self, action: Action, line_id: str) -> dict[str, Any]:

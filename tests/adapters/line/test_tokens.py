@@ -226,7 +226,7 @@ def test_the_simulator_refuses_tokens_past_their_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "mend"),
+    ("settings", "fix"),
     [
         ({"access_tokens": []}, "issue one in the console"),
         ({"access": "short_lived"}, "line_channel_id"),
@@ -240,8 +240,8 @@ def test_the_simulator_refuses_tokens_past_their_end() -> None:
     ],
     ids=str,
 )
-def test_settings_that_cannot_work_are_told_with_their_mend(settings: dict[str, Any], mend: str) -> None:
-    with pytest.raises(ValidationError, match=mend) as caught:
+def test_settings_that_cannot_work_are_told_with_their_mend(settings: dict[str, Any], fix: str) -> None:
+    with pytest.raises(ValidationError, match=fix) as caught:
         an_account(**settings)
     for secret in (SECRET, TOKEN):
         assert secret not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The settings: what they refuse, and that the error names the mend."""
+"""The settings: what they refuse, and that the error names the fix."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_both_forms_of_an_address_are_those_of_twilios_library(url: str) -> None
     ["http://gw.example.net/in", "https://other.example.net/in", "https://gw.example.net/in/", "https://gw.example.net/in?x=1"],
 )
 def test_signature_behind_a_proxy_names_the_address_that_was_checked(called: str) -> None:
-    """Scheme, host, slash or query differ from what Twilio called: the log says which address was checked, and the mend."""
+    """Scheme, host, slash or query differ from what Twilio called: the log says which address was checked, and the fix."""
     signature = RequestValidator("t").compute_signature(called, {"Body": "hi"})
     with pytest.raises(NotAuthentic) as refusal:
         verify(post("https://gw.example.net/in", {"Body": "hi"}, signature), account("t"), NOW)
