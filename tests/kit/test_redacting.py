@@ -278,4 +278,4 @@ def test_export_wants_redact_and_a_webhook_that_is_there(tmp_path: Path) -> None
     told = CliRunner().invoke(main, ["inbox", "export", "1", "--data", str(tmp_path)])
     assert (told.exit_code, "give --redact" in told.stderr) == (2, True)
     told = CliRunner().invoke(main, ["inbox", "export", "--redact", "1", "--data", str(tmp_path)])
-    assert (told.exit_code, "give the gateway's data_dir" in told.stderr) == (1, True)
+    assert (told.exit_code, "pass the gateway's data_dir" in told.stderr) == (1, True)
