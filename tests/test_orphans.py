@@ -150,7 +150,7 @@ async def test_a_renamed_orgs_webhooks_are_read_by_the_org_of_the_new_name(tmp_p
     one.line["org"] = "acme-gmbh"
     found = orphans(config.load(written(one, tmp_path)), one.data_dir, one.now)
     assert found[0].endswith(
-        "Org acme is not in the config, so nobody can read the history until it is added again added again added again. A customer's next message opens a session in org acme-gmbh."
+        "Org acme is not in the config, so nobody can read the history until it is added again. A customer's next message opens a session in org acme-gmbh."
     )
     assert (
         found[-1]
