@@ -206,9 +206,7 @@ def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: 
     if lost is Lost.channel_moved:
         to = channel.config.org if channel else ""
         history = (
-            "keeps the history"
-            if org in orgs
-            else "is not in the config, so nobody can read the history until it is added again"
+            "keeps the history" if org in orgs else "is not in the config, so nobody can read the history until it is added again"
         )
         return f"Channel {key} moves to org {to}: {n} of org {org} will end. Org {org} {history}. A customer's next message opens a session in org {to}."
     if lost is Lost.channel_kind_changed:
