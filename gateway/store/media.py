@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import re
 import sqlite3
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 from adapters.envelope import MediaPart, MediaState
-from gateway.errors import StoreUnavailable
-from gateway.outage import Outage
-from gateway.store.trouble import unavailable
-
-_log = logging.getLogger(__name__)
+from gateway.store.folder import Folder
 
 
 class PendingMedia(NamedTuple):
@@ -146,51 +140,8 @@ def forget(connection: sqlite3.Connection, media_ids: Iterable[str]) -> None:
     connection.executemany("DELETE FROM media WHERE id = ? AND session_id IS NULL", [(one,) for one in media_ids])
 
 
-class MediaFolder:
+class MediaFolder(Folder):
     """The bytes. A file is whole and on disk before its row says ready (a customer's), or before any entry names it (a rep's)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._outage = Outage(_log, "writing of files", "store")
-
-    def path(self, media_id: str) -> Path:
-        """Where the bytes are; ids are our own, letters, digits and `_` only."""
-        if not media_id.replace("_", "").isalnum():
-            raise ValueError("no media id")
-        return self._folder / media_id[-2:] / media_id
-
-    def write(self, media_id: str, content: bytes) -> None:
-        """Blocking: call it in a thread. Raises StoreUnavailable."""
-        path = self.path(media_id)
-        try:
-            self._write(path, content)
-        except OSError as error:
-            reason = unavailable("media", error)
-            self._outage.failed(reason)
-            raise StoreUnavailable(reason) from error
-        self._outage.worked()
-
-    def _write(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def delete(self, media_ids: Iterable[str]) -> None:
-        """Blocking. Also what was written in part; what isn't there needn't be deleted."""
-        for media_id in media_ids:
-            path = self.path(media_id)
-            path.unlink(missing_ok=True)
-            path.with_suffix(".part").unlink(missing_ok=True)
-
-    def read(self, media_id: str) -> bytes:
-        """Blocking; raises FileNotFoundError."""
-        return self.path(media_id).read_bytes()
+    what = "media"
+    ids = re.compile(r"\w*(\w\w)", re.ASCII)

@@ -6,20 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import closing
 from pathlib import Path
 
 from aiohttp import web
 
 from adapters.webchat import WebchatAccount
 from gateway import clock
-from gateway.store.group_commit import connect
-from gateway.webchat import deliveries, live, store
+from gateway.webchat import deliveries, live
 from gateway.webchat.calls import Calls
 from gateway.webchat.door import ClientAddress, Door
 from gateway.webchat.pages import Pages
 from gateway.webchat.relay import Intake
 from gateway.webchat.service import ChatService
+from gateway.webchat.store import forget_profiles
 
 
 def install(
@@ -73,14 +72,6 @@ def install(
         ]
     )
     return service
-
-
-def forget_profiles(data_dir: Path, channel_id: str) -> None:
-    """Another org has the channel now: what its visitors answered to the old one's forms is forgotten. Before the service opens."""
-    path = data_dir / "chat.db"
-    if path.is_file():
-        with closing(connect(path)) as db:
-            store.forget_profiles(db, channel_id)
 
 
 __all__ = ["ChatService", "Intake", "forget_profiles", "install"]

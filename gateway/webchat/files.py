@@ -6,21 +6,14 @@ a page that calls itself a picture is refused at the door; and files are given o
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 import secrets
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from gateway.errors import StoreUnavailable
-from gateway.outage import Outage
-from gateway.store.trouble import unavailable
+from gateway.store.folder import Folder
 
-_log = logging.getLogger(__name__)
-_ID: Final = re.compile(r"f_[0-9a-f]{32}")
 # The first bytes of what browsers show inline, and of what they run: only these are worth telling apart.
 _SIGNATURES: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -84,54 +77,8 @@ def headers_for(name: str, mime_type: str) -> dict[str, str]:
     }
 
 
-class Files:
-    """The folder. Its methods block; call them in a thread."""
+class Files(Folder):
+    """The bytes."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._outage = Outage(_log, "writing of visitors' files", "store")
-
-    def path(self, file_id: str) -> Path:
-        """Where the bytes stand. Raises ValueError for what is no id of ours."""
-        if not _ID.fullmatch(file_id):
-            raise ValueError("no file id")
-        return self._folder / file_id[2:4] / file_id
-
-    def write(self, file_id: str, content: bytes) -> None:
-        """Whole and on disk on return, or not there at all. The same id again is the same file. Raises StoreUnavailable."""
-        path = self.path(file_id)
-        try:
-            self._write(path, content)
-        except OSError as error:
-            reason = unavailable("chat-files", error)
-            self._outage.failed(reason)
-            raise StoreUnavailable(reason) from error
-        self._outage.worked()
-
-    @staticmethod
-    def _write(path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with half.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
-            _sync_folder(path.parent)
-        finally:
-            half.unlink(missing_ok=True)
-
-    def remove(self, file_ids: Iterable[str]) -> None:
-        """Those that are there."""
-        for file_id in file_ids:
-            self.path(file_id).unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is durable once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    what = "file"
+    ids = re.compile(r"f_([0-9a-f]{2})[0-9a-f]{30}")

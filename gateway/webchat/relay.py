@@ -17,10 +17,8 @@ from adapters.webchat import WebchatAccount
 from gateway.clock import Clock
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
-from gateway.store.group_commit import GroupCommit
-from gateway.store.readers import Readers
-from gateway.webchat import store
 from gateway.webchat.model import Pending, Visitor
+from gateway.webchat.store import ChatStore
 
 Intake = Callable[[str, RawRequest], Awaitable[Answer]]
 
@@ -32,10 +30,8 @@ _PROFILE: Final = ("name", "email", "locale", "prechat", "page")
 class Relay:
     """Tells the webhook; what it didn't take stays a row, for the visitor's repetition or the sweep."""
 
-    def __init__(
-        self, channels: Mapping[str, WebchatAccount], intake: Intake, writer: GroupCommit, readers: Readers, clock: Clock
-    ) -> None:
-        self._channels, self._intake, self._writer, self._readers, self._now = channels, intake, writer, readers, clock
+    def __init__(self, channels: Mapping[str, WebchatAccount], intake: Intake, store: ChatStore, clock: Clock) -> None:
+        self._channels, self._intake, self._store, self._now = channels, intake, store, clock
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, visitor: Visitor) -> asyncio.Lock:
@@ -47,7 +43,7 @@ class Relay:
         if not pending:
             return
         await self.tell(visitor, f"relay:{pending[0].number}", [one.body for one in pending])
-        forgotten = self._writer.submit(store.relayed([one.number for one in pending]))
+        forgotten = self._store.submit(lambda kept: kept.relayed([one.number for one in pending]))
         # Not waited for: were it lost, the webhook would know the events by their ids.
         forgotten.add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -75,7 +71,7 @@ class Relay:
         """For ever: what was left pending by a crash, or by a webhook that could not take it."""
         while True:
             try:
-                for visitor in await self._readers.run(store.waiting_visitors):
+                for visitor in await self._store.read(lambda kept: kept.waiting_visitors()):
                     await self._sweep_one(visitor)
             except GatewayError:  # reported by the store
                 pass
@@ -88,7 +84,7 @@ class Relay:
             return  # the channel was taken out of the config; its rows wait for its return
         with contextlib.suppress(GatewayError, Problem):
             async with self.turn(visitor):
-                await self.pass_on(visitor, await self._readers.run(lambda db: store.pending(db, visitor)))
+                await self.pass_on(visitor, await self._store.read(lambda kept: kept.pending(visitor)))
 
 
 def _told(visitor: Visitor) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
@@ -24,12 +23,11 @@ from adapters.webchat import WebchatAccount, wire
 from gateway.clock import Clock, Elapsed, elapsed, new_id
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
-from gateway.store.group_commit import GroupCommit
-from gateway.store.readers import Readers
-from gateway.webchat import store, tokens
+from gateway.webchat import tokens
 from gateway.webchat.files import Files
 from gateway.webchat.model import Event, Pending, StoredFile, Visitor
 from gateway.webchat.relay import Intake, Relay
+from gateway.webchat.store import ChatStore, Kept
 from gateway.webchat.streams import Streams
 
 T = TypeVar("T")
@@ -52,15 +50,13 @@ class ChatService:
         self.streams = Streams()
         self.files = Files(data_dir / "chat-files")
         self.now, self.time = clock, time  # what time it is; how long something has taken
-        self._writer = GroupCommit(data_dir / "chat.db", migrations="gateway.webchat.migrations")
-        self._readers = Readers(data_dir / "chat.db")
-        self._relay = Relay(channels, intake, self._writer, self._readers, clock)
+        self._store = ChatStore(data_dir, clock)
+        self._relay = Relay(channels, intake, self._store, clock)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open the store, and look after what was left half done. Raises StoreUnavailable."""
-        await self._writer.open()
-        await self._readers.open()
+        await self._store.open()
         chores = [
             asyncio.create_task(self._relay.sweep(), name="chat sweep"),
             asyncio.create_task(self._prune(), name="chat prune"),
@@ -72,19 +68,18 @@ class ChatService:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
-            await self._writer.close()
-            await self._readers.close()
+            await self._store.close()
 
     async def ready(self) -> None:
         """Raises StoreUnavailable when nothing of visitors' can be made durable."""
-        await self._writer.ready()
+        await self._store.ready()
 
     # ------------------------------------------------------------------------------------------- who it is
 
     async def visitor_of(self, account: WebchatAccount, token: str) -> tuple[Visitor, tokens.Bearer]:
         """Whose token it is. Raises NotProven."""
         bearer = tokens.read(account, token, self.now())
-        visitor = await self._readers.run(lambda db: store.visitor(db, account.channel_id, bearer.visitor_id))
+        visitor = await self._store.read(lambda kept: kept.visitor(account.channel_id, bearer.visitor_id))
         if visitor is None or visitor.visitor_id != bearer.visitor_id or visitor.generation != bearer.generation:
             raise tokens.NotProven("the token is no longer valid")
         return visitor, bearer
@@ -94,17 +89,17 @@ class ChatService:
     ) -> Visitor:
         """The visitor of a session: the one of the token, the one who is proven, both in one, or a new one. Reps who talk with them already are
         told who it is."""
-        fresh, now = Visitor(account.channel_id, new_id("v")), self.now()
+        fresh = Visitor(account.channel_id, new_id("v"))
         proven = (identity.subject, identity.profile) if identity else None
 
-        def job(db: sqlite3.Connection) -> tuple[Visitor, Visitor | None, list[Pending]]:
-            before = known or (store.visitor_of_subject(db, account.channel_id, proven[0]) if proven else None)
-            visitor, ended = store.session(db, known, proven, fresh, told, now)
+        def job(kept: Kept) -> tuple[Visitor, Visitor | None, list[Pending]]:
+            before = known or (kept.visitor_of_subject(account.channel_id, proven[0]) if proven else None)
+            visitor, ended = kept.session(known, proven, fresh, told)
             if visitor.last_seq and (before is None or _known_as(before) != _known_as(visitor)):
-                store.queue(db, visitor, {"id": new_id("who"), "type": "profile", "at": now.isoformat()}, now)
-            return visitor, ended, store.pending(db, visitor)
+                kept.queue(visitor, {"id": new_id("who"), "type": "profile", "at": kept.now.isoformat()})
+            return visitor, ended, kept.pending(visitor)
 
-        visitor, ended, pending = await self._writer.run(job)
+        visitor, ended, pending = await self._store.write(job)
         if ended:
             self.streams.close(ended.key)
         with contextlib.suppress(Problem):  # then the next event brings it, or the sweep; nobody is kept from chatting for it
@@ -115,67 +110,65 @@ class ChatService:
     async def sign_out(self, visitor: Visitor) -> None:
         """The next who uses this browser must not read on: all tokens of the visitor are nobody's."""
         older = replace(visitor, generation=visitor.generation + 1)
-        await self._writer.run(lambda db: store.save_visitor(db, older, self.now()))
+        await self._store.write(lambda kept: kept.save_visitor(older))
         self.streams.close(visitor.key)
 
     # ------------------------------------------------------------------------------- what the visitor does
 
     async def said(self, visitor: Visitor, client_id: str) -> Event | None:
         """The line that a client id has made already."""
-        return await self._readers.run(lambda db: store.find(db, visitor, _keys(visitor, client_id)))
+        return await self._store.read(lambda kept: kept.find(visitor, _keys(visitor, client_id)))
 
     async def say(self, visitor: Visitor, client_id: str, words: Body, file: StoredFile | None) -> Event:
         """One line of the visitor's, durable here and at the webhook; the same client id again gives the same line.
         Raises Problem (503) when the webhook can't take it now: then it stays pending, and a repetition completes it."""
-        at, keys = self.now(), _keys(visitor, client_id)
+        keys = _keys(visitor, client_id)
         message = {"id": wire.message_id(visitor.channel_id, keys[0]), "client_id": client_id, **words}
         if file:
             message["file"] = _described(file)
 
-        def job(db: sqlite3.Connection) -> tuple[Event, bool, list[Pending]]:
-            found = store.find(db, visitor, keys)
+        def job(kept: Kept) -> tuple[Event, bool, list[Pending]]:
+            found = kept.find(visitor, keys)
             if found is None:
                 if file:
-                    store.save_file(db, visitor.channel_id, file, at)
+                    kept.save_file(visitor.channel_id, file)
                 line = {"type": "message", "from": {"kind": "visitor"}, **message}
-                found = store.append(db, visitor, keys[0], at, line, opens=True)[0]
+                found = kept.append(visitor, keys[0], line, opens=True)
                 told = {"id": message["id"], "type": "message", "message": {**message, "seq": found.seq}}
-                store.queue(db, visitor, {**told, "at": at.isoformat(), "page": visitor.profile.get("page")}, at)
-            return found, True, store.pending(db, visitor)
+                kept.queue(visitor, {**told, "at": kept.now.isoformat(), "page": visitor.profile.get("page")})
+            return found, True, kept.pending(visitor)
 
         return await self._write(visitor, job)
 
     async def end(self, visitor: Visitor) -> Event | None:
         """The visitor closes the conversation; nothing when there is none open."""
-        at = self.now()
 
-        def job(db: sqlite3.Connection) -> tuple[Event | None, bool, list[Pending]]:
-            current = store.visitor(db, *visitor.key)
+        def job(kept: Kept) -> tuple[Event | None, bool, list[Pending]]:
+            current = kept.visitor(*visitor.key)
             if current is None or not current.open:
-                return None, False, store.pending(db, visitor)
+                return None, False, kept.pending(visitor)
             key = f"e:{visitor.visitor_id}:{current.last_seq}"
             line_id = wire.message_id(visitor.channel_id, key)
             line = {"type": "notice", "id": line_id, "code": "ended", "participant": {"kind": "visitor"}, "text": None}
-            event = store.append(db, visitor, key, at, line, opens=False)[0]
-            store.ended(db, visitor, at)
-            store.queue(db, visitor, {"id": line_id, "type": "ended", "at": at.isoformat()}, at)
-            return event, True, store.pending(db, visitor)
+            event = kept.append(visitor, key, line, opens=False)
+            kept.ended(visitor)
+            kept.queue(visitor, {"id": line_id, "type": "ended", "at": kept.now.isoformat()})
+            return event, True, kept.pending(visitor)
 
         return await self._write(visitor, job)
 
     async def mark(self, visitor: Visitor, kind: str, seq: int) -> None:
         """`delivered` or `read` up to a line; what is read was delivered."""
-        at = self.now()
 
-        def job(db: sqlite3.Connection) -> tuple[None, bool, list[Pending]]:
-            new, passed = store.mark(db, visitor, f"{kind}_seq", seq)
+        def job(kept: Kept) -> tuple[None, bool, list[Pending]]:
+            new, passed = kept.mark(visitor, f"{kind}_seq", seq)
             if kind == "read":
-                store.mark(db, visitor, "delivered_seq", new)
+                kept.mark(visitor, "delivered_seq", new)
             if passed:
                 messages = [{"id": event.body["id"], "outbox_id": event.outbox_id} for event in passed]
                 told = {"id": f"{kind}:{visitor.visitor_id}:{new}", "type": kind, "messages": messages}
-                store.queue(db, visitor, {**told, "at": at.isoformat()}, at)
-            return None, bool(passed), store.pending(db, visitor)
+                kept.queue(visitor, {**told, "at": kept.now.isoformat()})
+            return None, bool(passed), kept.pending(visitor)
 
         await self._write(visitor, job, {"type": "read", "up_to_seq": seq} if kind == "read" else None)
 
@@ -187,11 +180,11 @@ class ChatService:
             await self._relay.tell(visitor, event_id, [event])
 
     async def _write(
-        self, visitor: Visitor, job: Callable[[sqlite3.Connection], tuple[T, bool, list[Pending]]], fleeting: Body | None = None
+        self, visitor: Visitor, job: Callable[[Kept], tuple[T, bool, list[Pending]]], fleeting: Body | None = None
     ) -> T:
         """Commit, ring, tell the webhook."""
         async with self._relay.turn(visitor):
-            result, changed, pending = await self._writer.run(job)
+            result, changed, pending = await self._store.write(job)
             if changed:
                 self.streams.ring(visitor.key, fleeting)
             await self._relay.pass_on(visitor, pending)
@@ -204,26 +197,25 @@ class ChatService:
     ) -> Event | None:
         """Append our message exactly once; None: there is no such visitor. `heard`: the visitor's last end of the conversation that the
         gateway knew of when it sent this. Raises Ended when there is a later one: no line follows it."""
-        at = self.now()
         body = {
             **line,
             "id": wire.message_id(account.channel_id, f"o:{outbox_id}"),
             **({"file": _described(file)} if file else {}),
         }
 
-        def job(db: sqlite3.Connection) -> tuple[Visitor, Event] | None:
-            visitor = store.visitor(db, account.channel_id, to)
+        def job(kept: Kept) -> tuple[Visitor, Event] | None:
+            visitor = kept.visitor(account.channel_id, to)
             if visitor is None:
                 return None
-            ended_at = store.ended_at(db, account.channel_id, to)
-            if ended_at and (heard is None or heard < ended_at) and not store.find(db, visitor, [f"o:{outbox_id}"]):
+            ended_at = kept.ended_at(account.channel_id, to)
+            if ended_at and (heard is None or heard < ended_at) and not kept.find(visitor, [f"o:{outbox_id}"]):
                 raise Ended
             if file:
-                store.save_file(db, account.channel_id, file, at)
+                kept.save_file(account.channel_id, file)
             opens = False if line.get("code") == "ended" else None
-            return visitor, store.append(db, visitor, f"o:{outbox_id}", at, body, opens=opens)[0]
+            return visitor, kept.append(visitor, f"o:{outbox_id}", body, opens=opens)
 
-        found = await self._writer.run(job)
+        found = await self._store.write(job)
         if found is None:
             return None
         self.streams.ring(found[0].key)
@@ -231,7 +223,7 @@ class ChatService:
 
     async def deliver_typing(self, account: WebchatAccount, to: str, signal: Body) -> bool:
         """Tell open streams; False: there is no such visitor."""
-        visitor = await self._readers.run(lambda db: store.visitor(db, account.channel_id, to))
+        visitor = await self._store.read(lambda kept: kept.visitor(account.channel_id, to))
         if visitor is not None:
             self.streams.ring(visitor.key, signal)
         return visitor is not None
@@ -242,7 +234,7 @@ class ChatService:
 
     async def file(self, account: WebchatAccount, file_id: str) -> StoredFile | None:
         """A file's description."""
-        return await self._readers.run(lambda db: store.file(db, account.channel_id, file_id))
+        return await self._store.read(lambda kept: kept.file(account.channel_id, file_id))
 
     # ------------------------------------------------------------------------------------------- what is shown
 
@@ -250,10 +242,10 @@ class ChatService:
         """The stream's next lines, as the widget is told them. For a number that is not of this stream, or too old, a `reset`: the
         widget then reads the history anew."""
 
-        def job(db: sqlite3.Connection) -> tuple[Visitor | None, list[Event]]:
-            return store.visitor(db, *visitor.key), store.events_after(db, visitor, seq, limit)
+        def job(kept: Kept) -> tuple[Visitor | None, list[Event]]:
+            return kept.visitor(*visitor.key), kept.events_after(visitor, seq, limit)
 
-        current, events = await self._readers.run(job)
+        current, events = await self._store.read(job)
         if current is None or current.key != visitor.key:
             return []
         if seq > current.last_seq or seq < current.first_seq - 1:
@@ -262,7 +254,7 @@ class ChatService:
 
     async def history(self, visitor: Visitor, before: int, limit: int) -> list[dict[str, Any]]:
         """Older lines, oldest first."""
-        events = await self._readers.run(lambda db: store.events_before(db, visitor, before, limit))
+        events = await self._store.read(lambda kept: kept.events_before(visitor, before, limit))
         return [self.shown(visitor.channel_id, event) for event in events]
 
     def shown(self, channel_id: str, event: Event) -> dict[str, Any]:
@@ -289,8 +281,8 @@ class ChatService:
     async def prune(self, account: WebchatAccount) -> None:
         """Forget what is older than the channel keeps."""
         before = self.now() - timedelta(days=account.history_days)
-        gone = await self._writer.run(lambda db: store.prune(db, account.channel_id, before))
-        await asyncio.to_thread(self.files.remove, gone)
+        gone = await self._store.write(lambda kept: kept.prune(account.channel_id, before))
+        await asyncio.to_thread(self.files.delete, gone)
 
 
 def _known_as(visitor: Visitor) -> tuple[object, ...]:

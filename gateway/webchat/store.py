@@ -1,254 +1,286 @@
-"""The visitors' streams in SQL: each function is one job for the writer or a reader, and what it does is one step."""
+"""What the chat service keeps, on SQLite: the visitors' streams, what the webhook is still to hear of them, and what files there are."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
+from gateway.clock import Clock
+from gateway.store.group_commit import GroupCommit, connect
+from gateway.store.readers import Readers
 from gateway.webchat.model import Event, Pending, StoredFile, Visitor
 
+T = TypeVar("T")
 MOST_PENDING: Final = 100  # in one request to the webhook
+_FILE: Final = "chat.db"
 _VISITOR: Final = """SELECT channel_id, visitor_id, generation, subject, profile, first_seq, last_seq, delivered_seq, read_seq, open, merged_into
     FROM visitor WHERE channel_id = ? AND visitor_id = ?"""
 
 
-def visitor(db: sqlite3.Connection, channel_id: str, visitor_id: str) -> Visitor | None:
-    """The visitor, or whom they were merged into; None: nobody."""
-    row = db.execute(_VISITOR, (channel_id, visitor_id)).fetchone()
-    if row is None:
-        return None
-    if row["merged_into"]:
-        return visitor(db, channel_id, row["merged_into"])
-    aliases = db.execute("SELECT visitor_id FROM visitor WHERE channel_id = ? AND merged_into = ?", (channel_id, visitor_id))
-    known = {**dict(row), "profile": json.loads(row["profile"]), "open": bool(row["open"])}
-    return Visitor(**known, aliases=tuple(one[0] for one in aliases))
+class ChatStore:
+    """The file. A job gets `Kept`, its transaction; what it has written is on disk when `write` returns. Everything raises StoreUnavailable."""
+
+    def __init__(self, data_dir: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._writer = GroupCommit(data_dir / _FILE, migrations="gateway.webchat.migrations")
+        self._readers = Readers(data_dir / _FILE)
+
+    async def open(self) -> None:
+        """Open it, and bring its tables up to date."""
+        await self._writer.open()
+        await self._readers.open()
+
+    async def close(self) -> None:
+        """Commit what is in hand and close."""
+        await self._writer.close()
+        await self._readers.close()
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable when nothing can be made durable."""
+        await self._writer.ready()
+
+    async def read(self, job: Callable[[Kept], T]) -> T:
+        """A job that only reads."""
+        return await self._readers.run(lambda db: job(Kept(db, self._clock())))
+
+    async def write(self, job: Callable[[Kept], T]) -> T:
+        """A job that is done whole, or not at all when it raises."""
+        return await self._writer.run(lambda db: job(Kept(db, self._clock())))
+
+    def submit(self, job: Callable[[Kept], T]) -> asyncio.Future[T]:
+        """As `write`, for whoever doesn't wait for it."""
+        return self._writer.submit(lambda db: job(Kept(db, self._clock())))
 
 
-def visitor_of_subject(db: sqlite3.Connection, channel_id: str, subject: str) -> Visitor | None:
-    """Who signed in as this."""
-    row = db.execute("SELECT visitor_id FROM visitor WHERE channel_id = ? AND subject = ?", (channel_id, subject)).fetchone()
-    return visitor(db, channel_id, row[0]) if row else None
+class Kept:
+    """What is kept, within one transaction. `now` stamps what is written."""
 
+    def __init__(self, db: sqlite3.Connection, now: datetime) -> None:
+        self._db, self.now = db, now
 
-def forget_profiles(db: sqlite3.Connection, channel_id: str) -> None:
-    """What visitors answered to forms of the org that had the channel isn't told to the one that has it now."""
-    db.execute("UPDATE visitor SET profile = '{}' WHERE channel_id = ?", (channel_id,))
-
-
-def save_visitor(db: sqlite3.Connection, one: Visitor, at: datetime) -> None:
-    """A new visitor, or what became of a known one."""
-    db.execute(
-        """INSERT INTO visitor (channel_id, visitor_id, created_at, seen_at, subject, profile, generation)
-        VALUES (:channel_id, :visitor_id, :at, :at, :subject, :profile, :generation)
-        ON CONFLICT DO UPDATE SET seen_at = :at, subject = :subject, profile = :profile, generation = :generation""",
-        {
-            "channel_id": one.channel_id,
-            "visitor_id": one.visitor_id,
-            "at": at.isoformat(),
-            "subject": one.subject,
-            "profile": json.dumps(dict(one.profile), ensure_ascii=False),
-            "generation": one.generation,
-        },
-    )
-
-
-def merge(db: sqlite3.Connection, old: Visitor, into: Visitor) -> None:
-    """What `old` said and was told comes after what `into` has; from now on `old` is but another name of `into`."""
-    here = (into.channel_id, old.visitor_id)
-    shift = into.last_seq - old.first_seq + 1
-    # Down from the end, or two lines would meet at one number on the way.
-    for row in db.execute("SELECT seq FROM event WHERE channel_id = ? AND visitor_id = ? ORDER BY seq DESC", here).fetchall():
-        db.execute(
-            "UPDATE event SET visitor_id = ?, seq = ? WHERE channel_id = ? AND visitor_id = ? AND seq = ?",
-            (into.visitor_id, row["seq"] + shift, *here, row["seq"]),
+    def visitor(self, channel_id: str, visitor_id: str) -> Visitor | None:
+        """The visitor, or whom they were merged into; None: nobody."""
+        row = self._db.execute(_VISITOR, (channel_id, visitor_id)).fetchone()
+        if row is None:
+            return None
+        if row["merged_into"]:
+            return self.visitor(channel_id, row["merged_into"])
+        aliases = self._db.execute(
+            "SELECT visitor_id FROM visitor WHERE channel_id = ? AND merged_into = ?", (channel_id, visitor_id)
         )
-    db.execute(
-        "UPDATE visitor SET last_seq = ?, open = max(open, ?) WHERE channel_id = ? AND visitor_id = ?",
-        (max(into.last_seq, old.last_seq + shift), old.open, *into.key),
-    )
-    db.execute("UPDATE relay SET visitor_id = ? WHERE channel_id = ? AND visitor_id = ?", (into.visitor_id, *here))
-    db.execute(
-        "UPDATE visitor SET merged_into = ?, generation = generation + 1 WHERE channel_id = ? AND ? IN (visitor_id, merged_into)",
-        (into.visitor_id, *here),
-    )
+        known = {**dict(row), "profile": json.loads(row["profile"]), "open": bool(row["open"])}
+        return Visitor(**known, aliases=tuple(one[0] for one in aliases))
+
+    def visitor_of_subject(self, channel_id: str, subject: str) -> Visitor | None:
+        """Who signed in as this."""
+        row = self._db.execute(
+            "SELECT visitor_id FROM visitor WHERE channel_id = ? AND subject = ?", (channel_id, subject)
+        ).fetchone()
+        return self.visitor(channel_id, row[0]) if row else None
+
+    def save_visitor(self, one: Visitor) -> None:
+        """A new visitor, or what became of a known one."""
+        self._db.execute(
+            """INSERT INTO visitor (channel_id, visitor_id, created_at, seen_at, subject, profile, generation)
+            VALUES (:channel_id, :visitor_id, :at, :at, :subject, :profile, :generation)
+            ON CONFLICT DO UPDATE SET seen_at = :at, subject = :subject, profile = :profile, generation = :generation""",
+            {
+                "channel_id": one.channel_id,
+                "visitor_id": one.visitor_id,
+                "at": self.now.isoformat(),
+                "subject": one.subject,
+                "profile": json.dumps(dict(one.profile), ensure_ascii=False),
+                "generation": one.generation,
+            },
+        )
+
+    def merge(self, old: Visitor, into: Visitor) -> None:
+        """What `old` said and was told comes after what `into` has; from now on `old` is but another name of `into`."""
+        here = (into.channel_id, old.visitor_id)
+        shift = into.last_seq - old.first_seq + 1
+        # Down from the end, or two lines would meet at one number on the way.
+        for row in self._db.execute(
+            "SELECT seq FROM event WHERE channel_id = ? AND visitor_id = ? ORDER BY seq DESC", here
+        ).fetchall():
+            self._db.execute(
+                "UPDATE event SET visitor_id = ?, seq = ? WHERE channel_id = ? AND visitor_id = ? AND seq = ?",
+                (into.visitor_id, row["seq"] + shift, *here, row["seq"]),
+            )
+        self._db.execute(
+            "UPDATE visitor SET last_seq = ?, open = max(open, ?) WHERE channel_id = ? AND visitor_id = ?",
+            (max(into.last_seq, old.last_seq + shift), old.open, *into.key),
+        )
+        self._db.execute("UPDATE relay SET visitor_id = ? WHERE channel_id = ? AND visitor_id = ?", (into.visitor_id, *here))
+        self._db.execute(
+            "UPDATE visitor SET merged_into = ?, generation = generation + 1 WHERE channel_id = ? AND ? IN (visitor_id, merged_into)",
+            (into.visitor_id, *here),
+        )
+
+    def append(self, who: Visitor, key: str, body: Mapping[str, Any], *, opens: bool | None = None) -> Event:
+        """The next line of the stream; a key that is there already gives the line that has it."""
+        if found := self.find(who, [key]):
+            return found
+        seq = self._db.execute(
+            "UPDATE visitor SET last_seq = last_seq + 1, open = coalesce(?, open) WHERE channel_id = ? AND visitor_id = ? RETURNING last_seq",
+            (opens, *who.key),
+        ).fetchone()[0]
+        text = json.dumps(dict(body), ensure_ascii=False)
+        self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", (*who.key, seq, key, self.now.isoformat(), text))
+        return Event(seq, self.now, body, _outbox_id(key))
+
+    def ended(self, who: Visitor) -> None:
+        """The visitor has ended the conversation, under whatever name it was held."""
+        self._db.execute(
+            "UPDATE visitor SET ended_at = ? WHERE channel_id = ? AND ? IN (visitor_id, merged_into)",
+            (self.now.isoformat(), *who.key),
+        )
+
+    def ended_at(self, channel_id: str, visitor_id: str) -> datetime | None:
+        """When the conversation that was held under this name was last ended by the visitor."""
+        row = self._db.execute(
+            "SELECT ended_at FROM visitor WHERE channel_id = ? AND visitor_id = ?", (channel_id, visitor_id)
+        ).fetchone()
+        return datetime.fromisoformat(row["ended_at"]) if row and row["ended_at"] else None
+
+    def find(self, who: Visitor, keys: Sequence[str]) -> Event | None:
+        """The line that has one of these keys."""
+        marks = ",".join("?" * len(keys))
+        row = self._db.execute(
+            f"SELECT seq, key, at, body FROM event WHERE channel_id = ? AND key IN ({marks})",  # noqa: S608 - only question marks
+            (who.channel_id, *keys),
+        ).fetchone()
+        return _event(row) if row else None
+
+    def events_after(self, who: Visitor, after: int, limit: int) -> list[Event]:
+        """Lines with higher numbers, in order."""
+        rows = self._db.execute(
+            "SELECT seq, key, at, body FROM event WHERE channel_id = ? AND visitor_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+            (*who.key, after, limit),
+        )
+        return [_event(row) for row in rows]
+
+    def events_before(self, who: Visitor, before: int, limit: int) -> list[Event]:
+        """The nearest lines with lower numbers, in order."""
+        rows = self._db.execute(
+            "SELECT seq, key, at, body FROM event WHERE channel_id = ? AND visitor_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            (*who.key, before, limit),
+        )
+        return [_event(row) for row in rows][::-1]
+
+    def mark(self, who: Visitor, column: str, seq: int) -> tuple[int, list[Event]]:
+        """Move `read_seq` or `delivered_seq` up to `seq` (never back): the new mark, and the lines of ours that it passed."""
+        assert column in ("read_seq", "delivered_seq")  # noqa: S101
+        row = self._db.execute(
+            f"SELECT {column}, last_seq FROM visitor WHERE channel_id = ? AND visitor_id = ?",  # noqa: S608 - one of two names
+            who.key,
+        ).fetchone()
+        old, new = row[0], min(seq, row["last_seq"])
+        if new <= old:
+            return old, []
+        self._db.execute(f"UPDATE visitor SET {column} = ? WHERE channel_id = ? AND visitor_id = ?", (new, *who.key))  # noqa: S608
+        passed = [one for one in self.events_after(who, old, new - old) if one.seq <= new and one.outbox_id]
+        return new, passed
+
+    def queue(self, who: Visitor, body: Mapping[str, Any]) -> None:
+        """Keep an event for the webhook."""
+        text = json.dumps(dict(body), ensure_ascii=False)
+        self._db.execute(
+            "INSERT INTO relay (channel_id, visitor_id, at, body) VALUES (?, ?, ?, ?)", (*who.key, self.now.isoformat(), text)
+        )
+
+    def pending(self, who: Visitor) -> list[Pending]:
+        """What the webhook has not taken of this visitor, in order."""
+        rows = self._db.execute(
+            "SELECT number, body FROM relay WHERE channel_id = ? AND visitor_id = ? ORDER BY number LIMIT ?",
+            (*who.key, MOST_PENDING),
+        )
+        return [Pending(row["number"], json.loads(row["body"])) for row in rows]
+
+    def relayed(self, numbers: Sequence[int]) -> None:
+        """The webhook has taken these."""
+        self._db.executemany("DELETE FROM relay WHERE number = ?", [(number,) for number in numbers])
+
+    def waiting_visitors(self, limit: int = 500) -> list[Visitor]:
+        """Visitors with something that the webhook has not taken, longest waiting first."""
+        rows = self._db.execute(
+            "SELECT channel_id, visitor_id FROM relay GROUP BY 1, 2 ORDER BY min(number) LIMIT ?", (limit,)
+        ).fetchall()
+        return [found for row in rows if (found := self.visitor(row[0], row[1]))]
+
+    def save_file(self, channel_id: str, file: StoredFile) -> None:
+        """A file's description; the same id again is the same file."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?, ?, ?)",
+            (channel_id, file.file_id, file.name, file.mime_type, file.size_bytes, self.now.isoformat()),
+        )
+
+    def file(self, channel_id: str, file_id: str) -> StoredFile | None:
+        """A file's description."""
+        row = self._db.execute(
+            "SELECT file_id, name, mime_type, size_bytes FROM file WHERE channel_id = ? AND file_id = ?", (channel_id, file_id)
+        ).fetchone()
+        return StoredFile(**dict(row)) if row else None
+
+    def prune(self, channel_id: str, before: datetime) -> list[str]:
+        """Forget lines and files from before then, and visitors who have none left; the ids of the files to remove."""
+        limit = (channel_id, before.isoformat())
+        self._db.execute("DELETE FROM event WHERE channel_id = ? AND at < ?", limit)
+        self._db.execute(
+            """UPDATE visitor SET first_seq = coalesce((SELECT min(seq) FROM event e
+                WHERE e.channel_id = visitor.channel_id AND e.visitor_id = visitor.visitor_id), last_seq + 1)
+            WHERE channel_id = ? AND created_at < ?""",
+            limit,
+        )
+        self._db.execute(
+            "DELETE FROM visitor WHERE channel_id = ? AND seen_at < ? AND first_seq > last_seq AND subject IS NULL", limit
+        )
+        return [row[0] for row in self._db.execute("DELETE FROM file WHERE channel_id = ? AND at < ? RETURNING file_id", limit)]
+
+    def session(
+        self,
+        known: Visitor | None,
+        proven: tuple[str, Mapping[str, Any]] | None,
+        fresh: Visitor,
+        told: Mapping[str, Any],
+    ) -> tuple[Visitor, Visitor | None]:
+        """The visitor of a session, and the one whose streams and tokens end with it: whoever signs in, lest an older token read on.
+
+        `known` is the token's visitor, `proven` the identity (subject and profile) that the site vouches for. An unnamed visitor who signs
+        in becomes the proven one; if that one was known already, what was said unnamed is put behind what was said before.
+        """
+        unnamed = known if known and known.subject is None else None
+        if proven is None:
+            visitor = known or fresh
+            told = (
+                told if visitor.subject is None else {key: value for key, value in told.items() if key not in ("name", "email")}
+            )
+            visitor = _told(visitor, told)
+            self.save_visitor(visitor)
+            return visitor, None
+        subject, profile = proven
+        before = self.visitor_of_subject(fresh.channel_id, subject)
+        visitor = before or (replace(unnamed, generation=unnamed.generation + 1) if unnamed else fresh)
+        self.save_visitor(replace(_told(visitor, {**told, **profile}), subject=subject))
+        if unnamed and before:
+            self.merge(unnamed, before)
+        saved = self.visitor(*visitor.key)
+        assert saved is not None  # noqa: S101 - in this transaction
+        return saved, unnamed
 
 
-def append(
-    db: sqlite3.Connection, who: Visitor, key: str, at: datetime, body: Mapping[str, Any], *, opens: bool | None = None
-) -> tuple[Event, bool]:
-    """The next line of the stream; a key that is there already gives the line that has it, and False."""
-    if found := find(db, who, [key]):
-        return found, False
-    seq = db.execute(
-        "UPDATE visitor SET last_seq = last_seq + 1, open = coalesce(?, open) WHERE channel_id = ? AND visitor_id = ? RETURNING last_seq",
-        (opens, *who.key),
-    ).fetchone()[0]
-    text = json.dumps(dict(body), ensure_ascii=False)
-    db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", (*who.key, seq, key, at.isoformat(), text))
-    return Event(seq, at, body, _outbox_id(key)), True
-
-
-def ended(db: sqlite3.Connection, who: Visitor, at: datetime) -> None:
-    """The visitor has ended the conversation, under whatever name it was held."""
-    db.execute(
-        "UPDATE visitor SET ended_at = ? WHERE channel_id = ? AND ? IN (visitor_id, merged_into)", (at.isoformat(), *who.key)
-    )
-
-
-def ended_at(db: sqlite3.Connection, channel_id: str, visitor_id: str) -> datetime | None:
-    """When the conversation that was held under this name was last ended by the visitor."""
-    row = db.execute("SELECT ended_at FROM visitor WHERE channel_id = ? AND visitor_id = ?", (channel_id, visitor_id)).fetchone()
-    return datetime.fromisoformat(row["ended_at"]) if row and row["ended_at"] else None
-
-
-def find(db: sqlite3.Connection, who: Visitor, keys: Sequence[str]) -> Event | None:
-    """The line that has one of these keys."""
-    marks = ",".join("?" * len(keys))
-    row = db.execute(
-        f"SELECT seq, key, at, body FROM event WHERE channel_id = ? AND key IN ({marks})",  # noqa: S608 - only question marks
-        (who.channel_id, *keys),
-    ).fetchone()
-    return _event(row) if row else None
-
-
-def event_at(db: sqlite3.Connection, who: Visitor, seq: int) -> Event | None:
-    """One line by its number."""
-    rows = db.execute("SELECT seq, key, at, body FROM event WHERE channel_id = ? AND visitor_id = ? AND seq = ?", (*who.key, seq))
-    row = rows.fetchone()
-    return _event(row) if row else None
-
-
-def events_after(db: sqlite3.Connection, who: Visitor, after: int, limit: int) -> list[Event]:
-    """Lines with higher numbers, in order."""
-    rows = db.execute(
-        "SELECT seq, key, at, body FROM event WHERE channel_id = ? AND visitor_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (*who.key, after, limit),
-    )
-    return [_event(row) for row in rows]
-
-
-def events_before(db: sqlite3.Connection, who: Visitor, before: int, limit: int) -> list[Event]:
-    """The nearest lines with lower numbers, in order."""
-    rows = db.execute(
-        "SELECT seq, key, at, body FROM event WHERE channel_id = ? AND visitor_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-        (*who.key, before, limit),
-    )
-    return [_event(row) for row in rows][::-1]
-
-
-def mark(db: sqlite3.Connection, who: Visitor, column: str, seq: int) -> tuple[int, list[Event]]:
-    """Move `read_seq` or `delivered_seq` up to `seq` (never back): the new mark, and the lines of ours that it passed."""
-    assert column in ("read_seq", "delivered_seq")  # noqa: S101
-    row = db.execute(
-        f"SELECT {column}, last_seq FROM visitor WHERE channel_id = ? AND visitor_id = ?",  # noqa: S608 - one of two names
-        who.key,
-    ).fetchone()
-    old, new = row[0], min(seq, row["last_seq"])
-    if new <= old:
-        return old, []
-    db.execute(f"UPDATE visitor SET {column} = ? WHERE channel_id = ? AND visitor_id = ?", (new, *who.key))  # noqa: S608
-    passed = [one for one in events_after(db, who, old, new - old) if one.seq <= new and one.outbox_id]
-    return new, passed
-
-
-def queue(db: sqlite3.Connection, who: Visitor, body: Mapping[str, Any], at: datetime) -> None:
-    """Keep an event for the webhook."""
-    text = json.dumps(dict(body), ensure_ascii=False)
-    db.execute("INSERT INTO relay (channel_id, visitor_id, at, body) VALUES (?, ?, ?, ?)", (*who.key, at.isoformat(), text))
-
-
-def pending(db: sqlite3.Connection, who: Visitor) -> list[Pending]:
-    """What the webhook has not taken of this visitor, in order."""
-    rows = db.execute(
-        "SELECT number, body FROM relay WHERE channel_id = ? AND visitor_id = ? ORDER BY number LIMIT ?", (*who.key, MOST_PENDING)
-    )
-    return [Pending(row["number"], json.loads(row["body"])) for row in rows]
-
-
-def relayed(numbers: Sequence[int]) -> Callable[[sqlite3.Connection], None]:
-    """A job: the webhook has taken these."""
-
-    def forget(db: sqlite3.Connection) -> None:
-        db.executemany("DELETE FROM relay WHERE number = ?", [(number,) for number in numbers])
-
-    return forget
-
-
-def waiting_visitors(db: sqlite3.Connection, limit: int = 500) -> list[Visitor]:
-    """Visitors with something that the webhook has not taken, longest waiting first."""
-    rows = db.execute("SELECT channel_id, visitor_id FROM relay GROUP BY 1, 2 ORDER BY min(number) LIMIT ?", (limit,)).fetchall()
-    return [found for row in rows if (found := visitor(db, row[0], row[1]))]
-
-
-def save_file(db: sqlite3.Connection, channel_id: str, file: StoredFile, at: datetime) -> None:
-    """A file's description; the same id again is the same file."""
-    db.execute(
-        "INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?, ?, ?)",
-        (channel_id, file.file_id, file.name, file.mime_type, file.size_bytes, at.isoformat()),
-    )
-
-
-def file(db: sqlite3.Connection, channel_id: str, file_id: str) -> StoredFile | None:
-    """A file's description."""
-    row = db.execute(
-        "SELECT file_id, name, mime_type, size_bytes FROM file WHERE channel_id = ? AND file_id = ?", (channel_id, file_id)
-    ).fetchone()
-    return StoredFile(**dict(row)) if row else None
-
-
-def prune(db: sqlite3.Connection, channel_id: str, before: datetime) -> list[str]:
-    """Forget lines and files from before then, and visitors who have none left; the ids of the files to remove."""
-    limit = (channel_id, before.isoformat())
-    db.execute("DELETE FROM event WHERE channel_id = ? AND at < ?", limit)
-    db.execute(
-        """UPDATE visitor SET first_seq = coalesce((SELECT min(seq) FROM event e
-            WHERE e.channel_id = visitor.channel_id AND e.visitor_id = visitor.visitor_id), last_seq + 1)
-        WHERE channel_id = ? AND created_at < ?""",
-        limit,
-    )
-    db.execute("DELETE FROM visitor WHERE channel_id = ? AND seen_at < ? AND first_seq > last_seq AND subject IS NULL", limit)
-    return [row[0] for row in db.execute("DELETE FROM file WHERE channel_id = ? AND at < ? RETURNING file_id", limit)]
-
-
-def session(
-    db: sqlite3.Connection,
-    known: Visitor | None,
-    proven: tuple[str, Mapping[str, Any]] | None,
-    fresh: Visitor,
-    told: Mapping[str, Any],
-    at: datetime,
-) -> tuple[Visitor, Visitor | None]:
-    """The visitor of a session, and the one whose streams and tokens end with it: whoever signs in, lest an older token read on.
-
-    `known` is the token's visitor, `proven` the identity (subject and profile) that the site vouches for. An unnamed visitor who signs
-    in becomes the proven one; if that one was known already, what was said unnamed is put behind what was said before.
-    """
-    unnamed = known if known and known.subject is None else None
-    if proven is None:
-        visitor = known or fresh
-        told = told if visitor.subject is None else {key: value for key, value in told.items() if key not in ("name", "email")}
-        visitor = _told(visitor, told)
-        save_visitor(db, visitor, at)
-        return visitor, None
-    subject, profile = proven
-    before = visitor_of_subject(db, fresh.channel_id, subject)
-    visitor = before or (replace(unnamed, generation=unnamed.generation + 1) if unnamed else fresh)
-    save_visitor(db, replace(_told(visitor, {**told, **profile}), subject=subject), at)
-    if unnamed and before:
-        merge(db, unnamed, before)
-    saved = visitor_named(db, visitor)
-    return saved, unnamed
-
-
-def visitor_named(db: sqlite3.Connection, one: Visitor) -> Visitor:
-    """The visitor as they are now."""
-    found = visitor(db, *one.key)
-    assert found is not None  # noqa: S101 - saved in this transaction
-    return found
+def forget_profiles(data_dir: Path, channel_id: str) -> None:
+    """Another org has the channel now: what its visitors answered to the old one's forms is forgotten. Before the service opens."""
+    path = data_dir / _FILE
+    if path.is_file():
+        with closing(connect(path)) as db:
+            db.execute("UPDATE visitor SET profile = '{}' WHERE channel_id = ?", (channel_id,))
 
 
 def _told(one: Visitor, profile: Mapping[str, Any]) -> Visitor:

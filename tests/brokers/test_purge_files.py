@@ -139,17 +139,17 @@ async def test_more_files_than_are_taken_at_a_time_go_in_one_purge(tmp_path: Pat
         assert (one.files(), await one.rows()) == (0, set())
 
 
-async def test_what_a_full_disk_left_behind_goes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_leaves_no_bytes_behind_and_its_row_goes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with world(tmp_path) as one:
 
         def full(*_: Any) -> None:
             raise OSError(errno.ENOSPC, "no space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("gateway.store.media.os.fsync", full)
+            patch.setattr("gateway.store.folder.os.fsync", full)
             with pytest.raises(StoreUnavailable, match="no space left"):
                 await one.upload()
-        assert one.files() == 1  # in part
+        assert one.files() == 0, "nothing in part, on a disk that has no room"
         one.now += 2 * DAY
         await one.purged()
         assert (one.files(), await one.rows()) == (0, set())

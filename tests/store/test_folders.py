@@ -94,3 +94,13 @@ async def test_readers_who_go_away_leave_their_connections_behind(tmp_path: Path
             assert await readers.run(lambda c: c.execute("SELECT 1").fetchone()[0]) == 1
     await readers.close()
     await writer.close()
+
+
+def test_what_a_crash_left_half_written_goes_with_its_file(tmp_path: Path) -> None:
+    folder = MediaFolder(tmp_path / "media")
+    folder.write("med_1", b"whole")
+    for name in ("med_1.part", "med_1.0f0f0f0f.part"):
+        folder.path("med_1").with_name(name).write_bytes(b"ha")
+    folder.write("med_21", b"another's")
+    folder.delete(["med_1", "med_3"])
+    assert [p.name for p in (tmp_path / "media").rglob("*") if p.is_file()] == ["med_21"]
