@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from gateway import operators
 from gateway.cli import main
 from gateway.errors import StoreUnavailable
-from gateway.store.inbox import SqliteInbox, of_another_org
+from gateway.store.inbox import SqliteInbox, of_another_org, opened
 from tests.store.backends import Time
 from tests.store.test_inbox import request
 
@@ -71,3 +71,15 @@ async def test_what_came_for_another_org_is_told_and_replayed_by_its_id_alone(in
     assert (await inbox.channels()) == ["sms"]
     assert replayed(str(stuck.id), str(unknown.id)) == (0, ["2 webhook(s) queued again"])
     assert [row.id for row in await inbox.waiting("line", limit=9)] == [stuck.id, unknown.id]
+
+
+async def test_a_row_that_an_older_version_kept_aside_stays_aside(inbox: SqliteInbox, tmp_path: Path) -> None:
+    """It is known by how its reason begins, and older versions said it in other words."""
+    await inbox.put("line", request())
+    older = "it came while the channel was org acme's: replay it by its id to give it to the org that has the channel now"
+    await inbox.settle([], [(1, older)])
+    with opened(tmp_path) as rows:
+        assert rows.replay(None) == (0, 1), "(again, skipped)"
+    await inbox.keep_aside("line", "beta")
+    (row,) = await inbox.read(lambda rows: rows.kept("stuck", 10))
+    assert row.reason == older, "it is still acme's"
