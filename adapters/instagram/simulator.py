@@ -1,11 +1,11 @@
-"""Instagram's own side: `adapters/_meta/platform/simulator.py` in Instagram's dialect."""
+"""Instagram's own side: `adapters/_meta/platform/simulator` in Instagram's dialect."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters._meta.platform.simulator import PlatformSimulator
-from adapters._meta.platform.simulator_world import Dialect
+from adapters._meta.platform.simulator.page import PlatformSimulator
+from adapters._meta.platform.simulator.rules import Dialect
 from adapters.instagram import wire
 from adapters.instagram.account import InstagramAccount
 from adapters.simulation import digits_of

@@ -1,11 +1,11 @@
-"""Messenger's own side: `adapters/_meta/platform/simulator.py` in Messenger's dialect."""
+"""Messenger's own side: `adapters/_meta/platform/simulator` in Messenger's dialect."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters._meta.platform.simulator import PlatformSimulator
-from adapters._meta.platform.simulator_world import Dialect
+from adapters._meta.platform.simulator.page import PlatformSimulator
+from adapters._meta.platform.simulator.rules import Dialect
 from adapters.messenger.account import MessengerAccount
 from adapters.simulation import digits_of
 

@@ -17,7 +17,7 @@ from adapters.errors import NotAuthentic, NotUnderstood
 from adapters.open.account import OpenAccount
 from adapters.open.outbound import MAX_TEXT
 from adapters.reading import dict_of, json_object
-from adapters.simulation import Action, CannotAct, Phone, PlainProvider, Refused, Shown
+from adapters.simulation import Action, CannotAct, Phone, PlainProvider, Refused, Shown, place
 
 _COMMON: Final = {"type", "id", "to", "at"}
 _FIELDS: Final = {
@@ -59,6 +59,10 @@ class OpenSimulator(PlainProvider[OpenAccount]):
         return json.dumps(event, ensure_ascii=False).encode("utf-8", "replace")
 
     def _message(self, action: Action, phone: Phone, line_id: str) -> dict[str, Any]:
+        if action.kind == "location":
+            place(action.details)
+        if action.kind == "choose" and not (action.text or action.details):
+            raise CannotAct("choose needs an id or a title")
         if action.kind != "say":
             about = dict(action.details) if action.kind == "location" else {**action.details, **_worded(action)}
             return {"type": "message", "message_id": line_id, {"choose": "choice"}.get(action.kind, action.kind): about}

@@ -1,25 +1,42 @@
-"""What most simulated providers do alike: phones, webhooks that are sent until they are taken, files, and misbehaviour on command.
+"""What every simulated provider does: phones, webhooks that are sent until they are taken, files, and misbehaviour on command.
 
-A channel whose provider has no peculiarities derives from `PlainProvider` and adds what is its own: how a webhook is signed (`headers`),
-what it says (`event`), and what the API answers (`answer`). Everything follows from the inputs and their times; ids count up.
+`Provider` is the machinery. A channel derives from it and says what customers can do (`doings`), how a webhook looks (`headers`) and what
+the API answers (`answer`). A channel without peculiarities derives from `PlainProvider`, which has one webhook and one line for each
+thing that a customer does, and writes `event` instead of `doings`.
 
-An action's `details` may hold, beside what its kind takes: `times` (the webhook is delivered so often), `delay_seconds` (late, and overtaken
-by what comes after), `again_after_seconds` (once more, later), and `mischief`, a list of what befalls our next messages, one entry each:
-`{"status": 503, "retry_after": 7}` it is refused; with `"taken": true` it goes out though the answer says otherwise.
+Everything follows from the inputs and their times; ids count up. What is refused with CannotAct has changed nothing: the phone, the count
+and the files are as before. Anything else that a channel keeps is to be changed after its last check.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Final, Generic, Literal
+from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, cast
+from urllib.parse import unquote, urlsplit
 
-from adapters.contract import A, Action, Answer, CannotAct, Outcome, ProviderCall, RawRequest, Shown, SimFile
+from adapters.contract import (
+    A,
+    Action,
+    Answer,
+    CannotAct,
+    Outcome,
+    ProviderCall,
+    RawRequest,
+    Shown,
+    SimFile,
+)
+from adapters.simulation.phone import Phone, media_of
+from adapters.simulation.wishes import Mischief, Wishes
 
-SHOWN: Final = ("say", "location", "contact", "sticker", "choose")  # what the handset shows as a line
+SHOWN: Final = ("say", "location", "contact", "sticker", "choose")
+"""What the handset shows as a line."""
 _SWITCHES: Final = ("offline", "online")
+P = TypeVar("P", bound=Phone)
+W = TypeVar("W", bound=Wishes)
 
 
 class Refused(Exception):
@@ -31,90 +48,51 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What an action's `details` wish, of the webhook and for our next messages."""
+class Deed(Generic[P, W]):
+    """Something that a customer does: on which phone, what, how it is to reach us, and when."""
 
-    times: int = 1
-    delay_seconds: float = 0.0
-    again_after_seconds: float = 0.0
-    mischief: tuple[Mischief, ...] = ()
+    phone: P
+    action: Action
+    wishes: W
+    now: datetime
 
-    @classmethod
-    def of(cls, details: Mapping[str, Any]) -> Wishes:
-        """Raises CannotAct for what is no wish."""
-        try:
-            return cls(
-                times=max(1, int(details.get("times", 1))),
-                delay_seconds=float(details.get("delay_seconds", 0)),
-                again_after_seconds=float(details.get("again_after_seconds", 0)),
-                mischief=tuple(Mischief(**one) for one in details.get("mischief", ())),
-            )
-        except (TypeError, ValueError) as fault:
-            raise CannotAct(f"details that can't be: {fault}") from fault
-
-    def deliveries(self, call: ProviderCall) -> Iterable[ProviderCall]:
-        """The webhook as often and as late as wished; what is late must hold up nothing, so it has a lane of its own."""
-        lane = f"{call.lane} {call.id}" if self.delay_seconds else call.lane
-        for n in range(self.times):
-            yield replace(call, id=f"{call.id}/{n + 1}", lane=lane, delay_seconds=self.delay_seconds)
-        if self.again_after_seconds:
-            later = self.delay_seconds + self.again_after_seconds
-            yield replace(call, id=f"{call.id}/again", lane=f"{call.lane} again {call.id}", delay_seconds=later)
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The action's, as they were given."""
+        return self.action.details
 
 
-@dataclass(frozen=True)
-class Mischief:
-    """What befalls one message of ours."""
-
-    status: int
-    retry_after: int | None = None
-    taken: bool = False
-
-
-@dataclass
-class Phone:
-    """A customer's phone. `held` is what came while it was offline."""
-
-    customer: str
-    address: str
-    lines: list[Shown] = field(default_factory=list)
-    held: list[Shown] = field(default_factory=list)
-    blocked: bool = False
-    offline: bool = False
-    unread: list[str] = field(default_factory=list)
-
-    def line(self, line_id: str | None) -> Shown | None:
-        """The line of that id, if the phone has it."""
-        return next((line for line in self.lines if line.id == line_id), None)
-
-    def change(self, line_id: str, **changes: Any) -> None:
-        """Change the line of that id, where there is one."""
-        self.lines = [line.model_copy(update=changes) if line.id == line_id else line for line in self.lines]
-        self.held = [line.model_copy(update=changes) if line.id == line_id else line for line in self.held]
+Doing: TypeAlias = Callable[[Deed[P, W]], str | None]
+"""Does it, and gives the id of the line that the handset shows for it, if there is one. Raises CannotAct."""
+Then: TypeAlias = Callable[[SimFile | None, datetime], None]
+"""What a provider does with a file that it fetched; None: it couldn't."""
 
 
 @dataclass(frozen=True)
 class _UnderWay:
-    """What a call is about: the line of a phone that it carries, or the file that it fetches."""
+    """What a call is about: the phones' lines that it carries, or what to do with the file that it fetches."""
 
-    phone: Phone
-    line_id: str | None
-    file: SimFile | None = None
+    lines: tuple[tuple[Phone, str], ...] = ()
+    then: Then | None = field(default=None, compare=False)
 
 
-class PlainProvider(Generic[A]):
-    """See the module; `redelivery_seconds` are the pauses before a webhook that wasn't taken is sent again."""
+class Provider(Generic[A, P, W]):
+    """See the module; `redelivery_seconds` are the pauses before a webhook that wasn't taken is sent again, `timeout_seconds` is how
+    long its answer is waited for."""
 
+    wishes: ClassVar[type[Wishes]] = Wishes
     redelivery_seconds: ClassVar[tuple[float, ...]] = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
     timeout_seconds: ClassVar[float] = 15.0
+    fetch_seconds: ClassVar[float] = 15.0
 
     def __init__(self, account: A) -> None:
         self.account = account
-        self.phones: dict[str, Phone] = {}  # by address
-        self.files: dict[str, SimFile] = {}
-        self._count = 0
+        self.phones: dict[str, P] = {}  # by the address that they had first
+        self.files: dict[str, SimFile] = {}  # what handsets show, by id
+        self.mischief: deque[Mischief] = deque()
+        self._befalls: Mischief | None = None
+        self._count = self._hooks = 0
         self._under_way: dict[str, _UnderWay] = {}  # by the call's id, as it was first
-        self._mischief: deque[Mischief] = deque()
         self._following: list[ProviderCall] = []
 
     # -------------------------------------------------------------------------------------- what a channel adds
@@ -123,126 +101,141 @@ class PlainProvider(Generic[A]):
         """The channel's address of a customer with this plain name."""
         raise NotImplementedError
 
-    def event(self, action: Action, phone: Phone, line_id: str, now: datetime) -> bytes | None:
-        """The webhook's body for what a customer does (None: the provider tells nobody); `line_id` is the line that it will be shown as.
-        Raises CannotAct. A file is at `self.files[line_id]` by then."""
+    def new_phone(self, customer: str, address: str) -> P:
+        """A phone that nobody has used yet."""
+        return cast("P", Phone(customer, address))
+
+    def doings(self) -> Mapping[str, Doing[P, W]]:
+        """What customers can do on this channel, by an action's kind; `block`, `unblock`, `read`, `offline` and `online` are there already."""
         raise NotImplementedError
 
-    def headers(self, body: bytes, number: int, now: datetime) -> dict[str, str]:
+    def cannot(self, kind: str) -> str:
+        """Why a customer can't do that here."""
+        return f"{kind} is nothing that this channel has"
+
+    def check(self, phone: P, action: Action) -> None:
+        """Raises CannotAct for what this phone can't do now."""
+        if phone.offline and action.kind != "online":
+            raise CannotAct("the phone is offline")
+        if phone.blocked and action.kind not in ("unblock", "read", *_SWITCHES):
+            raise CannotAct("the channel is blocked: unblock it first")
+
+    def headers(self, body: bytes, number: int, now: datetime) -> Mapping[str, str]:
         """The webhook's headers, its proof among them; `number` is the webhook's own."""
         raise NotImplementedError
 
     def answer(self, request: RawRequest, now: datetime) -> Answer:
-        """The API's answer to a call of ours. Raises Refused."""
+        """The API's answer to a call of ours. Raises Refused. Where a message of ours has been found sound, it calls `befall`."""
         raise NotImplementedError
 
     def line_id(self, number: int) -> str:
         """The provider's id of a message, from a number that no other has."""
         return f"m{number}"
 
-    def reached(self, phone: Phone, line: Shown, now: datetime) -> None:
+    def reached(self, phone: P, line: Shown, now: datetime) -> None:
         """A line of ours is on the phone now: where a delivery receipt begins."""
 
-    def was_read(self, phone: Phone, line_ids: Sequence[str], now: datetime) -> None:
+    def arrived(self, phone: P, lines: Sequence[Shown], now: datetime) -> None:
+        """Lines of ours are on the phone now, together."""
+        for line in lines:
+            self.reached(phone, line, now)
+
+    def was_read(self, phone: P, line_ids: Sequence[str], now: datetime) -> None:
         """The customer looked at these lines of ours for the first time."""
 
     def trouble(self, status: int) -> Answer:
         """The provider's error body for a status that was wished for."""
         return Answer(status)
 
-    def is_message(self, request: RawRequest) -> bool:
-        """Whether this call of ours is a message, which mischief may befall."""
-        return request.method == "POST"
+    def troubled(self, befalls: Mischief) -> Answer:
+        """The provider's error body for a mischief that refuses or lies."""
+        return self.trouble(befalls.status or 400)
+
+    def takes(self, answer: Answer | None) -> bool:
+        """Whether the provider is content with our answer to a webhook."""
+        return answer is not None and 200 <= answer.status < 300
+
+    def again(self, call: ProviderCall, answer: Answer | None, now: datetime) -> ProviderCall | None:
+        """The next delivery of a webhook that wasn't taken; None when the provider gives up."""
+        given_up = call.attempt > len(self.redelivery_seconds)
+        return None if given_up else self.repeated(call, self.redelivery_seconds[call.attempt - 1])
 
     # ------------------------------------------------------------------------------------------------- inputs
 
     def act(self, action: Action, now: datetime) -> Outcome:
         """A customer does something. Raises CannotAct, and then nothing has changed."""
-        phone, wishes = self.phone(action.customer), Wishes.of(action.details)
-        _require_able(phone, action)
-        before, line_id = self._count, self.line_id(self.next_number())
+        wishes, phone = cast("W", self.wishes.of(action.details)), self.phone(action.customer)
+        doing = ({**self._common(), **self.doings()}).get(action.kind)
+        if doing is None:
+            raise CannotAct(self.cannot(action.kind))
+        self.check(phone, action)
+        with self._unless_refused(phone):
+            line_id = doing(Deed(phone, action, wishes, now))
+        self.phones.setdefault(self.address_of(action.customer), phone)
+        self.mischief += wishes.mischief
+        return Outcome(calls=self._drain(), line_id=line_id)
+
+    @contextmanager
+    def _unless_refused(self, phone: P) -> Iterator[None]:
+        before = phone.saved(), self._count, self._hooks, len(self.files), len(self._under_way)
         try:
-            if action.file:
-                self.files[line_id] = action.file
-            body = None if action.kind in _SWITCHES else self.event(action, phone, line_id, now)
-        except CannotAct:
-            self._count = before
-            self.files.pop(line_id, None)
+            yield
+        except BaseException:
+            saved, self._count, self._hooks, files, under_way = before
+            phone.restore(saved)
+            self._following.clear()
+            for kept, most in ((self.files, files), (self._under_way, under_way)):
+                for key in list(kept)[most:]:  # a dict keeps the order of what was put in
+                    del kept[key]
             raise
-        self.phones[phone.address] = phone
-        self._mischief += wishes.mischief
-        shown = line_id if action.kind in SHOWN else None
-        self._change(phone, action, line_id, now)
-        calls = wishes.deliveries(self._webhook(body, phone, shown, now)) if body is not None else ()
-        return Outcome(calls=(*self._drain(), *calls), line_id=shown)
 
-    def _change(self, phone: Phone, action: Action, line_id: str, now: datetime) -> None:
-        """What it does to the phone; whoever writes or looks has read what stands there."""
-        if action.kind in SHOWN or action.kind == "read":
-            unread, phone.unread = phone.unread, []
-            if unread:
-                self.was_read(phone, unread, now)
-        if action.kind in SHOWN:
-            phone.lines.append(self._mine(action, line_id, now))
-        elif action.kind in ("block", "unblock"):
-            phone.blocked = action.kind == "block"
-        elif action.kind in _SWITCHES:
-            phone.offline = action.kind == "offline"
-            held, phone.held = ([], phone.held) if phone.offline else (phone.held, [])
-            for line in held:
-                self._reach(phone, line, now)
-        elif action.kind in ("edit", "unsend") and action.target:
-            text = action.text if action.kind == "edit" else "[taken back]"
-            phone.change(action.target, text=text, **({} if action.kind == "edit" else {"media": None}))
-
-    def _mine(self, action: Action, line_id: str, now: datetime) -> Shown:
-        words = action.text or action.details.get("title") or action.details.get("name")
-        text = str(words) if words else None if action.file else f"[{action.kind}]"
-        media = media_of(action.file, line_id) if action.file else None
-        return Shown(id=line_id, sender="me", text=text, at=now, status="sending", media=media)
+    def _common(self) -> Mapping[str, Doing[P, W]]:
+        return {
+            "block": lambda deed: setattr(deed.phone, "blocked", True),
+            "unblock": lambda deed: setattr(deed.phone, "blocked", False),
+            "offline": lambda deed: setattr(deed.phone, "offline", True),
+            "online": lambda deed: self.wake(deed.phone, deed.now),
+            "read": lambda deed: self.look(deed.phone, deed.now),
+        }
 
     def handle(self, request: RawRequest, now: datetime) -> Outcome:
         """A call of ours to the provider's API."""
-        befalls = self._mischief.popleft() if self._mischief and self.is_message(request) else None
-        if befalls and not befalls.taken:
-            return Outcome(self._troubled(befalls))
+        self._befalls = None
         try:
-            answer = self.answer(request, now)
+            answer = self.replied(request, now)
         except Refused as refused:
             self._following.clear()
             return Outcome(refused.answer)
-        return Outcome(self._troubled(befalls) if befalls else answer, tuple(self._drain()))
+        outcome = Outcome(answer, self._drain())
+        return outcome if self._befalls is None else self._befalls.upon(outcome, self.troubled)
 
-    def _troubled(self, befalls: Mischief) -> Answer:
-        answer = self.trouble(befalls.status)
-        wait = {} if befalls.retry_after is None else {"retry-after": str(befalls.retry_after)}
-        return replace(answer, headers={**answer.headers, **wait})
+    def replied(self, request: RawRequest, now: datetime) -> Answer:
+        """The answer, and what befalls the call before it is looked at: nothing."""
+        return self.answer(request, now)
+
+    def befall(self) -> Mischief | None:
+        """The mischief that was ordered for this message of ours, if any. Raises Refused where it refuses the message."""
+        self._befalls = self.mischief.popleft() if self.mischief else None
+        if self._befalls and self._befalls.refuses:
+            raise Refused(self._befalls.seen(self.troubled))
+        return self._befalls
 
     def settled(self, call: ProviderCall, answer: Answer | None, now: datetime) -> tuple[ProviderCall, ...]:
         """A webhook was taken, or is sent again later; a file was fetched."""
-        about = self._under_way.get(_stem(call.id))
-        taken = answer is not None and 200 <= answer.status < 300
+        about = self._under_way.get(stem(call.id))
         if about is None:
             return ()
-        if call.purpose == "fetch":
-            self._fetched(about, answer if taken else None)
-        elif not taken and call.attempt <= len(self.redelivery_seconds):
-            pause = self.redelivery_seconds[call.attempt - 1]
-            again = f"{call.id.partition('.')[0]}.{call.attempt + 1}"
-            return (replace(call, id=again, attempt=call.attempt + 1, delay_seconds=pause),)
-        elif about.line_id and (line := about.phone.line(about.line_id)) and line.status != "sent":
-            about.phone.change(about.line_id, status="sent" if taken else "failed")
+        if about.then is not None:
+            del self._under_way[call.id]
+            about.then(fetched(call, answer), now)
+            return self._drain()
+        taken = self.takes(answer)
+        if not taken and (again := self.again(call, answer, now)):
+            return (again,)
+        for phone, line_id in about.lines:
+            if (line := phone.line(line_id)) and line.status != "sent":
+                phone.change(line_id, status="sent" if taken else "failed")
         return ()
-
-    def _fetched(self, about: _UnderWay, answer: Answer | None) -> None:
-        line_id, wanted = about.line_id, about.file
-        if line_id is None or wanted is None:
-            return
-        if answer is None:
-            about.phone.change(line_id, broken=True)
-            return
-        self.files[line_id] = wanted.model_copy(update={"content": answer.body})
-        about.phone.change(line_id, media=media_of(self.files[line_id], line_id))
 
     def refresh(self, customer: str, now: datetime) -> tuple[ProviderCall, ...]:
         """Nothing: phones are told at once."""
@@ -250,27 +243,39 @@ class PlainProvider(Generic[A]):
 
     def handset(self, customer: str) -> list[Shown]:
         """What the customer's phone shows, oldest first."""
-        return list(self.phone(customer).lines)
+        return list(self.phone(customer).lines.values())
 
     def file(self, file_id: str) -> SimFile | None:
         """A file that a handset shows."""
         return self.files.get(file_id)
 
-    # ----------------------------------------------------------------------------------------- for the channels
+    # ------------------------------------------------------------------------------------------------- phones
 
     def next_number(self) -> int:
         """A number that no other thing has."""
         self._count += 1
         return self._count
 
-    def phone(self, customer: str) -> Phone:
+    def phone(self, customer: str) -> P:
         """That customer's phone; a new one if need be, which the provider doesn't know until it does something."""
         address = self.address_of(customer)
-        return self.phones.get(address) or Phone(customer, address)
+        return self.phones.get(address) or self.new_phone(customer, address)
+
+    def mine(self, deed: Deed[P, W], line_id: str, text: str | None, file: SimFile | None = None, file_id: str = "") -> str:
+        """Put a line of the customer's on the phone; its id. A file is kept under `file_id`, or else under the line's."""
+        media = self.keep(file, file_id or line_id) if file else None
+        line = Shown(id=line_id, sender="me", text=text, at=deed.now, status="sending", media=media)
+        deed.phone.lines[line_id] = line
+        return line_id
+
+    def keep(self, file: SimFile, file_id: str) -> dict[str, Any]:
+        """Keep a file that a handset shows; its `media`."""
+        self.files[file_id] = file
+        return media_of(file, file_id)
 
     def show(
         self,
-        phone: Phone,
+        phone: P,
         line_id: str,
         now: datetime,
         *,
@@ -278,63 +283,146 @@ class PlainProvider(Generic[A]):
         file: SimFile | None = None,
         kind: Literal["message", "notice"] = "message",
         speaker: str | None = None,
+        **more: Any,
     ) -> None:
         """Put a line of ours on the phone, or keep it until the phone is online."""
-        if file is not None:
-            self.files[line_id] = file
-        media = media_of(file, line_id) if file else None
-        line = Shown(id=line_id, sender="them", kind=kind, text=text, speaker=speaker, at=now, media=media)
+        media = self.keep(file, line_id) if file else None
+        line = Shown(
+            **{"id": line_id, "sender": "them", "kind": kind, "text": text, "speaker": speaker, "at": now, "media": media, **more}
+        )
         if phone.offline:
             phone.held.append(line)
         else:
-            self._reach(phone, line, now)
+            self._reach(phone, [line], now)
 
-    def _reach(self, phone: Phone, line: Shown, now: datetime) -> None:
-        phone.lines.append(line)
-        phone.unread.append(line.id)
-        self.reached(phone, line, now)
+    def _reach(self, phone: P, lines: Sequence[Shown], now: datetime) -> None:
+        phone.lines |= {line.id: line for line in lines}
+        phone.unread += [line.id for line in lines]
+        self.arrived(phone, lines, now)
 
-    def post(self, body: bytes, phone: Phone, now: datetime) -> None:
+    def wake(self, phone: P, now: datetime) -> None:
+        """The phone is on, and gets what was held for it."""
+        held, phone.held, phone.offline = phone.held, [], False
+        if held:
+            self._reach(phone, held, now)
+
+    def look(self, phone: P, now: datetime) -> None:
+        """The customer reads what the phone shows; whoever writes has done so, too."""
+        unread, phone.unread = phone.unread, []
+        if unread:
+            self.was_read(phone, unread, now)
+
+    # -------------------------------------------------------------------------------------- the provider's calls
+
+    def post(self, body: bytes, phone: P, now: datetime) -> None:
         """A webhook that follows from what is being done: a receipt, say."""
-        self._following.append(self._webhook(body, phone, None, now))
+        self.send(self.webhook(body, phone.address, now))
 
-    def fetch(self, url: str, phone: Phone, line_id: str, name: str, mime_type: str) -> None:
-        """The provider fetches a file from the address that we gave, and shows it when it has it."""
+    def tell(self, deed: Deed[P, W], body: bytes, *line_ids: str) -> None:
+        """The webhook of what a customer does, as often and as late as wished; these lines are sent when it is taken."""
+        lines = tuple((deed.phone, line_id) for line_id in line_ids)
+        self.send(self.webhook(body, deed.phone.address, deed.now), deed.wishes, lines)
+
+    def webhook(self, body: bytes, lane: str, now: datetime) -> ProviderCall:
+        """One webhook, with a number and a proof of its own."""
+        self._hooks += 1
+        headers, url = self.headers(body, self.next_number(), now), self.account.webhook_url
+        return ProviderCall(f"hook-{self._hooks}", "POST", url, headers, body, lane=lane, timeout_seconds=self.timeout_seconds)
+
+    def send(self, call: ProviderCall, wishes: Wishes | None = None, lines: tuple[tuple[Phone, str], ...] = ()) -> None:
+        """Make a call with what is being done; `lines` of phones are sent when it is taken, or fail."""
+        self._under_way[call.id] = _UnderWay(lines)
+        self._following += wishes.deliveries(call) if wishes else [call]
+
+    def repeated(self, call: ProviderCall, after_seconds: float) -> ProviderCall:
+        """The same call once more: same bytes, same proof."""
+        attempt = call.attempt + 1
+        return replace(call, id=f"{call.id.partition('.')[0]}.{attempt}", attempt=attempt, delay_seconds=after_seconds)
+
+    def bring(self, url: str, lane: str, then: Then) -> None:
+        """The provider fetches a file from the address that we gave, then goes on."""
         call_id = f"fetch-{self.next_number()}"
-        self._under_way[call_id] = _UnderWay(phone, line_id, SimFile(name=name, mime_type=mime_type, content=b""))
-        self._following.append(ProviderCall(call_id, "GET", url, purpose="fetch", lane=f"{phone.address} files"))
+        self._under_way[call_id] = _UnderWay(then=then)
+        call = ProviderCall(call_id, "GET", url, purpose="fetch", lane=f"{lane} files", timeout_seconds=self.fetch_seconds)
+        self._following.append(call)
 
-    def _webhook(self, body: bytes, phone: Phone, line_id: str | None, now: datetime) -> ProviderCall:
-        call_id = f"webhook-{self.next_number()}"
-        self._under_way[call_id] = _UnderWay(phone, line_id)
-        headers = self.headers(body, self._count, now)
-        url, timeout = self.account.webhook_url, self.timeout_seconds
-        return ProviderCall(call_id, "POST", url, headers, body, lane=phone.address, timeout_seconds=timeout)
+    def fetch(self, url: str, phone: P, line_id: str, name: str | None = None, mime_type: str | None = None) -> None:
+        """The provider fetches a file for a line that the phone shows already; what can't be fetched is shown as broken."""
+        known = {key: value for key, value in (("name", name), ("mime_type", mime_type)) if value}
 
-    def _drain(self) -> list[ProviderCall]:
-        calls, self._following = self._following, []
+        def then(file: SimFile | None, now: datetime) -> None:
+            changes = {"media": self.keep(file.model_copy(update=known), line_id)} if file else {"broken": True}
+            phone.change(line_id, **changes)
+
+        self.bring(url, phone.address, then)
+
+    def _drain(self) -> tuple[ProviderCall, ...]:
+        calls, self._following = tuple(self._following), []
         return calls
 
 
-def _require_able(phone: Phone, action: Action) -> None:
-    if phone.offline and action.kind != "online":
-        raise CannotAct("the phone is offline")
-    if phone.blocked and action.kind not in ("unblock", "read", *_SWITCHES):
-        raise CannotAct("the channel is blocked: unblock it first")
-    if action.kind == "say" and not (action.text or action.file):
-        raise CannotAct("say needs a text or a file")
-    line = phone.line(action.target)
-    if action.kind in ("react", "edit", "unsend") and line is None:
-        raise CannotAct(f"there is no line {action.target} on the phone")
-    if action.kind in ("edit", "unsend") and line is not None and line.sender != "me":
-        raise CannotAct(f"{action.target} is not the customer's own line")
+class PlainProvider(Provider[A, Phone, Wishes]):
+    """A provider without peculiarities: each thing that a customer does is one webhook, and at most one line."""
+
+    def event(self, action: Action, phone: Phone, line_id: str, now: datetime) -> bytes | None:
+        """The webhook's body for what a customer does (None: the provider tells nobody); `line_id` is the line that it will be shown as.
+        Raises CannotAct. A file is at `self.files[line_id]` by then."""
+        raise NotImplementedError
+
+    def is_message(self, request: RawRequest) -> bool:
+        """Whether this call of ours is a message, which mischief may befall."""
+        return request.method == "POST"
+
+    def replied(self, request: RawRequest, now: datetime) -> Answer:
+        """Mischief befalls a message before it is looked at."""
+        if self.is_message(request):
+            self.befall()
+        return self.answer(request, now)
+
+    def doings(self) -> Mapping[str, Doing[Phone, Wishes]]:
+        """All kinds: `event` says which the provider knows."""
+        kinds = ("typing", "end", "block", "unblock", "read", "react", "edit", "unsend", *SHOWN)
+        return dict.fromkeys(kinds, self._does)
+
+    def check(self, phone: Phone, action: Action) -> None:
+        """Every line that is named must be there, and edits are of one's own."""
+        super().check(phone, action)
+        if action.kind == "say" and not (action.text or action.file):
+            raise CannotAct("say needs a text or a file")
+        if action.kind in ("react", "edit", "unsend"):
+            phone.target(action, own=action.kind != "react")
+
+    def _does(self, deed: Deed[Phone, Wishes]) -> str | None:
+        phone, action, line_id = deed.phone, deed.action, self.line_id(self.next_number())
+        if action.file:
+            self.files[line_id] = action.file
+        body = self.event(action, phone, line_id, deed.now)
+        shown = action.kind in SHOWN
+        if shown or action.kind == "read":  # whoever writes has read what the phone shows
+            self.look(phone, deed.now)
+        if shown:
+            words = action.text or action.details.get("title") or action.details.get("name")
+            text = str(words) if words else None if action.file else f"[{action.kind}]"
+            self.mine(deed, line_id, text, action.file)
+        elif action.kind in ("block", "unblock"):
+            phone.blocked = action.kind == "block"
+        elif action.kind in ("edit", "unsend") and action.target:
+            text = action.text if action.kind == "edit" else "[taken back]"
+            phone.change(action.target, text=text, **({} if action.kind == "edit" else {"media": None}))
+        if body is not None:
+            self.tell(deed, body, *([line_id] if shown else []))
+        return line_id if shown else None
 
 
-def media_of(file: SimFile, file_id: str) -> dict[str, Any]:
-    """A file as a handset's line shows it."""
-    return {"name": file.name, "mime_type": file.mime_type, "size_bytes": len(file.content), "file_id": file_id}
-
-
-def _stem(call_id: str) -> str:
+def stem(call_id: str) -> str:
     """The id of the webhook that this is a delivery of."""
     return call_id.partition(".")[0].partition("/")[0]
+
+
+def fetched(call: ProviderCall, answer: Answer | None) -> SimFile | None:
+    """The file that came, named as its address ends; None where none came."""
+    if answer is None or answer.status != 200:
+        return None
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    mime_type = headers.get("content-type", "application/octet-stream").partition(";")[0]
+    return SimFile(name=unquote(urlsplit(call.url).path.rpartition("/")[2]) or "file", mime_type=mime_type, content=answer.body)

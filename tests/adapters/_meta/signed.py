@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from adapters._meta.simulation import written
+from adapters._meta.simulator.graph import written
 from adapters.contract import RawRequest
 from adapters.signing import hmac_hex
 

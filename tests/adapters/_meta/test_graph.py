@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from adapters._meta import graph
 from adapters._meta.account import MetaAccount
-from adapters._meta.simulation import Bucket
+from adapters._meta.simulator.graph import Bucket
 from adapters.contract import HttpReply
 from adapters.errors import Verdict
 from adapters.replies import Meaning

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters._meta import webhook
-from adapters._meta.simulation import written
+from adapters._meta.simulator.graph import written
 from adapters.contract import RawRequest
 from adapters.errors import NotAuthentic, NotUnderstood
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters._meta.platform.simulator import PlatformSimulator
+from adapters._meta.platform.simulator.page import PlatformSimulator
 from adapters.conformance import PICTURE, World
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import EndUser, InboundMessage, Speaker
@@ -43,7 +43,7 @@ def simulated(**more: Any) -> PlatformSimulator:
     return simulator
 
 
-KIM = simulated().world.chats["kim"].person_id
+KIM = simulated().phone("kim").address
 
 
 def text(body: Any = "Hi", **more: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_the_handset_shows_who_speaks(world: World) -> None:
 def test_a_deleted_persona_is_made_anew(world: World) -> None:
     assert isinstance(world.simulator, PlatformSimulator)
     world.hears_text("one")
-    world.simulator.api.personas.clear()
+    world.simulator.personas.clear()
     world.hears_text("two")
     assert world.handset()[-1].speaker == "Ana"
 
@@ -254,10 +254,10 @@ def test_typing_shows_under_the_persona(world: World) -> None:
     assert isinstance(world.simulator, PlatformSimulator)
     world.hears_text("one moment")
     world.send(typing(to=world.address, memory=dict(world.memory), speaker=Speaker(id="ana", name="Ana")))
-    assert world.simulator.world.chats["kim"].typing_as == "Ana"
+    assert world.simulator.phone("kim").typing_as == "Ana"
     assert world.handset()[0].model_extra == {"seen": True}
     world.send(typing(False, to=world.address))
-    assert world.simulator.world.chats["kim"].typing_as is None
+    assert world.simulator.phone("kim").typing_as is None
 
 
 def test_the_inbox_takes_the_thread_and_gives_it_back(world: World) -> None:
@@ -325,7 +325,7 @@ def test_another_app_takes_the_thread_and_gives_it_back(world: World) -> None:
     world.send(world.say(text="taken over"))
     assert world.handset()[-1].text == "taken over"
     assert isinstance(world.simulator, PlatformSimulator)
-    assert world.simulator.world.chats["kim"].owner == APP
+    assert world.simulator.phone("kim").owner == APP
 
 
 def test_the_profile_is_looked_up(world: World) -> None:

@@ -16,7 +16,7 @@ from adapters.envelope import InboundMessage, InboundReceipt, OutboundFile
 from adapters.errors import SendFailed, Verdict
 from adapters.simulation import Action, CannotAct, ProviderCall, SimFile
 from adapters.whatsapp.simulator import WhatsApp
-from adapters.whatsapp.simulator_rules import canonical
+from adapters.whatsapp.simulator.rules import canonical
 from tests.adapters.whatsapp.account import NOW, TOKEN, account
 from tests.adapters.whatsapp.suite import SUITE
 
@@ -58,7 +58,7 @@ def upload(world: World, mime_type: str) -> RawRequest:
 def number_of(customer: str = "kim") -> str:
     simulator = WhatsApp(account())
     simulator.act(Action(kind="say", customer=customer, text="x"), NOW)
-    return simulator.world.phones[customer].wa_id
+    return simulator.phone(customer).wa_id
 
 
 def error(answer: Answer) -> dict[str, Any]:
@@ -345,7 +345,7 @@ def test_typing_reaches_the_phone(world: World) -> None:
 
     assert isinstance(world.simulator, WhatsApp)
     world.send(typing(memory=dict(world.memory)))
-    assert world.simulator.world.phones["kim"].typing_until == NOW + timedelta(seconds=25)
+    assert world.simulator.phone("kim").typing_until == NOW + timedelta(seconds=25)
     assert world.handset()[0].model_extra == {"seen": True}
 
 
@@ -356,7 +356,7 @@ def test_typing_works_after_a_reaction(world: World) -> None:
     world.act(Action(kind="react", customer="kim", target=world.handset()[-1].id, text="👍"))
     world.send(typing(memory=dict(world.memory)))
     assert isinstance(world.simulator, WhatsApp)
-    assert world.simulator.world.phones["kim"].typing_until is not None
+    assert world.simulator.phone("kim").typing_until is not None
 
 
 def test_the_same_inputs_make_the_same_provider() -> None:

@@ -1,15 +1,17 @@
-"""What the simulated Send API refuses: keys, texts, windows, tags.
+"""What the simulated Send API refuses: keys, texts, windows, tags; and what differs between the platform's channels.
 
 Sources: Meta for Developers, Messenger Platform, "Send API", "Send messages > Message tags", "Error codes" (read 2026).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from adapters._meta.platform.simulator_world import Chat, Dialect
-from adapters._meta.simulation import graph_error, known_keys
+from adapters._meta.simulator.graph import graph_error, known_keys
+from adapters.simulation import Phone
 
 WINDOW: Final = timedelta(hours=24)
 AGENT_WINDOW: Final = timedelta(days=7)
@@ -27,6 +29,26 @@ BODY_KEYS: Final = {
     "sender_action",
     "payload",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What differs between the channels of the platform."""
+
+    object: str
+    inbox_app: str
+    max_text: int
+    text_in_bytes: bool = False
+    personas: bool = False
+    deliveries: bool = False
+    watermarks: bool = False
+    edits: bool = False
+    unsends: bool = False
+    locations: bool = False
+    ascii_names: bool = False
+    most_bytes: Mapping[str, int] = field(default_factory=dict)
+    upload_fields: Mapping[str, str] = field(default_factory=dict)
+    mime_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def check_message(body: dict[str, Any], dialect: Dialect) -> None:
@@ -50,7 +72,7 @@ def _check_text(text: Any, dialect: Dialect) -> None:
         raise graph_error(100, f"Length of param message[text] must be less than or equal to {dialect.max_text}")
 
 
-def check_window(chat: Chat, body: dict[str, Any], now: datetime, *, human_agent: bool) -> None:
+def check_window(chat: Phone, body: dict[str, Any], now: datetime, *, human_agent: bool) -> None:
     """24 hours since the customer's last message; 7 days with the tag, where the app has the feature."""
     kind, tag = body.get("messaging_type", "RESPONSE"), body.get("tag")
     if kind not in ("RESPONSE", "UPDATE", "MESSAGE_TAG"):

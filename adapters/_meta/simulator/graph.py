@@ -1,6 +1,6 @@
-"""What the simulated Graph API has for all of Meta's channels: signed webhooks and their redelivery, error bodies, forms, rates.
+"""How the simulated Graph API speaks, for all of Meta's channels: paths, tokens, error bodies, rates.
 
-Sources: Meta for Developers, "Webhooks", "Error codes", "Throughput"; the gaps between redeliveries are not published, ours grow alike.
+Sources: Meta for Developers, "Webhooks", "Error codes", "Throughput".
 """
 
 from __future__ import annotations
@@ -14,20 +14,11 @@ from typing import Any, Final
 
 from adapters._meta.account import MetaAccount
 from adapters.contract import Answer, FormFile, RawRequest
+from adapters.multipart import read_form
 from adapters.signing import hmac_hex, same
-from adapters.simulation import ProviderCall
+from adapters.simulation import Refused
 
-# Meta repeats what isn't answered with 200, at growing gaps, for up to 36 hours or 7 days (its pages differ).
-REDELIVERY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0)
 _TRACE: Final = "AByocSimulatedTrace"
-
-
-class Refused(Exception):
-    """The simulated Graph API says no; `answer` is its error body."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"refused with {answer.status}")
-        self.answer = answer
 
 
 def json_answer(body: Mapping[str, Any], status: int = 200) -> Answer:
@@ -94,26 +85,10 @@ def known_keys(value: Mapping[str, Any], allowed: set[str], where: str) -> None:
 
 def form_of(request: RawRequest) -> tuple[dict[str, str], list[FormFile]]:
     """The fields and files of a multipart form."""
-    found = re.search(r'boundary="?([^";]+)"?', request.headers.get("content-type", ""))
-    if found is None:
-        raise graph_error(100, "Invalid parameter: a multipart form is needed")
-    fields: dict[str, str] = {}
-    files: list[FormFile] = []
-    for part in (b"\r\n" + request.body).split(b"\r\n--" + found[1].encode())[1:-1]:
-        head, _, body = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        _read_part(head.decode("utf-8", "replace"), body, fields, files)
-    return fields, files
-
-
-def _read_part(head: str, body: bytes, fields: dict[str, str], files: list[FormFile]) -> None:
-    name = re.search(r'\bname="([^"]*)"', head)
-    file_name = re.search(r'\bfilename="([^"]*)"', head)
-    mime_type = re.search(r"(?im)^content-type:\s*([^\r\n]+)", head)
-    if name and file_name:
-        mime = mime_type[1].strip() if mime_type else "application/octet-stream"
-        files.append(FormFile(name[1], file_name[1], mime, body))
-    elif name:
-        fields[name[1]] = body.decode("utf-8", "replace")
+    try:
+        return read_form(request)
+    except ValueError as cause:
+        raise graph_error(100, "Invalid parameter: a multipart form is needed") from cause
 
 
 @dataclass
@@ -139,53 +114,3 @@ class Bucket:
 def written(body: Mapping[str, Any]) -> bytes:
     """JSON as Meta puts it on the wire: compact, non-ASCII as `\\uXXXX`, slashes escaped."""
     return json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()
-
-
-@dataclass
-class Hooks:
-    """The webhooks that Meta sends to us: signed, numbered, and sent again until they are taken."""
-
-    account: MetaAccount
-    count: int = 0
-
-    def post(self, body: Mapping[str, Any], lane: str, delay_seconds: float = 0.0) -> ProviderCall:
-        """One signed POST."""
-        self.count += 1
-        raw = written(body)
-        return ProviderCall(
-            id=f"hook-{self.count}",
-            method="POST",
-            url=self.account.webhook_url,
-            headers=self._headers(raw),
-            body=raw,
-            lane=lane,
-            delay_seconds=delay_seconds,
-            timeout_seconds=5.0,
-        )
-
-    def _headers(self, raw: bytes) -> dict[str, str]:
-        secret = self.account.app_secrets[0].get_secret_value()
-        return {
-            "content-type": "application/json",
-            "user-agent": "facebookexternalua",
-            "x-hub-signature": f"sha1={hmac_hex(secret, raw, 'sha1')}",
-            "x-hub-signature-256": f"sha256={hmac_hex(secret, raw)}",
-        }
-
-    def again(self, call: ProviderCall, answer: Answer | None) -> tuple[ProviderCall, ...]:
-        """The next delivery of a webhook that wasn't answered with 200; none when it was, or when Meta gives up."""
-        if (answer is not None and answer.status == 200) or call.attempt > len(REDELIVERY_SECONDS):
-            return ()
-        return (
-            ProviderCall(
-                id=f"{call.id.partition('.')[0]}.{call.attempt + 1}",
-                method=call.method,
-                url=call.url,
-                headers=call.headers,
-                body=call.body,
-                lane=call.lane,
-                delay_seconds=REDELIVERY_SECONDS[call.attempt - 1],
-                timeout_seconds=call.timeout_seconds,
-                attempt=call.attempt + 1,
-            ),
-        )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters._meta.simulation import graph_error, known_keys
+from adapters._meta.simulator.graph import graph_error, known_keys
 
 _MB: Final = 1024 * 1024
 MOST_BYTES: Final = {"image": 5 * _MB, "video": 16 * _MB, "audio": 16 * _MB, "sticker": _MB // 2, "document": 100 * _MB}
