@@ -163,12 +163,18 @@ def count(of: Mapping[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e15 else None
 
 
-def moment(value: object) -> datetime | None:
-    """A time, as RFC 3339 with its offset or in seconds since 1970; None where it is missing or nonsense."""
-    if isinstance(value, bool):
+def moment(value: object = None, *, seconds: object = None, milliseconds: object = None) -> datetime | None:
+    """A provider's time, in UTC: a text in RFC 3339 with its offset, or by name the `seconds` or `milliseconds` since 1970, as a number or digits.
+
+    None where it is missing or nonsense; a text without an offset is. A bare number is taken for seconds, as before there were names for both.
+    """
+    if milliseconds is not None:
+        return from_unix(milliseconds, unit="ms")
+    number = value if seconds is None else seconds
+    if isinstance(number, bool) or number is None:
         return None
-    if isinstance(value, int | float):
-        return from_unix(value)
+    if seconds is not None or isinstance(number, int | float):
+        return from_unix(number)
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
         return found.astimezone(UTC) if found is not None and found.tzinfo else None

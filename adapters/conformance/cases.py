@@ -34,12 +34,14 @@ class Case:
     """One recorded request and what it says.
 
     `expected` is a list of envelopes (as JSON without `raw` and defaults), or, for a handshake, `{"status", "body"}` of the answer.
+    `unchecked` says that it was written from the adapter's own output and nobody has compared it with the provider's page yet.
     """
 
     name: str
     request: RawRequest = field(repr=False)
     expected: Any = field(repr=False)
     source: str = ""
+    unchecked: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -71,7 +73,8 @@ def _load(path: Path) -> Case:
         body=(path.parent / f"{name}.body").read_bytes(),
         received_at=datetime.fromisoformat(stored["received_at"]) if "received_at" in stored else NOW,
     )
-    return Case(name, request, json.loads((path.parent / f"{name}.expected.json").read_text("utf-8")), stored.get("source", ""))
+    expected = json.loads((path.parent / f"{name}.expected.json").read_text("utf-8"))
+    return Case(name, request, expected, str(stored.get("source", "")).strip(), bool(stored.get("unchecked")))
 
 
 def _query(stored: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

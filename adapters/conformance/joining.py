@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from adapters.conformance.cases import NotConforming, require
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from adapters.conformance.cases import require
+from adapters.conformance.network import as_reply
 from adapters.conformance.proofs import changed, refusal, without
 from adapters.conformance.reading import parsed
-from adapters.conformance.samples import NOW, UNICODE
-from adapters.conformance.secrets import secrets_in, wrong
+from adapters.conformance.samples import LARGE_PICTURE, NOW, PICTURE, UNICODE
+from adapters.conformance.secrets import secrets_in
 from adapters.conformance.subject import Subject
-from adapters.conformance.world import World, say
-from adapters.contract import HttpReply
-from adapters.envelope import InboundMessage
-from adapters.errors import AdapterError, SendFailed, Unsupported
-from adapters.simulation import Action, CannotAct
+from adapters.conformance.world import World, begun, say
+from adapters.contract import Action, CannotAct, HttpReply
+from adapters.envelope import InboundMessage, MediaPart
+from adapters.errors import AdapterError
 
 
 def check_simulator_and_adapter_agree(subject: Subject) -> None:
@@ -22,6 +26,9 @@ def check_simulator_and_adapter_agree(subject: Subject) -> None:
         world.says_text(text)
     if "message.image" in subject.adapter.capabilities.inbound:
         world.says_picture()
+        world.says_picture(LARGE_PICTURE)
+        with suppress(CannotAct):
+            world.says_picture(text="look at this")
     for text in ("hello from the desk", *UNICODE):
         world.hears_text(text)
     world.hears_notice("Ana joined")
@@ -29,30 +36,68 @@ def check_simulator_and_adapter_agree(subject: Subject) -> None:
         world.hears_picture()
 
 
-def check_redelivery_is_the_same_event(subject: Subject) -> None:
-    """A webhook that the simulator delivers twice gives the same event ids twice."""
-    world = World(subject)
-    try:
-        calls = world.act(Action(kind="say", customer=subject.customer, text="twice", details={"times": 2}))
-    except CannotAct:
-        return
-    found = [one.event_id for call in calls for one in world.understood(call) if isinstance(one, InboundMessage)]
-    require(len(found) >= 2, "`times: 2` gave fewer than two deliveries")
-    require(len(set(found)) == 1, f"the same message came with other event ids: {found}")
+def check_addresses_of_others_are_foreign(subject: Subject) -> None:
+    """A call to an address that a webhook or an answer named is marked `foreign`, or goes below the account's own addresses; and no secret
+    of ours goes to an address out of a webhook."""
+    world = begun(subject)
+    parts = [part for case in subject.events for one in parsed(subject, case) for part in getattr(one, "parts", ())]
+    for part in [part for part in parts if isinstance(part, MediaPart) and _named_in(part.source)]:
+        elsewhere = part.model_copy(update={"source": _elsewhere(part.source)})
+        with suppress(AdapterError):
+            call = next(subject.adapter.media(elsewhere, subject.account, world.now))
+            if call.url.startswith(_ELSEWHERE):
+                require(
+                    call.foreign, f"{call.url} is out of a webhook and isn't marked foreign: it could lead inside our network"
+                )
+                texts = (call.url, *call.headers.values(), call.body.decode("utf-8", "replace"))
+                told = any(secret in text for secret in secrets_in(subject.account) for text in texts)
+                require(not told, "a secret of ours goes to an address out of a webhook")
+    if "message.image" in subject.adapter.capabilities.inbound:
+        _fetch_from_elsewhere(world)
 
 
-def check_simulator_refuses_bad_credentials(subject: Subject) -> None:
-    """With other secrets the provider takes nothing, and the adapter says so as a failure, not as sent."""
-    world = World(subject)
-    world.says_text("hello")
-    others = {name: wrong(value) for name, value in subject.account if any(secrets_in(value))}
-    if not others:
-        return
+_ELSEWHERE: Final = "https://elsewhere.example/"
+
+
+def _named_in(source: Any) -> bool:
+    return any(isinstance(value, str) and value.startswith(("http://", "https://")) for value in source.values())
+
+
+def _elsewhere(source: Any) -> dict[str, Any]:
+    """A part's source that leads to another host."""
+    return {
+        key: _ELSEWHERE + value.partition("://")[2].partition("/")[2]
+        if isinstance(value, str) and value.startswith(("http://", "https://"))
+        else value
+        for key, value in source.items()
+    }
+
+
+def _fetch_from_elsewhere(world: World) -> None:
+    """The provider's answers name another host, as a forged or a redirected one could."""
+    world.act(Action(kind="say", customer=world.subject.customer, file=PICTURE))
+    parts = [part for one in world.received if isinstance(one, InboundMessage) for part in one.parts]
+    part = next(part for part in parts if isinstance(part, MediaPart))
+    bases = [value for key, value in world.account if key.endswith(("_base", "_url")) and isinstance(value, str) and value]
+    flow = world.adapter.media(part, world.account, world.now)
     try:
-        world.run(subject.adapter.send(world.say(text="hello"), subject.account.model_copy(update=others), world.now))
-    except (SendFailed, Unsupported):
+        call = next(flow)
+        for _ in range(5):
+            outcome = world.simulator.handle(world.as_request(call), world.now)
+            body = outcome.answer.body
+            for base in bases:
+                body = body.replace(f'"{base}'.encode(), f'"{_ELSEWHERE}'.encode())
+            call = flow.send(as_reply(replace(outcome.answer, body=body)))
+            if call.url.startswith(_ELSEWHERE):
+                require(
+                    call.foreign,
+                    f"an answer named {call.url}, and the call isn't marked foreign: it could lead inside our network",
+                )
+                return
+    except (StopIteration, AdapterError):
         return
-    raise NotConforming("the simulator took a call with wrong credentials")
+    finally:
+        flow.close()
 
 
 def check_secrets_absent_from_repr(subject: Subject) -> None:

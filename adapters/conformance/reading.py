@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from adapters.conformance.cases import Case, NotConforming, alike, require, told, told_briefly
 from adapters.conformance.proofs import refusal
@@ -22,10 +23,16 @@ from adapters.envelope import (
     MediaPart,
 )
 from adapters.errors import NotUnderstood
+from adapters.reading import moment
 
 
 def check_parses(subject: Subject, case: Case) -> None:
-    """The recorded request is authentic, and says what stands beside it."""
+    """The recorded request is authentic, and says what stands beside it, which somebody worked out from the provider's page."""
+    require(
+        not case.unchecked,
+        f"{case.name}: its expected.json was written from what the adapter gave, so it proves nothing. Compare it with the source "
+        f"({case.source}), then remove `unchecked` from headers.json",
+    )
     if not isinstance(case.expected, list):
         answer = subject.adapter.handshake(case.request, subject.account)
         require(answer is not None, f"{case.name}: no handshake's answer")
@@ -38,18 +45,6 @@ def check_parses(subject: Subject, case: Case) -> None:
     expected = [told_briefly(one) for one in case.expected]
     if not alike(expected, actual):
         raise NotConforming(f"{case.name}: parse gave\n{_pretty(actual)}\nexpected\n{_pretty(expected)}")
-
-
-def check_same_bytes_same_events(subject: Subject) -> None:
-    """A redelivery has the same event ids; within a request no two are the same."""
-    for case in subject.events:
-        first = subject.adapter.parse(case.request, subject.account)
-        again = subject.adapter.parse(
-            replace(case.request, received_at=case.request.received_at + timedelta(days=6)), subject.account
-        )
-        ids = [one.event_id for one in first]
-        require(ids == [one.event_id for one in again], f"{case.name}: other event ids on redelivery")
-        require(len(set(ids)) == len(ids) and all(ids), f"{case.name}: event ids are empty or not unique: {ids}")
 
 
 def check_unknown_events_are_kept(subject: Subject) -> None:
@@ -78,6 +73,57 @@ def _only_unknown(subject: Subject, request: RawRequest) -> bool:
         return all(isinstance(one, InboundUnknown) for one in subject.adapter.parse(request, subject.account))
     except NotUnderstood:
         return True
+
+
+def check_times_are_the_providers(subject: Subject) -> None:
+    """A fixture's provider time lies within a day of the moment that it was received: milliseconds read as seconds don't. Where messages'
+    raw events hold such times, some message has one: seconds read as RFC 3339 are None."""
+    timed, untimed = False, ""
+    for case in subject.events:
+        at = case.request.received_at
+        for one in parsed(subject, case):
+            then = one.provider_time
+            require(
+                then is None or abs(then - at) <= _DAY,
+                f"{case.name}: a {one.kind} has the time {then}, and was received at {at}: is the unit right? If it is, give the fixture's "
+                "headers.json a `received_at`",
+            )
+            if isinstance(one, InboundMessage):
+                timed = timed or then is not None
+                found = next((value for value in _values(one.raw) if _is_near(value, at)), None)
+                untimed = untimed or (f"{case.name}: its event holds {found!r}" if then is None and found is not None else "")
+    require(timed or not untimed, f"no message has a provider_time. {untimed}")
+
+
+_DAY: Final = timedelta(days=1)
+
+
+def _values(raw: Any) -> Iterator[Any]:
+    """Texts and numbers anywhere in a raw event."""
+    if isinstance(raw, dict | list):
+        for one in raw.values() if isinstance(raw, dict) else raw:
+            yield from _values(one)
+    else:
+        yield raw
+
+
+def _is_near(value: Any, at: datetime) -> bool:
+    """Whether a value is a time around then, in whatever form."""
+    digits = str(value)
+    number = float(digits) if digits.replace(".", "", 1).isdigit() and len(digits) < 20 else None
+    read = [moment(seconds=number), moment(milliseconds=number)] if number is not None else [moment(value)]
+    return any(one is not None and abs(one - at) <= _DAY for one in read)
+
+
+def check_broken_letters_are_no_message(subject: Subject) -> None:
+    """JSON that isn't UTF-8 is NotUnderstood: with replacement characters in it, a customer's words would be lost unnoticed."""
+    for case in subject.events:
+        body = case.request.body
+        spot = body.find(b'"', len(body) // 2) + 1
+        if body[:1] != b"{" or spot == 0:
+            continue
+        request = subject.sign(replace(case.request, body=body[:spot] + b"\xc3\x28\xff" + body[spot:]), subject.account)
+        require(_only_unknown(subject, request), f"{case.name}: taken though it is no UTF-8")
 
 
 def check_mutilated_bytes_are_taken_or_refused(subject: Subject) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from adapters.simulation import SimFile
+from adapters.contract import SimFile
 
 NOW: Final = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -19,6 +19,9 @@ PICTURE: Final = SimFile(
         "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
     ),
 )
+
+# Longer than the answer that a call takes by default, and small enough for every channel.
+LARGE_PICTURE: Final = PICTURE.model_copy(update={"name": "large.png", "content": PICTURE.content.ljust(1_500_000, b"\x00")})
 
 
 HOSTILE: Final[Sequence[str]] = (
@@ -87,3 +90,15 @@ UNICODE: Final[Sequence[str]] = (
     "<b>&amp;</b> %20 +1 \\n {name} $(x) 'q' \"q\" `q` *b* _i_ ~s~",
     "line one\nline two\twith a tab",
 )
+
+
+# How files of some types begin, for providers that look.
+OPENINGS: Final[Mapping[str, bytes]] = {
+    "image/png": PICTURE.content[:33],
+    "image/jpeg": bytes.fromhex("ffd8ffe000104a46494600010100000100010000"),
+    "image/gif": b"GIF89a\x01\x00\x01\x00",
+    "image/webp": b"RIFF\x00\x00\x00\x00WEBPVP8 ",
+    "application/pdf": b"%PDF-1.7\n",
+    "video/mp4": bytes.fromhex("000000186674797069736f6d"),
+    "audio/mpeg": b"ID3\x04\x00",
+}

@@ -1,51 +1,48 @@
-"""An adapter and its simulator without a network between them."""
+"""An adapter, its simulator, one customer and one rep: what they say to each other, and what each must see."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urljoin
 from uuid import NAMESPACE_URL, uuid5
 
 from adapters.conformance.cases import require
+from adapters.conformance.network import Network
 from adapters.conformance.samples import NOW, PICTURE
 from adapters.conformance.subject import Subject
-from adapters.contract import Account, Answer, HttpCall, HttpReply, RawRequest, T
-from adapters.envelope import (
-    Address,
-    Inbound,
-    InboundMessage,
-    MediaPart,
-    Notice,
-    Outbound,
-    OutboundFile,
-    Say,
-    Speaker,
-)
-from adapters.simulation import Action, ProviderCall, Shown, Simulator
+from adapters.contract import Action, CannotAct, ProviderCall, Sent, Shown, SimFile
+from adapters.envelope import Address, InboundMessage, MediaPart, Notice, Outbound, OutboundFile, Say, Speaker, TypingSignal
 from adapters.text import prepare
 
+ANA = Speaker(id="ana", name="Ana")
 
-class World:
-    """An adapter and its simulator joined without a network: the smallest gateway there is."""
+
+class World(Network):
+    """An adapter and its simulator joined without a network: the smallest gateway there is.
+
+    `address` is where the customer wrote from last; `sent` holds every message of ours that went out, with what the adapter returned.
+    """
 
     def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.adapter, self.account = subject.adapter, subject.account
-        self.simulator: Simulator = subject.adapter.simulate(subject.account)
-        self.now = NOW
-        self.memory: dict[str, Any] = {}
+        super().__init__(subject)
         self.address = Address("")
-        self.files: dict[str, OutboundFile] = {}
+        self.sent: list[tuple[Outbound, Sent]] = []
         self._count = 0
 
     # ------------------------------------------------------------------------------------------- the customer
 
     def act(self, action: Action) -> list[ProviderCall]:
-        """The customer does something; the calls that the provider makes thereupon, all settled."""
+        """The customer does something; the calls that the provider makes thereupon, all settled. Raises CannotAct."""
         return self.settle(self.simulator.act(action, self.now).calls)
+
+    def does(self, kind: Any, **more: Any) -> bool:
+        """The customer does something, if this channel's can."""
+        try:
+            self.act(Action(kind=kind, customer=self.subject.customer, **more))
+        except CannotAct:
+            return False
+        return True
 
     def says_text(self, text: str) -> InboundMessage:
         """A text reaches us, and the handset shows it as sent."""
@@ -56,26 +53,24 @@ class World:
         require(mine and mine[-1].status == "sent", f"the handset doesn't show {text!r} as sent: {mine}")
         return message
 
-    def says_picture(self) -> None:
-        """A picture reaches us, and its bytes can be fetched."""
-        calls = self.act(Action(kind="say", customer=self.subject.customer, file=PICTURE))
-        part = next((part for part in self._message(calls).parts if isinstance(part, MediaPart)), None)
+    def says_picture(self, picture: SimFile = PICTURE, text: str | None = None) -> None:
+        """A picture reaches us, with the words beside it, and its bytes can be fetched. Raises CannotAct where no words can stand beside one."""
+        calls = self.act(Action(kind="say", customer=self.subject.customer, file=picture, text=text))
+        self._message(calls)
+        said = [one for call in calls for one in self.understood(call) if isinstance(one, InboundMessage)]
+        part = next((part for one in said for part in one.parts if isinstance(part, MediaPart)), None)
         require(part is not None and part.media == "image", f"a picture came as {part}")
+        require(not text or any(text in one.plain for one in said), f"the words beside a picture are lost: {text!r}")
         if part is not None:
             fetched = self.run(self.adapter.media(part, self.account, self.now))
-            require(fetched.content == PICTURE.content, "the fetched picture has other bytes")
-            require(fetched.mime_type == PICTURE.mime_type, f"the fetched picture is called {fetched.mime_type}")
+            require(fetched.content == picture.content, "the fetched picture has other bytes")
+            require(fetched.mime_type == picture.mime_type, f"the fetched picture is called {fetched.mime_type}")
 
     def _message(self, calls: Sequence[ProviderCall]) -> InboundMessage:
         found = [one for call in calls for one in self.understood(call) if isinstance(one, InboundMessage)]
         require(found, "the simulator's webhook holds no message")
         self.address = found[-1].end_user.address
         return found[-1]
-
-    def handset(self) -> list[Shown]:
-        """The handset, after whatever must be fetched for it."""
-        self.settle(self.simulator.refresh(self.subject.customer, self.now))
-        return self.simulator.handset(self.subject.customer)
 
     # ------------------------------------------------------------------------------------------------------ us
 
@@ -84,147 +79,97 @@ class World:
         self._count += 1
         return say(self.subject, self.address, self.memory, outbox_id=f"msg_{self._count}", at=self.now, **content)
 
+    def notice(self, text: str) -> Notice:
+        """A notice of ours to that customer."""
+        return Notice(code="joined", text=text, about=ANA, **self._common("ntc"))
+
+    def typing(self, on: bool) -> TypingSignal:
+        """A sign that a rep types, or no more."""
+        return TypingSignal(on=on, speaker=ANA, **self._common("typ"))
+
+    def _common(self, prefix: str) -> dict[str, Any]:
+        say = self.say()
+        names = ("channel_id", "to", "retry_key", "created_at", "memory", "last_inbound_at")
+        return {"id": f"{prefix}_{self._count}"} | {name: getattr(say, name) for name in names}
+
+    def file(self, mime_type: str, content: bytes, name: str = "sample") -> OutboundFile:
+        """A file of ours, which the provider may fetch."""
+        self._count += 1
+        url = f"https://files.example/{self._count}/{name}"
+        file = OutboundFile(name=name, mime_type=mime_type, size_bytes=len(content), url=url, content=content)
+        self.files[url] = file
+        return file
+
+    def prepared(self, **content: Any) -> Iterator[Say]:
+        """The rows that a message becomes, each with an id and a retry key of its own, as the gateway writes them."""
+        for piece in prepare(self.say(**content), self.adapter.capabilities):
+            yield self.say(**{name: getattr(piece, name) for name in ("text", "file", "speaker", "reply_to")})
+
     def hears_text(self, text: str) -> None:
         """A rep's text is on the handset."""
-        speaker = Speaker(id="ana", name="Ana")
-        self.send(*prepare(self.say(text=text, speaker=speaker), self.adapter.capabilities))
+        self.show(*self.prepared(text=text, speaker=ANA))
         line = self._last("message")
         require(text in (line.text or ""), f"said {text!r}, the handset shows {line.text!r}")
         named = f"{line.speaker or ''} {line.text or ''}"
-        require("Ana" in named, f"the handset doesn't tell who speaks: {line}")
+        require(ANA.name in named, f"the handset doesn't tell who speaks: {line}")
 
     def hears_notice(self, text: str) -> None:
         """A notice is on the handset, apart from messages."""
-        self._count += 1
-        say = self.say()
-        notice = Notice(
-            code="joined", text=text, about=Speaker(id="ana", name="Ana"), **_common(say) | {"id": f"ntc_{self._count}"}
-        )
-        self.send(notice)
+        self.show(self.notice(text))
         line = self._last("notice")
         require(text in (line.text or ""), f"the notice {text!r} is shown as {line.text!r}")
 
     def hears_picture(self) -> None:
         """A rep's picture is on the handset, byte for byte."""
-        url = f"https://files.example/{self._count}/{PICTURE.name}"
-        file = OutboundFile(
-            name=PICTURE.name, mime_type=PICTURE.mime_type, size_bytes=len(PICTURE.content), url=url, content=PICTURE.content
-        )
-        self.files[url] = file
-        self.send(*prepare(self.say(file=file), self.adapter.capabilities))
+        self.show(*self.prepared(file=self.file(PICTURE.mime_type, PICTURE.content, PICTURE.name)))
+        require(self.pictured() == PICTURE.content, "the handset's picture has other bytes")
+
+    def pictured(self) -> bytes | None:
+        """The bytes of the last file of ours that the handset shows."""
         shown = next((line.media for line in reversed(self.handset()) if line.sender == "them" and line.media), None)
-        require(shown is not None, "the handset shows no picture")
+        require(shown is not None, "the handset shows no file")
         kept = self.simulator.file(str(shown["file_id"])) if shown else None
-        require(kept is not None and kept.content == PICTURE.content, "the handset's picture has other bytes")
+        return kept.content if kept else None
 
     def send(self, *messages: Outbound) -> None:
-        """Run the adapter's flows against the simulator, then let it do what it does."""
+        """Run the adapter's flows against the simulator, then let it do what it does. Raises what the adapter raises."""
         for message in messages:
             sent = self.run(self.adapter.send(message, self.account, self.now))
             self._remember(sent.remember)
+            self.sent.append((message, sent))
 
-    def _shown(self) -> int:
-        return sum(line.sender == "them" for line in self.simulator.handset(self.subject.customer))
+    def show(self, *messages: Outbound) -> None:
+        """Send them to a phone that is online: each is one line more on it, a typing signal is none."""
+        for message in messages:
+            before = len(self.ours())
+            self.send(message)
+            more = len(self.ours()) - before
+            if message.kind == "typing":
+                require(more == 0, "a typing signal is shown as a message")
+                continue
+            require(
+                more > 0,
+                f"the adapter calls a {message.kind} sent, and the handset shows nothing new: what did the provider answer?",
+            )
+            require(
+                more == 1, f"one {message.kind} is shown as {more}: a try that breaks off between them would show the first twice"
+            )
+
+    def ours(self) -> list[Shown]:
+        """The lines of ours on the handset."""
+        return [line for line in self.handset() if line.sender == "them"]
 
     def _last(self, kind: str) -> Shown:
-        lines = [line for line in self.handset() if line.sender == "them"]
+        lines = self.ours()
         require(lines and lines[-1].kind == kind, f"the handset's last line is no {kind}: {lines[-1:]}")
         return lines[-1]
 
-    # --------------------------------------------------------------------------------------------- the network
 
-    def run(self, flow: Generator[HttpCall, HttpReply, T]) -> T:
-        """Play a flow to its end, the simulator answering."""
-        pending: list[ProviderCall] = []
-        try:
-            call = next(flow)
-            while True:
-                shown = self._shown()
-                reply, calls = self._answer(call)
-                require(
-                    call.visible or self._shown() <= shown,
-                    f"the handset shows a message after {call.method} {call.url!r}, which isn't marked visible: it may be sent twice",
-                )
-                pending += calls
-                call = flow.send(reply)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-        finally:
-            self.settle(pending)
-
-    def _answer(self, call: HttpCall) -> tuple[HttpReply, Sequence[ProviderCall]]:
-        outcome = self.simulator.handle(self.as_request(call), self.now)
-        reply = as_reply(outcome.answer)
-        if call.foreign and reply.status in (301, 302, 303, 307, 308):
-            return self._answer(replace(call, url=urljoin(call.url, reply.headers.get("location", "")), headers={}))
-        return reply, outcome.calls
-
-    def as_request(self, call: HttpCall) -> RawRequest:
-        """A flow's call as the simulator gets it."""
-        named = {v for k, v in self.account if k.endswith(("_base", "_url")) and k != "webhook_url" and isinstance(v, str) and v}
-        bases = sorted((base for base in named if call.url.startswith(base)), key=len)
-        require(bases, f"{call.url} is below none of the account's *_base and *_url addresses")
-        body, content_type = _multipart(call) if call.files else (call.body, "")
-        if call.fields and not call.files:
-            body, content_type = urlencode(call.fields).encode(), "application/x-www-form-urlencoded"
-        headers = {key.lower(): value for key, value in call.headers.items()} | (
-            {"content-type": content_type} if content_type else {}
-        )
-        path, _, query = call.url.removeprefix(bases[-1]).partition("?")
-        pairs = tuple(parse_qsl(query, keep_blank_values=True))
-        return RawRequest(call.method, call.url, path, pairs, headers, body, self.now)
-
-    def settle(self, calls: Sequence[ProviderCall]) -> list[ProviderCall]:
-        """Answer the provider's calls as the gateway would, and those that follow; all of them, in order."""
-        waiting = list(calls)
-        done: list[ProviderCall] = []
-        while waiting:
-            require(len(done) < 1_000, "the simulator never ceases to call")
-            call = waiting.pop(0)
-            done.append(call)
-            answer = self._served(call) if call.purpose == "fetch" else self._took(call)
-            waiting += self.simulator.settled(call, answer, self.now)
-        return done
-
-    def _served(self, call: ProviderCall) -> Answer:
-        file = self.files.get(call.url)
-        return Answer(200, file.content, {"content-type": file.mime_type}) if file else Answer(404)
-
-    def _took(self, call: ProviderCall) -> Answer:
-        for event in self.understood(call):
-            if event.end_user is not None and isinstance(event, InboundMessage):
-                self._remember(event.remember)
-        request = as_request(call, self.account, self.now)
-        return self.adapter.handshake(request, self.account) or self.adapter.accepted
-
-    def understood(self, call: ProviderCall) -> list[Inbound]:
-        """What a webhook of the simulator's says; none for a fetch or a handshake."""
-        if call.purpose == "fetch":
-            return []
-        request = as_request(call, self.account, self.now)
-        require(request.method in self.adapter.methods, f"the simulator calls with {request.method}")
-        if self.adapter.handshake(request, self.account) is not None:
-            return []
-        self.adapter.verify(request, self.account, self.now)
-        return self.adapter.parse(request, self.account)
-
-    def _remember(self, news: Mapping[str, Any]) -> None:
-        merged = {**self.memory, **news}
-        self.memory = {key: value for key, value in merged.items() if value is not None}
-
-
-def as_reply(answer: Answer) -> HttpReply:
-    """A simulated answer as a flow gets to see it."""
-    return HttpReply(answer.status, {key.lower(): value for key, value in answer.headers.items()}, answer.body)
-
-
-def as_request(call: ProviderCall, account: Account, now: datetime) -> RawRequest:
-    """A provider's webhook as the gateway hands it to the adapter."""
-    require(call.url.startswith(account.webhook_url), f"the webhook goes to {call.url}, not below {account.webhook_url}")
-    path, _, query = call.url.removeprefix(account.webhook_url).partition("?")
-    headers = {key.lower(): value for key, value in call.headers.items()}
-    return RawRequest(call.method, call.url, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, call.body, now)
+def begun(subject: Subject) -> World:
+    """A world in which the customer has written."""
+    world = World(subject)
+    world.says_text("hello")
+    return world
 
 
 def say(
@@ -241,19 +186,3 @@ def say(
         last_inbound_at=at,
         **content,
     )
-
-
-def _common(say: Say) -> dict[str, Any]:
-    names = ("id", "channel_id", "to", "retry_key", "created_at", "memory", "last_inbound_at")
-    return {name: getattr(say, name) for name in names}
-
-
-def _multipart(call: HttpCall) -> tuple[bytes, str]:
-    boundary = "conformance-0123456789abcdef"
-    parts = [
-        f'--{boundary}\r\ncontent-disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in call.fields.items()
-    ]
-    for file in call.files:
-        disposition = f'content-disposition: form-data; name="{file.field}"; filename="{file.name}"'
-        parts.append(f"--{boundary}\r\n{disposition}\r\ncontent-type: {file.mime_type}\r\n\r\n".encode() + file.content + b"\r\n")
-    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"

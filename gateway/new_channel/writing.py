@@ -138,5 +138,6 @@ What was written is a channel that works, for a provider that doesn't exist. Cha
 4. `outbound.py`: how it takes messages, and what its refusals mean.
 5. `simulator.py`: its own side, written from its pages and not from your adapter.
 6. `__init__.py`: what the channel is and can do. The checks hold you to it.
-7. `tests/fixtures`: recorded requests, three files each; `headers.json` names the source.
+7. `tests/fixtures`: recorded requests, three files each; `headers.json` names the source, without which the checks refuse it. Work
+   `expected.json` out from the provider's page: one that is copied from what the adapter gives proves nothing.
 """

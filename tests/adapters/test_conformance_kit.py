@@ -152,7 +152,7 @@ FAULTS: list[tuple[Callable[[Suite], None], Suite, str]] = [
         with_adapter(capabilities=SOUND.capabilities.model_copy(update={"receipts": frozenset()})),
         "receipts declared",
     ),
-    (kit.check_simulator_and_adapter_agree, with_adapter(send=send_nothing), "the handset's last line"),
+    (kit.check_simulator_and_adapter_agree, with_adapter(send=send_nothing), "shows nothing new"),
     (kit.check_simulator_and_adapter_agree, with_adapter(send=send_in_secret), "isn't marked visible"),
     (kit.check_simulator_and_adapter_agree, with_adapter(parse=parse_and_drop, send=send_nothing), "the handset"),
     (kit.check_redelivery_is_the_same_event, with_adapter(simulate=Forgetful), "other event ids"),
@@ -188,6 +188,16 @@ def test_a_fixture_that_says_something_else_is_caught() -> None:
         kit.check_parses(SUITE, replace(case, expected={"status": 200, "body": "x"}))
 
 
+def test_what_an_adapter_says_of_itself_proves_nothing(tmp_path: Path) -> None:
+    """A fixture whose expected.json was written from the adapter's output is refused until somebody has compared it with the source."""
+    case = next(case for case in SUITE.cases if case.name == "text")
+    with pytest.raises(NotConforming, match="proves nothing"):
+        kit.check_parses(SUITE, replace(case, unchecked=True))
+    written(tmp_path, "exported", unchecked="compare it")
+    (exported,) = kit.load_cases(tmp_path, SOUND, SUITE.account)
+    assert exported.unchecked
+
+
 def test_expected_may_leave_out_kinds_and_spell_out_defaults() -> None:
     case = next(case for case in SUITE.cases if case.name == "text")
     [expected] = case.expected
@@ -220,7 +230,12 @@ def test_loading_fixtures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stored", "words"),
-    [({"source": None}, "no source"), ({"method": "PUT"}, "takes no PUT"), ({"url": "https://elsewhere.example"}, "not below")],
+    [
+        ({"source": None}, "no source"),
+        ({"source": " "}, "no source"),
+        ({"method": "PUT"}, "takes no PUT"),
+        ({"url": "https://elsewhere.example"}, "not below"),
+    ],
 )
 def test_fixtures_that_are_none(tmp_path: Path, stored: dict[str, Any], words: str) -> None:
     with pytest.raises(NotConforming, match="no fixtures"):

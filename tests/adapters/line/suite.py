@@ -12,7 +12,7 @@ from typing import Final
 from adapters.conformance import Suite
 from adapters.contract import RawRequest
 from adapters.line import ADAPTER, LineAccount
-from tests.adapters.line.account import ACCOUNT
+from tests.adapters.line.account import an_account
 
 
 def sign(request: RawRequest, account: LineAccount) -> RawRequest:
@@ -24,7 +24,7 @@ def sign(request: RawRequest, account: LineAccount) -> RawRequest:
 
 SUITE: Final = Suite(
     adapter=ADAPTER,
-    account=ACCOUNT,
+    account=an_account(preview_image_url="https://cdn.example.test/preview.png"),  # else videos go as links
     fixtures=Path(__file__).parent / "fixtures",
     sign=sign,
     proof_headers=("x-line-signature",),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from adapters import standard_webhooks
-from adapters.conformance import Suite
+from adapters.conformance import WITH_SIMULATOR, Suite
 from adapters.contract import RawRequest
 from adapters.webchat import ADAPTER, WebchatAccount
 from tests.adapters.webchat.account import ACCOUNT, FIXTURES
@@ -18,7 +18,7 @@ def sign(request: RawRequest, account: WebchatAccount) -> RawRequest:
     return replace(request, headers={**request.headers, **proof})
 
 
-_BROWSER = "the simulator is a browser; tests/webchat joins both with the chat service between them"
+_BROWSER: Final = "the simulator is a browser; tests/webchat joins both with the chat service between them"
 
 SUITE: Final = Suite(
     adapter=ADAPTER,
@@ -26,9 +26,5 @@ SUITE: Final = Suite(
     fixtures=FIXTURES,
     sign=sign,
     proof_headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
-    skip={
-        "simulator_and_adapter_agree": _BROWSER,
-        "redelivery_is_the_same_event": _BROWSER,
-        "simulator_refuses_bad_credentials": _BROWSER,
-    },
+    skip=dict.fromkeys(WITH_SIMULATOR, _BROWSER),
 )
