@@ -32,10 +32,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_LONG_FORMS] = len(long)
         if hasattr(config, "workeroutput"):  # one of several processes, see below
             config.workeroutput["long forms"] = len(long)
+    if hasattr(config, "workerinput"):
+        for item in items:
+            if _shares(item):
+                item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        items.sort(
+            key=lambda item: not item.keywords.keys() & {"acceptance", "browser"}
+        )  # the long ones first: at the end nobody waits
     if missing() and not os.environ.get("CI"):
         for item in items:
             if "browser" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=f"the tests in a browser need {missing()}"))
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Whether it uses what its module makes once, as a browser: then one worker runs the whole module."""
+    fixtures = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    return any(made[-1].scope == "module" for made in fixtures.values() if made)
 
 
 @pytest.hookimpl(optionalhook=True)

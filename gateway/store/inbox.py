@@ -43,9 +43,10 @@ _CHANNELS: Final = """
 _OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id = ? ORDER BY id LIMIT ?"
 
 _KEPT: Final[Mapping[Kept, str]] = {"stuck": "state = 2", "unknown": "state = 1 AND reason IS NOT NULL"}
-# A row that is kept aside is known by how its reason begins, in older files too. No other reason begins so.
+# A row that is kept aside is known by how its reason begins: so these words stay in the list when they are changed. No other reason begins so.
 _FOR_ANOTHER: Final = "it arrived while the channel belonged to org"
-_ASIDE: Final = f"coalesce(reason, '') GLOB '{_FOR_ANOTHER} *'"
+_FORMERLY: Final = ("it came while the channel was org",)
+_ASIDE: Final = "(" + " OR ".join(f"coalesce(reason, '') GLOB '{words} *'" for words in (_FOR_ANOTHER, *_FORMERLY)) + ")"
 
 
 def _apply(connection: sqlite3.Connection, jobs: Sequence[Any]) -> list[Any]:

@@ -81,6 +81,14 @@ class InboxRows(Protocol):
 class Inbox(Protocol):
     """See the module. While the store is unavailable, everything but `settle` raises StoreUnavailable."""
 
+    async def open(self) -> None:
+        """Before all else."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is in hand, then close."""
+        ...
+
     def put(self, channel_id: str, request: RawRequest) -> Awaitable[None]:
         """Keep a request; it is on disk when this is done. Credentials that were checked aren't kept."""
         ...

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from adapters import registry
-from tests.acceptance.processes import BYOC, free_port, start
+from tests.acceptance.processes import BYOC, start
+from tests.ports import free_port
 from tests.world import Outside, Rep, outside
 
 

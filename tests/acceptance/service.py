@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from tests.acceptance.crowd import config_of, token_of
-from tests.acceptance.processes import BYOC, Process, free_port, start
+from tests.acceptance.processes import BYOC, Process, start
+from tests.ports import free_port
 from tests.world import Customer, Outside, Rep, outside
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import BYOC, Process, byoc, demo_process, free_port, run, start
+from tests.acceptance.processes import BYOC, Process, byoc, demo_process, run, start
+from tests.ports import free_port
 from tests.world import outside, wait_until
 
 pytestmark = pytest.mark.acceptance

@@ -11,7 +11,8 @@ import yaml
 
 from adapters import registry
 from gateway.edge.api import CALLS
-from tests.acceptance.processes import BYOC, Process, free_port, run, start
+from tests.acceptance.processes import BYOC, Process, run, start
+from tests.ports import free_port
 from tests.world import Outside, Rep, outside, wait_until
 
 CHANNELS = ("moves", "bills", "gone", "stays")

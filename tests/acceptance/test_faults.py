@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.faulty_demo import DIED
-from tests.acceptance.processes import ROOT, free_port
+from tests.acceptance.processes import ROOT
 from tests.acceptance.storm import GONE, persist
+from tests.ports import free_port
 from tests.world import Customer, Outside, Rep, Reply, outside, wait_until
 
 pytestmark = pytest.mark.acceptance

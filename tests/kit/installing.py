@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+MYPY_CACHE = ROOT / ".mypy_cache" / "plug-ins"  # what all plug-ins import is analysed once
 
 
 def run(*command: str, target: Path | None = None, cwd: Path = ROOT, good: bool = True) -> str:

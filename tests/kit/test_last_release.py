@@ -14,9 +14,10 @@ import pytest
 
 from adapters.contract import CONTRACT
 from adapters.registry import load
-from tests.acceptance.processes import Demo, free_port
+from tests.acceptance.processes import Demo
 from tests.acceptance.test_every_channel import there_and_back
 from tests.kit.installing import byoc, install
+from tests.ports import free_port
 from tests.world import Outside, outside, wait_until
 
 RELEASED = Path(__file__).parent / "last_release" / "telegram"

@@ -11,7 +11,7 @@ import pytest
 from gateway.new_channel import BadName, write
 from gateway.new_channel.template import ADAPTER
 from gateway.new_channel.writing import Names
-from tests.kit.installing import byoc, install, run
+from tests.kit.installing import MYPY_CACHE, byoc, install, run
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,9 @@ def test_the_gateway_finds_it(installed: tuple[Path, Path]) -> None:
     assert set(listed["tin-can"]["settings"]["properties"]) >= {"secrets", "token", "api_base"}
 
 
-def test_it_passes_strict_typing(installed: tuple[Path, Path], tmp_path: Path) -> None:
+def test_it_passes_strict_typing(installed: tuple[Path, Path]) -> None:
     folder, target = installed
-    command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "byoc_tin_can")
+    command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(MYPY_CACHE), "byoc_tin_can")
     assert "Success" in run(*command, target=target, cwd=folder)
 
 

@@ -19,8 +19,9 @@ from adapters.open.outbound import _FAILURES
 from adapters.open.wire import _READERS, CODES
 from adapters.registry import load
 from adapters.replies import sentence_of
-from tests.acceptance.processes import BYOC, Process, free_port, start
+from tests.acceptance.processes import BYOC, Process, start
 from tests.kit.installing import ROOT
+from tests.ports import free_port
 from tests.world import Outside, outside, wait_until
 
 PAGE = (ROOT / "docs" / "open-channel.md").read_text("utf-8")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import Demo, free_port
+from tests.acceptance.processes import Demo
 from tests.acceptance.test_every_channel import there_and_back
-from tests.kit.installing import ROOT, byoc, install, run
+from tests.kit.installing import MYPY_CACHE, ROOT, byoc, install, run
+from tests.ports import free_port
 from tests.world import Outside, outside, wait_until
 
 SOURCE = ROOT / "examples" / "telegram"
@@ -39,8 +40,8 @@ def test_its_own_tests_pass(target: Path) -> None:
     assert " passed" in run(*command, target=target, cwd=SOURCE)
 
 
-def test_it_passes_strict_typing(target: Path, tmp_path: Path) -> None:
-    command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "byoc_telegram")
+def test_it_passes_strict_typing(target: Path) -> None:
+    command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(MYPY_CACHE), "byoc_telegram")
     assert "Success" in run(*command, target=target, cwd=SOURCE)
 
 

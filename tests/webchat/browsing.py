@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, async_playwright
 
 from tests.browsers import AXE, AXE_TAGS, CHROMIUM, QUIET
+from tests.ports import free_port
 from tests.webchat.world import PNG, World
 
 
@@ -20,7 +21,7 @@ class Shop:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.port = unused_port()
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}/"
         self.script = ""
         self.attributes = ""

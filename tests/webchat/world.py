@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from adapters.contract import Answer, Flow, HttpCall, HttpReply, RawRequest, T
 from adapters.envelope import Address, Inbound, Notice, Outbound, Say, Speaker, TypingSignal
@@ -23,6 +23,7 @@ from adapters.webchat import ADAPTER, WebchatAccount
 from gateway import clock
 from gateway.errors import StoreUnavailable
 from gateway.webchat import ChatService, install
+from tests.ports import free_port
 
 SECRET: Final = "webchat-test-secret-0123456789"
 ANA: Final = Speaker(id="rep-1", name="Ana", avatar_url="https://cdn.example.test/ana.png")
@@ -100,7 +101,7 @@ class World:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
         """Start the server; may be entered again after it stopped, on the same data."""
-        self.port = port = self.port or unused_port()  # the same after a restart
+        self.port = port = self.port or free_port()  # the same after a restart
         self.server = TestServer(web.Application(), port=port)
         self.base = f"http://127.0.0.1:{port}/chat/web1"
         self.account = WebchatAccount.model_validate(

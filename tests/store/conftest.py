@@ -1,0 +1,30 @@
+"""What the suites of this folder run on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.store.inbox_contract import Inbox
+from tests.store.backends import BACKENDS, Backend, Time
+
+
+@pytest.fixture(params=BACKENDS)
+def store(request: pytest.FixtureRequest) -> Backend:
+    return BACKENDS[request.param]
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+async def inbox(store: Backend, tmp_path: Path, time: Time) -> AsyncIterator[Inbox]:
+    """Open, in a folder of its own."""
+    one = store.inbox(tmp_path, time)
+    await one.open()
+    yield one
+    await one.close()
