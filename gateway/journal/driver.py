@@ -1,16 +1,12 @@
 """Runs flows: the one place that calls providers. Timeouts, connection faults, caching and the guard against private addresses are here.
 
-Addresses that customers or providers name (`HttpCall.foreign`) are resolved by a resolver that gives public addresses only, and every connection
-made for them is checked once more by the address that it really goes to: so neither a name, nor a redirect, nor a change of DNS between
-check and use, nor an unusual way to write an address can reach inside our network.
+Addresses that customers or providers name (`HttpCall.foreign`) have a client of their own (`public_addresses.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -19,20 +15,15 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import httpx
-from aiohttp import AddrInfoType
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
 
 from adapters.contract import Flow, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
 from gateway.clock import Elapsed, elapsed
+from gateway.journal.public_addresses import NotPublic, PublicResolver, is_ip, is_public, public_socket
 
 T = TypeVar("T")
-
-
-class NotPublic(OSError):
-    """The address leads inside our network."""
 
 
 class AddressRefused(NoReply):
@@ -52,11 +43,7 @@ class Unsendable(NoReply):
 
 _MOST_REDIRECTS: Final = 5
 _MOST_CACHED: Final = 2_000
-
-
 _HEADER_VALUE: Final = re.compile(r"[\t -~]*")  # RFC 9110, 5.5, without what isn't ASCII
-
-
 # There was no connection that the request could have gone out on.
 _NEVER_LEFT: Final = (
     aiohttp.ClientConnectorError,
@@ -65,57 +52,8 @@ _NEVER_LEFT: Final = (
     httpx.InvalidURL,
     httpx.UnsupportedProtocol,
 )
-
-
 # No address at all, or one written so that it could be read in two ways.
 _NO_ADDRESS: Final = (aiohttp.InvalidURL, httpx.InvalidURL, httpx.UnsupportedProtocol)
-
-
-# IPv6 addresses that carry an IPv4 address in their last 32 bits: mapped (RFC 4291), compatible (the same), NAT64 (RFC 6052).
-_EMBEDDING: Final = tuple(ipaddress.IPv6Network(net) for net in ("::ffff:0:0/96", "::/96", "64:ff9b::/96"))
-
-
-def is_public(address: str) -> bool:
-    """Whether this IP address may be called when somebody else named it."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = _carried(ip) or ip
-    return ip.is_global and not ip.is_multicast
-
-
-def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if any(ip in network for network in _EMBEDDING):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-    return ip.sixtofour
-
-
-def _public_socket(info: AddrInfoType) -> socket.socket:
-    """The last check, where nothing can be rewritten any more: aiohttp asks no resolver for what it takes for an IP address."""
-    family, kind, protocol, _, target = info
-    if not is_public(str(target[0])):
-        raise NotPublic(f"{target[0]} is not a public address")
-    return socket.socket(family, kind, protocol)
-
-
-class PublicResolver(AbstractResolver):
-    """Gives public addresses only."""
-
-    def __init__(self) -> None:
-        self._inner = ThreadedResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Raises NotPublic when it has addresses and none is public."""
-        found = await self._inner.resolve(host, port, family)
-        public = [one for one in found if is_public(one["host"])]
-        if not public:
-            raise NotPublic(f"{host} has no public address")
-        return public
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 @cache
@@ -126,7 +64,7 @@ def _trusted() -> ssl.SSLContext:
 
 def _client(resolver: AbstractResolver | None, connections: int) -> httpx.AsyncClient:
     def session() -> aiohttp.ClientSession:
-        guard = _public_socket if resolver else None
+        guard = public_socket if resolver else None
         connector = aiohttp.TCPConnector(limit=connections, resolver=resolver, ttl_dns_cache=60, socket_factory=guard)
         return aiohttp.ClientSession(connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar())
 
@@ -217,7 +155,7 @@ class Driver:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if f"{host}:{port}" in self._private_hosts:
             return self._own
-        if _is_ip(host) and not is_public(host):
+        if is_ip(host) and not is_public(host):
             raise AddressRefused("the address is inside the gateway's network")
         return self._foreign
 
@@ -279,14 +217,6 @@ async def _read(response: httpx.Response, most: int) -> bytes:
         if len(content) > most:
             raise NoReply(f"the reply is longer than {most} bytes", sent=True)
     return bytes(content)
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _key(call: HttpCall) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from adapters.contract import Flow, FormFile, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
-from gateway.journal.driver import Driver, Unsendable, is_public
+from gateway.journal.driver import Driver, Unsendable
+from gateway.journal.public_addresses import is_public
 from tests.journal.provider import OddProvider, odd_provider, text
 from tests.ports import free_port
 
