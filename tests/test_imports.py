@@ -65,7 +65,7 @@ STILL = {
     "gateway.store.sessions imports gateway.brokers.contract",
 }
 STILL_CIRCLES: list[list[str]] = []
-STILL_SPEAK_SQL = {"brokers", "demo", "operators", "orphans", "cli"}
+STILL_SPEAK_SQL = {"brokers", "operators", "orphans", "cli"}
 
 
 def module_of(path: Path) -> str:

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from adapters.contract import Answer, HttpCall, NoReply, RawRequest
 from adapters.simulation import Action, Outcome, ProviderCall, Shown, SimFile, Simulator
@@ -21,17 +20,10 @@ from gateway.config import Channel
 from gateway.demo import inputs
 from gateway.demo.wire import Step, Wire
 from gateway.journal.driver import Driver
-from gateway.store.group_commit import GroupCommit
+from gateway.store.simulators import Input, InputLog
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES: Final = 64 * 1024 * 1024
-
-
-class _Input(NamedTuple):
-    channel_id: str
-    at: float
-    kind: str
-    content: str
 
 
 class SimulatorHost:
@@ -42,7 +34,7 @@ class SimulatorHost:
         self._sims: dict[str, Simulator] = {key: c.adapter.simulate(c.account) for key, c in channels.items()}
         self.wires: dict[str, Wire] = {key: Wire(c, self._sims[key]) for key, c in channels.items()}
         self._clock = clock
-        self._log = GroupCommit(data_dir / "simulators.db", migrations="gateway.store.migrations.simulators")
+        self._inputs = InputLog(data_dir)
         self._driver = Driver()
         self._lanes: defaultdict[tuple[str, str], deque[ProviderCall]] = defaultdict(deque)
         self._runners: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -53,12 +45,12 @@ class SimulatorHost:
     @asynccontextmanager
     async def remembering(self) -> AsyncIterator[None]:
         """Be as before the last end: to be entered before anybody can call. `working` goes inside."""
-        await self._log.open()
+        await self._inputs.open()
         try:
-            self._cut_off = self._remember(await self._log.run(_all_inputs))
+            self._cut_off = self._remember(await self._inputs.all())
             yield
         finally:
-            await self._log.close()
+            await self._inputs.close()
             await self._driver.close()
 
     @asynccontextmanager
@@ -76,7 +68,7 @@ class SimulatorHost:
                 runner.cancel()
             await asyncio.gather(*runners, return_exceptions=True)
 
-    def _remember(self, kept: list[_Input]) -> dict[str, list[ProviderCall]]:
+    def _remember(self, kept: list[Input]) -> dict[str, list[ProviderCall]]:
         open_calls: dict[str, dict[str, ProviderCall]] = defaultdict(dict)
         for channel_id, at, kind, content in kept:
             now = datetime.fromtimestamp(at, UTC)
@@ -160,9 +152,7 @@ class SimulatorHost:
         return self._sims[channel_id].file(file_id)
 
     def _keep(self, channel_id: str, now: datetime, kind: str, content: str) -> asyncio.Future[None]:
-        values = (channel_id, now.timestamp(), kind, content)
-        statement = "INSERT INTO inputs (channel_id, at, kind, content) VALUES (?, ?, ?, ?)"
-        return self._log.submit(lambda connection: connection.execute(statement, values) and None)
+        return self._inputs.keep(Input(channel_id, now.timestamp(), kind, content))
 
     # ----------------------------------------------------------------------------------------------- calls
 
@@ -213,7 +203,3 @@ class SimulatorHost:
             _log.info("no answer", extra={"action": "simulator.no_answer", "call": call.id, "reason": str(lost)})
             return None
         return Answer(status=reply.status, body=reply.body, headers=reply.headers)
-
-
-def _all_inputs(connection: sqlite3.Connection) -> list[_Input]:
-    return [_Input(*row) for row in connection.execute("SELECT channel_id, at, kind, content FROM inputs ORDER BY number")]
