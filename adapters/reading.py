@@ -43,9 +43,9 @@ def json_object(body: bytes) -> dict[str, Any]:
         found = json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
         found = whole(found, body)
     except (ValueError, RecursionError) as cause:
-        raise NotUnderstood("the body is no JSON in UTF-8") from cause
+        raise NotUnderstood("the body is not JSON in UTF-8") from cause
     if not isinstance(found, dict):
-        raise NotUnderstood("the body is no JSON object")
+        raise NotUnderstood("the body is not a JSON object")
     return found
 
 

@@ -32,7 +32,7 @@ def load() -> Mapping[str, Adapter[Any]]:
     found: dict[str, Adapter[Any]] = {}
     for adapter in [*_in_this_folder(), *_from_entry_points()]:
         if adapter.kind in found:
-            raise AdapterFault(f"two adapters are called {adapter.kind!r}: uninstall one, or rename it")
+            raise AdapterFault(f"two adapters are named {adapter.kind!r}: uninstall one, or rename it")
         found[adapter.kind] = adapter
     return dict(sorted(found.items()))
 
@@ -49,13 +49,13 @@ def _from_entry_points() -> list[Adapter[Any]]:
         try:
             adapter = point.load()
         except Exception as error:  # somebody else's code: name it, whatever it raised
-            fix = "repair or uninstall the distribution that brings it"
+            fix = "repair or uninstall the distribution that contains it"
             raise AdapterFault(
                 f"the adapter {point.value!r} can't be imported ({type(error).__name__}: {error}): {fix}"
             ) from error
         if not isinstance(adapter, Adapter):
             raise AdapterFault(
-                f"entry point {point.name!r} of {ENTRY_POINT_GROUP} is no Adapter: it must name one, as `package:ADAPTER`"
+                f"entry point {point.name!r} of {ENTRY_POINT_GROUP} is not an Adapter: it must name one, such as `package:ADAPTER`"
             )
         _require_known_contract(adapter, point)
         found.append(adapter)
@@ -70,7 +70,7 @@ def _require_known_contract(adapter: Adapter[Any], point: EntryPoint) -> None:
     else:
         return
     raise AdapterFault(
-        f"the adapter {point.value!r} is written for contract {adapter.contract}, and this gateway takes {_OLDEST} and {CONTRACT}: {what_to_do}"
+        f"the adapter {point.value!r} is written for contract {adapter.contract}, and this gateway supports {_OLDEST} and {CONTRACT}: {what_to_do}"
     )
 
 
@@ -78,7 +78,9 @@ def outdated(adapter: Adapter[Any]) -> str | None:
     """The warning for an adapter that the next release will refuse, as a clause without its name; None for a current one."""
     if adapter.contract == CONTRACT:
         return None
-    return f"is written for contract {adapter.contract}, which only this release still takes (the current one is {CONTRACT})"
+    return (
+        f"is written for contract {adapter.contract}, which this is the last release to support (the current one is {CONTRACT})"
+    )
 
 
 NEWER_PLUGIN = "Install a newer release of the plug-in before the gateway's next release."

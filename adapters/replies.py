@@ -33,49 +33,53 @@ class Sentences:
 
 CODES: Final[Mapping[str, Sentences]] = {
     "provider_unavailable": Sentences(
-        "The channel's provider had a fault of its own and did not deliver the message. Send it again.",
-        waits="The channel's provider is in trouble; we try again by ourselves.",
+        "The channel's provider had an internal error and did not deliver the message. Send it again.",
+        waits="The channel's provider has a problem. The message is retried automatically.",
     ),
     "no_answer": Sentences(
-        "The provider gave no answer, so we can't know whether the customer has it. Check with the customer before sending again."
+        "The provider didn't answer, so it is unknown whether the customer has the message. Check with the customer before sending it again."
     ),
     "rate_limited": Sentences(
-        "The provider limits how much we may send and did not deliver this message. Wait a little, then send it again.",
-        waits="The provider asks us to slow down; the message waits and goes out by itself.",
+        "The provider limits how much may be sent, and did not deliver this message. Wait a little, then send it again.",
+        waits="The provider limits the sending rate. The message is waiting and will be sent automatically.",
     ),
     "quota_exhausted": Sentences(
-        "The account's quota at the provider is used up. Ask an operator to raise it, then send again; or answer when the customer writes again.",
-        waits="The account's quota at the provider is used up; the message waits and goes out by itself. An operator can raise the quota.",
+        "The account's quota at the provider is used up. Ask an operator to raise it, then send the message again; or answer when the customer writes again.",
+        waits="The account's quota at the provider is used up. The message is waiting and will be sent automatically. An operator can raise the quota.",
     ),
-    "not_authorised": Sentences("The provider refuses our credentials. An operator must renew them; then send again."),
-    "account_fault": Sentences("The account at the provider is not set up for this. An operator must fix it; then send again."),
+    "not_authorised": Sentences(
+        "The provider refuses the channel's credentials. An operator must renew them; then send the message again."
+    ),
+    "account_fault": Sentences(
+        "The account at the provider is not set up for this. An operator must fix it; then send the message again."
+    ),
     "recipient_unreachable": Sentences(
         "The message could not reach the customer: this address takes no messages, or the phone is off. "
         "Use another channel, or send it again later.",
-        waits="The customer's phone is off or out of reach; we try again by ourselves.",
+        waits="The customer's phone is off or out of reach. The message is retried automatically.",
     ),
     "opted_out": Sentences("The customer has opted out. Nothing can be sent until they opt in again."),
-    "blocked": Sentences("The customer has blocked us or left. Nothing can be sent until they write again."),
+    "blocked": Sentences("The customer has blocked the business or left. Nothing can be sent until they write again."),
     "outside_window": Sentences(
-        "The channel's time for free answers is over. Send a template, or wait until the customer writes again."
+        "The channel's time window for answers has ended. Send a template, or wait until the customer writes again."
     ),
     "conversation_closed": Sentences("The customer has closed the conversation. Nothing can be sent until they write again."),
-    "content_refused": Sentences("The provider refuses this content. Change it and send again."),
-    "too_long": Sentences("The text is too long for this channel. Shorten it and send again."),
+    "content_refused": Sentences("The provider refuses this content. Change it and send it again."),
+    "too_long": Sentences("The text is too long for this channel. Shorten it and send it again."),
     "media_refused": Sentences("The provider refuses this file: its type or size doesn't fit. Send a link or another file."),
     "media_gone": Sentences("The file is no longer at the provider. Ask the customer to send it again."),
     "media_address_refused": Sentences(
-        "The file is at an address that we don't fetch from: inside our own network, or no web address. "
+        "The file is at an address that the gateway doesn't fetch from: inside its own network, or not a web address. "
         "Ask the customer to send it again; if the address is right, an operator can allow its host."
     ),
     "media_not_ready": Sentences(
         "The provider could not prepare the file, so the message was not delivered. Send it again, or send a link.",
-        waits="The provider is still preparing the file; we try again by ourselves.",
+        waits="The provider is still preparing the file. It is retried automatically.",
     ),
-    "filtered": Sentences("The provider or carrier filtered the message out. Word it differently, or use another channel."),
+    "filtered": Sentences("The provider or carrier filtered the message. Rephrase it, or use another channel."),
     "refused": Sentences(
-        "The provider refused the message. Ask an operator to look at the provider's code, or use another channel.",
-        waits="The provider has not taken the message yet; we try again by ourselves.",
+        "The provider refused the message. Ask an operator to check the provider's code, or use another channel.",
+        waits="The provider has not accepted the message yet. It is retried automatically.",
     ),
 }
 
@@ -84,12 +88,12 @@ _FILE_SENTENCES: Final[Mapping[str, Sentences]] = {
     "media_gone": CODES["media_gone"],
     "media_address_refused": CODES["media_address_refused"],
     "media_not_ready": Sentences(
-        "The provider never had the file ready. Ask the customer to send it again.",
-        waits="The provider is still preparing the file; we try again by ourselves.",
+        "The provider did not get the file ready. Ask the customer to send it again.",
+        waits="The provider is still preparing the file. It is retried automatically.",
     ),
     "not_authorised": Sentences(
-        "The provider refuses our credentials, so the file can't be fetched. "
-        "An operator must renew them; then ask the customer to send it again."
+        "The provider refuses the channel's credentials, so the file can't be fetched. An operator must renew them; "
+        "then ask the customer to send it again."
     ),
     "account_fault": Sentences(
         "The account at the provider is not set up to fetch files. An operator must fix it; then ask the customer to send it again."
@@ -97,7 +101,7 @@ _FILE_SENTENCES: Final[Mapping[str, Sentences]] = {
 }
 _ANY_FILE: Final = Sentences(
     "The file could not be fetched. Ask the customer to send it again.",
-    waits="The file can't be fetched yet; we try again by ourselves.",
+    waits="The file can't be fetched yet. It is retried automatically.",
 )
 
 

@@ -53,7 +53,9 @@ def check_repeated(given: str | None, secrets: Sequence[SecretStr], what: str) -
     if not given:
         raise NotAuthentic(f"the {what} is missing", status=401)
     if not any_same(given, expected):
-        raise NotAuthentic(f"the {what} is not ours", hint=f"does the provider have the {what} that the account has?")
+        raise NotAuthentic(
+            f"the {what} is not the configured one", hint=f"check that the provider has the same {what} as the account"
+        )
 
 
 def sha256_hex(data: bytes) -> str:

@@ -61,7 +61,7 @@ def check(headers: Mapping[str, str], body: bytes, secrets: Sequence[SecretStr],
     message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     given = headers.get("webhook-signature", "")
     if not message_id or not timestamp or not given:
-        raise NotAuthentic("webhook-id, webhook-timestamp and webhook-signature are needed", status=401)
+        raise NotAuthentic("webhook-id, webhook-timestamp and webhook-signature are required", status=401)
     expected = [signature(key, message_id, timestamp, body) for key in keys]
     if not any([any_same(one, expected) for one in given.split(" ")[:8]]):  # noqa: C419 - all are compared, none first
         raise NotAuthentic("the signature doesn't match the body")
@@ -74,4 +74,4 @@ def _within_window(timestamp: str, now: datetime) -> None:
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > 12:
         raise NotAuthentic("webhook-timestamp is not a number of seconds")
     if abs(now.timestamp() - int(timestamp)) > WINDOW.total_seconds():
-        raise NotAuthentic("webhook-timestamp is too far from now", hint=f"signed at {timestamp}; are both clocks right?")
+        raise NotAuthentic("webhook-timestamp is too far from now", hint=f"signed at {timestamp}; check both clocks")

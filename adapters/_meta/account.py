@@ -13,22 +13,22 @@ class MetaAccount(Account):
 
     app_secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
-        description="The app's secret, which signs webhooks (App settings > Basic). While it is rotated: the new one first, then the old.",
+        description="The app's secret, which signs webhooks (App settings > Basic). To rotate it, put the new one first.",
     )
     verify_token: SecretStr = Field(
         json_schema_extra={"any_letters": True},
-        description="Any text of your own; enter the same where the app's webhook is configured.",
+        description="A text that you make up. Enter the same text where the app's webhook is configured.",
     )
     access_token: SecretStr = Field(description="The token for the Graph API, of a system user or of the Page.")
     api_base: BaseUrl = Field(default="https://graph.facebook.com", description="The Graph API's address, without a version.")
     graph_version: str = Field(
         default="v25.0",
         pattern=r"^v\d+\.\d+$",
-        description="The Graph API's version. Calls without one would go to the app's oldest, so there always is one.",
+        description="The Graph API's version. It is always sent, because calls without one use the app's oldest version.",
     )
     prove_calls: bool = Field(
         default=False,
-        description="Add `appsecret_proof` to each call; needed where the app demands it (App settings > Advanced > Require app secret).",
+        description="Add `appsecret_proof` to each call. Required if the app demands it (App settings > Advanced > Require app secret).",
     )
 
 
@@ -37,22 +37,20 @@ class PlatformAccount(MetaAccount):
 
     app_id: str = Field(
         pattern=r"^\d+$",
-        description="The app's id: echoes of our own messages are told by it from what staff write in the inbox or another app.",
+        description="The app's id. It distinguishes echoes of the gateway's own messages from messages that staff write in the inbox or another app.",
     )
     human_agent: bool = Field(
         default=False,
-        description="The app has the Human Agent feature (App review): what a person wrote may go up to 7 days after the customer's last message.",
+        description="The app has the Human Agent feature (App review): messages written by a person may be sent up to 7 days after the customer's last message.",
     )
     read_standby: bool = Field(
         default=False,
-        description="Show messages that another app (a bot, the inbox) answers now. Off: they are kept aside until the thread is passed to us.",
+        description="Show messages while another app (a bot, the inbox) answers the conversation. If off, they are kept aside until the thread is passed to us.",
     )
-    mark_seen: bool = Field(
-        default=True, description="Show the customer that their messages were seen, when a rep begins to type."
-    )
+    mark_seen: bool = Field(default=True, description="Mark the customer's messages as seen when a rep starts typing.")
     take_thread: bool = Field(
         default=False,
-        description="When another app holds the thread, take it before answering; works only for the default app of the Page.",
+        description="If another app has the thread, take it before answering. This works only for the Page's default app.",
     )
 
     @property

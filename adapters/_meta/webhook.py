@@ -31,7 +31,9 @@ def handshake(request: RawRequest, verify_token: SecretStr) -> Answer | None:
     if request.param("hub.mode") != "subscribe" or not challenge or len(challenge) > _MAX_CHALLENGE:
         raise NotAuthentic("not a subscription call: hub.mode and hub.challenge are needed")
     if not same(request.param("hub.verify_token") or "", token):
-        raise NotAuthentic("hub.verify_token is not ours", hint="the app's dashboard and verify_token must hold the same text")
+        raise NotAuthentic(
+            "hub.verify_token is not the configured one", hint="the app's dashboard and verify_token must have the same text"
+        )
     return Answer(200, challenge.encode("utf-8", "replace"), {"content-type": "text/plain; charset=utf-8"})
 
 
@@ -46,8 +48,8 @@ def verify(request: RawRequest, app_secrets: Sequence[SecretStr]) -> None:
         raise NotAuthentic("X-Hub-Signature-256 is missing", status=401)
     if not any_same(given, [f"sha256={hmac_hex(secret, request.body)}" for secret in secrets]):
         raise NotAuthentic(
-            "X-Hub-Signature-256 doesn't fit the body",
-            hint="is app_secrets this app's secret, and the body passed on byte by byte?",
+            "X-Hub-Signature-256 doesn't match the body",
+            hint="check that app_secrets has this app's secret, and that the proxy doesn't change the body",
         )
 
 

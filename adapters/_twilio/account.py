@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}")
 def _phone(number: str) -> str:
     if not _PHONE.fullmatch(number.removeprefix("whatsapp:")):
         raise Unfit(
-            "is no phone number as Twilio writes it", "Write it as +15550002222: a plus, the country's code, and digits alone."
+            "is not a phone number in Twilio's format", "Write it like +15550002222: a plus, the country code, and only digits."
         )
     return number
 
@@ -56,13 +56,14 @@ class TwilioAccount(Account):
     """
 
     account_sid: Annotated[str, _sid("AC", "Twilio's console")] = Field(
-        description="The account's SID, AC…; a subaccount has its own."
+        description="The account's SID (AC…). A subaccount has its own."
     )
     auth_tokens: tuple[SecretStr, ...] = Field(
-        min_length=1, description="The account's auth tokens: the first is used, all are accepted as the signer of webhooks."
+        min_length=1,
+        description="The account's auth tokens. The first is used for calls; webhooks signed with any of them are accepted.",
     )
     api_key_sid: Annotated[str, _sid("SK", "Twilio's console, at the key,")] | None = Field(
-        default=None, description="An API key, SK…, to call with instead of the auth token."
+        default=None, description="An API key (SK…) for calls, instead of the auth token."
     )
     api_key_secret: SecretStr | None = Field(default=None, description="The API key's secret.")
     shared_keys: dict[str, SecretStr] = Field(
@@ -70,20 +71,20 @@ class TwilioAccount(Account):
     )
     messaging_service_sid: Annotated[str, _sid("MG", "Twilio's console, at the service,")] | None = Field(
         default=None,
-        description="A messaging service, MG…: customers may write to any of its numbers, and are answered from the one they wrote to. Without it "
-        "the channel has one number, and messages to others are put aside.",
+        description="A messaging service (MG…). Customers may write to any of its numbers, and are answered from the "
+        "one they wrote to. Without it, the channel has one number, and messages to others are kept as unknown.",
     )
     connection_overrides: str = Field(
         default="rc=5&rp=all",
         pattern=r"^[a-z0-9=&,:.-]*$",
-        description="Twilio's retry settings, added as the fragment of every status callback. Without them a failed webhook is lost: "
-        "append them to the webhook address in Twilio's console too, as `#rc=5&rp=all`.",
+        description="Twilio's retry settings, added as the fragment of every status callback. Without them, a failed "
+        "webhook is lost. Also append them to the webhook address in Twilio's console, as `#rc=5&rp=all`.",
     )
     validity_seconds: int | None = Field(
         default=None,
         ge=1,
         le=36_000,
-        description="How long a message may wait at Twilio before it is given up; Twilio's default: 10 hours.",
+        description="How long a message may wait at Twilio before Twilio gives up. Twilio's default is 10 hours.",
     )
     api_base: BaseUrl = Field(default="https://api.twilio.com", description="Twilio's API.")
 
@@ -107,5 +108,5 @@ class TwilioAccount(Account):
     @model_validator(mode="after")
     def _whole_api_key(self) -> TwilioAccount:
         if bool(self.api_key_sid) != bool(self.api_key_secret):
-            raise ValueError("api_key_sid and api_key_secret go together: give both or neither")
+            raise ValueError("api_key_sid and api_key_secret belong together: set both or neither")
         return self

@@ -62,7 +62,7 @@ def verify(request: RawRequest, account: TwilioAccount, now: datetime) -> None:
         fields = _signed_fields(request)
         expected = [compute(secret, url, fields, algorithm) for secret in secrets for url in urls(request.url)]
     except ValueError as fault:
-        raise NotAuthentic("the request can't be read as Twilio would sign it", hint=_hint(request)) from fault
+        raise NotAuthentic("the request can't be read the way Twilio signs it", hint=_hint(request)) from fault
     if not any_same(given, expected):
         raise NotAuthentic("the signature is wrong", hint=_hint(request))
 
@@ -94,7 +94,7 @@ def _key(request: RawRequest, account: TwilioAccount) -> tuple[str, tuple[str, .
     settings = _settings(request.headers.get(SETTINGS_HEADER, ""))
     algorithm = settings.get("algorithm", HMAC_SHA1).upper()
     if algorithm not in (HMAC_SHA1, HMAC_SHA256):
-        raise NotAuthentic("the request names a signature algorithm that we don't know", hint=_hint(request))
+        raise NotAuthentic("the request names an unknown signature algorithm", hint=_hint(request))
     if "key" not in settings:
         return algorithm, require_secrets(account.auth_tokens, "auth token")
     secret = account.shared_keys.get(settings["key"], SecretStr(""))
@@ -114,7 +114,7 @@ def _signed_fields(request: RawRequest) -> SignedFields:
     if wire.is_form(request):
         return SignedFields(wire.pairs(request.body))
     if not same(request.param(BODY_DIGEST) or "", sha256_hex(request.body)):
-        raise NotAuthentic("the body's digest is missing from the URL, or is another", hint=_hint(request))
+        raise NotAuthentic("the body's digest is missing from the URL or doesn't match", hint=_hint(request))
     return SignedFields(())
 
 

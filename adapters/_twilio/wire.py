@@ -51,7 +51,7 @@ def read(request: RawRequest) -> Fields:
     if request.method == "GET":
         found = list(request.query)
     elif not is_form(request):
-        raise NotUnderstood("the body is no form, and messages come as forms only")
+        raise NotUnderstood("the body is not a form")
     else:
         try:
             found = [(name, value) for name, value in pairs(request.body) if _NAME.fullmatch(name.replace("\0", ""))]

@@ -35,8 +35,8 @@ class AppleAccount(Account):
     business_id: Uuid = Field(description="The business id (a UUID, without `urn:biz:`) that customers write to.")
     secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
-        description="The MSP's API secrets, in base64 as the portal shows them. The first signs our calls, and the next ones are "
-        "tried where Apple refuses it; all are accepted from Apple.",
+        description="The MSP's API secrets, in base64 as the portal shows them. The first signs calls to Apple; the "
+        "others are tried if Apple refuses it. Apple may sign with any of them.",
     )
     api_base: BaseUrl = Field(
         default="https://mspgw.push.apple.com/v1", description="Apple's gateway, without a slash at the end."
@@ -44,19 +44,19 @@ class AppleAccount(Account):
     token_age_seconds: int = Field(
         default=3600,
         ge=0,
-        description="How old, or how far ahead of our clock, a token of Apple's may be. 0: any age, for Apple sets no end to its tokens.",
+        description="How old, or how far ahead of the clock, Apple's tokens may be. 0 accepts any age, because Apple's tokens don't expire.",
     )
     max_unpacked_bytes: int = Field(default=1_048_576, ge=1024, description="The largest webhook body after unpacking (gzip).")
     rich_links: bool = Field(
-        default=True, description="Send a text that is a link alone as a link card, so that it needs no tap to load."
+        default=True, description="Send a text that is only a link as a link card, which loads without a tap."
     )
     same_answer_once: bool = Field(
         default=True,
-        description="Count an equal answer to the same picker or form once: Apple was seen to send it twice under different ids. The price: "
-        "who picks A, then B, then A again is heard to say A and B.",
+        description="Count equal answers to the same picker or form once, because Apple has been seen to send one "
+        "twice under different ids. The drawback: picking A, then B, then A again counts as A and B.",
     )
     msp_agent: str = Field(
-        default="", max_length=64, pattern=r"^[ -~]*$", description="A word that Apple logs with our messages."
+        default="", max_length=64, pattern=r"^[ -~]*$", description="A text that Apple logs with the messages."
     )
 
     @field_validator("secrets")
@@ -66,7 +66,7 @@ class AppleAccount(Account):
             try:
                 key = key_of(secret.get_secret_value())
             except (binascii.Error, ValueError):
-                raise ValueError("a secret is no base64: copy it from Apple's portal as it stands there") from None
+                raise ValueError("a secret is not base64: copy it from Apple's portal exactly") from None
             if not key:
                 raise ValueError("a secret is empty: copy it from Apple's portal")
         return secrets

@@ -42,9 +42,9 @@ def reference_parts(reference: Mapping[str, Any]) -> list[Part]:
         name="answer.json",
         size_bytes=count(reference, "size"),
         source={**where, "bid": bid} if where else {},
-        reason=None if where else "Apple's message lacks what it takes to fetch the answer",
+        reason=None if where else "Apple's message lacks the fields needed to fetch the answer",
     )
-    words_for_it = "[an answer that is too large to come along; what was chosen is in the file]"
+    words_for_it = "[an answer that is too large to be included; the choice is in the file]"
     first: Part = ChoicePart(title=title) if title else UnknownPart(provider_type="large_answer", fallback=words_for_it)
     return [first, answer]
 

@@ -47,7 +47,7 @@ def verify(request: RawRequest, account: AppleAccount, now: datetime) -> None:
         raise NotAuthentic("unknown destination", status=404, hint=f"destination-id is not the business {account.business_id}")
     claims = tokens.claims_of(authorization, require_secrets(account.secrets, "API secret"))
     if claims is None:
-        raise NotAuthentic("the token is not signed with our secret")
+        raise NotAuthentic("the token is not signed with the configured secret")
     if account.msp_id.lower() not in _audience(claims):
         raise NotAuthentic("the token is meant for another provider", hint=f"its aud is not the MSP id {account.msp_id}")
     if not tokens.fresh(claims, now, account.token_age_seconds):
@@ -73,7 +73,7 @@ def parse(request: RawRequest, account: AppleAccount) -> list[Inbound]:
     except NotUnlocked as fault:
         raise NotUnderstood(str(fault)) from fault
     except ValueError as fault:
-        raise NotUnderstood("the body is no JSON object in UTF-8") from fault
+        raise NotUnderstood("the body is not a JSON object in UTF-8") from fault
     fields = _fields(raw, request, account)
     try:
         return [_event(raw, request, account, fields)]
@@ -115,7 +115,7 @@ def _party(raw: _Fields, request: RawRequest, side: str) -> str:
     """One of the two parties, by the body or else the header; a text that can go back into a header."""
     party = words(raw, f"{side}Id") or request.headers.get(f"{side}-id", "").strip()
     if not party or len(party) > 512 or not (party.isascii() and party.isprintable()) or " " in party:
-        raise ValueError(f"{side}Id is missing or no id")
+        raise ValueError(f"{side}Id is missing or invalid")
     return party
 
 

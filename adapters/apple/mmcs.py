@@ -54,7 +54,7 @@ def key_from(field: str) -> bytes:
     try:
         key = bytes.fromhex(field)
     except ValueError:
-        raise NotUnlocked("the key is no hex") from None
+        raise NotUnlocked("the key is not hex") from None
     if len(key) == 33 and key[0] == 0:
         return key[1:]
     raise NotUnlocked("the key is not 00 and 32 bytes")
@@ -65,7 +65,7 @@ def signature_base64(signature_hex: str) -> str:
     try:
         return base64.b64encode(bytes.fromhex(signature_hex)).decode()
     except ValueError:
-        raise NotUnlocked("the signature is no hex") from None
+        raise NotUnlocked("the signature is not hex") from None
 
 
 def unpack(data: bytes, max_bytes: int) -> bytes:
@@ -82,9 +82,9 @@ def unpack(data: bytes, max_bytes: int) -> bytes:
     try:
         plain = unpacker.decompress(data, max_bytes + 1)
     except zlib.error:
-        raise NotUnlocked("the body is broken gzip") from None
+        raise NotUnlocked("the body is invalid gzip") from None
     if len(plain) > max_bytes:
         raise TooLarge(f"unpacked, the body has over {max_bytes} bytes")
     if not unpacker.eof:
-        raise NotUnlocked("the gzip body ends too soon")
+        raise NotUnlocked("the gzip body is incomplete")
     return plain

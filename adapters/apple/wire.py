@@ -28,7 +28,7 @@ _VOICE: Final = frozenset({"audio/x-caf", "audio/caf", "audio/amr"})
 def load(body: bytes) -> dict[str, Any]:
     """The body as an object. Halves of surrogate pairs become `?`, for no store takes them. Raises ValueError."""
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > _MAX_MARKS:
-        raise ValueError("the JSON has more members than a phone makes")
+        raise ValueError("the JSON has too many members")
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse)
         if _LONE_HALF.search(body):
@@ -36,7 +36,7 @@ def load(body: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("the JSON is nested too deep") from None
     if not isinstance(value, dict):
-        raise ValueError("the JSON is no object")
+        raise ValueError("the JSON is not an object")
     return value
 
 
@@ -103,7 +103,7 @@ def attachment_part(source: Mapping[str, Any]) -> MediaPart:
         name=name,
         size_bytes=count(source, "size"),
         source={**where} if where and whole else {},
-        reason=None if whole else "Apple's message lacks what it takes to fetch the file",
+        reason=None if whole else "Apple's message lacks the fields needed to fetch the file",
     )
 
 
@@ -140,4 +140,4 @@ def text_parts(body: str, attachments: list[MediaPart]) -> list[Part]:
             parts.append(waiting.pop(0))
         if words_between.strip():
             parts.append(TextPart(text=words_between.strip()))
-    return [*parts, *waiting] or [UnknownPart(provider_type="attachment", fallback="[attachment that did not come through]")]
+    return [*parts, *waiting] or [UnknownPart(provider_type="attachment", fallback="[attachment that did not arrive]")]

@@ -14,9 +14,11 @@ class InstagramAccount(PlatformAccount):
     lives 60 days, `api_base` https://graph.instagram.com).
     """
 
-    instagram_id: str = Field(pattern=r"^\d+$", description="The professional account's id, as webhooks name it.")
+    instagram_id: str = Field(pattern=r"^\d+$", description="The professional account's id, as in its webhooks.")
     page_id: str | None = Field(
-        default=None, pattern=r"^\d+$", description="The linked Page, which messages are sent by; none with Instagram Login."
+        default=None,
+        pattern=r"^\d+$",
+        description="The linked Page, through which messages are sent. Leave it out with Instagram Login.",
     )
 
     @property

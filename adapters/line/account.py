@@ -22,22 +22,22 @@ class LineAccount(Account):
 
     channel_secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
-        description="The channel secret (console, Basic settings). To change it: reissue it, put the new one first here, and take the old one "
-        "out when what was on its way has come.",
+        description="The channel secret (console, Basic settings). To rotate it, reissue it, put the new one first "
+        "here, and remove the old one once messages in transit have arrived.",
     )
     access: TokenKind = Field(
         default="long_lived",
-        description="Which channel access token to use. long_lived: the one in access_tokens. The others we ask LINE for, and renew: "
-        "short_lived (30 days) and stateless (15 minutes) by line_channel_id and channel secret, v2.1 by an assertion key; stateless "
-        "uses the assertion key too, where there is one.",
+        description="The kind of channel access token. long_lived uses access_tokens. The gateway requests and renews "
+        "the others: short_lived (30 days) and stateless (15 minutes) with line_channel_id and the channel secret, v2.1 "
+        "with an assertion key. stateless also uses the assertion key if there is one.",
     )
     access_tokens: tuple[SecretStr, ...] = Field(
-        default=(), description="Long-lived channel access tokens. The first is used; where LINE refuses it, the next."
+        default=(), description="Long-lived channel access tokens. The first is used; if LINE refuses it, the next."
     )
     line_channel_id: str | None = Field(
         default=None,
         pattern=r"^[0-9]{1,20}$",
-        description="LINE's own id of the channel (console, Basic settings): digits. Needed for every access but long_lived.",
+        description="LINE's id of the channel (console, Basic settings), all digits. Required for every access except long_lived.",
     )
     assertion_key: SecretStr | None = Field(
         default=None,
@@ -48,30 +48,31 @@ class LineAccount(Account):
     bot_user_id: str | None = Field(
         default=None,
         pattern=r"^U[0-9a-f]{32}$",
-        description="The account's own user id (U and 32 hex digits). If given, events for another account are put aside as unknown.",
+        description="The account's own user id (U and 32 hex digits). If set, events for another account are kept as unknown.",
     )
-    api_base: BaseUrl = Field(default="https://api.line.me", description="Where the Messaging API is.")
-    data_base: BaseUrl = Field(default="https://api-data.line.me", description="Where the files that customers send are.")
-    sticker_base: BaseUrl = Field(default="https://stickershop.line-scdn.net", description="Where pictures of stickers are.")
+    api_base: BaseUrl = Field(default="https://api.line.me", description="Address of the Messaging API.")
+    data_base: BaseUrl = Field(default="https://api-data.line.me", description="Address from which customers' files are fetched.")
+    sticker_base: BaseUrl = Field(default="https://stickershop.line-scdn.net", description="Address of stickers' pictures.")
     prefer_reply: bool = Field(
         default=False,
-        description="Answer with the reply token while it is young. Replies are free, pushes count against the monthly quota. The price: "
-        "LINE has no retry key for replies, so when the gateway dies in the middle of one, the message is marked unknown.",
+        description="Answer with the reply token while it is valid. Replies are free; pushes count against the monthly "
+        "quota. The drawback is that LINE has no retry key for replies, so a reply that is interrupted by a crash "
+        "becomes unknown.",
     )
     reply_token_seconds: int = Field(
-        default=50, ge=0, le=3600, description="How long after its arrival a reply token is used; LINE promises about a minute."
+        default=50, ge=0, le=3600, description="How long a reply token is used after its arrival. LINE promises about a minute."
     )
     mark_as_read: bool = Field(
         default=False,
         description="Show the customer's messages as read when a person answers. Needs chat switched on in LINE Official Account Manager.",
     )
     loading_seconds: int = Field(
-        default=20, ge=5, le=60, multiple_of=5, description="How long the loading animation runs when a rep types."
+        default=20, ge=5, le=60, multiple_of=5, description="How long the loading animation runs when a rep is typing."
     )
     preview_image_url: PictureUrl | None = Field(
         default=None,
-        description="A small https picture (JPEG or PNG, at most 1 MB) that stands for videos and for pictures over 1 MB before they are "
-        "opened. Without it videos go as links.",
+        description="A small https picture (JPEG or PNG, at most 1 MB) that is shown in place of videos and of "
+        "pictures over 1 MB until they are opened. Without it, videos are sent as links.",
     )
     max_media_bytes: int = Field(default=200_000_000, ge=1, description="The largest file that is fetched from LINE.")
 
@@ -103,7 +104,7 @@ def _rsa_key(secret: str) -> RSAPrivateKey:
     except (ValueError, TypeError, KeyError, InvalidKeyError):
         key = None
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError("assertion_key is no RSA private key: copy it again, as PEM or as a JSON Web Key")
+        raise ValueError("assertion_key is not an RSA private key: copy it again, as PEM or as a JSON Web Key")
     return key
 
 

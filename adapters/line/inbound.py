@@ -52,7 +52,7 @@ def verify(request: RawRequest, account: LineAccount, now: datetime) -> None:
     if given is None:
         raise NotAuthentic(f"{SIGNATURE_HEADER} is missing", status=401)
     if not any_same(given, [hmac_base64(secret, request.body) for secret in secrets]):
-        raise NotAuthentic(f"{SIGNATURE_HEADER} does not fit the body", hint="is the channel secret the current one?")
+        raise NotAuthentic(f"{SIGNATURE_HEADER} does not match the body", hint="check that the channel secret is the current one")
 
 
 def parse(request: RawRequest, account: LineAccount) -> list[Inbound]:

@@ -11,9 +11,11 @@ from adapters.forms import PictureUrl
 class MessengerAccount(PlatformAccount):
     """One Page."""
 
-    page_id: str = Field(pattern=r"^\d+$", description="The Page's id; events for other Pages of the same app are put aside.")
+    page_id: str = Field(
+        pattern=r"^\d+$", description="The Page's id. Events for other Pages of the same app are kept as unknown."
+    )
     persona_picture_url: PictureUrl | None = Field(
-        default=None, description="A public picture for reps who have none of their own; a persona should have one."
+        default=None, description="A public picture for reps without their own; a persona should have one."
     )
 
     @property

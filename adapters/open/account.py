@@ -20,16 +20,16 @@ class OpenAccount(Account):
     secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
         json_schema_extra={"any_letters": True},
-        description="Sign your requests to us, and ours to you. `whsec_` and base64 (24 bytes or more are good), or any text of at least 16 "
-        "bytes. Several while you rotate: we take any of them, and sign with all.",
+        description="Secrets that sign requests in both directions: `whsec_` and base64 (of 24 bytes or more), or any "
+        "text of at least 16 bytes. While you rotate, list several: the gateway accepts any of them and signs with all.",
     )
     deliver_url: ServerUrl = Field(
-        description="Where on your server we post what customers are to see. It may be a private address.",
+        description="The URL on your server to which the gateway posts messages for customers. It may be a private address.",
     )
     deliver_secrets: tuple[SecretStr, ...] = Field(
         default=(),
         json_schema_extra={"any_letters": True},
-        description="Sign our requests to you, where those secrets must be others than `secrets`.",
+        description="Secrets that sign the gateway's requests to you, if they must differ from `secrets`.",
     )
 
     @field_validator("secrets", "deliver_secrets")

@@ -145,7 +145,7 @@ def _receipts(event: Json, common: Fields) -> Iterator[Inbound]:
     status = _one_of(event, "status", tuple(ReceiptStatus))
     ids = [one for one in list_of(event.get("ids")) if isinstance(one, str) and one][:_MOST_IDS]
     if not ids:
-        raise Malformed("ids: the ids of our messages are needed, as you were given them")
+        raise Malformed("ids: the ids of our messages are required, as you received them")
     failed = _failure(event) if status == "failed" else {}
     for outbox_id in dict.fromkeys(ids):
         own = {"event_id": f"{common['event_id']}/{outbox_id}"} if len(ids) > 1 else {}
@@ -188,7 +188,7 @@ def _message_id(common: Fields, event: Json, key: str = "message_id") -> str:
 def _one_of(event: Json, key: str, allowed: tuple[str, ...]) -> str:
     value = event.get(key)
     if value not in allowed:
-        raise Malformed(f"{key}: one of {', '.join(allowed)} is needed")
+        raise Malformed(f"{key}: one of {', '.join(allowed)} is required")
     return str(value)
 
 

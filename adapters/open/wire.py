@@ -42,7 +42,7 @@ def end_user(event: Json) -> EndUser:
     given = event.get("from")
     sender = {"id": given} if isinstance(given, str | int) else dict_of(given)
     if not sender:
-        raise Malformed("from: an object with an id is needed, or the id alone")
+        raise Malformed("from: an object with an id is required, or the id itself")
     try:
         address = text(sender, "id", most=MOST_ID)
     except Malformed as fault:
@@ -92,7 +92,7 @@ def _named(place: str, read: Any, value: Any) -> Part:
 
 def _object(value: Any) -> Json:
     if not isinstance(value, dict):
-        raise Malformed("an object is needed")
+        raise Malformed("an object is required")
     return value
 
 
@@ -100,7 +100,7 @@ def _file(file: Json) -> Part:
     """Fetched from its address by us, soon: it need not live longer than an hour or two."""
     url = _web_address(text(file, "url"))
     if url is None:
-        raise Malformed("url: an http(s) address is needed")
+        raise Malformed("url: an http(s) address is required")
     name = optional(file, "name") or urlsplit(url).path.rpartition("/")[2] or None
     mime_type = optional(file, "mime_type") or type_of(name)
     return MediaPart(
@@ -122,7 +122,7 @@ def _family(said: str | None, mime_type: str | None) -> Family:
 def _location(place: Json) -> Part:
     latitude, longitude = number(place, "latitude"), number(place, "longitude")
     if abs(latitude) > 90 or abs(longitude) > 180:
-        raise Malformed("latitude is within ±90 degrees, longitude within ±180")
+        raise Malformed("latitude must be within ±90 degrees, longitude within ±180")
     return LocationPart(latitude=latitude, longitude=longitude, name=optional(place, "name"), address=optional(place, "address"))
 
 

@@ -18,17 +18,17 @@ class TwilioAccount(SharedAccount):
 
     number: Sender | None = Field(
         default=None,
-        description="The number that we write from, as +15550002222; a short code or a name where carriers allow it.",
+        description="The sender's number, such as +15550002222; or a short code or a name if carriers allow it.",
     )
     mms_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{1,7}$")], ...] = Field(
         default=("+1",),
-        description="Numbers that begin so get files as MMS, others as links: Twilio carries MMS in the US and Canada only.",
+        description="Numbers with these prefixes get files as MMS, others as links. Twilio supports MMS only in the US and Canada.",
     )
     stop_words: tuple[str, ...] = Field(
         default=("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"),
-        description="Whole texts that opt out; Twilio's own list. Words of Advanced Opt-Out count without standing here.",
+        description="Complete texts that opt out; by default Twilio's own list. Words of Advanced Opt-Out work without being listed here.",
     )
-    start_words: tuple[str, ...] = Field(default=("start", "unstop", "yes"), description="Whole texts that opt in again.")
+    start_words: tuple[str, ...] = Field(default=("start", "unstop", "yes"), description="Complete texts that opt in again.")
 
     @property
     def own_number(self) -> str | None:
@@ -38,5 +38,5 @@ class TwilioAccount(SharedAccount):
     @model_validator(mode="after")
     def _a_sender(self) -> TwilioAccount:
         if not (self.number or self.messaging_service_sid):
-            raise ValueError("give number or messaging_service_sid: without one Twilio knows no sender")
+            raise ValueError("set number or messaging_service_sid: without one, Twilio has no sender")
         return self

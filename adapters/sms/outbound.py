@@ -14,7 +14,7 @@ from adapters.sms.account import TwilioAccount
 def send(message: Outbound, account: TwilioAccount, now: datetime) -> Flow[Sent]:
     """Send one message or notice. Raises SendFailed before any call to a customer who has opted out, Unsupported for typing."""
     if isinstance(message, TypingSignal):
-        raise Unsupported("SMS can't show that somebody is typing")
+        raise Unsupported("SMS can't show typing")
     refuse_opted_out(message)
     text, file = (message.text, None) if isinstance(message, Notice) else _words(message, account)
     return (yield from create(message, account, now, account.number, body_and_file(text, file)))

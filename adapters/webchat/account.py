@@ -14,7 +14,9 @@ from adapters.forms import BaseUrlOrNone, Locale, MimeType, OriginOrAny, Unfit
 
 _MIB = 1024 * 1024
 _IDENTITY_BYTES = 32  # as many as the digest has (RFC 7518, 3.2)
-Words = Annotated[dict[Locale, str], Field(description="Text by locale (`en`, `de`, `pt-BR`); `en` is used where none fits.")]
+Words = Annotated[
+    dict[Locale, str], Field(description="Text by locale (`en`, `de`, `pt-BR`). `en` is used if no locale matches.")
+]
 
 
 class PrechatField(BaseModel):
@@ -22,13 +24,16 @@ class PrechatField(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="`name` and `email` are known; others are yours.")
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,39}$",
+        description="The question's name. `name` and `email` have a meaning; all others are yours.",
+    )
     kind: Literal["text", "name", "email", "phone", "select", "checkbox"] = Field(
-        default="text", description="What is asked for, and so what the browser offers to fill in."
+        default="text", description="The kind of value, which also determines what the browser offers to fill in."
     )
     label: Words
-    required: bool = Field(default=False, description="No chat without an answer.")
-    options: tuple[str, ...] = Field(default=(), description="What a `select` offers.")
+    required: bool = Field(default=False, description="Whether an answer is required.")
+    options: tuple[str, ...] = Field(default=(), description="The options of a `select`.")
 
 
 class QuickReply(BaseModel):
@@ -36,8 +41,10 @@ class QuickReply(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(min_length=1, max_length=200, description="What reps' programs see of the answer, beside the words.")
-    title: str = Field(min_length=1, max_length=200, description="The words on the button, which the visitor then says.")
+    id: str = Field(min_length=1, max_length=200, description="The answer's id, for programs.")
+    title: str = Field(
+        min_length=1, max_length=200, description="The text on the button, which is sent as the visitor's message."
+    )
 
 
 class Limits(BaseModel):
@@ -45,13 +52,15 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    messages_per_minute: int = Field(default=60, ge=1, description="By one visitor; files count as messages.")
-    signals_per_minute: int = Field(default=120, ge=1, description="Typing and read marks, by one visitor.")
-    sessions_per_minute: int = Field(default=60, ge=1, description="New or resumed sessions from one network; offices share one.")
+    messages_per_minute: int = Field(default=60, ge=1, description="Messages of one visitor; files count as messages.")
+    signals_per_minute: int = Field(default=120, ge=1, description="Typing signals and read marks of one visitor.")
+    sessions_per_minute: int = Field(
+        default=60, ge=1, description="New or resumed sessions from one network. Offices share one network."
+    )
     requests_per_minute: int = Field(default=6000, ge=1, description="All requests from one network.")
     streams: int = Field(default=5, ge=1, description="Open event streams of one visitor (tabs).")
     idle_stream_seconds: int = Field(
-        default=3600, ge=60, description="A stream is closed after this long; the widget reopens it."
+        default=3600, ge=60, description="Time after which a stream is closed; the widget reopens it."
     )
 
 
@@ -61,28 +70,26 @@ class WebchatAccount(Account):
     secrets: tuple[SecretStr, ...] = Field(
         min_length=1,
         json_schema_extra={"any_letters": True},
-        description="Sign events, deliveries, visitors' tokens and file links. The first signs, all are accepted: put a new one first, "
-        "and drop the old one when `token_days` have passed.",
+        description="Secrets that sign events, deliveries, visitors' tokens and file links. The first signs; all are "
+        "accepted. To rotate, put a new one first and remove the old one after `token_days`.",
     )
     api_base: BaseUrlOrNone = Field(
         default="",
-        description="Where the chat service of this channel is reached from the gateway, say http://127.0.0.1:8080/chat/web. "
-        "Empty: beside `webhook_url`.",
+        description="The address of this channel's chat service, as seen from the gateway, for example "
+        "http://127.0.0.1:8080/chat/web. Empty: derived from `webhook_url`.",
     )
     allowed_origins: tuple[OriginOrAny, ...] = Field(
         default=(),
-        description="Origins of the pages that may embed the widget, say https://shop.example; `*` for any. The gateway's own page always may.",
+        description="Origins of the pages that may embed the widget, for example https://shop.example; `*` for any. The gateway's own page always may.",
     )
     title: Words = Field(default={"en": "Chat"}, description="The widget's heading, by locale.")
-    welcome: Words = Field(default={}, description="The line that greets the visitor, by locale.")
-    locale: Locale = Field(default="en", description="For visitors whose browser says nothing.")
-    accent: str = Field(
-        default="#1a5fb4", pattern=r"^#[0-9a-fA-F]{6}$", description="The colour of the widget's head and buttons."
-    )
+    welcome: Words = Field(default={}, description="The line that greets visitors, by locale.")
+    locale: Locale = Field(default="en", description="Locale of visitors whose browser doesn't state one.")
+    accent: str = Field(default="#1a5fb4", pattern=r"^#[0-9a-fA-F]{6}$", description="Colour of the widget's header and buttons.")
     starters: tuple[QuickReply, ...] = Field(default=(), description="Quick replies offered before the first message.")
-    prechat: tuple[PrechatField, ...] = Field(default=(), description="Questions before the chat; none: no form.")
-    max_text: int = Field(default=4000, ge=16, le=20000, description="Code points of one message.")
-    max_file_bytes: int = Field(default=10 * _MIB, ge=1024, description="The largest file of a visitor.")
+    prechat: tuple[PrechatField, ...] = Field(default=(), description="Questions before the chat. If empty, there is no form.")
+    max_text: int = Field(default=4000, ge=16, le=20000, description="Longest message, in code points.")
+    max_file_bytes: int = Field(default=10 * _MIB, ge=1024, description="Largest file that a visitor may send, in bytes.")
     file_types: tuple[MimeType, ...] = Field(
         default=(
             "image/png",
@@ -98,25 +105,25 @@ class WebchatAccount(Account):
             "application/vnd.openxmlformats-officedocument.*",
             "application/zip",
         ),
-        description="What visitors may send, by type; `image/*` and `….*` for a family. HTML and SVG are never shown inline.",
+        description="File types that visitors may send; `image/*` and `….*` stand for a family. HTML and SVG are never shown inline.",
     )
-    token_days: int = Field(default=30, ge=1, le=400, description="How long a visitor who doesn't come back is known.")
+    token_days: int = Field(default=30, ge=1, le=400, description="How long a visitor who doesn't return is remembered.")
     history_days: int = Field(
         default=90, ge=8, description="How long a visitor's own lines and files are kept by the chat service."
     )
     identity_secrets: tuple[SecretStr, ...] = Field(
         default=(),
         json_schema_extra={"any_letters": True},
-        description="HS256 keys of at least 32 bytes, by which your site signs the identity of a logged-in customer.",
+        description="HS256 keys of at least 32 bytes, with which your site signs the identity of a logged-in customer.",
     )
-    identity_public_key: str = Field(default="", description="RS256: the PEM public key of your site's identity tokens.")
+    identity_public_key: str = Field(default="", description="The PEM public key of your site's identity tokens, for RS256.")
     identity_audience: str = Field(default="", description="The `aud` of identity tokens. Empty: the channel's id.")
     identity_hmac: bool = Field(
         default=False,
-        description="Accept the old form too: HMAC-SHA256 of the user id in hex, by `identity_secrets`. It never runs out; prefer tokens.",
+        description="Also accept the old form: HMAC-SHA256 of the user id in hex, with `identity_secrets`. It never expires; prefer tokens.",
     )
-    identity_required: bool = Field(default=False, description="Turn away visitors without a proven identity.")
-    limits: Limits = Field(default=Limits(), description="How much visitors may do before they are asked to wait.")
+    identity_required: bool = Field(default=False, description="Refuse visitors without a verified identity.")
+    limits: Limits = Field(default=Limits(), description="Rate limits for visitors.")
 
     @field_validator("identity_secrets")
     @classmethod

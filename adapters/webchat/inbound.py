@@ -102,7 +102,7 @@ def _part(message: dict[str, Any]) -> Part:
         return ChoicePart(id=optional(choice, "id"), title=optional(choice, "title") or words or "")
     if words:
         return TextPart(text=words)
-    return UnknownPart(provider_type="message", fallback="[the visitor sent something this version can't show]")
+    return UnknownPart(provider_type="message", fallback="[the visitor sent something that this version can't show]")
 
 
 def _media(file: dict[str, Any], caption: str | None) -> MediaPart:

@@ -46,7 +46,7 @@ def check_file_query(secrets: Sequence[SecretStr], channel_id: str, file: str, q
         raise NotAuthentic("the link's signature doesn't match")
     moment = from_unix(expires)
     if moment is None or moment < now:
-        raise NotAuthentic("the link has run out")
+        raise NotAuthentic("the link has expired")
 
 
 def _file_signature(secret: str, channel_id: str, file: str, expires: str) -> str:

@@ -13,15 +13,15 @@ class WhatsAppAccount(MetaAccount):
 
     phone_number_id: str = Field(
         pattern=r"^\d+$",
-        description="The number's id at Meta (not the number itself); events for other numbers of the same app are put aside.",
+        description="The number's id at Meta (not the number itself). Events for other numbers of the same app are kept as unknown.",
     )
     notice_format: str = Field(
         pattern=r"\{text\}",
         default="_{text}_",
-        description="How a notice is told from what reps write: WhatsApp shows text between underscores in italics. `{text}`: plain.",
+        description="The format that distinguishes notices from reps' messages. WhatsApp shows text between underscores in italics. `{text}` sends it plain.",
     )
-    link_previews: bool = Field(default=True, description="Let WhatsApp show a preview of the first link in a text.")
+    link_previews: bool = Field(default=True, description="Whether WhatsApp shows a preview of the first link in a text.")
     media_hosts: tuple[HostName, ...] = Field(
         default=("fbsbx.com", "fbcdn.net", "facebook.com", "whatsapp.net"),
-        description="Hosts (with all below them) that may see our token when a customer's file is fetched.",
+        description="Hosts (and their subdomains) that may receive the access token when a customer's file is fetched.",
     )

@@ -207,7 +207,9 @@ def _call_permission(answer: dict[str, Any]) -> ChoicePart | None:
     else:
         words = f"May be called on WhatsApp until {until:%Y-%m-%d %H:%M} UTC"
     automatic = text_of(answer.get("response_source")) == "automatic"
-    return ChoicePart(id=response, title=words, description="WhatsApp allowed it by itself, after a call." if automatic else None)
+    return ChoicePart(
+        id=response, title=words, description="WhatsApp allowed it automatically after a call." if automatic else None
+    )
 
 
 def _order(content: dict[str, Any]) -> Part:
@@ -239,16 +241,14 @@ def _unsupported(kind: str, message: dict[str, Any]) -> Part:
     if kind != "unsupported":
         return _unknown(kind)
     what = text_of(dict_of(message.get("unsupported")).get("type"))
-    why = _first_error(message) or "WhatsApp doesn't hand it over"
+    why = _first_error(message) or "WhatsApp doesn't deliver it"
     if what == "edit":
-        return UnknownPart(
-            provider_type="edit", fallback="[the customer changed a message; WhatsApp doesn't hand the change over]"
-        )
+        return UnknownPart(provider_type="edit", fallback="[the customer changed a message; WhatsApp doesn't deliver the change]")
     return UnknownPart(provider_type=what or kind, fallback=f"[{what or 'unsupported message'}: {why}]")
 
 
 def _unknown(kind: str) -> Part:
-    return UnknownPart(provider_type=kind, fallback=f"[{kind}: can't be shown here; the customer has it on the phone]")
+    return UnknownPart(provider_type=kind, fallback=f"[{kind}: can't be shown here; it is on the customer's phone]")
 
 
 def _first_error(message: dict[str, Any]) -> str | None:

@@ -11,7 +11,9 @@ from adapters.forms import BaseUrl
 class TwilioWhatsAppAccount(TwilioAccount):
     """One WhatsApp sender at Twilio. For a sender at Meta itself there is the `whatsapp` channel."""
 
-    number: Phone = Field(description="The WhatsApp sender's number, as +15550002222; with or without `whatsapp:` before it.")
+    number: Phone = Field(
+        description="The WhatsApp sender's number, such as +15550002222, with or without `whatsapp:` before it."
+    )
     messaging_base: BaseUrl = Field(
         default="https://messaging.twilio.com", description="Twilio's messaging API, for typing and read marks."
     )

@@ -141,7 +141,7 @@ def _unpacked(body: bytes) -> bytes:
         with gzip.open(BytesIO(body)) as file:
             return file.read(_MOST_UNPACKED)
     except (OSError, EOFError, zlib.error) as cause:
-        raise NotRedacted("the body is broken gzip: write the fixture by hand") from cause
+        raise NotRedacted("the body is invalid gzip: write the fixture by hand") from cause
 
 
 def _json(body: bytes | str) -> Any:

@@ -385,7 +385,7 @@ CASES = [
         new="",
         line="account:",
         path="channels.sms-de.account",
-        fault="give number or messaging_service_sid: without one Twilio knows no sender",
+        fault="set number or messaging_service_sid: without one, Twilio has no sender",
         fix="Correct it; see config/gateway.example.yaml.",
     ),
 ]

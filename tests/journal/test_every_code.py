@@ -95,7 +95,7 @@ SENT_ONCE_MORE = {
 # Meta says at times that the window is over although it is open, and takes the same a minute later.
 MEANT_OTHERWISE = {("whatsapp", "131047"): AGAIN}
 # A promise that something happens without the rep.
-PROMISE = re.compile(r"by ourselves|by itself|try again\b|still preparing|the message waits")
+PROMISE = re.compile(r"automatically|try again\b|still preparing|is waiting")
 
 
 def test_every_channel_is_walked() -> None:

@@ -108,7 +108,7 @@ async def test_a_forbidden_address_is_given_up_at_once_and_nobody_else_is_blamed
         assert media["state"] == "failed"
         assert media["reason"] == file_sentence_of("media_address_refused")
         assert "trouble" not in media["reason"]
-        assert "try again by ourselves" not in media["reason"]
+        assert "retried automatically" not in media["reason"]
         assert provider.seen == []
 
 
@@ -123,7 +123,7 @@ async def test_after_the_last_try_the_rep_is_told_what_to_do_and_promised_nothin
             media = await settled(one, session_id)
     assert len(provider.seen) == 12
     assert (media["state"], media["reason"]) == ("failed", file_sentence_of("provider_unavailable"))
-    assert "by ourselves" not in media["reason"]
+    assert "automatically" not in media["reason"]
 
 
 async def test_the_log_says_why_a_file_is_not_fetched_first_and_last(

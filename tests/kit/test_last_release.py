@@ -22,7 +22,7 @@ from tests.world import Outside, outside, wait_until
 
 RELEASED = Path(__file__).parent / "last_release" / "telegram"
 DIGEST = "05d85c4312edd4e2e642dc76f7a38cfbf2db78c952ffbfa9f312c8190f619621"
-WARNING = f"is written for contract {CONTRACT - 1}, which only this release still takes (the current one is {CONTRACT})"
+WARNING = f"is written for contract {CONTRACT - 1}, which this is the last release to support (the current one is {CONTRACT})"
 CONFIG = """
 public_url: http://127.0.0.1:8080
 orgs:
@@ -98,7 +98,7 @@ def of_contract(contract: int, target: Path, place: Path) -> Path:
 def test_another_contract_is_refused_with_what_to_do(contract: int, what_to_do: str, target: Path, tmp_path: Path) -> None:
     place = of_contract(contract, target, tmp_path)
     said = byoc("channels", target=Path(f"{place}:{target}"), good=False)
-    fault = f"'byoc_other:ADAPTER' is written for contract {contract}, and this gateway takes {CONTRACT - 1} and {CONTRACT}"
+    fault = f"'byoc_other:ADAPTER' is written for contract {contract}, and this gateway supports {CONTRACT - 1} and {CONTRACT}"
     assert f"byoc: the adapter {fault}: {what_to_do}\n" in said
     assert "Traceback" not in said
 

@@ -141,7 +141,7 @@ class Handset:
     def choose(self, text: str) -> Locator:
         """Open what there is to see and to do for a line; gives the button that did it."""
         row = self.screen.get_by_role("listitem").filter(has_text=text)
-        opener = row.get_by_role("button", name="What can be done with this message")
+        opener = row.get_by_role("button", name="Actions for this message")
         opener.click()
         return opener
 

@@ -120,7 +120,7 @@ def test_a_rep_who_looks_elsewhere_is_called_if_they_want(demo: Demo, opens: Ope
         " window.Notification = Asked; document.hasFocus = () => false;"
     )
     ana = DeskPage(page, demo.url, "ana").open().online()
-    notices, sound = ana.button("Desktop notices"), ana.button("Sound")
+    notices, sound = ana.button("Desktop notifications"), ana.button("Sound")
     expect(notices).to_have_attribute("aria-pressed", "false")
     notices.click()
     expect(notices).to_have_attribute("aria-pressed", "true")

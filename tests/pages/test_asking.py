@@ -82,7 +82,7 @@ def test_the_open_dialog_follows_who_comes_and_goes_and_how_busy_they_are(demo: 
     ana.take()
     ana.presence.select_option("busy")
     dialog = opened(ana, "Conference")
-    expect(dialog.get_by_text("No agent is online")).to_be_visible(timeout=PATIENCE_MS)
+    expect(dialog.get_by_text("No agent who can be asked is online")).to_be_visible(timeout=PATIENCE_MS)
 
     ben.online()
     bens = dialog.get_by_role("radio", name=re.compile("^Ben"))

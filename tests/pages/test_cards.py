@@ -71,8 +71,8 @@ def test_an_offer_and_a_flag_keep_their_buttons_whatever_the_customer_is_called(
     demo.call("POST", f"/api/v1/sessions/{session}/flag", {"text": ADDRESS}, token="demo-ana")
     sam.page.goto(f"{demo.url}/desk#/{session}")
     lower = sam.button("Lower flag")
-    sam.page.get_by_role("button", name="Flag is up").click(timeout=PATIENCE_MS)
+    sam.page.get_by_role("button", name="Flag raised").click(timeout=PATIENCE_MS)
     if not lower.is_visible():
-        sam.page.get_by_role("button", name="Flag is up").click()
+        sam.page.get_by_role("button", name="Flag raised").click()
     expect(lower).to_be_visible(timeout=PATIENCE_MS)
     fits(sam.page, sam.aside.get_by_role("button"), "a flag")

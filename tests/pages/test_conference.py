@@ -144,7 +144,7 @@ def test_nobody_outside_the_org_can_be_chosen(demo: Demo, desk: Desks, handset: 
     expect(dialog.get_by_text("of 5 in use")).to_have_count(1, timeout=PATIENCE_MS)
     assert_accessible(taker.page, "choosing a recipient")
     dialog.get_by_label("Search").fill("nobody at all")
-    expect(dialog.get_by_text("No agent is online")).to_be_visible(timeout=PATIENCE_MS)
+    expect(dialog.get_by_text("No agent who can be asked is online")).to_be_visible(timeout=PATIENCE_MS)
     taker.page.keyboard.press("Escape")  # clears the search
     taker.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

@@ -101,5 +101,5 @@ def test_a_token_is_renewed_before_it_runs_out_and_the_rep_is_told_when_it_canno
         expect(page.get_by_label("My presence")).to_have_value("away", timeout=PATIENCE_MS)
 
         company.renews = False
-        expect(page.get_by_role("alert").get_by_text("Your sign-in has run out")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("alert").get_by_text("Your sign-in has expired")).to_be_visible(timeout=60_000)
         assert page.url.endswith("#/some-session")

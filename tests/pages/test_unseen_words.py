@@ -36,4 +36,4 @@ def test_invisible_characters_alone_are_not_sent_and_the_rep_is_told(demo: Demo,
     ana.say(SEEN["a family of joined emojis"])
     ana.sees(SEEN["a family of joined emojis"])
     expect(ana.log.locator(".message.mine")).to_have_count(1)
-    assert ana.page.get_by_role("button", name="Flag is up").count() == 0
+    assert ana.page.get_by_role("button", name="Flag raised").count() == 0

@@ -27,7 +27,7 @@ AGENT_WINDOW: Final = timedelta(days=7)
 
 _ROUTING: Final = {"2534037", "2534041", "2018300", "2018321"}
 _ELSEWHERE: Final = (
-    "Another app (the inbox, or a bot) answers this conversation now. Answer there, or wait until it is handed back."
+    "Another app (the inbox or a bot) is answering this conversation. Answer there, or wait until it is handed back."
 )
 _FETCHES: Final = {"2018008", "2018294"}
 

@@ -69,7 +69,7 @@ def _story(message: dict[str, Any]) -> Iterator[Part]:
 
 
 def _nothing(message: dict[str, Any]) -> Part:
-    return UnknownPart(provider_type="unsupported", fallback="[a message that Meta doesn't hand over; see the inbox there]")
+    return UnknownPart(provider_type="unsupported", fallback="[a message that Meta doesn't deliver; see Meta's inbox]")
 
 
 def _attached(message: dict[str, Any]) -> Iterator[Part]:
@@ -110,7 +110,7 @@ def media_part(media: _Media, payload: dict[str, Any]) -> MediaPart:
         state=MediaState.pending if url else MediaState.failed,
         name=_file_name(url) if url and media == "file" else None,
         source={"url": url} if url else {},
-        reason=None if url else "Meta gave no address of the file",
+        reason=None if url else "Meta gave no address for the file",
     )
 
 

@@ -27,7 +27,7 @@ CASES: dict[str, tuple[str, str]] = {  # fixture -> kind, and what a rep reads o
     "photo_between_words": ("message", "see\n[image: IMG_0001.HEIC]\nand\n[file: note.pdf]\nthere"),
     "voice_message": ("message", "[voice: Audio Message.caf]"),
     "attachment_without_key": ("message", "look\n[image: a.jpg]"),
-    "mark_without_attachment": ("message", "[attachment that did not come through]"),
+    "mark_without_attachment": ("message", "[attachment that did not arrive]"),
     "empty_text": ("unknown", "empty"),
     "list_choice": ("message", "Blue"),
     "list_two_choices": ("message", "Red\nBlue"),
@@ -42,7 +42,7 @@ CASES: dict[str, tuple[str, str]] = {  # fixture -> kind, and what a rep reads o
     "large_answer": ("message", "Blue\n[file: answer.json]"),
     "large_answer_also_as_attachment": (
         "message",
-        "[an answer that is too large to come along; what was chosen is in the file]\n[file: answer.json]",
+        "[an answer that is too large to be included; the choice is in the file]\n[file: answer.json]",
     ),
     "interactive_without_data": ("unknown", "malformed"),
     "typing_start": ("typing", "True"),

@@ -186,7 +186,7 @@ def test_the_body_is_not_looked_at() -> None:
 
 def test_no_secret_in_errors_or_repr() -> None:
     assert SECRET not in f"{account()!r}{account().model_dump()}"
-    with pytest.raises(ValidationError, match="no base64") as fault:
+    with pytest.raises(ValidationError, match="not base64") as fault:
         account(secrets=("not base64 at all!",))
     assert "not base64 at all!" not in str(fault.value)
     for empty in ((), ("",)):

@@ -17,11 +17,11 @@ GOOD: dict[str, Any] = {"account_sid": SID, "auth_tokens": ["t"], "number": "+15
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"number": None}, "give number or messaging_service_sid"),
-        ({"number": "+1 555 000 2222"}, "no phone number"),
-        ({"number": "0015550002222"}, "no phone number"),
-        ({"api_key_sid": KEY}, "api_key_sid and api_key_secret go together"),
-        ({"api_key_secret": "x"}, "api_key_sid and api_key_secret go together"),
+        ({"number": None}, "set number or messaging_service_sid"),
+        ({"number": "+1 555 000 2222"}, "not a phone number"),
+        ({"number": "0015550002222"}, "not a phone number"),
+        ({"api_key_sid": KEY}, "api_key_sid and api_key_secret belong together"),
+        ({"api_key_secret": "x"}, "api_key_sid and api_key_secret belong together"),
         ({"connection_overrides": "#rc=5"}, "connection_overrides"),
         ({"validity_seconds": 0}, "validity_seconds"),
         ({"validity_seconds": 36_001}, "validity_seconds"),
@@ -47,7 +47,7 @@ def test_whatsapp_senders(number: str, fine: bool) -> None:
     if fine:
         assert TwilioWhatsAppAccount.model_validate(GOOD | {"number": number}).sender == "whatsapp:+15550002222"
     else:
-        with pytest.raises(ValidationError, match="no phone number"):
+        with pytest.raises(ValidationError, match="not a phone number"):
             TwilioWhatsAppAccount.model_validate(GOOD | {"number": number})
 
 

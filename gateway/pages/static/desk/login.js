@@ -116,7 +116,7 @@ async function returned(oidc, address) {
   clean(["code", "state", "session_state", "iss", "error", "error_description"]);
   // An answer that this tab didn't ask for may be somebody else's sign-in.
   if (!waiting || waiting.state !== given.state)
-    throw new Error("The sign-in was not asked for by this page; sign in again.");
+    throw new Error("This page did not start the sign-in. Sign in again.");
   if (!given.code) throw new Error(given.error_description || given.error || "The sign-in was refused.");
   const login = await tokens(oidc, {
     grant_type: "authorization_code",
@@ -134,7 +134,7 @@ async function tokens(oidc, asked) {
   const answer = await fetch(oidc.token_endpoint, { method: "POST", body, credentials: "omit" }).catch(() => null);
   const given = await answer?.json().catch(() => null);
   if (!answer?.ok || !given?.access_token)
-    throw Object.assign(new Error("The sign-in could not be finished; sign in again."), {
+    throw Object.assign(new Error("The sign-in could not be completed. Sign in again."), {
       refused: Boolean(answer && answer.status < 500),
     });
   return {

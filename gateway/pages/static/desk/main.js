@@ -86,7 +86,7 @@ class ByocDesk extends HTMLElement {
     // Said already.
     if (renewal !== this.running?.renewal) return;
     if (!(await renewal.now()) && renewal === this.running?.renewal)
-      this.#out("Your sign-in has run out. Sign in again to go on where you were.");
+      this.#out("Your sign-in has expired. Sign in again to continue where you were.");
   }
 
   #out(problem) {

@@ -4,7 +4,7 @@ const SEEN = /[^\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cs}\u280
 
 /** What the rep is told of a text that can't be seen. */
 export const UNSEEN =
-  "This text holds only invisible characters, so nobody would see it. Write letters, digits or an emoji.";
+  "This text has only invisible characters. Write letters, digits or an emoji.";
 
 /** Whether at least one character of the text can be seen. */
 export const saysSomething = (text) => SEEN.test(text);

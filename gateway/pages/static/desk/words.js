@@ -38,8 +38,8 @@ const ENDINGS = {
   closed: "The customer closed the conversation",
   blocked: "The customer blocked us",
   opted_out: "The customer opted out",
-  channel_moved: "Ended: the channel belongs to another organisation now",
-  channel_kind_changed: "Ended: the channel is of another kind now",
+  channel_moved: "Ended: the channel now belongs to another organisation",
+  channel_kind_changed: "Ended: the channel's kind has changed",
 };
 
 const LEAVINGS = { disconnected: " (connection lost)", rep_removed: " (no longer in the organisation)" };
@@ -68,7 +68,7 @@ export function lineOf(entry, name) {
         ? `${who} asked ${recipient(d, name)} to take over`
         : `${who} invited ${recipient(d, name)}`;
     case "invitation_expired":
-      return `No answer to the invitation of ${recipient(d, name)}`;
+      return `${recipient(d, name)} didn't answer the invitation`;
     case "invitation_withdrawn":
       return withdrawn(d, name);
     case "transferred":
@@ -154,7 +154,7 @@ function recipient(details, name) {
 
 function changed({ from, to, reason, from_queue: fromQueue, to_queue: toQueue }, name) {
   if (reason === "queue_removed")
-    return `The queue ${name(fromQueue)} is gone: ${toQueue ? `now in ${name(toQueue)}` : "in no queue"}`;
+    return `The queue ${name(fromQueue)} was removed: ${toQueue ? `now in ${name(toQueue)}` : "in no queue"}`;
   if (reason === "queue_given") return `Now in the queue ${name(toQueue)}`;
   if (reason === "channel_removed") return "The channel was removed: nothing can be sent until it is back";
   if (reason === "channel_back")
@@ -164,8 +164,8 @@ function changed({ from, to, reason, from_queue: fromQueue, to_queue: toQueue },
   if (to === "waiting") return "Waiting for a rep";
   if (to === "inactive")
     return reason === "handed_over"
-      ? "Inactive until the conversation is ours again"
-      : "Nothing was said for long: inactive";
+      ? "Inactive until the conversation is handed back"
+      : "Inactive: nobody has written for a long time";
   return to === "active" ? "Active again" : `Now ${to}`;
 }
 

@@ -55,7 +55,7 @@ export function bubble(line, { kind, first }, press) {
       h(
         "button.look",
         {
-          "aria-label": "What can be done with this message",
+          "aria-label": "Actions for this message",
           title: "This message …",
           click: (event) => press(line, event.currentTarget),
         },

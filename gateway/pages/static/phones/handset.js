@@ -172,7 +172,7 @@ class Handset extends HTMLElement {
     if (deed.kind === "twice") {
       this.twice = !this.twice;
       this.#marks();
-      if (this.twice) this.#say("The next message’s webhook comes twice.");
+      if (this.twice) this.#say("The next message’s webhook arrives twice.");
       return;
     }
     busy(button, () =>

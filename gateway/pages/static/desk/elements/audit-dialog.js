@@ -47,7 +47,7 @@ export function openAudit(desk, session) {
       body.append(...page.items.map((record) => row(desk, record)));
       cursor = page.next;
       more.hidden = !cursor;
-      told.textContent = body.childElementCount ? "" : "Nothing was asked yet.";
+      told.textContent = body.childElementCount ? "" : "Nothing has been recorded yet.";
     } catch (error) {
       told.textContent = error.message;
     }

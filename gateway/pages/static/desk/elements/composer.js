@@ -223,7 +223,7 @@ class Composer extends HTMLElement {
     if (
       !(await confirm(
         `End the conversation with ${name}?`,
-        "It can't be opened again; the customer's next message begins a new one.",
+        "It can't be reopened. The customer's next message starts a new one.",
         "End Conversation",
       ))
     )
@@ -235,9 +235,9 @@ class Composer extends HTMLElement {
 function why(session, me) {
   if (session.status === "ended") return "This conversation has ended.";
   if (session.status === "inactive")
-    return "Nothing was said for long. The conversation goes on when the customer writes.";
-  if (session.access === "preview") return "You are asked to join. Join to read all of it and to answer.";
-  if (session.status === "waiting") return "This conversation waits for a rep.";
+    return "Nobody has written for a long time. The conversation continues when the customer writes.";
+  if (session.access === "preview") return "You are invited to join. Join to read the whole conversation and to answer.";
+  if (session.status === "waiting") return "This conversation is waiting for a rep.";
   if (me.supervisor) return "You are watching. The customer doesn’t see you.";
   return "You are not in this conversation.";
 }

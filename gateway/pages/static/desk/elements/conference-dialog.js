@@ -193,9 +193,9 @@ class ConferenceDialog extends HTMLElement {
     });
     this.more.hidden = !this.next;
     const none = {
-      agent: "No agent is online and may be asked.",
+      agent: "No agent who can be asked is online.",
       queue: "No queue.",
-      flow: "No flow that you may run.",
+      flow: "There is no flow that you may run.",
     }[this.type];
     this.told.textContent = this.items.length || this.problem.textContent ? "" : none;
     this.#allow();

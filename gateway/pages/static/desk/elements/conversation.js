@@ -224,7 +224,7 @@ export class Conversation extends HTMLElement {
     this.shell.classList.toggle("with-aside", !this.aside.hidden);
     this.flag.setAttribute("aria-expanded", String(!this.aside.hidden));
     this.flag.classList.toggle("raised", Boolean(session.flag));
-    const words = session.flag ? "Flag is up" : hasAside(session, transcript) ? "Internal thread" : "Raise flag";
+    const words = session.flag ? "Flag raised" : hasAside(session, transcript) ? "Internal thread" : "Raise flag";
     if (this.flag.textContent !== words) fill(this.flag, icon("flag", 16), words);
   }
 }

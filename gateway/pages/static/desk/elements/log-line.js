@@ -22,7 +22,7 @@ export const quietLine = (entry, name) => {
     " ",
     h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.at)),
     entry.kind === "invited" && entry.text && h("p.said-with-it", { dir: "auto" }, "“", linked(entry.text), "”"),
-    trouble && h("span.trouble", icon("alert", 14), `Not told: ${trouble.reason ?? FATES[trouble.status][0]}`),
+    trouble && h("span.trouble", icon("alert", 14), `Not sent to the customer: ${trouble.reason ?? FATES[trouble.status][0]}`),
     warning && h("span.trouble", icon("alert", 14), String(warning)),
   );
 };
@@ -127,7 +127,7 @@ function trouble(entry, actions) {
           h("strong", FATES[part.status][0], ". "),
           part.reason ??
             (part.status === "unknown"
-              ? "The connection broke while it was sent. Sending it again may show it to the customer twice."
+              ? "The connection broke while this was being sent. If you send it again, the customer may see it twice."
               : ""),
         ),
         actions.again &&
@@ -146,7 +146,7 @@ function trouble(entry, actions) {
 export function unsentLine(item, actions) {
   const words = {
     sending: "Sending …",
-    held: "Not sent yet: waits for the connection",
+    held: "Not sent yet: waiting for the connection",
     refused: `Not sent: ${item.problem}`,
   }[item.state];
   return h(
@@ -168,7 +168,7 @@ export function unsentLine(item, actions) {
 
 /** The inside of a bubble. */
 export function content(entry, actions) {
-  if (entry.deleted) return h("p.text.gone", "Message taken back");
+  if (entry.deleted) return h("p.text.gone", "Message deleted");
   const parts = entry.parts?.length ? entry.parts : entry.text ? [{ type: "text", text: entry.text }] : [];
   const shown = parts.map(
     (part) => PARTS[part.type]?.(part, actions, entry) ?? h("p.text.gone", "(something this desk can't show)"),
@@ -266,7 +266,7 @@ const PARTS = {
         : h("p.muted", "Nothing in it"),
       note && h("p.text", { dir: "auto" }, linked(note)),
     ),
-  call: () => h("p.place", icon("phone"), "Missed call: the customer called, and nobody answered"),
+  call: () => h("p.place", icon("phone"), "Missed call from the customer"),
   unknown: ({ fallback }) => h("p.text.gone", { dir: "auto" }, fallback),
 };
 

@@ -66,7 +66,7 @@ function cast() {
   return h(
     "section.cast",
     { "aria-labelledby": "cast-title" },
-    h("h2", { id: "cast-title" }, "Be one of the demo’s reps"),
+    h("h2", { id: "cast-title" }, "Sign in as one of the demo’s reps"),
     h(
       "ul",
       CAST.map(([login, name]) => h("li", h("a.button", { href: `/desk?as=${login}` }, name))),

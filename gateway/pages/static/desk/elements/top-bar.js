@@ -52,7 +52,7 @@ class TopBar extends HTMLElement {
     else if (!(await bell.allowNotices()))
       this.desk.notice(
         null,
-        "The browser doesn't allow desktop notices for this page; its settings can change that.",
+        "The browser blocks desktop notifications for this page. You can allow them in its settings.",
         "warn",
       );
     this.#render();
@@ -64,7 +64,7 @@ class TopBar extends HTMLElement {
     this.dot.dataset.status = status;
     const { bell } = this.view;
     show(this.sound, bell.options.sound, "Sound", "sound", "bell_off");
-    show(this.notices, bell.options.notices && bell.mayNotify, "Desktop notices", "bell", "bell_off");
+    show(this.notices, bell.options.notices && bell.mayNotify, "Desktop notifications", "bell", "bell_off");
   }
 }
 
