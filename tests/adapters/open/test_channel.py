@@ -92,9 +92,9 @@ def test_what_we_post_is_no_event_when_it_comes_back() -> None:
         ({"type": "message", "from": "kim", "files": [{"url": "http://["}]}, "files.0: url: an http(s) address is required"),
         ({"type": "message", "from": "kim", "location": {"latitude": 91, "longitude": 0}}, "location: latitude must be within ±90"),
         ({"type": "message", "from": "kim", "contact": "Leo"}, "contact: an object is required"),
-        ({"type": "receipt", "from": "kim", "ids": ["msg_7"]}, "status: one of sent, delivered, read, failed is needed"),
+        ({"type": "receipt", "from": "kim", "ids": ["msg_7"]}, "status: one of sent, delivered, read, failed is required"),
         ({"type": "receipt", "from": "kim", "status": "read"}, "ids: the ids of our messages are required"),
-        ({"type": "ended", "from": "kim", "reason": "bored"}, "reason: one of ended, closed, blocked, opted_out is needed"),
+        ({"type": "ended", "from": "kim", "reason": "bored"}, "reason: one of ended, closed, blocked, opted_out is required"),
         ({"type": "edit", "from": "kim", "text": "x"}, "message_id: a text is needed"),
         ({"type": "coffee", "from": "kim"}, "type: 'coffee' is none of message, receipt"),
         ({"from": "kim"}, "type: a text is needed"),
@@ -120,7 +120,7 @@ def test_trying_out_needs_the_proof_too() -> None:
 def test_trying_out_broken_json_tells_so() -> None:
     answer = handshake(request(b"{", path="/check"), ACCOUNT)
     assert answer is not None
-    assert "no JSON" in json.loads(answer.body)["faults"][0]["fault"]
+    assert "not JSON" in json.loads(answer.body)["faults"][0]["fault"]
 
 
 # ------------------------------------------------------------------------------------------------------ out
