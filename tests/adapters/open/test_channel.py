@@ -90,7 +90,10 @@ def test_what_we_post_is_no_event_when_it_comes_back() -> None:
         ({"type": "message", "from": "kim"}, "text: a message needs a text, files, location, contact, choice, sticker or other"),
         ({"type": "message", "from": "kim", "files": [{"url": "ftp://x/y"}]}, "files.0: url: an http(s) address is required"),
         ({"type": "message", "from": "kim", "files": [{"url": "http://["}]}, "files.0: url: an http(s) address is required"),
-        ({"type": "message", "from": "kim", "location": {"latitude": 91, "longitude": 0}}, "location: latitude must be within ±90"),
+        (
+            {"type": "message", "from": "kim", "location": {"latitude": 91, "longitude": 0}},
+            "location: latitude must be within ±90",
+        ),
         ({"type": "message", "from": "kim", "contact": "Leo"}, "contact: an object is required"),
         ({"type": "receipt", "from": "kim", "ids": ["msg_7"]}, "status: one of sent, delivered, read, failed is required"),
         ({"type": "receipt", "from": "kim", "status": "read"}, "ids: the ids of our messages are required"),
