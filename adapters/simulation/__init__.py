@@ -10,7 +10,7 @@ determined by these and their times, so the host keeps the inputs and gets the s
 from adapters.contract import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, Simulator
 from adapters.simulation.customers import digits_of, hex_of
 from adapters.simulation.phone import Phone, media_of
-from adapters.simulation.provider import SHOWN, Deed, Doing, PlainProvider, Provider, Refused
+from adapters.simulation.provider import SHOWN, Deed, Doing, PlainProvider, Provider, Refused, stem
 from adapters.simulation.wishes import LATER, Count, FromZero, Mischief, Seconds, Wishes, place
 
 __all__ = [
@@ -38,4 +38,5 @@ __all__ = [
     "hex_of",
     "media_of",
     "place",
+    "stem",
 ]

@@ -106,7 +106,7 @@ class Provider(Generic[A, P, W]):
         return cast("P", Phone(customer, address))
 
     def doings(self) -> Mapping[str, Doing[P, W]]:
-        """What customers can do on this channel, by an action's kind; `block`, `unblock`, `read`, `offline` and `online` are there already."""
+        """What customers can do on this channel, by an action's kind; what `ordinary` has is for those channels that know it."""
         raise NotImplementedError
 
     def cannot(self, kind: str) -> str:
@@ -165,7 +165,7 @@ class Provider(Generic[A, P, W]):
     def act(self, action: Action, now: datetime) -> Outcome:
         """A customer does something. Raises CannotAct, and then nothing has changed."""
         wishes, phone = cast("W", self.wishes.of(action.details)), self.phone(action.customer)
-        doing = ({**self._common(), **self.doings()}).get(action.kind)
+        doing = self.doings().get(action.kind)
         if doing is None:
             raise CannotAct(self.cannot(action.kind))
         self.check(phone, action)
@@ -189,7 +189,8 @@ class Provider(Generic[A, P, W]):
                     del kept[key]
             raise
 
-    def _common(self) -> Mapping[str, Doing[P, W]]:
+    def ordinary(self) -> dict[str, Doing[P, W]]:
+        """What happens on the phone alone: nobody is told, but for receipts."""
         return {
             "block": lambda deed: setattr(deed.phone, "blocked", True),
             "unblock": lambda deed: setattr(deed.phone, "blocked", False),
@@ -382,7 +383,7 @@ class PlainProvider(Provider[A, Phone, Wishes]):
     def doings(self) -> Mapping[str, Doing[Phone, Wishes]]:
         """All kinds: `event` says which the provider knows."""
         kinds = ("typing", "end", "block", "unblock", "read", "react", "edit", "unsend", *SHOWN)
-        return dict.fromkeys(kinds, self._does)
+        return {**self.ordinary(), **dict.fromkeys(kinds, self._does)}
 
     def check(self, phone: Phone, action: Action) -> None:
         """Every line that is named must be there, and edits are of one's own."""
@@ -420,9 +421,11 @@ def stem(call_id: str) -> str:
 
 
 def fetched(call: ProviderCall, answer: Answer | None) -> SimFile | None:
-    """The file that came, named as its address ends; None where none came."""
+    """The file that came, named as its Content-Disposition says, else as its address ends; None where none came."""
     if answer is None or answer.status != 200:
         return None
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    mime_type = headers.get("content-type", "application/octet-stream").partition(";")[0]
-    return SimFile(name=unquote(urlsplit(call.url).path.rpartition("/")[2]) or "file", mime_type=mime_type, content=answer.body)
+    mime_type = headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
+    said = headers.get("content-disposition", "").partition('filename="')[2].partition('"')[0]
+    name = said or unquote(urlsplit(call.url).path.rpartition("/")[2]) or "file"
+    return SimFile(name=name, mime_type=mime_type, content=answer.body)

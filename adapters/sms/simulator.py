@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Final
 
-from adapters._twilio.simulator import Doing, Twilio
-from adapters.simulation import Action, Outcome, digits_of
+from adapters._twilio.simulator.customers import Twilio
+from adapters._twilio.simulator.messages import TwilioWishes
+from adapters.simulation import Deed, Doing, Phone, SimFile, digits_of
 from adapters.sms.account import TwilioAccount
 
 _OF_THE_SERVICE: Final = "+18885550100"  # the number that a service picks, where the account names none
@@ -27,24 +28,21 @@ class TextingTwilio(Twilio):
     def __init__(self, account: TwilioAccount) -> None:
         super().__init__(account, account.number or _OF_THE_SERVICE)
 
-    def address(self, customer: str) -> str:
+    def address_of(self, customer: str) -> str:
         """A number that nobody has: 555 is kept for films."""
         return f"+1555{digits_of(customer, 7)}"
 
-    def fields(self, action: Action) -> dict[str, str]:
+    def fields(self, deed: Deed[Phone, TwilioWishes], file: SimFile | None) -> dict[str, str]:
         """Twilio's guess of the place, by the number."""
         return {"FromCountry": "US", "FromState": "", "FromCity": "", "FromZip": ""}
 
-    def heard(self, address: str, action: Action, now: datetime) -> dict[str, str]:
+    def heard(self, phone: Phone, text: str, now: datetime) -> dict[str, str]:
         """Carriers and Twilio hear the words on every number."""
-        return self.keyword_heard(address, action.text or "", now)
+        return self.keyword_heard(phone, text, now)
 
-    def doings(self) -> dict[str, Doing]:
+    def doings(self) -> Mapping[str, Doing[Phone, TwilioWishes]]:
         """A texter ends it with STOP; there is no other way."""
-        return {"end": self._stops}
-
-    def _stops(self, action: Action, now: datetime) -> Outcome:
-        return self.says(action.model_copy(update={"kind": "say", "text": "STOP"}), now, {})
+        return {**super().doings(), "end": lambda deed: self.says(deed, "STOP", {})}
 
     def status_fields(self, status: str, now: datetime) -> dict[str, str]:
         """When the carrier says that it was done."""

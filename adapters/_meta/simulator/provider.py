@@ -187,6 +187,7 @@ class GraphProvider(Provider[M, P, GraphWishes]):
     def doings(self) -> Mapping[str, Doing[P, GraphWishes]]:
         """What Meta tells of; blocking it doesn't: sends fail from then on."""
         return {
+            **self.ordinary(),
             "say": self._say,
             "sticker": self._sticker,
             "location": self._location,

@@ -21,7 +21,7 @@ from adapters.sms.simulator import TextingTwilio
 from tests.adapters.sms.account import ACCOUNT
 
 API = "https://api.twilio.com"
-KIM = TextingTwilio(ACCOUNT).address("kim")
+KIM = TextingTwilio(ACCOUNT).address_of("kim")
 
 
 class Played(HttpClient):  # type: ignore[misc]  # the library has no types

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from twilio.request_validator import RequestValidator
 
-from adapters._twilio.ledger import segments
+from adapters._twilio.simulator.records import segments
 from adapters.conformance import NOW, PICTURE, Suite, World, as_reply
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import InboundEnded, InboundMessage, InboundReceipt, OutboundFile
@@ -25,7 +25,7 @@ from tests.adapters.sms.account import ACCOUNT
 from tests.adapters.sms.suite import SUITE
 
 SERVICE = ACCOUNT.model_copy(update={"messaging_service_sid": "MG10000000000000000000000000000001"})
-KIM = TextingTwilio(ACCOUNT).address("kim")
+KIM = TextingTwilio(ACCOUNT).address_of("kim")
 TOKEN = ACCOUNT.auth_tokens[0].get_secret_value()
 ROOT = f"/2010-04-01/Accounts/{ACCOUNT.account_sid}/Messages"
 

@@ -181,7 +181,7 @@ def test_typing_is_taken_by_the_provider() -> None:
     ours = world()
     ours.send(TypingSignal(**{"id": "typ_1", **COMMON, "memory": ours.memory}, on=True))
     assert isinstance(ours.simulator, WhatsAppTwilio)
-    assert list(ours.simulator.typing) == [ours.simulator.address("kim")]
+    assert list(ours.simulator.typing) == [ours.simulator.address_of("kim")]
     with pytest.raises(SendFailed):
         ours.send(typing(True, {"last_sid": "SM999"}))
 

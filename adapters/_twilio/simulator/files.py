@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final, Protocol
 
-from adapters._twilio import faults
 from adapters._twilio.account import TwilioAccount
-from adapters._twilio.ledger import Ids
+from adapters._twilio.simulator import faults
 from adapters.contract import Answer, RawRequest
 from adapters.simulation import SimFile, hex_of
 
 STORE: Final = "/_files/"
 _XML: Final = {"content-type": "application/xml"}
+
+
+class Holder(Protocol):
+    """Who holds the files: the provider."""
+
+    files: dict[str, SimFile]
+
+    def sid(self, prefix: str) -> str:
+        """The next id of that kind."""
+        ...
 
 
 @dataclass
@@ -31,28 +39,17 @@ class _Stored:
 class Files:
     """All files of the account, those of customers and ours, by their ids."""
 
-    def __init__(self, account: TwilioAccount, ids: Ids) -> None:
+    def __init__(self, account: TwilioAccount, holder: Holder) -> None:
         self._account = account
-        self._ids = ids
+        self._holder = holder
         self._stored: dict[str, _Stored] = {}
 
-    def store(self, file: SimFile, parent: str, not_yet: int = 0) -> str:
+    def keep(self, file: SimFile, parent: str, not_yet: int = 0) -> str:
         """Keep a file of that message; its id."""
-        sid = self._ids.sid("ME")
+        sid = self._holder.sid("ME")
+        self._holder.files[sid] = file
         self._stored[sid] = _Stored(file, parent, hex_of(f"{self._account.account_sid} {sid}", 24), not_yet)
         return sid
-
-    def get(self, sid: str) -> SimFile | None:
-        """The file, if it is (still) there."""
-        stored = self._stored.get(sid)
-        return stored.file if stored else None
-
-    def shown(self, sid: str) -> dict[str, Any] | None:
-        """How a handset's line names it."""
-        file = self.get(sid)
-        if file is None:
-            return None
-        return {"name": file.name, "mime_type": file.mime_type, "size_bytes": len(file.content), "file_id": sid}
 
     def resource(self, parent: str, steps: list[str], request: RawRequest) -> Answer:
         """`/Messages/{parent}/Media…`: the list, the description (`.json`), the way to the file, or its end."""
@@ -88,15 +85,6 @@ class Files:
         uri = f"/2010-04-01/Accounts/{self._account.account_sid}/Messages/{stored.parent}/Media/{sid}.json"
         owner = {"account_sid": self._account.account_sid, "parent_sid": stored.parent}
         return {"sid": sid, **owner, "content_type": stored.file.mime_type, "uri": uri}
-
-
-def fetched(url: str, answer: Answer) -> SimFile:
-    """A file that Twilio fetched: called as its Content-Disposition says, else as the end of its address."""
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    mime_type = headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
-    said = headers.get("content-disposition", "").partition('filename="')[2].partition('"')[0]
-    name = said or unquote(urlsplit(url).path.rpartition("/")[2])
-    return SimFile(name=name or "file", mime_type=mime_type, content=answer.body)
 
 
 def _json(members: dict[str, Any]) -> Answer:

@@ -1,4 +1,4 @@
-"""What the simulated Twilio keeps: messages, in the provider's own JSON, and files."""
+"""What the simulated Twilio keeps: messages, in the provider's own JSON."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Final
-
-from adapters.simulation import Shown, hex_of
 
 _GSM7: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -73,45 +71,3 @@ class Record:
             "uri": f"{uri}.json",
             "subresource_uris": {"media": f"{uri}/Media.json"},
         }
-
-
-class Ids:
-    """Ids that count up, so that the same inputs give the same ids."""
-
-    def __init__(self, account_sid: str) -> None:
-        self._stem = hex_of(account_sid, 8)
-        self._count = 0
-
-    def next(self) -> int:
-        """The next number."""
-        self._count += 1
-        return self._count
-
-    def sid(self, prefix: str) -> str:
-        """The next id of that kind: SM, MM, ME …"""
-        return f"{prefix}{self._stem}{self.next():024x}"
-
-
-class Handsets:
-    """What each phone shows, by its address."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, dict[str, Shown]] = {}
-
-    def show(self, address: str, line: Shown) -> None:
-        """A new line at the end."""
-        self._lines.setdefault(address, {})[line.id] = line
-
-    def mark(self, address: str, line_id: str, status: str) -> None:
-        """What became of the customer's own line; once sent, it stays sent."""
-        line = self._lines.get(address, {}).get(line_id)
-        if line is not None and line.status != "sent":
-            self._lines[address][line_id] = line.model_copy(update={"status": status})
-
-    def has(self, address: str, line_id: str) -> bool:
-        """Whether that line is on that phone."""
-        return line_id in self._lines.get(address, {})
-
-    def lines(self, address: str) -> list[Shown]:
-        """Oldest first."""
-        return list(self._lines.get(address, {}).values())
