@@ -383,6 +383,7 @@ class Adapter(Generic[A]):
       where it says nothing. Its calls ask for a cached reply. None: the channel has no such call.
     `retry_safe(message, account, tried_at, now) -> bool`: asked when a send that began at `tried_at` was lost (a crash): whether running the
       flow again from its start can't show the message twice. None: always as `capabilities.retry_key` says.
+    `exemptions`: numbers of the grades' rules (docs/grades.md) that the provider makes impossible to keep, each with the reason.
     `contract`: the `CONTRACT` that the adapter was written for. A plug-in writes the number itself, not the name: it must not change when another
       gateway is installed. An adapter that doesn't say is from the release before the number existed: 1.
     """
@@ -403,3 +404,4 @@ class Adapter(Generic[A]):
     profile: Callable[[EndUser, A, datetime], Flow[EndUser]] | None = None
     retry_safe: Callable[[Outbound, A, datetime, datetime], bool] | None = None
     contract: int = 1
+    exemptions: Mapping[str, str] = field(default_factory=dict)

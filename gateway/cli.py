@@ -177,17 +177,35 @@ def check(config_path: Path, data_dir: Path | None) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="The page docs/channels.md, with all settings.")
-def channels(as_json: bool, as_markdown: bool) -> None:
+@click.option(
+    "--markdown", "as_markdown", is_flag=True, help="The page docs/channels.md, with all settings; with --grade, docs/grades.md."
+)
+@click.option(
+    "--grade",
+    "graded",
+    is_flag=True,
+    help="How good each is, by the rules of docs/grades.md, and what is missing for the next grade.",
+)
+def channels(as_json: bool, as_markdown: bool, graded: bool) -> None:
     """The adapters that are installed, plug-ins too, and what each can do."""
     from adapters import registry
-    from gateway.describing import channel_list
 
     found = registry.load()
-    if as_markdown:
-        from gateway.describing.channel_pages import page
+    if graded:
+        from gateway.describing import grades
 
-        click.echo(page(found), nl=False)
+        reports = grades.reports(found)
+        if as_markdown:
+            click.echo(grades.page(reports), nl=False)
+        elif as_json:
+            click.echo(json.dumps(grades.for_programs(reports), indent=2, sort_keys=True))
+        else:
+            click.echo("\n".join(grades.lines(reports)))
+        return
+    from gateway.describing import channel_list, channel_pages
+
+    if as_markdown:
+        click.echo(channel_pages.page(found), nl=False)
     elif as_json:
         click.echo(json.dumps(channel_list.for_programs(found), indent=2, sort_keys=True))
     else:

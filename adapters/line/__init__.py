@@ -64,6 +64,14 @@ ADAPTER: Final = Adapter(
     profile=profile,
     retry_safe=retry_safe,
     contract=CONTRACT,
+    exemptions={
+        "G1": "LINE reports no deliveries.",
+        "G3": "LINE reports failures in the answer to the call alone.",
+        "G7": "LINE doesn't report that a customer is typing.",
+        "G10": "LINE reports no reactions.",
+        "G14": "A message is either a text or a file.",
+        "G15": "LINE's bots can send no documents.",
+    },
 )
 
 __all__ = ["ADAPTER", "LineAccount", "LineSimulator"]

@@ -66,4 +66,11 @@ ADAPTER = Adapter(
     methods=("GET", "POST"),
     profile=profile,
     contract=CONTRACT,
+    exemptions={
+        "S11": "Meta doesn't report that somebody blocked the Page.",
+        "G3": "Meta's platform reports failures in the answer to the call alone.",
+        "G5": "Meta documents no key that tells a second try from a second message.",
+        "G7": "Meta doesn't report that a customer is typing.",
+        "G14": "A text and a file can't share a message.",
+    },
 )

@@ -64,4 +64,10 @@ ADAPTER = Adapter(
     handshake=handshake,
     methods=("GET", "POST"),
     contract=CONTRACT,
+    exemptions={
+        "S11": "Meta doesn't report that somebody blocked the number.",
+        "G5": "Meta documents no key that tells a second try from a second message.",
+        "G7": "Meta doesn't report that a customer is typing.",
+        "G13": "WhatsApp shows the business's name alone.",
+    },
 )
