@@ -26,21 +26,17 @@ PREFIX = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[B, Q]):
-    """One call, checked: who asks what of whom. `key` is the idempotency key."""
+    """One call, checked: who asks what of whom. `session_id` is the path's, empty where it has none; `key` is the idempotency key."""
 
     broker: Broker
     directory: Directory
     caller: Caller
     path: Mapping[str, str]
+    session_id: str
     query: Q
     body: B
     key: str | None = None
     file: Upload | None = None
-
-    @property
-    def session_id(self) -> str:
-        """Of the path."""
-        return self.path["session_id"]
 
 
 Handler = Callable[[Ask[Any, Any]], Awaitable[Shape | Refusal | None]]

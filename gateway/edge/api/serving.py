@@ -97,7 +97,7 @@ async def _ask(call: Call, desk: Desk, request: web.Request) -> Ask[Any, Any]:
     path = path_of(request)
     query = query_of(request, call.query)
     body, file = await _body(call, desk, request)
-    return Ask(desk.broker, desk.directory, caller, path, query, body, key, file)
+    return Ask(desk.broker, desk.directory, caller, path, path.get("session_id", ""), query, body, key, file)
 
 
 async def _body(call: Call, desk: Desk, request: web.Request) -> tuple[Input, Upload | None]:
