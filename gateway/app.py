@@ -138,7 +138,7 @@ class Gateway:
 
     @asynccontextmanager
     async def running(self, sock: socket.socket | None = None) -> AsyncIterator[str]:
-        """Serve; gives the address it listens on. On the way out: no new work, finish what is in hand, close.
+        """Serve, and yield the address it listens on. On exit, finish work in progress and close everything.
         Raises GatewayError when another gateway works in the same folder."""
         with sole_user(self.data_dir):
             for warning in self.loaded.warnings:
@@ -174,7 +174,7 @@ class Gateway:
             yield _address(runner)
         finally:
             surface.health.draining = True
-            # Messages in hand first: in the demo their provider is this very server. What comes meanwhile is kept for the next start.
+            # Finish sends first: in the demo, this server is also their provider. Webhooks that arrive meanwhile are kept for the next start.
             await self._drain()
             await runner.cleanup()  # stops listening, and lets calls that are being answered end
             await workers.stop()
@@ -268,7 +268,7 @@ class _Workers:
 
 
 def _find_chat_at_home(loaded: Loaded) -> None:
-    """Web chat's service stands in this very process: unless told otherwise, it is called without going round by the public address."""
+    """Web chat's service runs in this process. Unless configured otherwise, it is called directly, not through the public address."""
     listen = loaded.config.listen
     host = "127.0.0.1" if listen.host in ("0.0.0.0", "::", "") else listen.host  # noqa: S104
     for channel in loaded.channels.values():

@@ -220,10 +220,10 @@ def channels(as_json: bool, as_markdown: bool, graded: bool) -> None:
     help="Target folder; ./byoc-NAME by default. It must be empty or not exist.",
 )
 def new_channel(name: str, folder: Path | None) -> None:
-    """Write a channel to start from, as a distribution of its own.
+    """Write a new channel to start from, as its own distribution.
 
     NAME is the channel's kind: letters and digits, parted by - or _. What is written works: an adapter for signed JSON webhooks, its simulator,
-    fixtures and tests that pass. docs/adding-a-channel.md tells how to go on.
+    fixtures and tests that pass. docs/adding-a-channel.md says how to continue.
     """
     from gateway.new_channel import write
 
@@ -377,8 +377,8 @@ def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data
 def inbox_export(row_id: int, redact: bool, case: str | None, folder: Path, config_path: Path | None, data_dir: Path) -> None:
     """Write a webhook as a fixture for the channel's tests, without the customer in it.
 
-    Three files: CASE.body, CASE.headers.json and CASE.expected.json. Each word gets a stand-in of its own shape, the same wherever it occurs. The
-    request is signed anew with a test secret where the channel's suite is installed (in a source checkout, or with the plug-in). Read the files before you
+    Three files: CASE.body, CASE.headers.json and CASE.expected.json. Each word is replaced by one of the same shape, the same wherever it occurs. The
+    request is signed again with a test secret if the channel's suite is installed (in a source checkout, or with the plug-in). Read the files before you
     share them: what stays as the provider's own words is listed.
     """
     from adapters.conformance.finding import suite_of

@@ -22,7 +22,7 @@ def now() -> datetime:
 
 
 def elapsed() -> float:
-    """Seconds since some moment before the process began. Goes on while the machine sleeps, where the system can tell (Linux)."""
+    """Seconds since some moment before the process began. It continues while the machine sleeps, if the system can measure that (Linux)."""
     return time.clock_gettime(_ELAPSED) if _ELAPSED is not None else time.monotonic()
 
 
@@ -32,7 +32,7 @@ _BEGAN, _BEGAN_AT = elapsed(), now()
 
 def steady() -> datetime:
     """The wall clock's time at the start of the process, and on from there without a jump: what due times within the process are set and
-    looked at by. At the next start it agrees with the wall clock anew."""
+    looked at by. At the next start it agrees with the wall clock again."""
     return _BEGAN_AT + timedelta(seconds=elapsed() - _BEGAN)
 
 

@@ -4,8 +4,8 @@
       ConfigFaults        the config is wrong: all faults at once, exit 1
       StoreUnavailable    the disk or database fails: 503, and /readyz says so
       BrokerUnavailable   the session broker can't be reached: the row waits
-Whoever raises these two has reported it (`gateway.outage`), once; who catches them answers or waits, and logs nothing.
-A rule that says no is no error but a value: `gateway.session.decision.Refusal`.
+The code that raises the last two reports them once (`gateway.outage`). The code that catches them answers or waits, and logs nothing.
+A rule's refusal is not an error but a value: `gateway.session.decision.Refusal`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConfigFault:
-    """One fault of the config: where it stands, what is wrong, and how to fix it."""
+    """One fault of the config: its place, what is wrong, and how to fix it."""
 
     place: str
     fault: str

@@ -1,4 +1,4 @@
-"""Signed addresses of files: whoever has one may fetch the file until it runs out, and nobody else."""
+"""Signed addresses of files. Anybody who has one can fetch the file until it expires; nobody else can."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MediaLinks:
         return self._public_url + self.relative(media_id, name, now, lasts)
 
     def valid(self, media_id: str, expires: str, signature: str, now: datetime) -> bool:
-        """Whether this address was made by us and has not run out."""
+        """Whether the gateway made this address and it has not expired."""
         if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
             return False
         return same(signature, self._sign(media_id, int(expires))) and now.timestamp() < int(expires)

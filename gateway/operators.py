@@ -72,7 +72,7 @@ def webhook_shown(row: InboxRow) -> dict[str, Any]:
 
 
 def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = False) -> Replayed:
-    """Without ids: all that are stuck, or all that were kept as unknown, but for those that came for another org."""
+    """Without ids: all that are stuck, or all that were kept as unknown, except those that arrived for another org."""
     with inbox.opened(data_dir) as rows:
         return rows.replay(ids, "unknown" if unknown else "stuck")
 

@@ -1,4 +1,4 @@
-"""What a config orphans of the data in a folder, in words: `byoc check --config F --data DIR`. It only reads, beside a running gateway too."""
+"""Reports what a config changes for the data in a folder: `byoc check --config F --data DIR`. Only reads, also beside a running gateway."""
 
 from __future__ import annotations
 

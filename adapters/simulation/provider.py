@@ -111,7 +111,7 @@ class Provider(Generic[A, P, W]):
 
     def cannot(self, kind: str) -> str:
         """Why a customer can't do that here."""
-        return f"{kind} is nothing that this channel has"
+        return f"{kind} is not something that this channel supports"
 
     def check(self, phone: P, action: Action) -> None:
         """Raises CannotAct for what this phone can't do now."""

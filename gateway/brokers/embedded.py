@@ -121,7 +121,7 @@ class EmbeddedBroker:
             apply(connection, self._ground, session, decided, now, quiet=True)
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending work and close."""
         await self._writer.close()
         await self._readers.close()
 

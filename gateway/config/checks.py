@@ -131,7 +131,7 @@ def _check_condition(at: Steps, when: FlowCondition, places: Places) -> Iterator
 
 
 def _check_tokens(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
-    """Tokens are never named in a fault: where they stand must do. On this machine alone (the demo) they may be short."""
+    """A fault gives a token's place, never the token. If only this machine is served (the demo), tokens may be short."""
     tokens = Counter[str]()
     at_home = is_private(urlsplit(config.public_url).hostname or "")
     for key, org in config.orgs.items():

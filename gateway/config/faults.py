@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words for whoever wrote the config: place, fault, fix. Never what was given: it may be a secret."""
+"""Turns pydantic's errors into config faults: place, fault, fix. A fault never shows the value, which may be a secret."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OTHERWISE: Final = "Correct it; see config/gateway.example.yaml."
 
 
 def fault_of(error: ErrorDetails, places: Places, model: type[BaseModel], prefix: Steps = ()) -> ConfigFault:
-    """One fault; `prefix` is where `model` stands."""
+    """One fault; `prefix` is the path of `model` in the config."""
     path = (*prefix, *steps_of(error))
     kind = error["type"]
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -99,7 +99,7 @@ def sound_part(raw: Any, errors: Sequence[ErrorDetails]) -> Any:
 
 
 def _without(value: Any, unsound: set[Steps]) -> Any:
-    """A copy that lacks what stands at these paths."""
+    """A copy without the values at these paths."""
     if () in unsound:
         return {}
     if isinstance(value, dict):

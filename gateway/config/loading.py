@@ -53,20 +53,20 @@ def build(raw: Any, places: Places | None = None, faults: Sequence[ConfigFault] 
 
 
 def _validated(raw: Any, places: Places, told: list[ConfigFault]) -> GatewayConfig | None:
-    """The config; with faults, what is sound of it, so that the checks that follow tell theirs in the same run."""
+    """The config. If it has faults, its valid parts, so that later checks can report theirs in the same run."""
     for round_of_checks in range(_MOST_ROUNDS):
         try:
             return GatewayConfig.model_validate(raw)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-        # Later rounds miss what an earlier one took out, which is no fault of the file's.
+        # Later rounds lack what an earlier one removed; that is not a fault of the file.
         told += [fault_of(one, places, GatewayConfig) for one in errors if round_of_checks == 0 or one["type"] != "missing"]
         raw = sound_part(raw, errors)
     return None
 
 
 def _in_order(faults: Sequence[ConfigFault], unfilled: Sequence[str]) -> list[ConfigFault]:
-    """As they stand in the file, one for each place. What is wrong of a group because something in it could not be filled in isn't told."""
+    """Faults in the file's order, one for each place. Faults that only follow from an unresolved reference are left out."""
     first: dict[str, ConfigFault] = {}
     for fault in faults:
         path = fault.place.partition(" ")[2]

@@ -114,7 +114,7 @@ _SECURE: Final = r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\
 
 
 def secure_url(value: str) -> str:
-    """The URL itself, if what it answers may be believed: https, or plain http to this machine. Raises ValueError."""
+    """The URL, if its answers can be trusted: https, or plain http to this machine. Raises ValueError otherwise."""
     if not re.fullmatch(_SECURE, value) or "#" in value:
         raise Unfit("is not an https URL", "Write it like https://login.example.com, without a fragment.")
     return value
@@ -293,7 +293,7 @@ class GatewayConfig(Settings):
     @field_validator("public_url")
     @classmethod
     def _no_path(cls, value: str) -> str:
-        """Every address of ours stands right below it: providers sign the URL to the letter, and the desk is at /desk."""
+        """All addresses are directly below it: providers sign the exact URL, and the desk is at /desk."""
         parts = parts_of_url(value, "https", "http")
         if f"{parts.scheme}://{parts.netloc}" != value:
             raise Unfit(

@@ -1,4 +1,4 @@
-"""From a config's text to plain data: YAML, references filled in, and where in the file each thing stands."""
+"""From a config's text to plain data: YAML with references resolved, and the line of each value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REFERENCE: Final = re.compile(r"\$\{([^}]+)\}")
 
 
 class Places:
-    """Where in the file a path of keys stands: `gateway.yaml:12 channels.sms.kind`."""
+    """The place of a path of keys in the file, such as `gateway.yaml:12 channels.sms.kind`."""
 
     def __init__(self, name: str = "config", root: yaml.Node | None = None) -> None:
         self._name, self._root = name, root
@@ -61,7 +61,7 @@ def read_file(path: Path) -> str:
 
 
 def data_of(text: str, name: str, environment: Mapping[str, str]) -> tuple[Any, Places, list[ConfigFault]]:
-    """The data with references filled in, where its parts stand, and what was wrong so far. Raises ConfigFaults for what is no YAML."""
+    """The data with references resolved, the places of its parts, and the faults so far. Raises ConfigFaults for invalid YAML."""
     try:
         raw = yaml.safe_load(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -1,6 +1,6 @@
 """docs/channels.md, written from the adapters themselves: what each channel can do, and its settings.
 
-`byoc channels --markdown > docs/channels.md` renews the page; a test keeps it true. Plug-ins that are installed stand in it, too.
+`byoc channels --markdown > docs/channels.md` regenerates the page; a test compares it. Installed plug-ins are included.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes config/gateway.example.yaml from the models themselves: every setting, with its meaning, default and place.
 
-`byoc example-config > config/gateway.example.yaml` renews the file; a test holds it true and loads it.
+`byoc example-config > config/gateway.example.yaml` regenerates the file; a test compares and loads it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _RULES: Final[Sequence[Mapping[str, Any]]] = (
     },
     {"to": {"type": "queue", "id": "support"}},
 )
-# Shown, but left at their defaults: what stands in the settings is empty, and only an example tells how it looks.
+# Shown commented out: their defaults are empty, so only an example shows the format.
 _SHOWN: Final[Mapping[str, Any]] = {
     "issuer": "https://login.example.com/acme",
     "audience": "byoc",

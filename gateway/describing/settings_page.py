@@ -1,6 +1,6 @@
 """Writes docs/settings.md from the models themselves: a table of every setting but the adapters' own, which docs/channels.md has.
 
-`byoc example-config --table > docs/settings.md` renews the page; a test holds it true.
+`byoc example-config --table > docs/settings.md` regenerates the page; a test compares it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEAD: Final = """\
 This page lists every setting, as printed by `byoc example-config --table`. The settings of a channel's `account` differ by kind and are in [channels.md](channels.md).
 [configuration.md](configuration.md) explains how to configure the gateway, and `config/gateway.example.yaml` shows all settings in place.
 """
-_BEHIND: Final = ("account",)  # whose settings stand in the channels' own tables
+_BEHIND: Final = ("account",)  # its settings are in the channels' own tables
 
 
 def settings_page() -> str:

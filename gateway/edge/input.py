@@ -75,7 +75,7 @@ async def json_of(request: web.Request, model: type[T], limits: Limits) -> T:
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
         raise unsupported("Send JSON in UTF-8.")
     try:
-        # Strict, so that "true" is no boolean and 1 no text: a caller's slip is told, not guessed at.
+        # Strict: "true" is not a boolean and 1 is not a text. A caller's mistake is reported, not guessed at.
         return model.model_validate_json(body, strict=True)
     except ValidationError as wrong:
         raise faults_of(wrong, "body") from None

@@ -1,4 +1,4 @@
-"""Which pages may talk to the API from a browser: those of our own origin, and those that the config lists.
+"""Which pages may use the API from a browser: those of the gateway's own origin, and those listed in the config.
 
 By default no other: no CORS header is sent, and a WebSocket that a stranger's page opens is refused.
 """

@@ -9,7 +9,7 @@ from aiohttp import web
 
 
 class Proxies:
-    """The networks of our own proxies."""
+    """The networks of the operator's proxies."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks]

@@ -1,6 +1,6 @@
 """The doors for providers: `/webhooks/{channel_id}` and below. Raw bytes, limits, verify, store, 200; all else comes later.
 
-This is the hot road: no middleware, no JSON, no model stands on it. A body over the limit is refused before it is read whole; a request that isn't the
+This is the hot path: no middleware, no JSON and no model is on it. A body over the limit is refused before it is read whole; a request that isn't the
 provider's leaves no row; the answer is given when the row is on disk.
 """
 
@@ -167,7 +167,7 @@ def _unavailable() -> Problem:
 
 
 class _response:
-    """Makes the same answer anew for every request (aiohttp's can be sent once)."""
+    """Builds the same answer for every request (an aiohttp response can be sent only once)."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer

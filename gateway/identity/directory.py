@@ -21,7 +21,7 @@ def caller_for(org: Org, login: str) -> Caller:
 
 
 class ConfigDirectory:
-    """See `gateway.brokers.contract.Directory`. Tokens are kept as digests only: looking one up tells nothing by its time."""
+    """See `gateway.brokers.contract.Directory`. Tokens are kept as digests only, so the time of a lookup reveals nothing."""
 
     def __init__(self, config: GatewayConfig, orgs: Mapping[str, Org], channels: Mapping[str, Channel]) -> None:
         self._orgs, self._channels = orgs, channels

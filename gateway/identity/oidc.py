@@ -1,6 +1,6 @@
 """A company's own sign-in (OpenID Connect): tokens that its issuer signed become callers, beside the config's static tokens.
 
-A token says who somebody is, no more: people, licences and permissions stand in the config, and the login claim must name a rep there.
+A token only says who somebody is. Reps, licences and permissions are in the config, and the login claim must name a rep there.
 Tokens are checked here, by the issuer's public keys, without asking anybody, so that `caller_of` stays a plain function; keys are fetched in
 the background. While they can't be, known keys go on, and so do static tokens.
 Sources: RFC 7519 (claims), RFC 7517 (keys), RFC 8725 (what goes wrong with them), OpenID Connect Discovery 1.0.
@@ -50,7 +50,7 @@ _PUBLIC_MEMBERS: Final = frozenset({"kty", "crv", "n", "e", "x", "y"})
 
 
 class SignInUnavailable(GatewayError):
-    """The issuer's keys can't be had; `/readyz` says why."""
+    """The issuer's keys are not available; `/readyz` says why."""
 
 
 class NotAccepted(Exception):
@@ -73,7 +73,7 @@ class Key(NamedTuple):
 
 
 def keys_of(document: object, algorithms: Sequence[str]) -> tuple[Key, ...]:
-    """The keys of a JWK set that may sign by one of these algorithms; what else stands in it is passed over."""
+    """The keys of a JWK set that can sign with one of these algorithms; others are ignored."""
     listed = document.get("keys") if isinstance(document, dict) else None
     found = (_key(one, frozenset(algorithms)) for one in (listed if isinstance(listed, list) else [])[:_MOST_KEYS])
     return tuple(key for key in found if key)
@@ -172,7 +172,7 @@ class SignInPage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Times in seconds: keys are fetched anew every `fresh`; for a token whose key is unknown at once, but not within `again` of the last
+    """Times in seconds: keys are fetched again every `fresh`; for a token whose key is unknown at once, but not within `again` of the last
     try; after `stale` without success the gateway is not ready."""
 
     fresh: float = 300.0
@@ -287,7 +287,7 @@ class Issuer:
             raise SignInUnavailable(f"the issuer's keys are not available: {self._fault}")
 
     def sign_in_page(self) -> SignInPage | None:
-        """None: the desk is no client of the issuer's, or the issuer's addresses aren't known."""
+        """None if the desk is not a client of the issuer, or the issuer's addresses aren't known yet."""
         found = self.found
         if not self.settings.client_id or not found or not found.authorization_endpoint or not found.token_endpoint:
             return None

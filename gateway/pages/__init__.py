@@ -23,7 +23,7 @@ _STATIC = Path(__file__).parent / "static"
 
 @dataclass(frozen=True, slots=True)
 class OidcLogin:
-    """A company's sign-in for the desk: authorization code with PKCE, done by the page itself, so there is no secret here."""
+    """A company's sign-in for the desk: authorization code with PKCE. The page does it itself, so no secret is needed."""
 
     authorization_endpoint: str
     token_endpoint: str

@@ -1,6 +1,6 @@
 """The files that the pages are made of: read once, hashed, packed.
 
-All of them stand below one address that holds a hash over the whole tree (`/assets/1f0c…/desk/main.js`). Modules import each
+All of them are below one address that contains a hash over the whole tree (`/assets/1f0c…/desk/main.js`). Modules import each
 other by relative paths, so one hash for all needs no build step that rewrites imports, and a page never mixes the modules of
 two versions.
 """
@@ -45,7 +45,7 @@ def asset_of(path: str, content: bytes) -> Asset:
 
 
 def lightened(path: str, content: bytes) -> bytes:
-    """A script or style without the comments that have lines of their own: an eighth of the desk's weight. Its lines keep their numbers."""
+    """A script or style without comment lines, which are an eighth of the desk's size. Line numbers stay the same."""
     comments = _COMMENTS.get(Path(path).suffix)
     if comments is None:
         return content

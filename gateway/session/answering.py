@@ -64,7 +64,7 @@ def c2_first_acceptance_wins(session: Session, invitation_id: str, by: Login, fa
 
 
 def c2_too_late(session: Session, invitation_id: str, by: Login) -> Refusal:
-    """C2: what a late answer hears: another rep was first, or the request was closed otherwise."""
+    """C2: the refusal of a late answer: another rep was faster, or the request was closed in another way."""
     closed = session.closed_invitations.get(InvitationId(invitation_id))
     if closed is None or (by not in closed.asked and by != closed.inviter):
         return _no_such_request()
@@ -108,7 +108,7 @@ def c9_withdraw(session: Session, command: WithdrawInvitation, facts: Facts) -> 
 
 
 def c9_only_the_inviter(session: Session, invitation: Invitation, by: Login) -> Refusal:
-    """C9: others can't; those who don't know of the request hear that there is none."""
+    """C9: only the inviter can withdraw. Reps who don't know of the request are told that it doesn't exist."""
     if not session.has_rep(by) and by not in invitation.asked:
         return _no_such_request()
     sentence = "Only the rep who asked can withdraw the request: decline it if it is for you, or ask them to."

@@ -87,7 +87,7 @@ def may_see(session: Session, login: str, supervisor: bool, queues: Collection[s
 def may_command(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> bool:
     """Whether a command of this rep is judged by the rules, or answered with `session_not_found`.
 
-    Also one who was asked to come in and is too late may ask, to hear that (C2), though the session is none of theirs any more.
+    A rep who was asked and answers too late may also ask, to be told so (C2), although the session is no longer theirs.
     """
     asked = [request.asked for request in session.closed_invitations.values()] + [
         request.asked for request in session.invitations

@@ -10,8 +10,8 @@ from adapters.envelope import EndUser
 # A phone number, also with its network before it (`whatsapp:+34600111222`). Longer runs of digits are ids: a number has 15 at most (E.164).
 _NUMBER: Final = re.compile(r"(?:[a-z]+:)?(\+?[0-9]{4,15})")
 _MAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,64}")
-_LONGEST: Final = 20  # what is longer is no name that somebody chose
-_ENOUGH: Final = 4  # letters that tell two customers apart in a list
+_LONGEST: Final = 20  # a longer text is not a name that somebody chose
+_ENOUGH: Final = 4  # letters that distinguish two customers in a list
 
 
 def called(end_user: EndUser) -> str:

@@ -25,7 +25,7 @@ Earlier: TypeAlias = tuple[InboundMessage | InboundReferral, ...]
 class CustomerSaid(Value):
     """The customer (or our side by another tool, see `author`) said something.
 
-    `earlier` was kept aside while another app answered: it stands before the message, in its order.
+    `earlier` are messages that were kept aside while another app answered. They go before the message, in order.
     """
 
     message: InboundMessage
@@ -41,7 +41,7 @@ class CustomerChanged(Value):
 
 
 class CustomerCame(Value):
-    """The customer came by an ad or a link, and said nothing."""
+    """The customer arrived through an ad or a link, and said nothing."""
 
     came: InboundReferral
 
@@ -153,7 +153,7 @@ class RepDisconnected(Value):
 
 
 class RepConnected(Value):
-    """A connection is back: the grace time is over."""
+    """A connection is back, so the grace time ends."""
 
     by: Login
 
@@ -167,8 +167,8 @@ class RepUnavailable(Value):
 class Route(Value):
     """Look for a rep for a waiting session: someone became available. Changes nothing when there is none, or an offer is open.
 
-    `became_free`: the rep who has come online, or has finished another session: when all have passed, the round starts anew. None when
-    capacity was freed by a declined or lapsed offer: that must ask nobody who has passed, or it would ask for ever.
+    `became_free`: the rep who has come online or has finished another session. If all have passed, a new round starts. None when
+    capacity was freed by a declined or lapsed offer: this must ask nobody who has passed, or it would never stop asking.
     """
 
     became_free: Login | None = None
@@ -189,9 +189,9 @@ class TimerKind:
 
 
 class TimerFired(Value):
-    """A timer that the session set has run out. One whose reason is gone (the offer was taken) changes nothing.
+    """A timer of the session is due. If its reason is gone (the offer was taken), it changes nothing.
 
-    `due_at`: what it was set to. That moment has come, whatever the wall clock says by now.
+    `due_at`: when it was due. That moment has passed, whatever the wall clock says now.
     """
 
     kind: Literal["offer", "invitation", "grace", "idle", "leave_notice"]

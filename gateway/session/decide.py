@@ -5,7 +5,7 @@ Order of judgement: E1 (the caller's org), whether the session is one in which t
     people (P)  inviting, answering, flows (C)  leaving, idle (L)  transferring, destinations (T)  saying, flagging, notices (M)  door, refusals (E)
 
 What people command is refused in an ended session. What the customer or the clock does there is taken in as far as it means
-anything (a deletion does), and changes nothing otherwise: nobody is there to hear a refusal. Only the customer's next message
+anything (a deletion does), and changes nothing otherwise, because nobody would receive a refusal. Only the customer's next message
 is refused, with `session_not_active`, since it belongs to a new session: `open_session`.
 """
 
@@ -92,7 +92,7 @@ def decide(session: Session, command: c.Command, facts: Facts) -> Decision | Ref
 
 
 def open_session(id: SessionId, message: InboundMessage, facts: Facts, *, earlier: c.Earlier = ()) -> Decision:
-    """A new session for a message that belongs to none, offered to the channel's queue. `earlier` was kept aside, and stands before it.
+    """A new session for a message that belongs to none, offered to the channel's queue. `earlier` was kept aside and goes before it.
 
     Words of our own side by another tool open one too, so that they aren't lost, but nobody is asked to take it: it is inactive,
     and the customer's answer wakes and routes it.

@@ -31,7 +31,7 @@ class Facts:
     """What the rules may know beside the session. The mappings are of the session's org alone (E1), and may read lazily.
 
     `presence` and `load` answer for every login (offline, 0); `load` counts the active sessions a rep is in and the offers they have.
-    `new_id` gives a fresh opaque id with the given prefix. `reached`: a moment that has come for sure (a timer that was set to it fires),
+    `new_id` gives a fresh opaque id with the given prefix. `reached`: a moment that has certainly passed (a timer set to it fires),
     should the wall clock have been set back since.
     """
 
@@ -87,7 +87,7 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Something that these reps are told at once, and that is no entry.
+    """Something that these reps are told at once and that is not an entry.
 
     Types: `work_offered` {queue, queue_name, expires_at}; `work_withdrawn` {reason: accepted|declined|lapsed|ended|unavailable|handed_over}, to the rep who had the
     offer, whose other screens close it; `invitation_received` {invitation, from: {id, name}}; `invitation_closed` {invitation_id, reason:

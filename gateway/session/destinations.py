@@ -1,4 +1,4 @@
-"""T3: the list of whom a rep may ask, by type, with search and paging.
+"""T3: the list of recipients that a rep can ask, by type, with search and paging.
 
 It shows whoever could be asked, with the load that tells how likely a yes is; never who asks, who is in the session already,
 or another org's people; never `others` (T2).
@@ -93,7 +93,7 @@ def t3_destinations(
 
 
 def t3_judged(destination: Destination, session: Session, facts: Facts, by: Login, purpose: Purpose) -> Destination:
-    """T3: with the refusal that a request to it would hear, by the very judgement of the request."""
+    """T3: with the refusal that a request to it would get, from the same function that judges the request."""
     recipient = Recipient(type=destination.type, id=destination.id)
     outcome = judged(session, Invite(by=by, recipient=recipient, purpose=purpose.value), facts)
     if not isinstance(outcome, Refusal):
@@ -158,7 +158,7 @@ _LISTS: dict[RecipientType, Callable[[Session, Facts, Login, Purpose], Iterable[
 
 
 def t3_matches(destination: Destination, q: str) -> bool:
-    """T3: every word of the search stands in the name or the id, whatever the case and the accents."""
+    """T3: whether every word of the search is in the name or the id, ignoring case and accents."""
     text = fold(f"{destination.name} {destination.id}")
     return all(word in text for word in fold(q).split())
 

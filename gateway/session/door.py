@@ -1,4 +1,4 @@
-"""Every command: E1 (whose session it is), E2 (once), E4 (all or nothing). E3 stands in refusals.py.
+"""Rules for every command: E1 (whose session it is), E2 (idempotency), E4 (all or nothing). E3 is in refusals.py.
 
 E2 and E4 are kept by the store; here is the part of them that is a rule: when two commands are the same, and when a decision is
 whole, so that committing it in one transaction leaves a session that satisfies every rule.
@@ -23,7 +23,7 @@ def e1_same_org(session: Session, by: Login, facts: Facts) -> Refusal | None:
 
 
 def e2_fingerprint(session_id: str, command: Command) -> str:
-    """E2: what tells two commands apart: the session, the kind of command and all its fields, as a digest.
+    """E2: a digest that distinguishes commands, over the session, the kind of command and all its fields.
 
     A file that is uploaded once more has another id each time; its name, type and size stand for it.
     """

@@ -44,7 +44,7 @@ def _in_locale(when: FlowCondition, session: Session) -> bool:
 
 
 def _says(when: FlowCondition, text: str) -> bool:
-    """An expression that can't be read holds for nothing; the config check tells it."""
+    """An invalid expression matches nothing; the config check reports it."""
     if when.text_matches is None:
         return True
     try:
@@ -54,7 +54,7 @@ def _says(when: FlowCondition, text: str) -> bool:
 
 
 def _came_by(when: ReferralCondition, session: Session) -> bool:
-    """By what the customer came by last; each list that is given must hold it."""
+    """Matches what last brought the customer; every list that is set must contain it."""
     found = session.referral
     if found is None:
         return False

@@ -1,4 +1,4 @@
-"""L6, first half: a session in which nobody writes turns inactive. How the customer wakes it stands in leaving.py."""
+"""L6, first half: a session in which nobody writes becomes inactive. leaving.py has how the customer's message wakes it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.session.model import Status
 
 
 def l6_set_idle_timer(draft: Draft) -> None:
-    """Something was said, or the session has just become active: the idle time begins anew."""
+    """Restarts the idle time: a message was sent, or the session has just become active."""
     if draft.session.status is Status.active:
         idle_at = draft.after(draft.facts.settings.idle_seconds)
         draft.change(idle_at=idle_at)
@@ -17,7 +17,7 @@ def l6_set_idle_timer(draft: Draft) -> None:
 
 
 def l6_turn_inactive(draft: Draft) -> None:
-    """The idle time is over: the session frees its reps' capacity. They stay in it; open requests are withdrawn."""
+    """The idle time has passed: the session frees its reps' capacity. They stay in it; open requests are withdrawn."""
     session = draft.session
     if session.status is not Status.active:
         return

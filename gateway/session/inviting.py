@@ -1,4 +1,4 @@
-"""Asking: rules C1 to C6, for transfers too (T1), which are asked for alike. Answers stand in answering.py, C10 in audience.py.
+"""Requests: rules C1 to C6, also for transfers (T1), which are requested the same way. Answers are in answering.py, C10 in audience.py.
 
 A request is judged in the order of `c6_may_ask`, then its recipient is resolved to the reps who are asked; each of them is
 checked by P2, P5 and capacity once more for a queue, and one by one, with the reason, for an agent. The destination list (T3) asks `judged`, too:
@@ -73,7 +73,7 @@ def c1_one_recipient(raw: object) -> object:
 
 
 def invite(session: Session, command: Invite, facts: Facts) -> Decision | Refusal:
-    """Ask: the request stands open in the session until it is answered, withdrawn or expired."""
+    """Open a request. It stays in the session until it is answered, withdrawn or expired."""
     asked = judged(session, command, facts)
     if isinstance(asked, Refusal):
         return asked

@@ -120,7 +120,7 @@ def l5_connected(session: Session, command: RepConnected, facts: Facts) -> Decis
 
 
 def l5_grace_over(draft: Draft, ref: str) -> None:
-    """L5: the rep leaves as by L1; if it was the last one, the session is routed anew."""
+    """L5: the rep leaves as in L1; if it was the last one, the session is routed again."""
     session = draft.session
     member = next((rep for rep in session.reps if rep.id == ref), None)
     since = session.absent.get(Login(ref))
@@ -136,7 +136,7 @@ def l5_grace_over(draft: Draft, ref: str) -> None:
 
 
 def l5_wait_for_another(draft: Draft, reason: str, passed: tuple[Login, ...] = ()) -> None:
-    """L5, L6: nobody is left; the session waits and is routed anew. `passed`: who isn't asked in this round.
+    """L5, L6: nobody is left, so the session waits and is routed again. `passed`: reps who aren't asked in this round.
 
     No request is open here: each was withdrawn when the rep who made it left.
     """
@@ -150,7 +150,7 @@ def l5_wait_for_another(draft: Draft, reason: str, passed: tuple[Login, ...] = (
 def l6_wake(draft: Draft, reason: str = "customer_wrote") -> None:
     """L6: the customer writes to an inactive session, or it is handed to us: the same reps go on if they are online, the others leave; nobody: route it.
 
-    A rep's capacity doesn't count here: it is their own session that goes on.
+    A rep's capacity doesn't count here, because their own session continues.
     """
     gone = [rep for rep in draft.session.reps if not l6_still_there(rep, draft.facts)]
     draft.change(last_reps=())

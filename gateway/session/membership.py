@@ -24,7 +24,7 @@ from gateway.session.model import (
 from gateway.session.people import actor_of
 
 # How many closed requests are remembered, and how many logins of reps who were asked by them (a queue may have hundreds). A late
-# answer to an older one hears "not found" instead of "taken"; nobody answers that late.
+# answer to an older one gets "not found" instead of "taken"; nobody answers that late.
 CLOSED_KEPT = 20
 ASKED_KEPT = 2_000
 
@@ -127,7 +127,7 @@ def withdraw(draft: Draft, invitation: Invitation, *, reason: str, sender: Actor
 
 
 def tell_closed(draft: Draft, invitation: Invitation, to: Iterable[Login], reason: str) -> None:
-    """Those asked hear that there is nothing left to answer, and whose request about whom it was: they may no longer look it up."""
+    """Tell those asked that the request is closed, with its inviter and customer, because they may no longer look it up."""
     about = {"from": {"id": invitation.inviter, "name": invitation.inviter_name or invitation.inviter}}
     customer = {"name": draft.session.end_user.name}
     draft.tell(to, "invitation_closed", invitation_id=invitation.id, reason=reason, customer=customer, **about)

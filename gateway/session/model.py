@@ -1,6 +1,6 @@
 """What a messaging session is: its transcript, and the state that the transcript adds up to.
 
-Pure values. The rules that change them stand in the modules beside this one, one file a letter of docs/conferencing.md:
+Pure values. The rules that change them are in the other modules of this package, a file for each letter of docs/conferencing.md:
 people (P), inviting (C), leaving (L), transferring (T), saying (M). Names are that page's.
 """
 
@@ -63,7 +63,7 @@ class EntryKind(StrEnum):
     message_edited = "message_edited"  # details: {"number": …} of the message, when known
     message_deleted = "message_deleted"
     reaction = "reaction"
-    referral = "referral"  # the customer came by an ad or a link, without a word; with one it stands on the message
+    referral = "referral"  # the customer arrived through an ad or a link, without a message; with one, it is on the message
     handover = "handover"  # another app of the business gave us the conversation, took it, or asks for it
 
 
@@ -78,7 +78,7 @@ class Actor(Value):
 class Entry(Value):
     """One line of the transcript. `number` counts from 1 without gaps; `details` hold what the kind has beyond the text.
 
-    `referral`, on a message or alone: the ad, link or product that the customer came by.
+    `referral`, on a message or alone: the ad, link or product that brought the customer.
     `details` by kind: message `{"message_id", "reply_to", "reply_to_message_id", "said_at", "author", "outside", "standby"}` (`reply_to`
     is an entry's number; `standby`: said while another app answered); handover `{"change", "app", "app_id", "may_answer", "end_user", "left_out"}` (the text
     is what the other app told us; `left_out`: messages before it that weren't kept); participant_* `{"participant": {role, id, name}, "reason",
@@ -130,7 +130,7 @@ class Purpose(StrEnum):
 
 
 class InvitationStatus(StrEnum):
-    """Only `open` ones stand in a session."""
+    """A session contains only `open` ones."""
 
     open = "open"
     accepted = "accepted"
@@ -156,7 +156,7 @@ class Invitation(Value):
     declined: tuple[Login, ...] = ()
     unavailable: tuple[Login, ...] = ()
     warning: str | None = None  # C5: the recipient is a bot
-    note: str | None = None  # what the inviter tells those asked
+    note: str | None = None  # the inviter's note to those asked
     resolved: Recipient | None = None  # what a flow yielded (C3); None: the recipient itself
 
     @property
@@ -235,7 +235,7 @@ class Session(Value):
         default=(), validation_alias=AliasChoices("flags", "flag")
     )
     queue: str | None = None  # where it is routed while it waits
-    referral: Referral | None = None  # what the customer came by last, for flows' conditions
+    referral: Referral | None = None  # what last brought the customer, for flows' conditions
     handed_over_at: AwareDatetime | None = None  # when another app gave us the conversation, until one takes it
     offer: Offer | None = None
     passed: tuple[Login, ...] = ()  # who declined or let the offer lapse in this round of routing
@@ -421,4 +421,4 @@ class ChannelFacts(Value):
     # Why nothing can be sent by it any more for this session: the config has no such channel, gave it to another org, or made it another kind.
     gone: Literal["removed", "moved", "kind_changed"] | None = None
     can_notify: bool = True
-    cannot_notify_reason: str | None = None  # why not, in words for a rep; stands on the skipped notice
+    cannot_notify_reason: str | None = None  # why not, as a sentence for reps on the skipped notice

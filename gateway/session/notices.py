@@ -97,7 +97,7 @@ def m3_joined(draft: Draft, login: Login) -> None:
 
 
 def m3_left(draft: Draft, login: Login, name: str) -> None:
-    """Hold the leave notice for the coalescing window; without a window, tell at once."""
+    """Hold the leave notice for the coalescing window; without a window, send it at once."""
     hold = draft.facts.settings.leave_notice_hold_seconds
     if hold <= 0:
         _notify(draft, "left", _about(draft.session, draft.facts, login, name))
@@ -112,7 +112,7 @@ def m3_hold_over(draft: Draft, login: str) -> None:
     held = next((h for h in draft.session.held_notices if h.rep == login), None)
     if held is None:
         return
-    if not draft.facts.has_come(held.due_at):  # an old timer; the notice was held anew meanwhile
+    if not draft.facts.has_come(held.due_at):  # an old timer; the notice was held again since
         draft.set_timer(TimerKind.leave_notice, login, held.due_at)
         return
     draft.change(held_notices=tuple(h for h in draft.session.held_notices if h.rep != login))
@@ -177,7 +177,7 @@ def _notify(draft: Draft, code: NoticeCode, about: Speaker | None, giver_name: s
 
 
 def _drop_held(draft: Draft, login: Login) -> bool:
-    """Forget a held leave notice; tells whether there was one."""
+    """Drop a held leave notice. Returns whether there was one."""
     rest = tuple(h for h in draft.session.held_notices if h.rep != login)
     if len(rest) == len(draft.session.held_notices):
         return False

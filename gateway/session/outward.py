@@ -55,5 +55,5 @@ def outgoing_for(
 
 
 def speaker_id(org: str, login: Login) -> str:
-    """An opaque id of a rep for providers to tell personas by: never the login, always the same for the same rep."""
+    """An opaque id by which providers distinguish personas: never the login, always the same for a rep."""
     return hashlib.sha256(f"{org}\0{login}".encode()).hexdigest()[:20]

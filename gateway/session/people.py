@@ -40,7 +40,7 @@ def p1_enhanced_edition(session: Session, by: str, purpose: str, channel: Channe
 def p2_missing(rep: Rep, channel: ChannelFacts) -> tuple[str, ...]:
     """P2: what the rep lacks to receive a session of this channel, or to end one: licence first, then permission.
 
-    A bot is no rep in the sense of P2: it holds no licence, and none is asked of it.
+    P2 doesn't apply to bots: they hold no licence and need none.
     """
     if rep.kind == "bot":
         return ()

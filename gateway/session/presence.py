@@ -25,7 +25,7 @@ def r7_unavailable(session: Session, command: RepUnavailable, facts: Facts) -> D
 
 
 def r7_asks_no_longer(draft: Draft, invitation: Invitation, login: Login) -> None:
-    """R7: a queue's request goes on with the others; one that waits for nobody any more is withdrawn, and the inviter is told."""
+    """R7: a queue's request continues with the others; if nobody is left to answer, it is withdrawn, and the inviter is told."""
     rest = invitation.model_copy(update={"unavailable": (*invitation.unavailable, login)})
     draft.change(invitations=tuple(rest if i.id == rest.id else i for i in draft.session.invitations))
     tell_closed(draft, rest, [login], "unavailable")

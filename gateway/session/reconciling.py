@@ -1,11 +1,11 @@
-"""What a session, stored under an older config, has lost by the one that holds now, and what becomes of it.
+"""What a session that was opened under an older config loses under the current one, and how it changes.
 
 `losses` judges and changes nothing: `byoc check --data` and the report at the start are made from it, and `reconcile` does what it says.
 A session that was reconciled has lost nothing more, so a start that was cut off is simply made again. Neither presence nor load is
 looked at: who is there now has no say in what the config has lost.
 
 - The channel belongs to another org, or is of another kind: the session ends. Its org keeps the history; the next message opens a new one.
-- The channel is gone: the session is set aside (inactive), its reps are free. It goes on as it was when the channel is back.
+- The channel is gone: the session becomes inactive and its reps are free. When the channel is back, it continues as it was.
 - Its queue is gone: it belongs to its channel's queue.
 - A rep is gone: they leave (L1; the last one: L5). Offers and requests that they, or their queue, can't answer any more are withdrawn.
 """
@@ -127,7 +127,7 @@ def _is_there(recipient: Recipient, facts: Facts) -> bool:
     return recipient.id in known.get(recipient.type, ())
 
 
-# -------------------------------------------------------------------------------------------- what becomes of it
+# -------------------------------------------------------------------------------------------- how it changes
 
 
 def reconcile(session: Session, command: Reconcile, facts: Facts) -> Decision:
@@ -166,7 +166,7 @@ def _set_aside(draft: Draft) -> None:
 
 
 def _take_up_again(draft: Draft) -> None:
-    """As it was; who was in has the grace time to be there (L5). Nobody has to write first: what the customer said may wait for an answer."""
+    """Continue as before; its reps have the grace time to be there (L5). Nobody has to write first: the customer may be waiting for an answer."""
     was = draft.session.set_aside
     draft.change(set_aside=None, last_reps=())
     if was is not Status.active or not draft.session.reps:
@@ -181,7 +181,7 @@ def _take_up_again(draft: Draft) -> None:
 
 
 def _give_to_channels_queue(draft: Draft, lost: Lost) -> None:
-    """The transcript says so, and the round of offers begins anew: who has passed did so in another queue."""
+    """The transcript says so, and a new round of offers starts, because reps passed on it in another queue."""
     status, to = draft.session.status.value, draft.facts.channel.queue
     queues: dict[str, JsonValue] = {"from_queue": draft.session.queue, "to_queue": to}
     draft.change(queue=to, passed=())

@@ -17,7 +17,7 @@ _CLOSING = (EntryKind.invitation_expired, EntryKind.invitation_withdrawn)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A session's state, as far as entries tell it. `participants` are (role, id) in the order they came."""
+    """A session's state, as far as entries tell it. `participants` are (role, id) in the order they joined."""
 
     status: Status = Status.waiting
     participants: tuple[tuple[str, str], ...] = ()

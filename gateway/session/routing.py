@@ -1,7 +1,7 @@
 """Who is offered a waiting session: one rep of its queue at a time.
 
 In turn: whose capacity is used least, among those the longest idle. A rep who declines or lets the offer lapse is passed over for
-the rest of the round. When all who are there have passed, the session waits without an offer, and the round starts anew when
+the rest of the round. When all available reps have passed, the session waits without an offer, and a new round starts when
 someone comes online or gets free, when the customer writes again, or after a pause: never at once, so nobody is asked in a hot loop.
 """
 
@@ -76,7 +76,7 @@ def start_round(draft: Draft) -> None:
 
 
 def take_back_offer(draft: Draft, reason: str) -> None:
-    """The offer is over; the rep who had it is told why."""
+    """End the offer, and tell its rep why."""
     offer = draft.session.offer
     if offer is None:
         return
@@ -106,14 +106,14 @@ def route_again(session: Session, command: Route, facts: Facts) -> Decision:
 
 
 def offer_lapsed(draft: Draft, ref: str) -> None:
-    """No answer in time: as if the rep had declined. Or the pause after a round is over."""
+    """No answer in time counts as declined. Or the pause after a round has passed."""
     if ref == PAUSE:
         start_round(draft)
         return
     offer = draft.session.offer
     if offer is None or offer.rep != ref:
         return
-    if not draft.facts.has_come(offer.expires_at):  # an old timer; the same rep was offered it anew meanwhile
+    if not draft.facts.has_come(offer.expires_at):  # an old timer; the same rep was offered it again since
         draft.set_timer(TimerKind.offer, offer.rep, offer.expires_at)
         return
     pass_over(draft, "lapsed")
@@ -127,7 +127,7 @@ def offered_to(session: Session, by: str) -> Refusal | None:
 
 
 def accept_work(session: Session, command: AcceptWork, facts: Facts) -> Decision | Refusal:
-    """The rep takes the session: it becomes active, and the customer is told who has come (M3, P2 once more)."""
+    """The rep accepts the session: it becomes active, and the customer is told who joined (M3; P2 is checked again)."""
     rep = facts.people[command.by]
     refusal = offered_to(session, command.by) or p2_rights(rep, facts.channel) or r8_room_to_accept(rep, facts, reserved=1)
     if refusal is not None:

@@ -1,4 +1,4 @@
-"""What is said: M1 (who hears it, in which order), M2 (who speaks), M5 (typing)."""
+"""Messages: M1 (who receives them, in which order), M2 (who is named), M5 (typing)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.session.wording import says_something
 
 
 def m1_customer_said(session: Session, command: CustomerSaid, facts: Facts) -> Decision:
-    """M1: the customer's message stands in the transcript for every rep; it sets the idle time anew, and wakes an inactive session."""
+    """M1: write the customer's message for every rep, restart the idle time, and wake an inactive session."""
     draft = Draft(session, facts)
     m1_take_in_earlier(draft, command.earlier)
     m1_take_in(draft, command.message, command.answers)
@@ -91,7 +91,7 @@ def m1_take_in_earlier(draft: Draft, earlier: Earlier) -> None:
 
 
 def m1_came(draft: Draft, came: InboundReferral) -> Entry:
-    """Write what the customer came by without a word. Reps see it; there is nothing to answer, so it wakes nothing."""
+    """Write a referral that arrived without a message. Reps see it; there is nothing to answer, so it wakes nothing."""
     sender = end_user_of(draft.session)
     draft.change(referral=came.referral)
     return draft.write(EntryKind.referral, Visibility.reps, sender=sender, text=came.referral.plain, referral=came.referral)
@@ -105,7 +105,7 @@ def m1_customer_came(session: Session, command: CustomerCame, facts: Facts) -> D
 
 
 def m1_customer_changed(session: Session, command: CustomerChanged, facts: Facts) -> Decision:
-    """M1: an edit, a deletion or a reaction is a line of its own, also after the end: what was taken back must not be shown."""
+    """M1: an edit, a deletion or a reaction is a separate line, also after the end, because deleted messages must not be shown."""
     draft = Draft(session, facts)
     change = command.change
     details: dict[str, JsonValue] = {"message_id": change.message_id, "number": command.number}

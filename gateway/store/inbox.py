@@ -45,7 +45,7 @@ _OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 A
 _KEPT: Final[Mapping[Kept, str]] = {"stuck": "state = 2", "unknown": "state = 1 AND reason IS NOT NULL"}
 # A row that is kept aside is known by how its reason begins: so these words stay in the list when they are changed. No other reason begins so.
 _FOR_ANOTHER: Final = "it arrived while the channel belonged to org"
-_FORMERLY: Final = ("it came while the channel was org",)
+_FORMERLY: Final = ("it arrived while the channel belonged to org",)
 _ASIDE: Final = "(" + " OR ".join(f"coalesce(reason, '') GLOB '{words} *'" for words in (_FOR_ANOTHER, *_FORMERLY)) + ")"
 
 
@@ -76,7 +76,7 @@ class SqliteInbox:
         await self._readers.open()
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending work and close."""
         await self._writer.close()
         await self._readers.close()
 

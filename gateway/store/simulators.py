@@ -30,7 +30,7 @@ class InputLog:
         await self._writer.open()
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending work and close."""
         await self._writer.close()
 
     async def all(self) -> list[Input]:

@@ -214,7 +214,7 @@ def _identity(visit: Visit, ask: shapes.SessionAsk) -> tokens.Identity | None:
 
 
 def _profile(account: WebchatAccount, ask: shapes.SessionAsk) -> dict[str, Any]:
-    """What the visitor tells of themself. Raises Problem (422) for an answer to no question."""
+    """What the visitor says about themself. Raises Problem (422) for an answer without a question."""
     askable = _ALWAYS_ASKABLE | {one.name for one in account.prechat}
     strange = [name for name in ask.prechat if name not in askable]
     if strange:

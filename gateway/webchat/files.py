@@ -51,7 +51,7 @@ def true_type(stated: str, content: bytes) -> str | None:
 
 
 def sniff(content: bytes) -> str | None:
-    """The type that the first bytes tell; None: they tell nothing."""
+    """The type that the first bytes indicate, or None."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
     if _MARKUP.match(content[:512]):

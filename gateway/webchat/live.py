@@ -1,4 +1,4 @@
-"""How a page hears of what is new: Server-Sent Events, WebSocket, or a long poll; one and the same sequence of frames in all three.
+"""Delivers new lines to a page: by Server-Sent Events, WebSocket or long poll, with the same sequence of frames in all three.
 
 A frame is a line of the stream (with `seq`), or something fleeting without one: `typing`, `read`, `token`, `reset`. Clients ignore types
 that they don't know. Every stream ends after a while, and with the token that opened it; the page opens the next from where it was.
@@ -70,7 +70,7 @@ async def _write(response: web.StreamResponse, data: bytes) -> None:
 
 
 async def socket(visit: Visit) -> web.StreamResponse:
-    """`GET /ws`: the first frame says `{"op": "hello", "token", "after"}`, so that no token stands in an address; then frames as text."""
+    """`GET /ws`: the first frame says `{"op": "hello", "token", "after"}`, so that no token is in an address; then frames as text."""
     ws = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=16 * 1024)
     if not ws.can_prepare(visit.request).ok:
         raise Problem("upgrade_required", "Connect to this address with a WebSocket client.", headers={"Upgrade": "websocket"})

@@ -51,7 +51,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file's description; its bytes stand in a file of the same id."""
+    """A file's description; its bytes are in a file named by the same id."""
 
     file_id: str
     name: str

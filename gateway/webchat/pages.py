@@ -40,7 +40,7 @@ class Pages:
         self._page = (folder / "chat.html").read_text()
 
     async def loader(self, request: web.Request) -> web.Response:
-        """The one script that a page names; asked for anew every few minutes, as it names the version of the rest."""
+        """The only script that a page names. Browsers fetch it again every few minutes, because it names the version of the rest."""
         return _served(request, self._loader, "public, max-age=300")
 
     async def module(self, request: web.Request) -> web.Response:
@@ -73,7 +73,7 @@ class Pages:
 
 
 def _policy(account: WebchatAccount) -> str:
-    """Everything from here but reps' pictures, which stand where the company keeps them."""
+    """Allows everything from this origin, and reps' pictures from wherever the company keeps them."""
     framers = " ".join(["'self'", *account.allowed_origins])
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' https: blob: data:; "

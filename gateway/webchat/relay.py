@@ -35,7 +35,7 @@ class Relay:
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, visitor: Visitor) -> asyncio.Lock:
-        """Held around a visitor's commit and its relay, so that the webhook hears all in the stream's order."""
+        """Held during a visitor's commit and its relay, so that the webhook receives everything in the stream's order."""
         return self._locks.setdefault(visitor.key, asyncio.Lock())
 
     async def pass_on(self, visitor: Visitor, pending: Sequence[Pending]) -> None:
@@ -88,7 +88,7 @@ class Relay:
 
 
 def _told(visitor: Visitor) -> dict[str, Any]:
-    """What the webhook hears of the visitor."""
+    """What the webhook is told about the visitor."""
     proven = visitor.subject is not None
     told = {"id": visitor.visitor_id, "verified": proven, "subject": visitor.subject, "aliases": list(visitor.aliases)}
     told |= {key: visitor.profile.get(key) for key in _PROFILE}

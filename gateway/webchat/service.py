@@ -1,11 +1,11 @@
 """The chat service: each visitor's own stream of lines, and both roads between it and the gateway.
 
-What a visitor does is written once, together with what the gateway's webhook is to hear of it, in one commit; then the webhook is told,
+A visitor's action and the event for the gateway's webhook are written in one commit; then the webhook is called,
 and only when it has taken it too is the visitor answered. A crash between the two leaves the pending row: the visitor's
 repetition, or the sweep at the next start, completes it, and the webhook knows the event by its id. What a visitor is to see
 comes as a delivery with our outbox id, and is appended exactly once by it.
 
-The stream has numbers of its own: the transcript's would show gaps where lines for reps alone stand.
+The stream has its own numbers, because the transcript's would show gaps at lines that only reps see.
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ class ChatService:
 
     async def after(self, visitor: Visitor, seq: int, limit: int = 100) -> list[dict[str, Any]]:
         """The stream's next lines, as the widget is told them. For a number that is not of this stream, or too old, a `reset`: the
-        widget then reads the history anew."""
+        widget then reloads the history."""
 
         def job(kept: Kept) -> tuple[Visitor | None, list[Event]]:
             return kept.visitor(*visitor.key), kept.events_after(visitor, seq, limit)

@@ -1,4 +1,4 @@
-"""What the chat service keeps, on SQLite: the visitors' streams, what the webhook is still to hear of them, and what files there are."""
+"""The chat service's data on SQLite: visitors' streams, events that the webhook hasn't received yet, and files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ChatStore:
         await self._readers.open()
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending work and close."""
         await self._writer.close()
         await self._readers.close()
 
@@ -86,7 +86,7 @@ class Kept:
         return self.visitor(channel_id, row[0]) if row else None
 
     def save_visitor(self, one: Visitor) -> None:
-        """A new visitor, or what became of a known one."""
+        """A new visitor, or the outcome for a known one."""
         self._db.execute(
             """INSERT INTO visitor (channel_id, visitor_id, created_at, seen_at, subject, profile, generation)
             VALUES (:channel_id, :visitor_id, :at, :at, :subject, :profile, :generation)

@@ -1,4 +1,4 @@
-"""Who is listening: the bell that tells open streams to look again, and the few things that are told and not kept.
+"""Open streams: the bell that tells them to look again, and the few signals that aren't stored.
 
 The bell carries no line: a stream that is rung reads the store, so a lost ring costs a delay, never a message. Only what is never
 stored (typing, how far another tab has read) travels here, and may be lost.

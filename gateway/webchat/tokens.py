@@ -51,7 +51,7 @@ class Identity:
 
 
 def issue(account: WebchatAccount, visitor_id: str, generation: int, now: datetime) -> tuple[str, datetime]:
-    """A token and when it runs out."""
+    """A token and its expiry."""
     expires = (now + timedelta(days=account.token_days)).replace(microsecond=0)
     claims = {
         "sub": visitor_id,

@@ -1,4 +1,4 @@
-"""How a call of the API is declared: once, with what it takes and gives. Routing, checks and the OpenAPI text all come from it.
+"""Declares each API call once, with its input and output. Routing, checks and the OpenAPI text are derived from it.
 
     @call("POST", "/sessions/{session_id}/leave", "Leave the conversation", answer=SessionShape, codes=("last_rep_must_end",))
     async def leave(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal: ...
@@ -44,7 +44,7 @@ Handler = Callable[[Ask[Any, Any]], Awaitable[Shape | Refusal | None]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A declared call. `path` is below `/api/v1`; `codes` are the refusals of its own, beside those that every call may give.
+    """A declared call. `path` is below `/api/v1`; `codes` are its own refusals, in addition to those that every call may give.
 
     `form`: the body may also be multipart/form-data with these fields and one `file`.
     """

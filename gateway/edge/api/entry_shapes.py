@@ -28,7 +28,7 @@ from gateway.session.model import Entry, EntryKind, Visibility
 
 
 class MediaShape(Shape):
-    """A file. `url` is signed, relative to the gateway, and runs out; it is null while `state` isn't `ready`, and in the answer
+    """A file. `url` is signed, relative to the gateway, and expires; it is null while `state` isn't `ready`, and in the answer
     to the message that brings the file. `reason` says why it `failed`."""
 
     type: Literal["media"] = "media"
@@ -68,7 +68,7 @@ PartShape = Annotated[
 
 
 def media_of(part: MediaPart, media: Mapping[str, Mapping[str, Any]]) -> MediaShape:
-    """A file as it stands now; how the provider is asked for it (`source`) stays inside."""
+    """A file's current state, without `source`, which says how to fetch it from the provider."""
     now = media.get(part.media_id or "", {})
     return MediaShape(
         media=part.media,
@@ -94,7 +94,7 @@ def part_of(part: Part, media: Mapping[str, Mapping[str, Any]]) -> PartShape:
 
 
 class DeliveryShape(Shape):
-    """How a message to the customer fares. `code` and `reason` (what can be done about it) stand with the last three statuses."""
+    """The delivery of a message to the customer. The last three statuses have a `code` and a `reason` (what to do)."""
 
     outbox_id: str
     status: str = Field(description="`queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `skipped` or `unknown`.")

@@ -1,4 +1,4 @@
-"""What stands in an event's frame: the same shapes as the API's answers, as this caller may see them."""
+"""The content of an event's frame: the same shapes as the API's answers, limited to what the caller may see."""
 
 from __future__ import annotations
 

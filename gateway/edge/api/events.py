@@ -155,7 +155,7 @@ class Streams:
             try:
                 yield
             finally:
-                # Shielded: a stream that is torn down by a cancel must still be counted off, or the rep would seem there for ever.
+                # Shielded: a cancelled stream must still be counted off, or the rep would appear connected for ever.
                 await asyncio.shield(self.desk.broker.disconnected(caller))
 
     async def _close(self, socket: web.WebSocketResponse, request: web.Request, code: int) -> None:

@@ -1,6 +1,6 @@
 """All that the gateway shows to reps, programs and watchers, on an aiohttp application: `install(app, broker, directory)`.
 
-The API is an application of its own below `/api/v1`, so that its middleware costs webhooks nothing (three empty ones take 9 % of a bare
+The API is a separate application below `/api/v1`, so that its middleware costs webhooks nothing (three empty ones take 9 % of a bare
 server's requests).
 """
 

@@ -32,7 +32,7 @@ class MessageBody(MessageForm):
 
 
 class TypingBody(Input):
-    """Whether the caller is typing. Send it anew every few seconds while it lasts."""
+    """Whether the caller is typing. Repeat it every few seconds while they are."""
 
     on: bool
 
@@ -44,7 +44,7 @@ class TypingBody(Input):
 )  # fmt: skip
 async def say(ask: Ask[MessageForm, Nothing]) -> EntryShape | Refusal:
     """A text as JSON, or a form with a `file` and perhaps a text. It is stored when this answers; how it fares on its way to the
-    customer stands in the entry's `delivery`, and comes as `delivery` events."""
+    customer is in the entry's `delivery`, and is reported by `delivery` events."""
     if ask.body.text is None and ask.file is None:
         raise invalid(Fault("/file", "required if there is no text", "form"))
     part = None

@@ -149,7 +149,7 @@ def middleware_of(desk: Desk) -> Any:
             response = _problem_of(outcome).response()
         except (StoreUnavailable, BrokerUnavailable):  # reported once by whoever failed, not here for each call
             response = _unavailable().response()
-        except Exception:  # the rim: what it is stands in the log, the caller gets a number to name
+        except Exception:  # the outermost handler: the log has the error, the caller gets a number to quote
             response = _failed(request).response()
         if not response.prepared:
             desk.origins.allow(request, response)

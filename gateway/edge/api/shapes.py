@@ -188,7 +188,7 @@ class InvitationShape(Shape):
 
 
 def invitation_of(invitation: Invitation, caller: Caller, directory: Directory, warning: str | None = None) -> InvitationShape:
-    """An invitation, with the answer's warning if it has none of its own. Who said no is for the inviter and supervisors (C8); others see
+    """An invitation, with the answer's warning if it doesn't have one. Who said no is for the inviter and supervisors (C8); others see
     at most themselves there."""
     told = caller.supervisor or caller.login == invitation.inviter
     return InvitationShape(
@@ -392,7 +392,7 @@ def destination_of(destination: Destination) -> DestinationShape:
 
 
 class AuditShape(Shape):
-    """Who asked what, and what came of it: `done`, or the refusal's code. No customer's words."""
+    """A command, who gave it, and its outcome: `done`, or the refusal's code. It contains no customer text."""
 
     at: Time
     login: str | None

@@ -1,4 +1,4 @@
-"""One event stream: what it says of its own, its times, and its three tasks (events out, pings in, signs of life)."""
+"""One event stream: its own frames, its times, and its three tasks (events out, pings in, heartbeats)."""
 
 from __future__ import annotations
 
