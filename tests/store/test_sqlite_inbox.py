@@ -76,7 +76,9 @@ async def test_what_came_for_another_org_is_told_and_replayed_by_its_id_alone(in
 async def test_a_row_that_an_older_version_kept_aside_stays_aside(inbox: SqliteInbox, tmp_path: Path) -> None:
     """It is known by how its reason begins, and older versions said it in other words."""
     await inbox.put("line", request())
-    older = "it arrived while the channel belonged to org acme's: replay it by its id to give it to the org that has the channel now"
+    older = (
+        "it arrived while the channel belonged to org acme's: replay it by its id to give it to the org that has the channel now"
+    )
     await inbox.settle([], [(1, older)])
     with opened(tmp_path) as rows:
         assert rows.replay(None) == (0, 1), "(again, skipped)"
