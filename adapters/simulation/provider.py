@@ -92,7 +92,7 @@ class Provider(Generic[A, P, W]):
         self.mischief: deque[Mischief] = deque()
         self._befalls: Mischief | None = None
         self._count = self._hooks = 0
-        self._under_way: dict[str, _UnderWay] = {}  # by the call's id, as it was first
+        self._under_way: dict[str, _UnderWay] = {}  # by the call's id, until it is settled
         self._following: list[ProviderCall] = []
 
     # -------------------------------------------------------------------------------------- what a channel adds
@@ -208,7 +208,11 @@ class Provider(Generic[A, P, W]):
             self._following.clear()
             return Outcome(refused.answer)
         outcome = Outcome(answer, self._drain())
-        return outcome if self._befalls is None else self._befalls.upon(outcome, self.troubled)
+        if self._befalls is not None:
+            outcome = self._befalls.upon(outcome, self.troubled)
+            for call in outcome.calls:  # there may be more of them now
+                self._under_way.setdefault(call.id, self._under_way[stem(call.id)])
+        return outcome
 
     def replied(self, request: RawRequest, now: datetime) -> Answer:
         """The answer, and what befalls the call before it is looked at: nothing."""
@@ -223,15 +227,15 @@ class Provider(Generic[A, P, W]):
 
     def settled(self, call: ProviderCall, answer: Answer | None, now: datetime) -> tuple[ProviderCall, ...]:
         """A webhook was taken, or is sent again later; a file was fetched."""
-        about = self._under_way.get(stem(call.id))
+        about = self._under_way.pop(call.id, None)
         if about is None:
             return ()
         if about.then is not None:
-            del self._under_way[call.id]
             about.then(fetched(call, answer), now)
             return self._drain()
         taken = self.takes(answer)
         if not taken and (again := self.again(call, answer, now)):
+            self._under_way[again.id] = about
             return (again,)
         for phone, line_id in about.lines:
             if (line := phone.line(line_id)) and line.status != "sent":
@@ -332,8 +336,9 @@ class Provider(Generic[A, P, W]):
 
     def send(self, call: ProviderCall, wishes: Wishes | None = None, lines: tuple[tuple[Phone, str], ...] = ()) -> None:
         """Make a call with what is being done; `lines` of phones are sent when it is taken, or fail."""
-        self._under_way[call.id] = _UnderWay(lines)
-        self._following += wishes.deliveries(call) if wishes else [call]
+        calls = list(wishes.deliveries(call)) if wishes else [call]
+        self._under_way |= {one.id: _UnderWay(lines) for one in calls}
+        self._following += calls
 
     def repeated(self, call: ProviderCall, after_seconds: float) -> ProviderCall:
         """The same call once more: same bytes, same proof."""

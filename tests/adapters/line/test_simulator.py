@@ -13,8 +13,7 @@ from adapters.envelope import ChoicePart, Inbound, InboundMessage, LocationPart,
 from adapters.errors import SendFailed, Verdict
 from adapters.line import ADAPTER, LineAccount
 from adapters.line.simulator import LineSimulator
-from adapters.line.simulator_api import Mischief
-from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, SimFile, hex_of
+from adapters.simulation import Action, CannotAct, Mischief, Outcome, ProviderCall, SimFile, hex_of
 from tests.adapters.line.account import (
     ACCOUNT,
     NOW,
@@ -432,9 +431,9 @@ def test_a_reply_is_free_and_works_once(line: LineSimulator) -> None:
     message = the_message(line.act(act("say", text="hi"), NOW))
     account = an_account(prefer_reply=True)
     sent, _ = run(ADAPTER.send(say(to=SIM_KIM, memory=memory_of(message)), account, NOW), line)
-    assert (len(sent.message_ids), line.api.pushed) == (1, 0)
+    assert (len(sent.message_ids), line.pushed) == (1, 0)
     run(ADAPTER.send(say(to=SIM_KIM, memory=memory_of(message)), account, NOW), line)  # the token is spent: a push
-    assert (len(line.handset("kim")), line.api.pushed) == (3, 1)
+    assert (len(line.handset("kim")), line.pushed) == (3, 1)
 
 
 def test_a_reply_token_lives_a_minute(line: LineSimulator) -> None:
@@ -482,7 +481,7 @@ def test_a_push_to_who_has_blocked_the_account_is_answered_200_and_shown_nowhere
     line.act(act("block"), NOW)
     assert push(line, text()).status == 200
     assert [shown.sender for shown in line.handset("kim")] == ["me"]
-    assert line.api.pushed == 0
+    assert line.pushed == 0
 
 
 # ------------------------------------------------------------------------------------------------------ refusals
@@ -652,7 +651,7 @@ def test_the_rate_limit(line: LineSimulator) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_trouble_before_the_push_was_taken(line: LineSimulator, status: int) -> None:
     line.act(act("say", text="hi"), NOW)
-    line.api.mischief.append(Mischief(status))
+    line.mischief.append(Mischief(status=status))
     with pytest.raises(SendFailed) as caught:
         run(ADAPTER.send(say(to=SIM_KIM), ACCOUNT, NOW), line)
     assert caught.value.verdict is Verdict.again
@@ -662,7 +661,7 @@ def test_trouble_before_the_push_was_taken(line: LineSimulator, status: int) -> 
 
 def test_trouble_after_the_push_was_taken(line: LineSimulator) -> None:
     line.act(act("say", text="hi"), NOW)
-    line.api.mischief.append(Mischief(500, taken=True))
+    line.mischief.append(Mischief(status=500, taken=True))
     with pytest.raises(SendFailed) as caught:
         run(ADAPTER.send(say(to=SIM_KIM), ACCOUNT, NOW), line)
     assert caught.value.verdict is Verdict.again
@@ -673,7 +672,7 @@ def test_trouble_after_the_push_was_taken(line: LineSimulator) -> None:
 @pytest.mark.parametrize(("taken", "verdict"), [(False, None), (True, Verdict.unknown)])
 def test_trouble_around_a_reply_shows_it_at_most_once(line: LineSimulator, taken: bool, verdict: Verdict | None) -> None:
     message = the_message(line.act(act("say", text="hi"), NOW))
-    line.api.mischief.append(Mischief(500, taken=taken))
+    line.mischief.append(Mischief(status=500, taken=taken))
     flow = ADAPTER.send(say(to=SIM_KIM, memory=memory_of(message)), an_account(prefer_reply=True), NOW)
     failure = None
     try:
@@ -686,7 +685,7 @@ def test_trouble_around_a_reply_shows_it_at_most_once(line: LineSimulator, taken
 
 def test_a_retry_after_is_obeyed_should_line_ever_send_one(line: LineSimulator) -> None:
     line.act(act("say", text="hi"), NOW)
-    line.api.mischief.append(Mischief(429, retry_after=30))
+    line.mischief.append(Mischief(status=429, retry_after=30))
     with pytest.raises(SendFailed) as caught:
         run(ADAPTER.send(say(to=SIM_KIM), ACCOUNT, NOW), line)
     assert (caught.value.again_at, caught.value.throttles_account) == (NOW + timedelta(seconds=30), True)
