@@ -146,10 +146,6 @@ def _manners(adapter: Adapter[Any]) -> dict[str, str]:
     }
 
 
-def _prefix(shown: str) -> str:
-    return f"`{shown.strip()}` {'above' if shown.endswith(chr(10)) else 'before'} the text"
-
-
 def _rule(rule: FileRule) -> str:
     types_ = ", ".join(one.removesuffix("/*").rpartition("/")[2] for one in rule.mime_types) or "any type"
     return f"{rule.media}: {types_}, {_size(rule.max_bytes)}"

@@ -82,7 +82,6 @@ NO_SUCH_RESOURCE: Final = Fault(20404, "The requested resource was not found", 4
 NOT_AUTHENTICATED: Final = Fault(20003, "Authenticate", 401)
 TOO_MANY: Final = Fault(20429, "Too Many Requests", 429)
 OPTED_OUT: Final = Fault(21610, "Attempt to send to unsubscribed recipient")
-OUTSIDE_WINDOW: Final = Fault(63016, "Failed to send freeform message because you are outside the allowed window.")
 
 Form = Mapping[str, list[str]]
 
