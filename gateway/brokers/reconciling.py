@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from gateway.brokers.ground import Gone, channel_facts, gone_by, org_of
 from gateway.config import Channel, Org
+from gateway.session.admission import p6_limit
 from gateway.session.decision import Facts
 from gateway.session.model import Session
-from gateway.session.people import p6_limit
 from gateway.session.reconciling import Loss, Lost, losses
 from gateway.store import standing
 from gateway.store.contract import Over, Why

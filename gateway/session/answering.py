@@ -6,6 +6,7 @@ have come in meanwhile, and the one who accepts may have got other work. Presenc
 
 from __future__ import annotations
 
+from gateway.session.admission import actor_of, p2_rights, p6_room_for_one, r8_room_to_accept
 from gateway.session.commands import AcceptInvitation, DeclineInvitation, TimerKind, WithdrawInvitation
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
@@ -13,7 +14,6 @@ from gateway.session.inviting import c5_bots, c6_not_in_yet
 from gateway.session.membership import close, come_in, describe, tell_closed, withdraw
 from gateway.session.model import EntryKind, Invitation, InvitationId, InvitationStatus, Login, Purpose, Session, Visibility
 from gateway.session.notices import m3_joined
-from gateway.session.people import actor_of, p2_rights, p6_room_for_one, r8_room_to_accept
 from gateway.session.refusals import e3_refuse
 from gateway.session.transferring import t1_swap
 

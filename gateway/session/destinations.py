@@ -15,11 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from adapters.envelope import Value
-from gateway.session.commands import Invite
-from gateway.session.decision import Facts, Refusal
-from gateway.session.inviting import c5_bots, judged
-from gateway.session.model import Login, Purpose, Queue, Recipient, RecipientType, Rep, Session
-from gateway.session.people import (
+from gateway.session.admission import (
     can_receive,
     not_in_it,
     p1_enhanced_edition,
@@ -29,6 +25,10 @@ from gateway.session.people import (
     p5_online,
     reps_of,
 )
+from gateway.session.commands import Invite
+from gateway.session.decision import Facts, Refusal
+from gateway.session.inviting import c5_bots, judged
+from gateway.session.model import Login, Purpose, Queue, Recipient, RecipientType, Rep, Session
 from gateway.session.refusals import e3_refuse
 from gateway.session.saying import m5_is_active
 from gateway.session.transferring import t2_not_others

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from gateway.session.admission import actor_of, not_in_it
 from gateway.session.commands import LowerFlag, RaiseFlag, Whisper
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
 from gateway.session.membership import lower_flag
 from gateway.session.model import EntryKind, Flag, Login, Session, Visibility
-from gateway.session.people import actor_of, not_in_it
 from gateway.session.refusals import e3_refuse
 from gateway.session.wording import says_something
 

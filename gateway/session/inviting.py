@@ -11,6 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.session.admission import (
+    actor_of,
+    can_receive,
+    has_capacity,
+    not_in_it,
+    p1_enhanced_edition,
+    p2_missing,
+    p2_rights,
+    p3_run_flows,
+    p4_direct_routing,
+    p5_available,
+    p5_online,
+    p6_room_for_a_request,
+    reps_of,
+)
 from gateway.session.commands import Invite, TimerKind
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
@@ -31,21 +46,6 @@ from gateway.session.model import (
     Rep,
     Session,
     Visibility,
-)
-from gateway.session.people import (
-    actor_of,
-    can_receive,
-    has_capacity,
-    not_in_it,
-    p1_enhanced_edition,
-    p2_missing,
-    p2_rights,
-    p3_run_flows,
-    p4_direct_routing,
-    p5_available,
-    p5_online,
-    p6_room_for_a_request,
-    reps_of,
 )
 from gateway.session.refusals import e3_refuse
 from gateway.session.saying import m5_is_active

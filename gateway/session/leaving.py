@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gateway.session.admission import actor_of, end_user_of, not_in_it, p2_rights, p5_online
 from gateway.session.commands import CustomerEnded, End, Leave, RepConnected, RepDisconnected, TimerKind
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
@@ -11,7 +12,6 @@ from gateway.session.idle import l6_set_idle_timer
 from gateway.session.membership import go_out, lower_all_flags, withdraw_all
 from gateway.session.model import Actor, Login, Participant, Session, Status
 from gateway.session.notices import m3_flush, m3_left, m3_silence, m3_state
-from gateway.session.people import actor_of, end_user_of, not_in_it, p2_rights, p5_online
 from gateway.session.refusals import e3_refuse
 from gateway.session.routing import PAUSE, offer_next, take_back_offer
 

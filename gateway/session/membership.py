@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue
 
+from gateway.session.admission import actor_of
 from gateway.session.commands import TimerKind
 from gateway.session.draft import Draft
 from gateway.session.model import (
@@ -21,7 +22,6 @@ from gateway.session.model import (
     Role,
     Visibility,
 )
-from gateway.session.people import actor_of
 
 # How many closed requests are remembered, and how many logins of reps who were asked by them (a queue may have hundreds). A late
 # answer to an older one gets "not found" instead of "taken"; nobody answers that late.

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from gateway.session.admission import p2_missing, p6_limit
 from gateway.session.commands import Reconcile, TimerKind
 from gateway.session.decision import Decision, Facts
 from gateway.session.draft import Draft
@@ -38,7 +39,6 @@ from gateway.session.model import (
     Visibility,
 )
 from gateway.session.notices import m3_silence
-from gateway.session.people import p2_missing, p6_limit
 from gateway.session.routing import PAUSE, offer_next, take_back_offer
 
 

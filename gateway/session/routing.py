@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from gateway.session.admission import can_receive, p2_rights, r8_room_to_accept, reps_of
 from gateway.session.commands import AcceptWork, DeclineWork, Route, TimerKind
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
@@ -16,7 +17,6 @@ from gateway.session.idle import l6_set_idle_timer
 from gateway.session.membership import come_in
 from gateway.session.model import Login, Offer, Rep, RepPresence, Session, Status
 from gateway.session.notices import m3_joined
-from gateway.session.people import can_receive, p2_rights, r8_room_to_accept, reps_of
 from gateway.session.refusals import e3_refuse
 
 PAUSE = ""  # the offer timer's ref while all have passed

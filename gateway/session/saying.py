@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from adapters.envelope import Author, InboundMessage, InboundReferral, MediaPart, Part, Speaker, TextPart
+from gateway.session.admission import actor_of, end_user_of, not_in_it
 from gateway.session.commands import CustomerCame, CustomerChanged, CustomerSaid, Earlier, SayToCustomer
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
@@ -16,7 +17,6 @@ from gateway.session.model import Actor, ChannelFacts, Entry, EntryKind, Login, 
 from gateway.session.notices import about_rep
 from gateway.session.outward import PublicEntry as PublicEntry
 from gateway.session.outward import outgoing_for as outgoing_for
-from gateway.session.people import actor_of, end_user_of, not_in_it
 from gateway.session.refusals import e3_refuse
 from gateway.session.routing import start_round
 from gateway.session.wording import says_something

@@ -16,7 +16,7 @@ from gateway.edge.problems import Fault, Problem, invalid, pointer_of
 from gateway.edge.upload import Upload, form_of
 from gateway.webchat import files, shapes, tokens
 from gateway.webchat.door import Door, Visit
-from gateway.webchat.model import Event, StoredFile, Visitor
+from gateway.webchat.model import Line, StoredFile, Visitor
 from gateway.webchat.problems import ChatProblem
 
 _LIMITS: Final = Limits(max_body_bytes=128 * 1024)
@@ -235,6 +235,6 @@ def _prechat_done(account: WebchatAccount, visitor: Visitor) -> None:
         raise ChatProblem("prechat_required", "Answer the form's questions first, in `prechat` of /session.")
 
 
-def _receipt(visit: Visit, event: Event, client_id: str) -> dict[str, Any]:
+def _receipt(visit: Visit, event: Line, client_id: str) -> dict[str, Any]:
     shown = visit.service.shown(visit.account.channel_id, event)
     return {"id": event.body["id"], "seq": event.seq, "client_id": client_id, "at": shown["at"], "file": shown.get("file")}

@@ -32,7 +32,7 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Line:
     """One line of a visitor's stream; `body` is what the widget is told, without `seq`. `outbox_id` is ours, and never told."""
 
     seq: int

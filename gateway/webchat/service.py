@@ -25,7 +25,7 @@ from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
 from gateway.webchat import tokens
 from gateway.webchat.files import Files
-from gateway.webchat.model import Event, Pending, StoredFile, Visitor
+from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 from gateway.webchat.relay import Intake, Relay
 from gateway.webchat.store import ChatStore, Kept
 from gateway.webchat.streams import Streams
@@ -115,11 +115,11 @@ class ChatService:
 
     # ------------------------------------------------------------------------------- what the visitor does
 
-    async def said(self, visitor: Visitor, client_id: str) -> Event | None:
+    async def said(self, visitor: Visitor, client_id: str) -> Line | None:
         """The line that a client id has made already."""
         return await self._store.read(lambda kept: kept.find(visitor, _keys(visitor, client_id)))
 
-    async def say(self, visitor: Visitor, client_id: str, words: Body, file: StoredFile | None) -> Event:
+    async def say(self, visitor: Visitor, client_id: str, words: Body, file: StoredFile | None) -> Line:
         """One line of the visitor's, durable here and at the webhook; the same client id again gives the same line.
         Raises Problem (503) when the webhook can't take it now: then it stays pending, and a repetition completes it."""
         keys = _keys(visitor, client_id)
@@ -127,7 +127,7 @@ class ChatService:
         if file:
             message["file"] = _described(file)
 
-        def job(kept: Kept) -> tuple[Event, bool, list[Pending]]:
+        def job(kept: Kept) -> tuple[Line, bool, list[Pending]]:
             found = kept.find(visitor, keys)
             if found is None:
                 if file:
@@ -140,10 +140,10 @@ class ChatService:
 
         return await self._write(visitor, job)
 
-    async def end(self, visitor: Visitor) -> Event | None:
+    async def end(self, visitor: Visitor) -> Line | None:
         """The visitor closes the conversation; nothing when there is none open."""
 
-        def job(kept: Kept) -> tuple[Event | None, bool, list[Pending]]:
+        def job(kept: Kept) -> tuple[Line | None, bool, list[Pending]]:
             current = kept.visitor(*visitor.key)
             if current is None or not current.open:
                 return None, False, kept.pending(visitor)
@@ -194,7 +194,7 @@ class ChatService:
 
     async def deliver(
         self, account: WebchatAccount, outbox_id: str, to: str, line: Body, file: StoredFile | None, heard: datetime | None = None
-    ) -> Event | None:
+    ) -> Line | None:
         """Append our message exactly once; None: there is no such visitor. `heard`: the visitor's last end of the conversation that the
         gateway knew of when it sent this. Raises Ended when there is a later one: no line follows it."""
         body = {
@@ -203,7 +203,7 @@ class ChatService:
             **({"file": _described(file)} if file else {}),
         }
 
-        def job(kept: Kept) -> tuple[Visitor, Event] | None:
+        def job(kept: Kept) -> tuple[Visitor, Line] | None:
             visitor = kept.visitor(account.channel_id, to)
             if visitor is None:
                 return None
@@ -242,7 +242,7 @@ class ChatService:
         """The stream's next lines, as the widget is told them. For a number that is not of this stream, or too old, a `reset`: the
         widget then reloads the history."""
 
-        def job(kept: Kept) -> tuple[Visitor | None, list[Event]]:
+        def job(kept: Kept) -> tuple[Visitor | None, list[Line]]:
             return kept.visitor(*visitor.key), kept.events_after(visitor, seq, limit)
 
         current, events = await self._store.read(job)
@@ -257,7 +257,7 @@ class ChatService:
         events = await self._store.read(lambda kept: kept.events_before(visitor, before, limit))
         return [self.shown(visitor.channel_id, event) for event in events]
 
-    def shown(self, channel_id: str, event: Event) -> dict[str, Any]:
+    def shown(self, channel_id: str, event: Line) -> dict[str, Any]:
         """A line as the widget is told it: numbered, and with a link to its file that is good for a day."""
         line = {"seq": event.seq, "at": event.at.isoformat(), **event.body}
         file = line.get("file")

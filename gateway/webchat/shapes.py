@@ -13,7 +13,7 @@ Short = Annotated[str, StringConstraints(max_length=500)]
 Url = Annotated[str, StringConstraints(max_length=2000)]
 
 
-class Page(Input):
+class VisitedPage(Input):
     """Where the visitor is."""
 
     url: Url | None = None
@@ -35,7 +35,7 @@ class SessionAsk(Input):
     identity_jwt: Annotated[str, StringConstraints(max_length=8192)] | None = None
     identity_hash: Hash | None = None
     prechat: dict[str, Short | bool] = Field(default_factory=dict, max_length=50)
-    page: Page | None = None
+    page: VisitedPage | None = None
     locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,35}$")] | None = None
     capabilities: list[Short] = Field(default_factory=list, max_length=20)
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from gateway.clock import Clock
 from gateway.store.group_commit import GroupCommit, connect
 from gateway.store.readers import Readers
-from gateway.webchat.model import Event, Pending, StoredFile, Visitor
+from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 
 T = TypeVar("T")
 MOST_PENDING: Final = 100  # in one request to the webhook
@@ -123,7 +123,7 @@ class Kept:
             (into.visitor_id, *here),
         )
 
-    def append(self, who: Visitor, key: str, body: Mapping[str, Any], *, opens: bool | None = None) -> Event:
+    def append(self, who: Visitor, key: str, body: Mapping[str, Any], *, opens: bool | None = None) -> Line:
         """The next line of the stream; a key that is there already gives the line that has it."""
         if found := self.find(who, [key]):
             return found
@@ -133,7 +133,7 @@ class Kept:
         ).fetchone()[0]
         text = json.dumps(dict(body), ensure_ascii=False)
         self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", (*who.key, seq, key, self.now.isoformat(), text))
-        return Event(seq, self.now, body, _outbox_id(key))
+        return Line(seq, self.now, body, _outbox_id(key))
 
     def ended(self, who: Visitor) -> None:
         """The visitor has ended the conversation, under whatever name it was held."""
@@ -149,7 +149,7 @@ class Kept:
         ).fetchone()
         return datetime.fromisoformat(row["ended_at"]) if row and row["ended_at"] else None
 
-    def find(self, who: Visitor, keys: Sequence[str]) -> Event | None:
+    def find(self, who: Visitor, keys: Sequence[str]) -> Line | None:
         """The line that has one of these keys."""
         marks = ",".join("?" * len(keys))
         row = self._db.execute(
@@ -158,7 +158,7 @@ class Kept:
         ).fetchone()
         return _event(row) if row else None
 
-    def events_after(self, who: Visitor, after: int, limit: int) -> list[Event]:
+    def events_after(self, who: Visitor, after: int, limit: int) -> list[Line]:
         """Lines with higher numbers, in order."""
         rows = self._db.execute(
             "SELECT seq, key, at, body FROM event WHERE channel_id = ? AND visitor_id = ? AND seq > ? ORDER BY seq LIMIT ?",
@@ -166,7 +166,7 @@ class Kept:
         )
         return [_event(row) for row in rows]
 
-    def events_before(self, who: Visitor, before: int, limit: int) -> list[Event]:
+    def events_before(self, who: Visitor, before: int, limit: int) -> list[Line]:
         """The nearest lines with lower numbers, in order."""
         rows = self._db.execute(
             "SELECT seq, key, at, body FROM event WHERE channel_id = ? AND visitor_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
@@ -174,7 +174,7 @@ class Kept:
         )
         return [_event(row) for row in rows][::-1]
 
-    def mark(self, who: Visitor, column: str, seq: int) -> tuple[int, list[Event]]:
+    def mark(self, who: Visitor, column: str, seq: int) -> tuple[int, list[Line]]:
         """Move `read_seq` or `delivered_seq` up to `seq` (never back): the new mark, and the lines of ours that it passed."""
         assert column in ("read_seq", "delivered_seq")  # noqa: S101
         row = self._db.execute(
@@ -288,8 +288,8 @@ def _told(one: Visitor, profile: Mapping[str, Any]) -> Visitor:
     return replace(one, profile={**one.profile, **{key: value for key, value in profile.items() if value}})
 
 
-def _event(row: sqlite3.Row) -> Event:
-    return Event(row["seq"], datetime.fromisoformat(row["at"]), json.loads(row["body"]), _outbox_id(row["key"]))
+def _event(row: sqlite3.Row) -> Line:
+    return Line(row["seq"], datetime.fromisoformat(row["at"]), json.loads(row["body"]), _outbox_id(row["key"]))
 
 
 def _outbox_id(key: str) -> str | None:

@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from adapters.envelope import Address, Author, ChannelId, EndUser, InboundDeletion
 from gateway.session import commands as c
+from gateway.session.admission import p6_limit
 from gateway.session.audience import as_seen_by, audiences_of_entry, audiences_of_session, e1_sight, may_see, visible_to
 from gateway.session.decide import decide
 from gateway.session.decision import Decision, Refusal
@@ -45,7 +46,6 @@ from gateway.session.model import (
     Status,
     Visibility,
 )
-from gateway.session.people import p6_limit
 from gateway.session.refusals import CODES
 from tests.session.world import OTHERS, Play, World, agent, customer_sees, flow, queue, rep
 

@@ -25,7 +25,7 @@ from aiohttp import WSMsgType, web
 from pydantic import Field, ValidationError
 
 from gateway.brokers.contract import Caller, EventsGone, SlowListener
-from gateway.edge.api.serving import Desk
+from gateway.edge.api.serving import Api
 from gateway.edge.api.stream import CLOSES, Close, Pace, Stream
 from gateway.edge.auth import SUBPROTOCOL, token_of_header, token_of_subprotocols
 from gateway.edge.input import Input, Number, query_of
@@ -55,7 +55,7 @@ class HelloFrame(Input):
 class Streams:
     """All open event streams of this process."""
 
-    desk: Desk
+    api: Api
     pace: Pace = field(default_factory=Pace)
     _open: set[web.WebSocketResponse] = field(default_factory=set)
     _per_caller: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -64,7 +64,7 @@ class Streams:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One stream, from its upgrade to its end."""
-        self.desk.origins.check(request)
+        self.api.origins.check(request)
         query = query_of(request, EventsQuery)
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
@@ -77,8 +77,8 @@ class Streams:
             raise Problem("upgrade_required", "Connect with a WebSocket client.", headers={"Upgrade": "websocket"})
         token = self._token_beforehand(request)
         caller = self._caller(token, request) if token is not None else None
-        address = self.desk.address_of(request)
-        if caller is None and self._strange[address] >= self.desk.limits.strange_streams_per_address:
+        address = self.api.address_of(request)
+        if caller is None and self._strange[address] >= self.api.limits.strange_streams_per_address:
             raise Problem("rate_limited", "Too many streams are waiting for their first frame.", headers={"Retry-After": "10"})
         await socket.prepare(request)
         self._open.add(socket)
@@ -88,7 +88,7 @@ class Streams:
                 token, caller, told = await self._greeted(socket, request)
                 after = told if told is not None else after
             async with self._counted(caller):
-                await Stream(self.desk, self.pace, socket, caller, token).run(after)
+                await Stream(self.api, self.pace, socket, caller, token).run(after)
         except Close as close:
             await self._close(socket, request, close.code)
         except EventsGone:
@@ -120,12 +120,12 @@ class Streams:
         return token_of_subprotocols(request)
 
     def _caller(self, token: str, request: web.Request) -> Caller:
-        caller = self.desk.doorkeeper.caller_of_token(token, self.desk.address_of(request))
-        self.desk.count(caller)
+        caller = self.api.doorkeeper.caller_of_token(token, self.api.address_of(request))
+        self.api.count(caller)
         return caller
 
     async def _greeted(self, socket: web.WebSocketResponse, request: web.Request) -> tuple[str, Caller, int | None]:
-        with _one_more(self._strange, self.desk.address_of(request)):
+        with _one_more(self._strange, self.api.address_of(request)):
             hello = await self._hello(socket)
         try:
             return hello.token, self._caller(hello.token, request), hello.after
@@ -148,18 +148,18 @@ class Streams:
     async def _counted(self, caller: Caller) -> AsyncIterator[None]:
         """Around a stream: the broker knows that this rep is there (L5)."""
         key = (caller.org, caller.login)
-        if self._per_caller[key] >= self.desk.limits.streams_per_caller:
+        if self._per_caller[key] >= self.api.limits.streams_per_caller:
             raise Close(4429)
-        with _one_more(self._per_caller, key), self.desk.metrics.event_streams.track_inprogress():
-            await self.desk.broker.connected(caller)
+        with _one_more(self._per_caller, key), self.api.metrics.event_streams.track_inprogress():
+            await self.api.broker.connected(caller)
             try:
                 yield
             finally:
                 # Shielded: a cancelled stream must still be counted off, or the rep would appear connected for ever.
-                await asyncio.shield(self.desk.broker.disconnected(caller))
+                await asyncio.shield(self.api.broker.disconnected(caller))
 
     async def _close(self, socket: web.WebSocketResponse, request: web.Request, code: int) -> None:
-        self.desk.metrics.event_streams_cut.labels(str(code)).inc()
+        self.api.metrics.event_streams_cut.labels(str(code)).inc()
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(self.pace.farewell):
                 await socket.close(code=code, message=CLOSES[code].encode())

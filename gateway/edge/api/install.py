@@ -19,7 +19,7 @@ from gateway.brokers.contract import Broker, Directory
 from gateway.edge.api import CALLS
 from gateway.edge.api.call import PREFIX
 from gateway.edge.api.events import Streams
-from gateway.edge.api.serving import Desk, handler_of, middleware_of
+from gateway.edge.api.serving import Api, handler_of, middleware_of
 from gateway.edge.api.stream import Pace
 from gateway.edge.health import Check, Health
 from gateway.edge.limits import Limits
@@ -64,10 +64,10 @@ def install(
     `address_of`: where a request comes from, for limits; forwarded headers count only from proxies that the caller trusts.
     """
     metrics = metrics or Metrics()
-    desk = Desk(broker, directory, limits or Limits(), metrics, now, address_of, Origins(origins, public_url))
-    streams = Streams(desk, pace or Pace())
+    api = Api(broker, directory, limits or Limits(), metrics, now, address_of, Origins(origins, public_url))
+    streams = Streams(api, pace or Pace())
     health = Health(metrics, {"broker": broker.ready, **(checks or {})})
-    app.add_subapp(PREFIX, _api(desk, streams))
+    app.add_subapp(PREFIX, _api(api, streams))
     app.add_routes(
         [
             web.get("/healthz", health.healthz),
@@ -81,11 +81,11 @@ def install(
     return surface
 
 
-def _api(desk: Desk, streams: Streams) -> web.Application:
-    api = web.Application(middlewares=[middleware_of(desk)])
-    api.add_routes([web.route(call.method, call.path, handler_of(call, desk)) for call in CALLS])
-    api.add_routes([web.get("/events", streams.handle, allow_head=False)])
-    return api
+def _api(api: Api, streams: Streams) -> web.Application:
+    app = web.Application(middlewares=[middleware_of(api)])
+    app.add_routes([web.route(call.method, call.path, handler_of(call, api)) for call in CALLS])
+    app.add_routes([web.get("/events", streams.handle, allow_head=False)])
+    return app
 
 
 @cache

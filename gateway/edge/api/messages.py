@@ -11,9 +11,9 @@ from gateway.edge.api.entry_shapes import EntryShape, entry_of
 from gateway.edge.api.shapes import Shape
 from gateway.edge.input import Input, Nothing, Number, Words
 from gateway.edge.problems import Fault, invalid
+from gateway.session.admission import not_in_it
 from gateway.session.commands import SayToCustomer
 from gateway.session.decision import Refusal
-from gateway.session.people import not_in_it
 
 Text = Annotated[Words, Field(max_length=100_000)]
 

@@ -36,7 +36,7 @@ _RETRY_SECONDS: Final = "2"  # a restarting store or broker is back within secon
 
 
 @dataclass(slots=True)
-class Desk:
+class Api:
     """What every call needs. `address_of` gives the address that a request came from, proxies considered."""
 
     broker: Broker
@@ -65,17 +65,17 @@ class Desk:
             raise rate_limited(wait)
 
 
-def handler_of(call: Call, desk: Desk) -> Handler:
+def handler_of(call: Call, api: Api) -> Handler:
     """The aiohttp handler of a call."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        ask = await _ask(call, desk, request)
+        ask = await _ask(call, api, request)
         try:
             outcome = await call.handler(ask)
         except BadCursor:
             raise invalid(Fault("/cursor", "is not a cursor of this list", "query")) from None
         if isinstance(outcome, Refusal):
-            desk.metrics.refusals.labels(outcome.code).inc()
+            api.metrics.refusals.labels(outcome.code).inc()
             raise of_refusal(outcome)
         return answer_of(outcome, call.status)
 
@@ -90,25 +90,25 @@ def answer_of(shape: Shape | None, status: int) -> web.Response:
     return web.Response(status=status, body=body, content_type="application/json", headers=SECURITY_HEADERS)
 
 
-async def _ask(call: Call, desk: Desk, request: web.Request) -> Ask[Any, Any]:
+async def _ask(call: Call, api: Api, request: web.Request) -> Ask[Any, Any]:
     # Who asks comes first: a stranger learns nothing of what a call takes, and none of their bytes are read.
-    caller = desk.admit(request)
+    caller = api.admit(request)
     key = idempotency_key(request)
     path = path_of(request)
     query = query_of(request, call.query)
-    body, file = await _body(call, desk, request)
-    return Ask(desk.broker, desk.directory, caller, path, path.get("session_id", ""), query, body, key, file)
+    body, file = await _body(call, api, request)
+    return Ask(api.broker, api.directory, caller, path, path.get("session_id", ""), query, body, key, file)
 
 
-async def _body(call: Call, desk: Desk, request: web.Request) -> tuple[Input, Upload | None]:
+async def _body(call: Call, api: Api, request: web.Request) -> tuple[Input, Upload | None]:
     if accepts_form(call, request) and call.form is not None:
-        given, file = await form_of(request, desk.limits)
+        given, file = await form_of(request, api.limits)
         return fields_of(given, call.form), file
     if call.method == "GET":
         return call.body(), None
     if call.form is not None and request.content_type != "application/json":
         raise unsupported("Send JSON (`application/json`), or a form with a file (`multipart/form-data`).")
-    return await json_of(request, call.body, desk.limits), None
+    return await json_of(request, call.body, api.limits), None
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -135,14 +135,14 @@ def accepts_form(call: Call, request: web.Request) -> bool:
     return call.form is not None and request.content_type == "multipart/form-data"
 
 
-def middleware_of(desk: Desk) -> Any:
+def middleware_of(api: Api) -> Any:
     """Around all of the API: errors become problems, answers are counted, origins are told what they may."""
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         try:
-            response = desk.origins.preflight(request) or await handler(request)
+            response = api.origins.preflight(request) or await handler(request)
         except Problem as problem:
             response = problem.response()
         except web.HTTPException as outcome:
@@ -152,9 +152,9 @@ def middleware_of(desk: Desk) -> Any:
         except Exception:  # the outermost handler: the log has the error, the caller gets a number to quote
             response = _failed(request).response()
         if not response.prepared:
-            desk.origins.allow(request, response)
+            api.origins.allow(request, response)
         method = request.method if request.method in _METHODS else "other"
-        desk.metrics.answered(method, _route(request), response.status, time.perf_counter() - began)
+        api.metrics.answered(method, _route(request), response.status, time.perf_counter() - began)
         return response
 
     return around

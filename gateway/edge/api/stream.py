@@ -11,7 +11,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from gateway.brokers.contract import Caller
 from gateway.edge.api.event_shapes import event_of
-from gateway.edge.api.serving import Desk
+from gateway.edge.api.serving import Api
 
 # Close codes: 4000-4999 are the application's own (RFC 6455, 7.4.2). Texts may have 123 bytes.
 CLOSES: Final[dict[int, str]] = {
@@ -53,7 +53,7 @@ class Close(Exception):
 class Stream:
     """One stream of one caller: three tasks, of which the first to end ends the others."""
 
-    desk: Desk
+    api: Api
     pace: Pace
     socket: web.WebSocketResponse
     caller: Caller
@@ -61,7 +61,7 @@ class Stream:
 
     async def run(self, after: int | None) -> None:
         """Until the client leaves. Raises Close, EventsGone, GatewayError."""
-        begin = after if after is not None else await self.desk.broker.position(self.caller)
+        begin = after if after is not None else await self.api.broker.position(self.caller)
         await self._write(frame("hello", begin, {"login": self.caller.login, "heartbeat_seconds": self.pace.heartbeat}))
         jobs = {"forward": self._forward(begin), "listen": self._listen(), "beat": self._beat()}
         tasks = [asyncio.create_task(job, name=f"events-{name}-{self.caller.login}") for name, job in jobs.items()]
@@ -75,9 +75,9 @@ class Stream:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _forward(self, after: int) -> None:
-        events = self.desk.broker.events(self.caller, after)
+        events = self.api.broker.events(self.caller, after)
         async for event in events:
-            await self._write(event_of(event, self.caller, self.desk.directory).model_dump_json())
+            await self._write(event_of(event, self.caller, self.api.directory).model_dump_json())
 
     async def _listen(self) -> None:
         async for message in self.socket:
@@ -88,7 +88,7 @@ class Stream:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self.pace.heartbeat)
-            caller = self.desk.directory.caller_of(self.token, self.desk.now())
+            caller = self.api.directory.caller_of(self.token, self.api.now())
             if caller != self.caller:
                 raise Close(4401 if caller is None else 4409)
             await self._write(frame("heartbeat", None, {}))

@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 
 from gateway.session import commands as c
+from gateway.session.admission import p6_limit
 from gateway.session.decision import Refusal
 from gateway.session.destinations import t3_destinations
 from gateway.session.model import Login, Presence, Purpose, Recipient, RecipientType
-from gateway.session.people import p6_limit
 from tests.session.world import OTHERS, Play, World, active, agent, conference, flow, queue
 
 
