@@ -293,7 +293,8 @@ class Shown(BaseModel):
     """One line of a handset, as the provider knows it.
 
     `speaker` is the name that the channel itself shows beside the bubble (None where it has none). `status` of my own lines: `sending`,
-    `sent` (the webhook was taken), `failed`; of theirs: None. `media` is `{"name", "mime_type", "size_bytes", "file_id"}`.
+    `sent` (the webhook was taken), `failed`; of theirs: None. `media` is `{"name", "mime_type", "size_bytes", "file_id"}`. `reply_to` is the `id` of the line that this one answers, as the
+    provider shows it.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
@@ -306,6 +307,7 @@ class Shown(BaseModel):
     at: datetime
     status: str | None = None
     media: dict[str, Any] | None = None
+    reply_to: str | None = None
 
 
 class Simulator(Protocol):

@@ -107,7 +107,7 @@ def check_redelivery_is_the_same_event(subject: Subject) -> None:
 
 
 def check_receipts_find_their_message(subject: Subject) -> None:
-    """Each simulated receipt names a message by what `send` returned, by our outbox id, or by a time that it was sent before."""
+    """`send` returns an id for each message. Each simulated receipt names a message by what `send` returned, by our outbox id, or by a time that it was sent before."""
     world = World(subject)
     world.says_text("hello")
     world.hears_text("first")
@@ -118,6 +118,8 @@ def check_receipts_find_their_message(subject: Subject) -> None:
         # One provider tells of nothing but videos that were watched to the end.
         world.show(*world.prepared(file=world.file("video/mp4", OPENINGS["video/mp4"].ljust(2_000, b"\x00"), "clip.mp4")))
         world.does("read", target=world.ours()[-1].id)
+    for row, sent in world.sent:
+        require(sent.message_ids, f"`send` returned no id for a {row.kind}: nothing that names it later will find it")
     receipts = [one for one in world.received if isinstance(one, InboundReceipt)]
     declared = subject.adapter.capabilities.receipts - {"failed"}
     require(receipts or not declared, f"{sorted(declared)} are declared, and the simulator gives no receipt")
@@ -142,6 +144,5 @@ def check_quotations_name_their_message(subject: Subject) -> None:
         require(quoted is None or quoted in ours, f"the customer quotes {quoted!r}, and `send` returned {sorted(ours)}")
     if "say.reply" in subject.adapter.capabilities.outbound:
         world.show(*world.prepared(text="about that", reply_to=said.message_id))
-        shown = world.ours()[-1].model_dump()
-        quoted = next((shown[name] for name in ("reply_to", "quotes") if name in shown), theirs)
-        require(quoted == theirs, f"our answer quotes {theirs!r}, and the handset shows it as an answer to {quoted!r}")
+        quoted = world.ours()[-1].reply_to
+        require(quoted == theirs, f"our answer quotes the line {theirs!r}, and the handset shows it as an answer to {quoted!r}")

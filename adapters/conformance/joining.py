@@ -29,6 +29,8 @@ def check_simulator_and_adapter_agree(subject: Subject) -> None:
         world.says_picture(LARGE_PICTURE)
         with suppress(CannotAct):
             world.says_picture(text="look at this")
+    if "typing" in subject.adapter.capabilities.inbound:
+        world.types()
     for text in ("hello from the desk", *UNICODE):
         world.hears_text(text)
     world.hears_notice("Ana joined")

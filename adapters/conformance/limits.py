@@ -45,7 +45,7 @@ def check_longest_caption(subject: Subject) -> None:
     if rule is None:
         return
     room = min(can.max_caption, can.max_text) if rule.captions else 0
-    for words in ("look", *(_long(room + beyond, _EMOJI, subject) for beyond in (0, 1) if room)):
+    for words in ("look", *(_long(room + beyond, end, subject) for end in ("x", _EMOJI) for beyond in (0, 1) if room)):
         before = len(world.ours())
         file = world.file(PICTURE.mime_type, PICTURE.content, PICTURE.name)
         world.show(*world.prepared(text=words, file=file))

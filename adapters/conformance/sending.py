@@ -49,6 +49,7 @@ def check_a_second_try_shows_nothing_twice(subject: Subject) -> None:
         judge = subject.adapter.retry_safe
         may = judge(row, subject.account, world.now, world.now) if judge else subject.adapter.capabilities.retry_key
         if again or may:
+            world.now += timedelta(minutes=1)
             world.run(subject.adapter.send(row, subject.account, world.now))
             shown = len(world.ours())
             require(shown == 1, f"a {kind} that was sent a second time, after a lost answer, is shown {shown} times")

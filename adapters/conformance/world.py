@@ -12,7 +12,18 @@ from adapters.conformance.network import Network
 from adapters.conformance.samples import NOW, PICTURE
 from adapters.conformance.subject import Subject
 from adapters.contract import Action, CannotAct, ProviderCall, Sent, Shown, SimFile
-from adapters.envelope import Address, InboundMessage, MediaPart, Notice, Outbound, OutboundFile, Say, Speaker, TypingSignal
+from adapters.envelope import (
+    Address,
+    InboundMessage,
+    InboundTyping,
+    MediaPart,
+    Notice,
+    Outbound,
+    OutboundFile,
+    Say,
+    Speaker,
+    TypingSignal,
+)
 from adapters.text import prepare
 
 ANA = Speaker(id="ana", name="Ana")
@@ -65,6 +76,13 @@ class World(Network):
             fetched = self.run(self.adapter.media(part, self.account, self.now))
             require(fetched.content == picture.content, "the fetched picture has other bytes")
             require(fetched.mime_type == picture.mime_type, f"the fetched picture is called {fetched.mime_type}")
+
+    def types(self) -> None:
+        """That the customer types reaches us, and that they do no more."""
+        for on in (True, False):
+            if self.does("typing", on=on):
+                found = [one.on for one in self.received if isinstance(one, InboundTyping)]
+                require(found and found[-1] is on, f"the customer types: {on}, understood: {found[-1:]}")
 
     def _message(self, calls: Sequence[ProviderCall]) -> InboundMessage:
         found = [one for call in calls for one in self.understood(call) if isinstance(one, InboundMessage)]

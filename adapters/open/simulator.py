@@ -154,7 +154,7 @@ class OpenSimulator(PlainProvider[OpenAccount]):
             return
         speaker, file = dict_of(event.get("from")).get("name"), event.get("file")
         kind: Any = event["type"]
-        self.show(phone, event["id"], now, text=event.get("text"), kind=kind, speaker=speaker)
+        self.show(phone, event["id"], now, text=event.get("text"), kind=kind, speaker=speaker, reply_to=event.get("reply_to"))
         if file:
             self.fetch(file["url"], phone, event["id"], file["name"], file["mime_type"])
 

@@ -162,7 +162,7 @@ class Api(World):
         sender = message.get("sender") or {}
         extra: dict[str, Any] = {
             "icon": sender.get("iconUrl"),
-            "quotes": self.quotes.get(message.get("quoteToken") or ""),
+            "reply_to": self.quotes.get(message.get("quoteToken") or ""),
             "tracking_id": message.get("trackingId"),
             "choices": [item["action"].get("label") for item in (message.get("quickReply") or {}).get("items", [])],
         }

@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapters.contract import Answer, RawRequest
 from adapters.errors import NotUnderstood
 from adapters.multipart import read_form
-from adapters.reading import json_object
+from adapters.reading import dict_of, json_object, optional
 from adapters.signing import same
 from adapters.simulation import Action, CannotAct, Phone, PlainProvider, Refused, SimFile, digits_of
 from adapters.text import measure
@@ -103,7 +103,8 @@ class TelegramSimulator(PlainProvider[Any]):
         if not (words or file):
             raise _no(400, "Bad Request: message text is empty")
         notice = fields.get("disable_notification") is True
-        self.show(phone, line_id, now, text=words, file=file, kind="notice" if notice else "message")
+        quoted = optional(dict_of(fields.get("reply_parameters")), "message_id")
+        self.show(phone, line_id, now, text=words, file=file, kind="notice" if notice else "message", reply_to=quoted)
         return _yes({"message_id": int(line_id), "date": int(now.timestamp())})
 
 

@@ -37,7 +37,7 @@ class ExampleSimulator(PlainProvider[ExampleAccount]):
 
     def event(self, action: Action, phone: Phone, line_id: str, now: datetime) -> bytes | None:
         """What the provider tells when a customer does something."""
-        if action.kind == "read":
+        if action.kind in ("read", "block", "unblock"):
             return None
         if action.kind == "say":
             said: dict[str, Any] = {"type": "message", "message": self._said(action, line_id)}

@@ -352,7 +352,7 @@ def test_a_quoting_answer_shows_what_it_quotes(line: LineSimulator) -> None:
     asked_for = the_message(line.act(act("say", text="which one?"), NOW))
     message = say(to=SIM_KIM, reply_to=asked_for.message_id, memory=memory_of(asked_for))
     run(ADAPTER.send(message, ACCOUNT, NOW), line)
-    assert (line.handset("kim")[-1].model_extra or {})["quotes"] == asked_for.message_id
+    assert line.handset("kim")[-1].reply_to == asked_for.message_id
 
 
 def sending_file(mime_type: str, line: LineSimulator) -> tuple[str, list[ProviderCall]]:
