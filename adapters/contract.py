@@ -30,7 +30,7 @@ number before it for that one release, with a warning (`adapters.registry`)."""
 class RawRequest:
     """A request as it came over the wire.
 
-    `url` is the public URL that the provider called, as configured, with path and query; `path` is what stands below the
+    `url` is the public URL that the provider called, as configured, with path and query; `path` is the part below the
     channel's own address (`""` or `/message`). `headers` have lower-case names. `body` are the raw bytes.
     """
 
@@ -109,13 +109,13 @@ class HttpCall:
 def json_call(
     method: str, url: str, body: Any, headers: Mapping[str, str] | None = None, *, visible: bool | None = None
 ) -> HttpCall:
-    """A call that carries JSON in UTF-8; halves of surrogate pairs become `?`. `visible` as in `HttpCall`. Raises TypeError for what is no JSON."""
+    """A call that carries JSON in UTF-8; halves of surrogate pairs become `?`. `visible` as in `HttpCall`. Raises TypeError for a value that JSON can't hold."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return HttpCall(method, url, {"content-type": "application/json", **(headers or {})}, content, visible=visible)
 
 
 def form_call(url: str, fields: Mapping[str, Any], *files: FormFile, visible: bool | None = None) -> HttpCall:
-    """A multipart POST with files; a field that is no text goes as JSON. It has 60 seconds. `visible` as in `HttpCall`."""
+    """A multipart POST with files; a field that isn't a text is sent as JSON. It has 60 seconds. `visible` as in `HttpCall`."""
     plain = {key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in fields.items()}
     return HttpCall("POST", url, fields=plain, files=files, visible=visible, timeout_seconds=60)
 

@@ -287,7 +287,7 @@ class SignedReading(Value):
     """How a request was read whose signature allows more than one reading, as one over names and values without marks between them does.
 
     Digests of the proof and of what was read. Under one proof the first reading counts, and no other, for as long as duplicates are
-    remembered: a captured request can't be cut up anew into further events.
+    remembered: a captured request can't be split differently into further events.
     """
 
     proof: str

@@ -55,7 +55,7 @@ def is_host(text: str) -> bool:
 
 
 def origin(value: str) -> str:
-    """As browsers send it: scheme, host and port, to the letter. Raises Unfit."""
+    """An origin exactly as browsers send it: scheme, host and port. Raises Unfit."""
     parts = parts_of_url(value, "https", "http")
     if f"{parts.scheme}://{parts.netloc}" != value:
         raise Unfit(

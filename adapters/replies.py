@@ -112,7 +112,7 @@ def sentence_of(code: str, *, waits: bool = False) -> str:
 
 
 def notice_sentence_of(code: str) -> str:
-    """What a rep reads of a notice that is over: what happened. There is no sending it again."""
+    """What a rep reads of a notice that ended undelivered: what happened. It can't be resent."""
     return sentence_of(code).partition(". ")[0].rstrip(".") + "."
 
 

@@ -49,7 +49,7 @@ def split(text: str, limit: int, unit: TextUnit = "code_points") -> list[str]:
     """Cut a text into pieces of at most `limit` units, at word ends where it can.
 
     At least one piece; none empty unless the text is. Words longer than the limit are cut between graphemes; a grapheme longer
-    than the limit, between code points. Joined, the pieces give the text back, but for the white space at the cuts.
+    than the limit, between code points. Joined, the pieces give the text back, except for the white space at the cuts.
     Raises ValueError for a limit under 16.
     """
     if limit < 16:

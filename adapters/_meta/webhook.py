@@ -80,7 +80,7 @@ def objects_in(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def listed(holder: dict[str, Any], name: str) -> list[Any]:
-    """What stands in a list that may be missing. Something that is no list stands for itself: it becomes an event that makes no sense."""
+    """The items of a list that may be missing. A value that is not a list counts as one item, and becomes an event that is kept as malformed."""
     found = holder.get(name)
     return found if isinstance(found, list) else [] if found is None else [found]
 

@@ -171,7 +171,7 @@ class FileHosts:
         token, until = self._until.get(address, ("", now))
         stored = self._stored.get(token)
         if stored is None or stored.content is None or now >= until:
-            raise Refused(404, "no such download, or its time is over")
+            raise Refused(404, "no such download, or it has expired")
         return Answer(200, stored.content, {"content-type": "application/octet-stream"})
 
     def decode(self, request: RawRequest) -> Answer:

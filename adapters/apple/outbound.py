@@ -129,7 +129,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _link(text: str, message: Say) -> dict[str, Any] | None:
-    """A card for a text that is a link alone; a speaker's name before it stands in the card's title."""
+    """A card for a text that is only a link; a speaker's name before it goes into the card's title."""
     prefix = f"{message.speaker.name}: " if message.speaker and text.startswith(f"{message.speaker.name}: ") else ""
     url = text.removeprefix(prefix)
     if not _LINK.fullmatch(url):

@@ -56,7 +56,7 @@ def check_a_second_try_shows_nothing_twice(subject: Subject) -> None:
 
 
 def check_answers_are_judged_by_their_status(subject: Subject) -> None:
-    """A bare 500, 502, 503 or 429 is tried again (or unknown), a bare 400, 401 or 403 is over; none of them is a success."""
+    """A bare 500, 502, 503 or 429 is tried again (or unknown), a bare 400, 401 or 403 is final; none of them is a success."""
     for status in (*_REFUSED, *_TROUBLED):
         failed = _failure_of(subject, status)
         require(failed is not None, f"HTTP {status} is taken for sent")
@@ -94,7 +94,7 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_refusals_are_no_success(subject: Subject) -> None:
-    """In the provider's own words: trouble is tried again, not sooner than it asks; a customer who blocked us is over."""
+    """In the provider's own words: trouble is tried again, not sooner than it asks; a customer who blocked us is final."""
     for wish, verdicts in (
         ({"status": 503}, {Verdict.again, Verdict.unknown}),
         ({"status": 429, "retry_after": _WAIT_SECONDS}, {Verdict.again}),

@@ -1,6 +1,6 @@
 """LINE: the Messaging API of LINE Official Accounts, one-to-one chats.
 
-The customer sees the rep's name and picture beside each message. Groups and rooms are not served. There are no receipts, but for
+The customer sees the rep's name and picture beside each message. Groups and rooms are not served. There are no receipts, except for
 videos watched to the end. Source: LINE Developers, "Messaging API reference".
 """
 

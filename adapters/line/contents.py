@@ -13,7 +13,7 @@ from adapters.line.wire import Json
 
 
 def part(message: Json) -> Part:
-    """What a message holds. Raises Malformed; a kind that we don't know is no error."""
+    """The content of a message. Raises Malformed; an unknown kind is not an error."""
     kind = wire.text(message, "type")
     reader = _PARTS.get(kind)
     return reader(message) if reader else UnknownPart(provider_type=kind, fallback=f"[LINE message: {kind}]")

@@ -48,7 +48,7 @@ def number(of: Json, key: str) -> float:
     """A number that must be there."""
     value = of.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-        raise Malformed(f"{key} is no number")
+        raise Malformed(f"{key} is not a number")
     return float(value)
 
 

@@ -46,7 +46,7 @@ def verify(request: RawRequest, account: OpenAccount, now: datetime) -> None:
 
 
 def parse(request: RawRequest, account: OpenAccount) -> list[Inbound]:
-    """The event of the body, or all of its `events`, in order. Raises NotUnderstood when the body is no JSON object."""
+    """The event of the body, or all of its `events`, in order. Raises NotUnderstood if the body isn't a JSON object."""
     return [one for one, _ in _read(request, account)]
 
 

@@ -190,7 +190,7 @@ class Provider(Generic[A, P, W]):
             raise
 
     def ordinary(self) -> dict[str, Doing[P, W]]:
-        """What happens on the phone alone: nobody is told, but for receipts."""
+        """What happens on the phone only: nobody is told, except by receipts."""
         return {
             "block": lambda deed: setattr(deed.phone, "blocked", True),
             "unblock": lambda deed: setattr(deed.phone, "blocked", False),

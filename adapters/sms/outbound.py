@@ -21,7 +21,7 @@ def send(message: Outbound, account: TwilioAccount, now: datetime) -> Flow[Sent]
 
 
 def _words(message: Say, account: TwilioAccount) -> tuple[str | None, OutboundFile | None]:
-    """Text and file; where no MMS goes, the file's address stands in the text."""
+    """Text and file. If MMS isn't available, the file's address is put into the text."""
     file = message.file
     if file is None or message.to.startswith(account.mms_prefixes):
         return message.text, file

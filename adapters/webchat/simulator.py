@@ -101,7 +101,7 @@ class WebchatSimulator:
         return self._write(browser, action, now, {"text": action.text} if action.text else {})
 
     def _write(self, browser: _Browser, action: Action, now: datetime, words: dict[str, Any]) -> Outcome:
-        """Writing implies having read what stands above."""
+        """Writing implies having read everything above."""
         wishes = Wishes.of(action.details)
         self._mark_read(browser)
         browser.clicks += 1

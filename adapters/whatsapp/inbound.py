@@ -263,7 +263,7 @@ class _Reader:
         return self.echo({**item, **dict_of(item.get("message")), "id": item.get("id") or dict_of(item.get("message")).get("id")})
 
     def call(self, item: dict[str, Any]) -> Inbound:
-        """A call that is over. The customer's that nobody answered is a message: they wanted us, and wait to be called or written to.
+        """A call that has ended. A missed call from the customer is a message, because they are waiting for an answer.
 
         It has no `duration` or is `FAILED`. Calls that were held, and ours, are kept for operators. Source: "Calling > User-initiated
         calls" (read 2026); the status is written in small and in capital letters there.

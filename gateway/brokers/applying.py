@@ -152,7 +152,7 @@ def route_for(
 ) -> None:
     """Somebody may take work: offer them waiting sessions of their queues, oldest first, until they have as many as they can.
 
-    `anew`: they have come online or finished a session, so that sessions which all have passed on are worth asking about again.
+    `anew`: they came online or finished a session, so sessions that all reps have passed on are offered again.
     """
     org = org_of(ground.orgs, org_id)
     rep = org.people.get(login)

@@ -78,7 +78,7 @@ class Line(Value):
     """An entry as its readers see it: with how its delivery fares, its files' state, and later changes.
 
     `media` gives for each media part's `media_id` its state now (`{"state", "url", "mime_type", "size_bytes", "name", "reason"}`; `url` is signed, relative to
-    the gateway, and runs out). `deleted` lines have lost their text and parts.
+    the gateway, and expires). `deleted` lines have lost their text and parts.
     """
 
     entry: Entry
@@ -117,7 +117,7 @@ class BadCursor(Exception):
 
 
 class EventsGone(Exception):
-    """The events after this number are no longer kept, or the number was never given out here (a backup was restored): read the state anew."""
+    """The events after this number are no longer kept, or the number was never given out here (a backup was restored): reload the state."""
 
 
 class SlowListener(Exception):

@@ -99,7 +99,7 @@ def _media(happening: Happening, session: Session, ground: Ground, caller: Calle
 
 
 def _offered(happening: Happening, session: Session, ground: Ground, caller: Caller) -> Data | None:
-    """Only the offer that they have now: an older one is over."""
+    """Only their current offer; older ones have ended."""
     offer = session.offer
     if offer is None or offer.rep != caller.login or offer.expires_at.isoformat() != happening.row.data.get("expires_at"):
         return None

@@ -206,7 +206,7 @@ class Wire:
 
 
 def _envelope(one: Inbound) -> dict[str, Any]:
-    """Without the provider's own event, which stands in the webhook above it."""
+    """Without the provider's own event, which is in the webhook above it."""
     filled: dict[str, Any] = _filled(one.model_dump(mode="json", exclude={"raw", "kind"}))
     return {"id": one.id, "kind": one.kind, **filled}
 

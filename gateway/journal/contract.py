@@ -30,8 +30,8 @@ class Outbox(Protocol):
     """Rows that wait to be sent, in order per conversation; what is done to one is durable on return."""
 
     async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
-        """The first open row of each conversation whose time has come and of which no row is in `busy`, with the customer's addresses and the
-        conversation's memory as they are now. Nothing changes: one process works on an outbox, and names in `busy` the rows it has in hand."""
+        """The first open row of each conversation that is due and of which no row is in `busy`, with the customer's addresses and the
+        conversation's memory as they are now. Nothing changes: one process works on an outbox, and names in `busy` the rows that it is working on."""
         ...
 
     async def due(self) -> tuple[list[str], float | None]:
@@ -44,8 +44,8 @@ class Outbox(Protocol):
 
     async def begin(self, item: OutboxItem) -> bool:
         """Written down before the call that the customer may see: should the process die from now on, its outcome isn't known.
-        False: it must not be sent as it is: the row is over (say, the customer has ended the conversation), or the customer has other addresses
-        by now."""
+        False if it must not be sent as it is: the row is final (for example, the customer has ended the conversation), or the customer has other
+        addresses by now."""
         ...
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
@@ -70,7 +70,7 @@ class MediaShelf(Protocol):
     """Files that wait to be fetched."""
 
     async def pending(self, *, limit: int, busy: frozenset[str]) -> list[MediaItem]:
-        """Those whose time has come, oldest first."""
+        """Due rows, oldest first."""
         ...
 
     async def ready(self, item: MediaItem, content: bytes, mime_type: str | None, name: str | None) -> None:

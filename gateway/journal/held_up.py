@@ -1,4 +1,4 @@
-"""Which messages of a channel wait for another try: so that it is logged when that begins, for each cause once, and when it is over."""
+"""Which messages of a channel wait for another try: so that the begin is logged once for each cause, and the end once."""
 
 from __future__ import annotations
 

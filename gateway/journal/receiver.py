@@ -1,7 +1,7 @@
 """From the inbox to the broker: reads a batch, parses, gives it on in order, settles the rows.
 
 Each channel has a lane of its own, one batch at a time: a conversation never crosses channels, so order within a channel is all that order
-demands, and what holds up one channel (a broker that can't take its events, a fault in a batch) holds up no other. A batch stays in hand until it is
+demands, and what holds up one channel (a broker that can't take its events, a fault in a batch) holds up no other. A batch is kept until it is
 settled: while the broker or the store is unavailable it is given again, whole and before anything that came later, which is harmless since each
 event takes effect once. What can't be parsed is stuck with its reason, and later rows go on.
 """
@@ -125,7 +125,7 @@ class Receiver:
                 trouble[owner] = f"could not be applied: {type(result).__name__}"
 
     async def _taken_at_last(self, channel_id: str, events: Sequence[Inbound]) -> Sequence[Exception | None]:
-        """While the broker can't take the batch, it stays in hand."""
+        """Keep the batch while the broker can't take it."""
         failures = 0
         while True:
             try:

@@ -41,7 +41,7 @@ _FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a fault of o
 
 
 class _Withdrawn(Exception):
-    """The message must not be called out any more as it is: it is over, the customer is elsewhere now, or the process stops. What its row says is
+    """The message must not be sent as it is: it is final, the customer has other addresses now, or the process stops. What its row says is
     right."""
 
 
@@ -280,7 +280,7 @@ def _refused(item: OutboxItem) -> OverState:
 
 
 def _why(failed: SendFailed, *, waits: bool = False) -> Why:
-    """In the sentence that is true of what becomes of the message: an adapter's own words are for what is over."""
+    """Choose the sentence that is true for the message's state: an adapter's own sentence is for final failures."""
     final = failed.sentence if failed.verdict is not Verdict.again else None
     reason = final or sentence_of(failed.code, waits=waits)
     return Why(failed.code, reason, failed.provider_code, failed.detail, failed.status)

@@ -1,4 +1,4 @@
-"""Writes the folder. The code of it stands in `template/`, as modules that are checked with everything else; only names are changed."""
+"""Writes the folder. Its code is in `template/`, as modules that are checked with everything else; only names are changed."""
 
 from __future__ import annotations
 

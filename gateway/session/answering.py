@@ -1,7 +1,7 @@
 """Answering a request, and what ends one unanswered: rules C2 (who wins), C7, C8, C9.
 
 A request is judged on the session as it is when the answer comes: rights, room, bots and capacity once more (P2, P6, C5, R8), since others may
-have come in meanwhile, and the one who accepts may have got other work. Presence isn't: who goes away is asked no longer (R7).
+may have joined meanwhile, and the one who accepts may have other work by now. Presence isn't checked: a rep who goes away is no longer asked (R7).
 """
 
 from __future__ import annotations

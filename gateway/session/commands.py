@@ -167,7 +167,7 @@ class RepUnavailable(Value):
 class Route(Value):
     """Look for a rep for a waiting session: someone became available. Changes nothing when there is none, or an offer is open.
 
-    `became_free`: the rep who has come online or has finished another session. If all have passed, a new round starts. None when
+    `became_free`: the rep who came online or finished another session. If all have passed, a new round starts. None when
     capacity was freed by a declined or lapsed offer: this must ask nobody who has passed, or it would never stop asking.
     """
 

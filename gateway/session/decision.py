@@ -55,7 +55,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Something the customer is to see. Made only from an entry of visibility `everyone` (see `saying.outgoing_for`)."""
+    """Something the customer is to see. Made only from an entry of visibility `everyone` (see `gateway.session.outward.outgoing_for`)."""
 
     entry_number: int
     kind: Literal["say", "notice"]

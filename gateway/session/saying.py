@@ -15,8 +15,7 @@ from gateway.session.idle import l6_set_idle_timer
 from gateway.session.leaving import l6_wake
 from gateway.session.model import Actor, ChannelFacts, Entry, EntryKind, Login, Rep, Role, Session, Status, Visibility
 from gateway.session.notices import about_rep
-from gateway.session.outward import PublicEntry as PublicEntry
-from gateway.session.outward import outgoing_for as outgoing_for
+from gateway.session.outward import PublicEntry, outgoing_for
 from gateway.session.refusals import e3_refuse
 from gateway.session.routing import start_round
 from gateway.session.wording import says_something

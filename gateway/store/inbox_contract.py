@@ -1,6 +1,6 @@
 """The inbox: raw webhooks, kept before they are answered. What its users ask of it; no store is named here.
 
-One receiver works on it. What it has in hand it knows by itself, so nothing of that is written down, and a crash leaves every row waiting.
+One receiver works on it and knows which rows it is working on. This isn't stored, so a crash leaves every row waiting.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Inbox(Protocol):
         ...
 
     async def close(self) -> None:
-        """Commit what is in hand, then close."""
+        """Commit pending work, then close."""
         ...
 
     def put(self, channel_id: str, request: RawRequest) -> Awaitable[None]:

@@ -77,7 +77,7 @@ def _message(row: sqlite3.Row) -> Outbound:
 
 
 def ready(connection: sqlite3.Connection, channel_id: str, *, now: float, limit: int, busy: Sequence[str]) -> list[OutboxRow]:
-    """The first open row of each conversation of the channel whose time has come; conversations that one of the rows in `busy` belongs to
+    """The first open row of each conversation of the channel that is due; conversations that one of the rows in `busy` belongs to
     are left alone, under whatever address they are by now.
 
     Messages of reps come before notices where conversations compete.
@@ -118,7 +118,7 @@ def one(connection: sqlite3.Connection, outbox_id: str) -> OutboxRow:
 
 
 def begin(connection: sqlite3.Connection, outbox_id: str, now: float) -> bool:
-    """From now on the customer may have it. False: it is over, and must not be sent."""
+    """From now on the customer may have it. False: it is final and must not be sent."""
     done = connection.execute(
         "UPDATE outbox SET state = 'sending', updated_at = ? WHERE id = ? AND state IN ('queued', 'sending')", (now, outbox_id)
     )
@@ -158,7 +158,7 @@ def settle(connection: sqlite3.Connection, row: OutboxRow, outcome: Outcome, *, 
 
 
 def _not_sent(connection: sqlite3.Connection, row: OutboxRow, state: str, why: Why, *, at: float, now: float) -> None:
-    """It holds its place in the conversation while it waits for its next try; once it is over, later messages go on."""
+    """It holds its place in the conversation while it waits for its next try; once it is final, later messages are sent."""
     connection.execute(
         """UPDATE outbox SET state = ?, next_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
            WHERE id = ? AND state IN ('queued', 'sending')""",
@@ -227,7 +227,7 @@ def log_attempt(connection: sqlite3.Connection, outbox_id: str, outcome: str, de
 def requeue(connection: sqlite3.Connection, outbox_id: str, retry_key: str, now: float) -> sqlite3.Row | None:
     """Send a troubled row again; None: it isn't troubled, or was withdrawn because the customer ended the conversation.
 
-    One that was refused is a new message to the provider: with a new retry key, and time anew to try. An unknown one keeps both, so that
+    One that was refused is a new message to the provider: with a new retry key and a new time limit. An unknown one keeps both, so that
     the provider can tell it from a new one.
     """
     row: sqlite3.Row | None = connection.execute(

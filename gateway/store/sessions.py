@@ -34,7 +34,7 @@ def newest_of_address(connection: sqlite3.Connection, channel_id: str, address: 
 
 
 def open_of_address(connection: sqlite3.Connection, channel_id: str, address: str) -> list[Session]:
-    """The sessions with this end user that haven't ended, oldest first: one, but for people who turned out to be the same."""
+    """The sessions with this end user that haven't ended, oldest first: one, unless two people turned out to be the same."""
     rows = connection.execute(
         "SELECT state FROM sessions WHERE channel_id = ? AND address = ? AND status != 'ended' ORDER BY ordinal",
         (channel_id, address),
@@ -43,7 +43,7 @@ def open_of_address(connection: sqlite3.Connection, channel_id: str, address: st
 
 
 def readdress(connection: sqlite3.Connection, channel_id: str, old: str, new: str) -> None:
-    """Everything that stands under one address of a person stands under another from now on, what waits to be sent included.
+    """Move everything under one address of a person to another, including messages that wait to be sent.
 
     Sessions that are open must have been saved under the new one; here are those that have ended, and the outbox rows of all.
     """
@@ -116,7 +116,7 @@ def entry(connection: sqlite3.Connection, session_id: str, number: int) -> tuple
 
 
 def ended_by_customer(connection: sqlite3.Connection, session_id: str) -> bool:
-    """L4: whether the session is over, and the last word on that was the customer's."""
+    """L4: whether the session has ended, and the customer ended it."""
     row = connection.execute(
         """SELECT body FROM entries WHERE session_id = ? AND kind = 'status_changed' ORDER BY number DESC LIMIT 1""",
         (session_id,),

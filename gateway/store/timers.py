@@ -15,7 +15,7 @@ from gateway.session.decision import CancelTimer, SetTimer
 
 
 class DueTimer(NamedTuple):
-    """A timer whose time has come."""
+    """A timer that is due."""
 
     session_id: str
     kind: str

@@ -31,7 +31,7 @@ class Customers(World):
         return f"LINE has no {kind} in a chat with an official account{_INSTEAD.get(kind, '')}"
 
     def doings(self) -> Mapping[str, Doing[LinePhone, LineWishes]]:
-        """What LINE tells of. Who looks is told nobody, but for a video with a tracking id that is watched to its end."""
+        """What LINE reports. Views are not reported, except for a video with a tracking id that is watched to its end."""
         return {
             **self.ordinary(),
             "say": self._say,

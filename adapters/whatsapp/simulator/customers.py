@@ -229,7 +229,7 @@ class Customers(World):
         """They have another number from now on, and WhatsApp says what it says of it. There is no `contacts` block with it."""
         phone, number = deed.phone, deed.details.get("number")
         if number is not None and (not str(number).isdecimal() or self.find(str(number))):
-            raise CannotAct(f"{number} is no number, or somebody has it")
+            raise CannotAct(f"{number} is not a number, or is already in use")
         before, item = replace(phone), self.item(deed, self.message_id(), {"type": "system"})
         phone.moves(str(number) if number is not None else None)
         if "user_id" in told:
