@@ -5,7 +5,7 @@ conversation; there are no receipts; all our bubbles look alike, so a name befor
 encrypted by whoever sends them. Source: Apple, "Messages for Business REST API" and its MSP tutorial (register.apple.com).
 
 Beside the usual six files: `tokens.py` (the JWT, both ways), `mmcs.py` (the files' encryption), `answers.py` (pickers and
-forms that come back), `media.py` (fetching files), and of the simulator `gate.py` (Apple's gateway) and `phone.py`.
+forms that come back), and `media.py` (fetching files).
 """
 
 from __future__ import annotations

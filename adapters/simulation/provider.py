@@ -151,6 +151,10 @@ class Provider(Generic[A, P, W]):
         """The provider's error body for a mischief that refuses or lies."""
         return self.trouble(befalls.status or 400)
 
+    def leaving(self, call: ProviderCall, now: datetime) -> ProviderCall:
+        """A webhook as it leaves, after its `delay_seconds`: where its proof is made anew each time."""
+        return call
+
     def takes(self, answer: Answer | None) -> bool:
         """Whether the provider is content with our answer to a webhook."""
         return answer is not None and 200 <= answer.status < 300
@@ -236,7 +240,7 @@ class Provider(Generic[A, P, W]):
         taken = self.takes(answer)
         if not taken and (again := self.again(call, answer, now)):
             self._under_way[again.id] = about
-            return (again,)
+            return (self.leaving(again, now),)
         for phone, line_id in about.lines:
             if (line := phone.line(line_id)) and line.status != "sent":
                 phone.change(line_id, status="sent" if taken else "failed")
@@ -321,12 +325,12 @@ class Provider(Generic[A, P, W]):
 
     def post(self, body: bytes, phone: P, now: datetime) -> None:
         """A webhook that follows from what is being done: a receipt, say."""
-        self.send(self.webhook(body, phone.address, now))
+        self.send(self.webhook(body, phone.address, now), now)
 
     def tell(self, deed: Deed[P, W], body: bytes, *line_ids: str) -> None:
         """The webhook of what a customer does, as often and as late as wished; these lines are sent when it is taken."""
         lines = tuple((deed.phone, line_id) for line_id in line_ids)
-        self.send(self.webhook(body, deed.phone.address, deed.now), deed.wishes, lines)
+        self.send(self.webhook(body, deed.phone.address, deed.now), deed.now, deed.wishes, lines)
 
     def webhook(self, body: bytes, lane: str, now: datetime) -> ProviderCall:
         """One webhook, with a number and a proof of its own."""
@@ -334,9 +338,11 @@ class Provider(Generic[A, P, W]):
         headers, url = self.headers(body, self.next_number(), now), self.account.webhook_url
         return ProviderCall(f"hook-{self._hooks}", "POST", url, headers, body, lane=lane, timeout_seconds=self.timeout_seconds)
 
-    def send(self, call: ProviderCall, wishes: Wishes | None = None, lines: tuple[tuple[Phone, str], ...] = ()) -> None:
+    def send(
+        self, call: ProviderCall, now: datetime, wishes: Wishes | None = None, lines: tuple[tuple[Phone, str], ...] = ()
+    ) -> None:
         """Make a call with what is being done; `lines` of phones are sent when it is taken, or fail."""
-        calls = list(wishes.deliveries(call)) if wishes else [call]
+        calls = [self.leaving(one, now) for one in (wishes.deliveries(call) if wishes else [call])]
         self._under_way |= {one.id: _UnderWay(lines) for one in calls}
         self._following += calls
 

@@ -305,7 +305,7 @@ class Messages(Provider[TwilioAccount, Phone, TwilioWishes]):
         call = self.webhook(urlencode(fields).encode(), lane, now)
         headers = {**call.headers, "X-Twilio-Signature": compute(secret, address, SignedFields(fields.items()))}
         self._overrides[call.id] = {name: values[0] for name, values in parse_qs(fragment).items()}
-        self.send(replace(call, url=address, headers=headers), wishes, lines)
+        self.send(replace(call, url=address, headers=headers), now, wishes, lines)
 
     def again(self, call: ProviderCall, answer: Answer | None, now: datetime) -> ProviderCall | None:
         """No answer at all may be a refused connection or a late answer; it counts as either."""

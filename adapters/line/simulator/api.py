@@ -234,7 +234,7 @@ class Api(World):
     def _test_webhook(self, request: RawRequest, found: str, now: datetime) -> Answer:
         """The connection check: a webhook without events. We answer before it comes back, and as if it had gone well."""
         body = {"success": True, "timestamp": milliseconds(now), "statusCode": 200, "reason": "OK", "detail": "200"}
-        self.send(self.webhook(self.events([]), "check", now))
+        self.send(self.webhook(self.events([]), "check", now), now)
         return _json(200, body)
 
 

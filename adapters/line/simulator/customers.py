@@ -160,4 +160,4 @@ class Customers(World):
             content = self._worded(theirs.phone, "text", {"text": deed.action.text or ""})
             events.append(self._event("message", theirs, message=content))
             lines.append((theirs.phone, self.mine(theirs, str(content["id"]), deed.action.text)))
-        self.send(self.webhook(self.events(events), deed.phone.address, deed.now), deed.wishes, tuple(lines))
+        self.send(self.webhook(self.events(events), deed.phone.address, deed.now), deed.now, deed.wishes, tuple(lines))

@@ -113,7 +113,7 @@ class World(GraphProvider[WhatsAppAccount, WhatsAppPhone]):
         wa_id, user_id = (to.wa_id, to.user_id) if isinstance(to, WhatsAppPhone) else (to, None)
         error = {"code": code, "title": title, "message": title, "error_data": {"details": why or title}}
         item = {**_status(wa_id, user_id, "failed", line_id, ours, now), "errors": [error]}
-        self.send(self.webhook(self.changed(self.value(statuses=[item])), wa_id, now))
+        self.send(self.webhook(self.changed(self.value(statuses=[item])), wa_id, now), now)
 
 
 def _status(wa_id: str, user_id: str | None, status: str, line_id: str, ours: str | None, now: datetime) -> dict[str, Any]:

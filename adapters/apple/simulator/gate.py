@@ -19,7 +19,7 @@ from adapters.apple import mmcs, tokens
 from adapters.apple.account import AppleAccount
 from adapters.apple.wire import BALLOON, MAX_FILE_BYTES, MAX_TEXT, OBJECT_MARK, objects, section, words
 from adapters.contract import Answer, RawRequest
-from adapters.simulation import SimFile
+from adapters.simulation import Refused, SimFile
 
 _COMMON: Final = frozenset({"v", "type", "id", "sourceId", "destinationId"})
 _FIELDS: Final[Mapping[str, frozenset[str]]] = {
@@ -34,43 +34,40 @@ _MAX_LINK_IMAGE: Final = 200_000
 _TOKEN_AGE_SECONDS: Final = 3600
 
 
-class Refused(Exception):
-    """The gateway won't; the text is for a developer's eyes."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.answer = Answer(status, headers={"x-simulator-reason": reason})
+def refused(status: int, reason: str) -> Refused:
+    """The gateway won't; the reason is for a developer's eyes."""
+    return Refused(Answer(status, headers={"x-simulator-reason": reason}))
 
 
 def check_token(request: RawRequest, account: AppleAccount, now: datetime) -> None:
     """401 without a token, 403 with a wrong one."""
     authorization = request.headers.get("authorization", "")
     if not authorization:
-        raise Refused(401, "no Authorization")
+        raise refused(401, "no Authorization")
     claims = tokens.claims_of(authorization, [secret.get_secret_value() for secret in account.secrets])
     if claims is None or claims.get("iss") != account.msp_id or not tokens.fresh(claims, now, _TOKEN_AGE_SECONDS):
-        raise Refused(403, "the JWT is not valid")
+        raise refused(403, "the JWT is not valid")
 
 
 def check_business(request: RawRequest, account: AppleAccount) -> None:
     """Every call names the business."""
     if request.headers.get("source-id", "") != account.business_id:
-        raise Refused(404, "Source-Id is no business of this provider")
+        raise refused(404, "Source-Id is no business of this provider")
 
 
 def read_message(request: RawRequest) -> dict[str, Any]:
     """The message, well formed and saying the same as its headers."""
     if "application/json" not in request.headers.get("content-type", ""):
-        raise Refused(400, "Content-Type is not application/json")
+        raise refused(400, "Content-Type is not application/json")
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
-        raise Refused(400, "the body is not JSON") from None
+        raise refused(400, "the body is not JSON") from None
     if not isinstance(body, dict) or body.get("v") != 1:
-        raise Refused(400, "the body is no message of version 1")
+        raise refused(400, "the body is no message of version 1")
     for name, header in (("id", "id"), ("sourceId", "source-id"), ("destinationId", "destination-id")):
         if not isinstance(body.get(name), str) or body[name] != request.headers.get(header):
-            raise Refused(400, f"{name} and the header {header} differ")
+            raise refused(400, f"{name} and the header {header} differ")
     _check_fields(body)
     return body
 
@@ -78,19 +75,19 @@ def read_message(request: RawRequest) -> dict[str, Any]:
 def _check_fields(body: Mapping[str, Any]) -> None:
     known = _FIELDS.get(str(body.get("type")))
     if known is None:
-        raise Refused(400, f"type {body.get('type')!r} can't be sent")  # `close` too: only the customer closes
+        raise refused(400, f"type {body.get('type')!r} can't be sent")  # `close` too: only the customer closes
     unknown = set(body) - known - _COMMON
     if unknown:
-        raise Refused(400, f"unknown fields {sorted(unknown)}")
+        raise refused(400, f"unknown fields {sorted(unknown)}")
 
 
 def check_link(link: Mapping[str, Any]) -> None:
     """A link card: an address that a browser opens, a title, and a picture of at most 200 KB if any."""
     if not str(link.get("url", "")).startswith(("http://", "https://")) or not words(link, "title"):
-        raise Refused(400, "a link card needs an http(s) url and a title")
+        raise refused(400, "a link card needs an http(s) url and a title")
     image = section(section(link, "assets"), "image")
     if image and len(base64.b64decode(str(image.get("data", "")))) > _MAX_LINK_IMAGE:
-        raise Refused(400, "the link's picture is over 200 KB")
+        raise refused(400, "the link's picture is over 200 KB")
 
 
 def check_interactive(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,11 +96,11 @@ def check_interactive(body: Mapping[str, Any]) -> dict[str, Any]:
     if not content and section(body, "interactiveDataRef"):
         return {}
     if not words(content, "bid"):
-        raise Refused(400, "interactiveData has no bid")
+        raise refused(400, "interactiveData has no bid")
     if content["bid"] != BALLOON and "data" in content:
-        raise Refused(400, "an app's message must not carry data")
+        raise refused(400, "an app's message must not carry data")
     if content["bid"] == BALLOON and not words(section(content, "data"), "requestIdentifier"):
-        raise Refused(400, "data has no requestIdentifier")
+        raise refused(400, "data has no requestIdentifier")
     return content
 
 
@@ -140,7 +137,7 @@ class FileHosts:
         """A place for a file of the size told."""
         told = request.headers.get("mmcs-size") or request.headers.get("size", "")
         if not told.isdigit() or not 0 < int(told) <= MAX_FILE_BYTES:
-            raise Refused(400, "MMCS-Size is missing or over 100 MB")
+            raise refused(400, "MMCS-Size is missing or over 100 MB")
         stored = self._new(int(told))
         return _json(
             {"upload-url": self._url("upload", stored), "mmcs-url": self._url("file", stored), "mmcs-owner": stored.owner}
@@ -150,9 +147,9 @@ class FileHosts:
         """The encrypted bytes, once, of the size announced."""
         stored = self._stored.get(token)
         if stored is None or stored.content is not None:
-            raise Refused(404, "no such upload, or used before")
+            raise refused(404, "no such upload, or used before")
         if len(request.body) != stored.declared:
-            raise Refused(400, "not the size that was announced")
+            raise refused(400, "not the size that was announced")
         stored.content = request.body
         return _json({"singleFile": {"size": stored.declared, "fileChecksum": stored.checksum, "receipt": f"r{token}"}})
 
@@ -161,7 +158,7 @@ class FileHosts:
         told = [request.headers.get(f"mmcs-{name}") or request.headers.get(name, "") for name in ("url", "signature", "owner")]
         stored = self._stored.get(told[0].rpartition("/")[2])
         if stored is None or [self._url("file", stored), stored.checksum, stored.owner] != told:
-            raise Refused(400, "url, signature or owner is wrong; the signature must be base64")
+            raise refused(400, "url, signature or owner is wrong; the signature must be base64")
         address = f"{stored.token}.{len(self._until)}"
         self._until[address] = (stored.token, now + self.url_life)
         return _json({"download-url": f"{self.account.api_base}/mmcs/download/{address}"})
@@ -171,16 +168,16 @@ class FileHosts:
         token, until = self._until.get(address, ("", now))
         stored = self._stored.get(token)
         if stored is None or stored.content is None or now >= until:
-            raise Refused(404, "no such download, or it has expired")
+            raise refused(404, "no such download, or it has expired")
         return Answer(200, stored.content, {"content-type": "application/octet-stream"})
 
     def decode(self, request: RawRequest) -> Answer:
         """The JSON of a packed answer."""
         if not request.headers.get("bid"):
-            raise Refused(400, "no bid")
+            raise refused(400, "no bid")
         found = self._packed.get(request.body)
         if found is None:
-            raise Refused(403, "not a payload of ours")
+            raise refused(403, "not a payload of ours")
         return Answer(200, found, {"content-type": "application/json"})
 
     def remember_packed(self, packed: bytes, plain: bytes) -> None:
@@ -204,21 +201,21 @@ class FileHosts:
         """The files of our message, decrypted as the phone does it. Raises Refused where one can't be."""
         attachments = objects(body, "attachments")
         if str(body.get("body", "")).count(OBJECT_MARK) != len(attachments):
-            raise Refused(400, "the text must hold U+FFFC once per attachment")
+            raise refused(400, "the text must hold U+FFFC once per attachment")
         return [self._open(one) for one in attachments]
 
     def _open(self, one: Mapping[str, Any]) -> SimFile:
         if set(one) != _ATTACHMENT or not all(isinstance(value, str) for value in one.values()):
-            raise Refused(400, "an attachment's fields are not what they must be, all texts")
+            raise refused(400, "an attachment's fields are not what they must be, all texts")
         stored = self._stored.get(one["url"].rpartition("/")[2])
         if stored is None or stored.content is None or [stored.owner, stored.checksum] != [one["owner"], one["signature-base64"]]:
-            raise Refused(400, "an attachment was not uploaded, or its owner or checksum is another's")
+            raise refused(400, "an attachment was not uploaded, or its owner or checksum is another's")
         if one["size"] != str(stored.declared) or len(one["key"]) != 66:
-            raise Refused(400, "an attachment's size or key is wrong")
+            raise refused(400, "an attachment's size or key is wrong")
         try:
             content = mmcs.lock(stored.content, mmcs.key_from(one["key"]))
         except (mmcs.NotUnlocked, binascii.Error):
-            raise Refused(400, "an attachment's key is wrong") from None
+            raise refused(400, "an attachment's key is wrong") from None
         return SimFile(name=one["name"], mime_type=one["mimeType"], content=content)
 
     def _new(self, size: int) -> _Stored:
@@ -234,9 +231,9 @@ def check_text(body: Mapping[str, Any]) -> str:
     """The words of a text message, without the marks of its attachments."""
     text = body.get("body")
     if not isinstance(text, str) or not text.strip():
-        raise Refused(400, "a text needs a body")
+        raise refused(400, "a text needs a body")
     if len(text) > MAX_TEXT + 1:
-        raise Refused(400, "the text is too long")
+        raise refused(400, "the text is too long")
     return text.replace(OBJECT_MARK, "").strip()
 
 
