@@ -19,6 +19,11 @@ VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 DONE = VENV / "set-up"  # holds what the venv was made from
 LOCK, DEV_LOCK = HERE / "requirements.lock", HERE / "requirements-dev.lock"
+TIERS = {  # of tests, quick ones first; each stands for its folders in `run.py test TIER …`
+    "pure": ("tests/session", "tests/store", "tests/adapters", "tests/config", "tests/describing"),
+    "rooms": ("tests/brokers", "tests/journal", "tests/edge", "tests/identity", "tests/demo", "tests/test_*.py"),
+    "whole": ("tests/acceptance", "tests/pages", "tests/webchat", "tests/kit", "tests/scripts"),
+}
 SCRIPTS = {  # what checks the pages' scripts, run by Node.js
     "lint": ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings"],
     "types": ["node_modules/typescript/bin/tsc"],
@@ -60,10 +65,17 @@ def tools(arguments: list[str]) -> dict[str, list[list[str]]]:
 
 def tests(arguments: list[str]) -> list[list[str]]:
     """pytest on all cores; in one process for a single file, and whenever the arguments say how many."""
+    arguments = [part for argument in arguments for part in folders(argument)]
     files = [argument for argument in arguments if (HERE / argument.partition("::")[0]).is_file()]
     said = any(re.match(r"-n|--numprocesses|--dist|--pdb|--trace$|(-p)?no:xdist|--co", argument) for argument in arguments)
     spread = [] if said or len(files) == 1 else ["-n", str(cores()), "--dist", "loadgroup"]
     return [["pytest", *spread, *arguments]]
+
+
+def folders(argument: str) -> list[str]:
+    """What a tier stands for; anything else stands for itself."""
+    patterns = TIERS.get(argument, ())
+    return sorted(str(path.relative_to(HERE)) for pattern in patterns for path in HERE.glob(pattern)) if patterns else [argument]
 
 
 def cores() -> int:

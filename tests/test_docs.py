@@ -37,7 +37,8 @@ from tests.world import demo, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "adapters/README.md", *DOCS.rglob("*.md")])
+AT_THE_TOP = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "adapters/README.md"]
+PAGES = sorted([*(ROOT / name for name in AT_THE_TOP), *DOCS.rglob("*.md")])
 
 
 def page(name: str) -> str:
@@ -165,6 +166,29 @@ def test_the_readme_names_the_two_commands() -> None:
         "python3 run.py test",
     ]
     assert (ROOT / "run.py").is_file()
+
+
+def test_what_contributors_are_told_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in set(re.findall(r"`((?:gateway|tests|adapters|docs)/[\w./-]*)`", text)) | {
+        ".ci/run",
+        "requirements.lock",
+        "package-lock.json",
+    }:
+        assert (ROOT / path).exists(), path
+    for name in re.findall(r"`([cplmrte]\d+_\w+)`", text):
+        assert any(f"def {name}(" in path.read_text() for path in (ROOT / "gateway/session").glob("*.py")), name
+    assert set(re.findall(r"(?m)^\| `python3 run\.py test ([a-z]+)`", text)) == set(run.TIERS)
+    modules = re.findall(r"\.venv/bin/python -m ([\w.]+)", text)
+    assert modules
+    assert all((ROOT / f"{module.replace('.', '/')}.py").is_file() for module in modules)
+
+
+def test_the_hooks_before_a_commit_run_what_ci_runs() -> None:
+    hooks = [hook for repo in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"] for hook in repo["hooks"]]
+    assert [hook["entry"] for hook in hooks] == ["python3 run.py lint", "python3 run.py types"]
+    checked = (ROOT / ".ci/run").read_text()
+    assert all(hook["entry"] in checked for hook in hooks)
 
 
 def configs() -> Iterator[object]:

@@ -96,6 +96,8 @@ def test_the_image_installs_by_the_lock() -> None:
     [
         ([], True),
         (["--slow"], True),
+        (["pure"], True),
+        (["rooms", "whole", "-x"], True),
         (["tests/session", "tests/store"], True),
         (["tests/test_set_up.py", "tests/test_imports.py"], True),
         (["tests/test_set_up.py"], False),
@@ -109,5 +111,12 @@ def test_the_image_installs_by_the_lock() -> None:
 def test_many_files_are_tested_on_all_cores_and_one_in_one_process(arguments: list[str], many: bool) -> None:
     (command,) = run.tools(arguments)["test"]
     assert command[0] == "pytest"
-    assert command[len(command) - len(arguments) :] == arguments
+    rest = [part for argument in arguments for part in run.folders(argument)]
+    assert command[len(command) - len(rest) :] == rest
     assert (command[1:3] == ["-n", str(run.cores())]) is many
+
+
+def test_each_test_is_in_one_tier() -> None:
+    tests = sorted(path.relative_to(run.HERE) for path in (run.HERE / "tests").rglob("test_*.py"))
+    places = [Path(place) for tier in run.TIERS for place in run.folders(tier)]
+    assert [str(test) for test in tests if sum(test.is_relative_to(place) for place in places) != 1] == []
