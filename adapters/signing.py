@@ -41,6 +41,7 @@ def any_same(given: str, expected: Iterable[str]) -> bool:
 
 def require_secrets(secrets: Sequence[SecretStr], what: str) -> tuple[str, ...]:
     """The secrets in the clear; without any, nothing is authentic."""
+    # An empty secret would verify whatever an attacker signs with the empty key.
     values = tuple(secret.get_secret_value() for secret in secrets if secret.get_secret_value())
     if not values:
         raise NotAuthentic(f"no {what} is configured, so nothing can be verified")

@@ -30,6 +30,7 @@ def handshake(request: RawRequest, verify_token: SecretStr) -> Answer | None:
     challenge = request.param("hub.challenge") or ""
     if request.param("hub.mode") != "subscribe" or not challenge or len(challenge) > _MAX_CHALLENGE:
         raise NotAuthentic("not a subscription call: hub.mode and hub.challenge are needed")
+    # Constant time: the setup call is the one place where the caller sends the secret itself.
     if not same(request.param("hub.verify_token") or "", token):
         raise NotAuthentic(
             "hub.verify_token is not the configured one", hint="the app's dashboard and verify_token must have the same text"

@@ -60,6 +60,7 @@ def verify(request: RawRequest, account: TwilioAccount, now: datetime) -> None:
     algorithm, secrets = _key(request, account)
     try:
         fields = _signed_fields(request)
+        # Both spellings of the URL: Twilio signs it with or without the default port, depending on product and proxy.
         expected = [compute(secret, url, fields, algorithm) for secret in secrets for url in urls(request.url)]
     except ValueError as fault:
         raise NotAuthentic("the request can't be read the way Twilio signs it", hint=_hint(request)) from fault
@@ -97,6 +98,7 @@ def _key(request: RawRequest, account: TwilioAccount) -> tuple[str, tuple[str, .
         raise NotAuthentic("the request names an unknown signature algorithm", hint=_hint(request))
     if "key" not in settings:
         return algorithm, require_secrets(account.auth_tokens, "auth token")
+    # An unknown key is an empty secret, which require_secrets refuses: never a fallback to the auth token.
     secret = account.shared_keys.get(settings["key"], SecretStr(""))
     return algorithm, require_secrets((secret,), "secret for the shared key that the request names")
 

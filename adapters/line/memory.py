@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 Memory = Mapping[str, JsonValue]
 
+# The memory of a conversation is bounded, so quote tokens share a ring of places; an old one is overwritten.
 _QUOTE_PLACES: Final = 16
 
 

@@ -63,8 +63,10 @@ def send(message: Outbound, account: LineAccount, now: datetime) -> Flow[Sent]:
     objects = _objects(message, account)
     yield from _marking_read(message, account, now)
     reply = yield from _delivering(message, objects, account, now)
+    # LINE refuses some display names (its own brand, for example) and says so only in the error.
     if _names_sender(reply):  # nothing was shown: the name goes before the text instead
         reply = yield from _delivering(message, [_unnamed(o) for o in objects], account, now)
+    # 409: LINE took this retry key before, so the message was sent by an earlier try.
     if reply.status not in (200, 409):
         raise failure(reply, now, table=MEANINGS, provider_code=_code(reply))
     return _sent(reply, message, account, now)
@@ -117,6 +119,7 @@ def _replying(body: dict[str, Any], account: LineAccount, now: datetime) -> Flow
                 account, now, lambda token: _post(account, "/v2/bot/message/reply", body, token, visible=True)
             )
         except (NoReply, SendFailed) as lost:
+            # Not sent at all: nothing was shown, so the usual retry of the row is safe.
             if not doubtful and not (isinstance(lost, NoReply) and lost.sent):
                 raise  # it did not get there
             doubtful = True
@@ -140,6 +143,7 @@ def _pushing(message: Say | Notice, body: dict[str, Any], account: LineAccount, 
     except NoReply as lost:
         if not lost.sent:
             raise
+        # LINE forgets retry keys after that time: another try with the key could be shown twice.
         if now - message.created_at >= RETRY_KEY_LIFE:
             raise SendFailed(Verdict.unknown, "no_answer") from lost
         raise SendFailed(Verdict.again, "provider_unavailable") from lost

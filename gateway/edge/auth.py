@@ -43,6 +43,7 @@ class Doorkeeper:
 
     def caller_of_token(self, token: str, address: str) -> Caller:
         """Whose token it is. Raises Problem: 401, or 429 after too many wrong tokens."""
+        # surrogatepass: a header may hold bytes that aren't UTF-8, and must end in 401, not in an error.
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         now = self._now()
         if self._guesses and digest not in self._good and (wait := self._guesses.wait(address)):
@@ -53,6 +54,7 @@ class Doorkeeper:
             )
         caller = self._directory.caller_of(token, now) if _may_be_a_token(token) else None
         if caller is None:
+            # It may have been valid until now: a revoked token must not bypass the limit.
             self._good.pop(digest, None)
             if self._guesses:
                 self._guesses.take(address)

@@ -99,6 +99,7 @@ async def read_body(request: web.Request, *, max_bytes: int, seconds: float) -> 
     async with reading(seconds):
         async for piece in request.content.iter_any():
             body += piece
+            # Counted while reading: Content-Length may be missing, and compression may hide the size.
             if len(body) > max_bytes:
                 raise too_large(max_bytes)
     return bytes(body)
@@ -111,6 +112,7 @@ async def reading(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
+        # Close: the rest of the body may still arrive, and would be read as the next request.
         detail = f"The body did not arrive within {seconds:g} s; send it faster, or in smaller pieces."
         raise Problem("request_too_slow", detail, headers={"Connection": "close"}) from None
     except (BadHttpMessage, web.RequestPayloadError, ClientPayloadError) as broken:

@@ -106,6 +106,7 @@ class Webhooks:
             return answer
         if raw.method not in adapter.methods:
             raise NotAuthentic(f"{raw.method} is not a method that this provider uses", status=403)
+        # Verified before it is stored, and stored before the 200: the provider resends what it got no 200 for.
         adapter.verify(raw, channel.account, raw.received_at)
         await self._store.put(channel.id, raw)
         self._bell.ring(inbox_topic(channel.id))
@@ -128,6 +129,7 @@ class Webhooks:
         if not request.body_exists:
             return b""
         try:
+            # Most webhooks arrive in one packet: no timer and no list of chunks for those.
             if request.content.is_eof() and request.content.total_bytes <= self._max_bytes:
                 return request.content.read_nowait()
             async with asyncio.timeout(self._read_seconds):
@@ -142,6 +144,7 @@ class Webhooks:
         size = 0
         async for chunk in request.content.iter_any():
             size += len(chunk)
+            # Content-Length may be missing (chunked), so the bytes are counted, too.
             if size > self._max_bytes:
                 raise Problem("too_large", f"A webhook may have {self._max_bytes} bytes.")
             chunks.append(chunk)

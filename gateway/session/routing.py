@@ -47,6 +47,7 @@ def offer_next(draft: Draft) -> None:
     rep = next((rep for rep in ready if rep.login not in session.passed), None)
     if rep is not None:
         offer_to(draft, rep.login)
+    # Only if somebody could take it: without anybody, coming online starts the round, and a timer would fire for nothing.
     elif ready:
         draft.set_timer(TimerKind.offer, PAUSE, draft.after(draft.facts.settings.routing_pause_seconds))
 
@@ -69,6 +70,7 @@ def start_round(draft: Draft) -> None:
     if session.status is not Status.waiting or session.offer is not None:
         return
     ready = in_turn(session, draft.facts)
+    # Not while somebody hasn't been asked: who passed would be asked before them.
     if ready and all(rep.login in session.passed for rep in ready):
         draft.change(passed=())
     if ready:

@@ -32,6 +32,7 @@ class Relay:
 
     def __init__(self, channels: Mapping[str, WebchatAccount], intake: Intake, store: ChatStore, clock: Clock) -> None:
         self._channels, self._intake, self._store, self._now = channels, intake, store, clock
+        # Weak: a lock lives while somebody holds or awaits it, so visitors who left cost nothing.
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, visitor: Visitor) -> asyncio.Lock:

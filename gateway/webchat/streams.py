@@ -12,6 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+# Of one stream that isn't read: older typing signals are worthless, and the queue must not grow.
 _MOST_FLEETING: Final = 20
 
 
@@ -36,6 +37,7 @@ class Listener:
 
     def take(self) -> list[Mapping[str, Any]]:
         """What was told and isn't kept, since the last time; the bell is silent again. To be called before the store is read."""
+        # Cleared before the store is read: a ring during the read then causes another look instead of being lost.
         self._bell.clear()
         taken = list(self._fleeting)
         self._fleeting.clear()

@@ -65,6 +65,7 @@ def issue(account: WebchatAccount, visitor_id: str, generation: int, now: dateti
 
 def read(account: WebchatAccount, token: str, now: datetime) -> Bearer:
     """Whom the token stands for. Raises NotProven, whatever the text."""
+    # The algorithm is fixed here: a token that chose its own could ask for none.
     claims = _decode(token, _keys(account), ["HS256"], now, {"options": {"require": ["sub", "exp", "iat"], "verify_aud": False}})
     generation = claims.get("gen")
     if claims.get("ch") != account.channel_id or not isinstance(claims["sub"], str) or not isinstance(generation, int):
@@ -76,6 +77,7 @@ def prove(account: WebchatAccount, proof: str, now: datetime) -> Identity:
     """The identity that a JWT of the company's site proves. Raises NotProven."""
     audience = account.identity_audience or account.channel_id
     rules = {"audience": audience, "options": {"require": ["sub", "exp", "aud"]}}
+    # The header only selects between two fixed pairs of key and algorithm. Otherwise the public key could serve as an HMAC secret.
     if account.identity_public_key and _algorithm(proof) == "RS256":
         claims = _decode(proof, [account.identity_public_key], ["RS256"], now, rules)
     else:
@@ -96,6 +98,7 @@ def prove_hmac(account: WebchatAccount, user_id: str, digest: str) -> Identity:
 
 
 def _decode(token: str, keys: list[str], algorithms: list[str], now: datetime, rules: dict[str, Any]) -> dict[str, Any]:
+    # Before the library parses it: base64 and JSON of any size would cost CPU before the signature is checked.
     if len(token) > _MOST_TOKEN_CHARS or not token.isascii():
         raise NotProven("this is not a token")
     for key in keys:

@@ -61,6 +61,7 @@ class Stream:
 
     async def run(self, after: int | None) -> None:
         """Until the client leaves. Raises Close, EventsGone, GatewayError."""
+        # The position is read before `hello`: what happens between the two is then delivered, not missed.
         begin = after if after is not None else await self.api.broker.position(self.caller)
         await self._write(frame("hello", begin, {"login": self.caller.login, "heartbeat_seconds": self.pace.heartbeat}))
         jobs = {"forward": self._forward(begin), "listen": self._listen(), "beat": self._beat()}
@@ -72,6 +73,7 @@ class Stream:
         finally:
             for task in tasks:
                 task.cancel()
+            # Awaited so that no task writes to the socket after its stream has ended.
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _forward(self, after: int) -> None:
@@ -88,6 +90,7 @@ class Stream:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self.pace.heartbeat)
+            # Tokens expire and rights change while a stream is open, and no event says so.
             caller = self.api.directory.caller_of(self.token, self.api.now())
             if caller != self.caller:
                 raise Close(4401 if caller is None else 4409)
@@ -95,6 +98,7 @@ class Stream:
 
     async def _write(self, text: str) -> None:
         try:
+            # A reader that doesn't keep up must not hold events in memory: it is cut off, and resumes by number.
             async with asyncio.timeout(self.pace.write):
                 await self.socket.send_str(text)
         except TimeoutError:
