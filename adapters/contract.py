@@ -130,7 +130,7 @@ class HttpReply:
 
 
 class NoReply(Exception):
-    """Thrown into a flow at its `yield` when no whole answer came. `sent` tells whether the request may have arrived.
+    """Thrown into a flow at its `yield` when no whole answer came. `sent` says whether the request may have arrived.
 
     A flow needn't catch it: the driver turns an uncaught one into `again` (not sent) or `unknown` (sent and visible).
     """
@@ -185,7 +185,7 @@ class Capabilities(BaseModel):
 
     `inbound` names what `parse` may give: the kinds of `envelope.py`, and for messages `message.text`, `message.image` …;
     `outbound` likewise (`say.text`, `say.image`, `notice`, `typing`). Each name needs a fixture or a test.
-    `max_text` counts `text_unit`s; `max_caption` 0 means that a file carries no text, which then goes as a message of its own.
+    `max_text` counts `text_unit`s; `max_caption` 0 means that a file carries no text; the text is then a separate message.
     A file that no rule carries goes as a link.
     """
 
@@ -314,7 +314,7 @@ class Simulator(Protocol):
     """The provider's side of one channel."""
 
     def handle(self, request: RawRequest, now: datetime) -> Outcome:
-        """Our call to the provider's API; `request.path` stands below the simulator's base. Unknown paths: the provider's 404."""
+        """Our call to the provider's API; `request.path` is below the simulator's base. Unknown paths: the provider's 404."""
         ...
 
     def act(self, action: Action, now: datetime) -> Outcome:
@@ -346,7 +346,7 @@ class Account(BaseModel):
 
     `channel_id` and `webhook_url` (the public URL that the provider calls, no trailing slash) are given by the gateway. Secrets
     are `SecretStr`, those that rotate are tuples: the first is used, all are accepted. `api_base` (no trailing slash) is the
-    provider's real address by default, and a simulator's in the demo. Types for fields that have a form stand in `adapters.forms`.
+    provider's real address by default, and a simulator's in the demo. Types for fields with a format are in `adapters.forms`.
     The gateway refuses secrets under 16 bytes and those that are not printable ASCII (no header carries them); a field whose secrets may
     be so says it by `Field(json_schema_extra={"least_bytes": 4})` and `{"any_letters": True}`. A faulty setting's error doesn't show what was given, which may
     be a secret.
@@ -378,7 +378,7 @@ class Adapter(Generic[A]):
       costs only itself (it becomes `unknown` with reason `malformed`). Raises NotUnderstood when nothing can be read at all.
     `send(message, account, now) -> Flow[Sent]`: raises SendFailed or Unsupported.
     `media(part, account, now) -> Flow[Fetched]`: fetches a pending part's file; raises SendFailed (`again`: not ready yet; `dead`: gone).
-    `accepted`: what the provider wants to hear when the request is stored.
+    `accepted`: the answer that the provider expects once the request is stored.
     `simulate(account) -> Simulator`: the provider's own side, strict.
     `demo(channel_id, base, hook) -> dict`: account settings for the demo, with the simulator at `base` and our webhook at `hook`.
     `profile(end_user, account, now) -> Flow[EndUser]`: looks up what the provider says of the person (name, picture); the same end user

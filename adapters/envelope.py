@@ -1,7 +1,7 @@
 """The common envelope: what customers do, and what they are to see, in one form for every channel.
 
 Frozen values, unknown fields refused. What comes in is one of the `Inbound` kinds; what goes out is one of the
-`Outbound` kinds. The JSON Schema of both is printed by `byoc envelope-schema` and stands in docs/envelope.schema.json.
+`Outbound` kinds. The JSON Schema of both is printed by `byoc envelope-schema` and is in docs/envelope.schema.json.
 
 Three habits that other models miss: who wrote (`author`) is apart from where it came from (`end_user`), so that a
 message that a colleague typed into the provider's own app is not taken for the customer's; a strange time is never a
@@ -38,7 +38,7 @@ class Value(BaseModel):
 
 
 class MediaState(StrEnum):
-    """Where a file stands: the text around it never waits for it."""
+    """The state of a file. The text around it never waits for it."""
 
     pending = "pending"
     ready = "ready"
@@ -250,7 +250,7 @@ class EndUser(Value):
     `address` is the one key to a conversation within the channel, and what answers go to. `aliases` are other addresses of the
     same person on this channel (WhatsApp: phone and business-scoped id). `lent` says which of all the addresses named here the network may
     give to somebody else (a phone number): such a one leads to whoever used it last, and never from one lasting address to another. `formerly`
-    is for an event that tells of a change: the addresses under which the person was known until then; those that aren't named above too are
+    is for an event that reports a change: the addresses under which the person was known until then; those that aren't named above too are
     given up, and nothing goes there any more. Nothing below `formerly` may be relied on.
     """
 
@@ -279,7 +279,7 @@ def _storable(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-# As JsonValue, but for the time it takes: that asks in Python for the type of every value, this writes the JSON once, in C.
+# Like JsonValue but faster: that checks the type of every value in Python, this writes the JSON once, in C.
 RawEvent = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
@@ -367,7 +367,7 @@ class InboundReceipt(InboundEvent):
     up_to: AwareDatetime | None = None  # a watermark: everything sent to this end user until then
     # When failed. `code` is one of `replies.py`, and `sentence` the adapter's own words for a rep where they say more than the code's;
     # `provider_code` and `detail` are the provider's, for operators. `again_after_seconds`: nothing was delivered and trying later helps, so
-    # that the message is sent once more, not sooner than this; None: it is over.
+    # the message is sent once more, not sooner than this; None: the failure is final.
     code: str | None = None
     sentence: str | None = None
     provider_code: str | None = None
@@ -421,7 +421,7 @@ class InboundEnded(InboundEvent):
 
 
 class InboundReferral(InboundEvent):
-    """The customer came by an ad, a link or a plug-in, and said nothing (yet)."""
+    """The customer arrived through an ad, a link or a plug-in, and has not written yet."""
 
     kind: Literal["referral"] = "referral"
     end_user: EndUser

@@ -45,7 +45,7 @@ class Verdict(StrEnum):
 
     again = "again"  # the provider did not take it; a later try may work
     dead = "dead"  # the provider refused it for good
-    unknown = "unknown"  # it may have been taken; only a retry key, a receipt or a person can tell
+    unknown = "unknown"  # it may have been taken; only a retry key, a receipt or a person can settle it
 
 
 class SendFailed(AdapterError):

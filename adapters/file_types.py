@@ -1,4 +1,4 @@
-"""The type of a file by the ending of its name, for where nobody told it. A table of our own: the machine's may say other things elsewhere."""
+"""The type of a file by the ending of its name, if nobody states it. Our own table, because the system's differs between machines."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ _TYPES: Final = {
 
 
 def type_of(name: str | None) -> str | None:
-    """`image/jpeg` for `hinge.JPG`; None where the ending tells nothing."""
+    """`image/jpeg` for `hinge.JPG`; None for an unknown ending."""
     return _TYPES.get((name or "").rpartition(".")[2].lower())

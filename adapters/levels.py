@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | full | arrives as what it is | goes as what it is |
 | partly | some of it does (of receipts: some statuses) | some types go as what they are, or it goes as a plain file |
-| degraded | arrives in plain words (a voice message: as sound) | goes in another form: a link, a message of its own, a name before the text |
+| degraded | arrives as plain text (a voice message: as audio) | is sent in another form: a link, a separate message, a name before the text |
 | dropped | is kept for operators; no rep sees it | is left out; the rest goes |
 | rejected | the webhook is stuck, and an operator is told | the message fails, and the rep is told why |
 """

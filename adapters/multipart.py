@@ -12,7 +12,7 @@ def read_form(request: RawRequest) -> tuple[dict[str, str], list[FormFile]]:
     """The fields and the files of a `multipart/form-data` body, in order. Raises ValueError when it is none."""
     found = re.search(r'(?i)^multipart/form-data;.*\bboundary="?([^";]+)"?', request.headers.get("content-type", ""))
     if found is None:
-        raise ValueError("the body is no multipart form")
+        raise ValueError("the body is not a multipart form")
     fields: dict[str, str] = {}
     files: list[FormFile] = []
     for part in (b"\r\n" + request.body).split(b"\r\n--" + found[1].encode())[1:-1]:

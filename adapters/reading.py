@@ -58,12 +58,12 @@ def answer_of(reply: HttpReply) -> dict[str, Any]:
 
 
 def whole(value: Any, written: bytes) -> Any:
-    """What was read of `written`, without halves of letters: also for JSON that stands as a text within other JSON or a form."""
+    """The value of the JSON in `written`, without lone surrogates; also for JSON inside a text of other JSON or a form."""
     return _mended(value) if _has_lone_halves(written) else value
 
 
 def _has_lone_halves(body: bytes) -> bool:
-    """Emoji come as pairs; a half without its other half is no letter."""
+    """Emoji are surrogate pairs; half a pair is not a character."""
     halves = len(_HALF.findall(body))
     return halves != 0 and halves != 2 * len(_PAIR.findall(body))
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 ReferralSource: TypeAlias = Literal["ad", "post", "link", "product", "story", "optin", "page", "other"]
 
 MOST_WORDS: Final = 1_000  # code points of a headline or a body
-MOST_ID: Final = 500  # of an id or a word of our own; Meta's click ids have some 150
+MOST_ID: Final = 500  # of an id or a value of our own; Meta's click ids have about 150
 MOST_ADDRESS: Final = 2_048
 MOST_EXTRA: Final = 4_000  # bytes of JSON; one member may have a quarter of it
 
@@ -72,13 +72,13 @@ class ReferredProduct(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: _Id = Field(
-        default=None, description="The shop's own id of it (retailer id, SKU) where the provider tells it, else the provider's."
+        default=None, description="The shop's own id (retailer id, SKU) if the provider sends it, otherwise the provider's."
     )
     catalog_id: _Id = None
 
 
 class Referral(BaseModel):
-    """What the customer came by. Only `source` is always there; it is `other` where the provider names something else.
+    """What brought the customer. Only `source` is always present; it is `other` if the provider names something else.
 
     `ref` is a word of the business's own that came back: Messenger's `ref`, Apple's `intent`. `id` is the provider's id of the ad, post or story.
     `extra` are the provider's other fields, by its own names.

@@ -21,7 +21,7 @@ from adapters.file_types import type_of
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """What a rep reads of a code, by what becomes of the message.
+    """The sentences that a rep reads for a code, by the state of the message.
 
     `over`: nothing more is tried; it says what the rep can do. `waits`: the message is queued and tried again by itself; None where no
     provider's answer leads there.
@@ -212,7 +212,7 @@ def failure(
     sentence: str | None = None,
     detail: str | None = None,
 ) -> SendFailed:
-    """The error to raise for an answer that is no success: by the channel's `table` first, else by status. `sentence` and `detail` as in
+    """The error to raise for an answer that isn't a success: by the channel's `table` first, else by status. `sentence` and `detail` as in
     `SendFailed`; without a `detail` it is the answer's own text."""
     meaning = (table or {}).get(provider_code or "") or meaning_of_status(reply.status)
     again_at = retry_after(reply, now)

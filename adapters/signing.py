@@ -32,7 +32,7 @@ def same(given: str, expected: str) -> bool:
 
 
 def any_same(given: str, expected: Iterable[str]) -> bool:
-    """Whether `given` is one of `expected`; all are compared, so that the time doesn't tell which."""
+    """Whether `given` is one of `expected`; all are compared, so that the time doesn't reveal which."""
     found = False
     for one in expected:
         found |= same(given, one)

@@ -24,7 +24,7 @@ WINDOW: Final = timedelta(minutes=5)
 
 
 def key_of(secret: str) -> bytes:
-    """The bytes that sign. A `whsec_` secret that is no base64 stands for its own bytes too, rather than raising."""
+    """The bytes that sign. A `whsec_` secret that isn't valid base64 is used as its own bytes, rather than raising."""
     if not secret.startswith("whsec_"):
         return secret.encode()
     try:

@@ -35,7 +35,7 @@ def _proof(account: MetaAccount) -> str:
 
 
 def bearer(account: MetaAccount) -> dict[str, str]:
-    """The token as a header: in the URL, as Meta's samples have it, it would stand in logs."""
+    """The token as a header. In the URL, as in Meta's samples, it would appear in logs."""
     return {"authorization": f"Bearer {account.access_token.get_secret_value()}", "user-agent": "byoc-gateway"}
 
 
@@ -102,7 +102,7 @@ def content(reply: HttpReply) -> dict[str, Any]:
 
 
 def error_of(reply: HttpReply) -> GraphError | None:
-    """The error that an answer tells, also one with status 200."""
+    """The error that an answer reports, also one with status 200."""
     return error_in(content(reply).get("error"))
 
 
@@ -112,7 +112,7 @@ def good(reply: HttpReply) -> bool:
 
 
 def refused(reply: HttpReply, now: datetime, table: Mapping[str, Meaning]) -> SendFailed:
-    """What to raise for an answer that is no success (or a success without what it should hold)."""
+    """What to raise for an answer that isn't a success (or a success without the expected content)."""
     error = error_of(reply)
     if error is None:
         return unclear(reply) if reply.status < 300 or reply.status in _LOST_ON_THE_WAY else failure(reply, now)
@@ -122,5 +122,5 @@ def refused(reply: HttpReply, now: datetime, table: Mapping[str, Meaning]) -> Se
 
 
 def unclear(reply: HttpReply) -> SendFailed:
-    """The answer tells neither success nor failure, so the message may have gone out."""
+    """The answer says neither success nor failure, so the message may have been sent."""
     return SendFailed(Verdict.unknown, "no_answer", provider_code=f"http_{reply.status}", status=reply.status)

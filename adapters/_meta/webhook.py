@@ -114,7 +114,7 @@ def shallow(value: Any, depth: int = 60) -> Any:
 
 
 def digest_of(*parts: JsonValue) -> str:
-    """A stable id for an event that has none of its own: from its content, so that a redelivery gets the same."""
+    """A stable id for an event without one, made from its content, so that a redelivery gets the same id."""
     written = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return sha256_hex(written.encode("utf-8", "surrogatepass"))[:32]
 

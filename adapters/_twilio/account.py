@@ -50,7 +50,7 @@ def _sid(letters: str, where: str) -> AfterValidator:
 class TwilioAccount(Account):
     """One sender at Twilio: the account, its keys, and the number or service that messages go out from.
 
-    While a token is rotated both stand in `auth_tokens`, the new one first: Twilio takes the secondary token for API calls at
+    While a token is rotated, both are in `auth_tokens`, the new one first: Twilio takes the secondary token for API calls at
     once, and signs with it from its promotion on.
     Source: Twilio, "Security" and "Auth Tokens and How to Change Them".
     """
@@ -102,7 +102,7 @@ class TwilioAccount(Account):
 
     @property
     def resources(self) -> str:
-        """Where everything of this account stands; the date is the version of Twilio's API."""
+        """The account's base address; the date is the version of Twilio's API."""
         return f"{self.api_base}/2010-04-01/Accounts/{self.account_sid}"
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What Twilio hears when we have stored its request."""
+"""The answer to Twilio once its request is stored."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ from adapters.signing import sha256_hex
 
 LAST_SID: Final = "last_sid"  # memory: their last message, to show typing under
 WROTE_TO: Final = "wrote_to"  # memory: which number of a service's they wrote to last
-BY_SERVICE: Final = "by_service"  # memory: the service that it came by
+BY_SERVICE: Final = "by_service"  # memory: the messaging service that it arrived through
 
 _STATUSES: Final = {
     "sent": ReceiptStatus.sent,
@@ -75,7 +75,7 @@ class Manner:
 
 
 def parse(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[Inbound]:
-    """The events of one webhook; at least one. Raises NotUnderstood when the body is no form at all."""
+    """The events of one webhook; at least one. Raises NotUnderstood if the body isn't a form."""
     found = _read(request, account, manner)
     signed = signature.reading(request)
     return [event.model_copy(update={"signed": signed}) for event in found]
@@ -189,7 +189,7 @@ def _referral(fields: Fields) -> Referral | None:
 
 
 def _keyword(fields: Fields, manner: Manner) -> str:
-    """STOP or START, where the whole text is such a word, as carriers read it. A button that says "Cancel" is no such text."""
+    """STOP or START, if the whole text is such a word, as carriers read it. A button titled "Cancel" doesn't count."""
     word = "" if _choice(fields) else fields.get("Body", "").strip().lower()
     if word in manner.stop_words:
         return "STOP"

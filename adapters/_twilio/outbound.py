@@ -76,7 +76,7 @@ def create(message: Say | Notice, account: TwilioAccount, now: datetime, sender:
 
 
 def status_callback(account: TwilioAccount, outbox_id: str) -> str:
-    """Where Twilio tells what became of the message; our id comes back in the query, the fragment makes Twilio try again."""
+    """The address for Twilio's status callbacks. The query returns our id; the fragment makes Twilio retry."""
     overrides = f"#{account.connection_overrides}" if account.connection_overrides else ""
     return f"{account.webhook_url}/status?m={quote(outbox_id, safe='')}{overrides}"
 

@@ -46,7 +46,7 @@ def read(request: RawRequest) -> Fields:
     """The parameters of a webhook: of its form, or of the query for a GET. NULs, which some phones send, are left out; so is, of a form,
     what has no name of Twilio's form.
 
-    Raises NotUnderstood for a body that is no form.
+    Raises NotUnderstood for a body that isn't a form.
     """
     if request.method == "GET":
         found = list(request.query)
@@ -92,6 +92,6 @@ def _refuse(constant: str) -> Any:
 
 
 def members(reply: HttpReply) -> dict[str, Any]:
-    """The members of a JSON answer; none if it is no object."""
+    """The members of a JSON answer; none if it isn't an object."""
     found = loads(reply.body)
     return found if isinstance(found, dict) else {}

@@ -72,7 +72,7 @@ class AppleAccount(Account):
         return secrets
 
     def is_own(self, url: str) -> bool:
-        """Whether a URL stands below the configured gateway, and so was not named by a stranger."""
+        """Whether a URL is below the configured gateway, so that it can be trusted."""
         return url.startswith(f"{self.api_base}/")
 
 

@@ -66,7 +66,7 @@ def same_answer_id(interactive: Mapping[str, Any]) -> str | None:
 
 
 def _shown(interactive: Mapping[str, Any], *places: str) -> str | None:
-    """The title that the customer's phone shows; it stands beside `data` or within it."""
+    """The title that the customer's phone shows; it is beside `data` or within it."""
     inner = section(interactive, "data")
     for place in places:
         for holder in (inner, interactive):

@@ -120,7 +120,7 @@ def _party(raw: _Fields, request: RawRequest, side: str) -> str:
 
 
 def _end_user(raw: _Fields, request: RawRequest, address: str) -> EndUser:
-    """The opaque id; Apple tells no name, only the language and the device."""
+    """The opaque id; Apple sends no name, only the language and the device."""
     locale, device = words(raw, "locale"), words(request.headers, "device-agent")
     return EndUser(
         address=Address(address),

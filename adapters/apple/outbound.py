@@ -1,6 +1,6 @@
 """What we post to Apple: `POST {gateway}/message`, answered 200 with an empty body when taken. No receipts ever come.
 
-Apple draws all our bubbles alike, without a name: who speaks stands before the text. A notice is an ordinary text with the header
+Apple draws all our bubbles alike, without a name: the speaker's name is put before the text. A notice is an ordinary text with the header
 `auto-reply: true`, as is whatever no person wrote. Source: Apple, "Messages sent", "Type text", "Type richLink"; UX design guide.
 """
 
@@ -33,7 +33,7 @@ MESSAGE_ERRORS: Final[Mapping[str, Meaning]] = {
     "http_400": Meaning(Verdict.dead, "content_refused"),
     "http_401": Meaning(Verdict.dead, "not_authorised"),
     "http_403": Meaning(Verdict.dead, "not_authorised"),
-    "http_404": REFUSED,  # the customer, our business or the address that we call isn't known: nothing tells which
+    "http_404": REFUSED,  # the customer, our business or the address that we call isn't known; the answer doesn't say which
     "http_410": Meaning(Verdict.dead, "conversation_closed"),
     "http_413": Meaning(Verdict.dead, "too_long"),
     "http_429": THROTTLED,
@@ -124,7 +124,7 @@ def _say(message: Say, account: AppleAccount, now: datetime) -> Flow[Sent]:
 
 
 def _text(text: str) -> dict[str, Any]:
-    """The mark of an attachment must not stand in a text without one."""
+    """Remove the attachment mark from a text without an attachment."""
     return {"type": "text", "body": text.replace(OBJECT_MARK, "")}
 
 

@@ -21,7 +21,7 @@ _MAX_LENGTH: Final = 8192  # Apple's are of some 200 characters
 
 
 def key_of(secret: str) -> bytes:
-    """The HMAC key: the secret decoded. Raises ValueError for what is no base64."""
+    """The HMAC key: the decoded secret. Raises ValueError if it isn't base64."""
     return base64.b64decode(secret.strip().encode("ascii"), validate=True)
 
 
@@ -40,7 +40,7 @@ def bearer(msp_id: str, secret: str, now: datetime) -> str:
 def claims_of(authorization: str, secrets: Iterable[str]) -> dict[str, Any] | None:
     """The claims of a `Bearer` token that one of the secrets has signed; None for anything else at all.
 
-    The signature is checked before a claim is read; all secrets are tried, so that the time doesn't tell which.
+    The signature is checked before a claim is read; all secrets are tried, so that the time doesn't reveal which.
     """
     token = authorization.encode("utf-8", "surrogatepass")
     scheme, _, token = token.strip().partition(b" ")

@@ -14,7 +14,7 @@ from adapters.apple.mmcs import NotUnlocked, signature_base64
 from adapters.envelope import MediaPart, MediaState, Part, TextPart, UnknownPart
 
 BALLOON: Final = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:com.apple.icloud.apps.messages.business.extension"
-OBJECT_MARK: Final = "\ufffc"  # stands in a text once per attachment, where the attachment was put
+OBJECT_MARK: Final = "\ufffc"  # in a text once per attachment, at its position
 MAX_TEXT: Final = 10_000  # Apple publishes none; the largest that a provider in front of Apple allows (Webex Connect)
 MAX_FILE_BYTES: Final = 100_000_000  # "up to 100 MB"; any type
 SESSION: Final = "sessionIdentifier"
@@ -92,7 +92,7 @@ def family(mime_type: str | None, name: str | None) -> Any:
 
 
 def attachment_part(source: Mapping[str, Any]) -> MediaPart:
-    """An attachment as a pending file, or a failed one where Apple left out what it takes to fetch it."""
+    """An attachment as a pending file, or a failed one if Apple left out the fields needed to fetch it."""
     where = file_source(source)
     mime_type, name = words(source, "mimeType"), words(source, "name")
     whole = where is not None and "key" in where

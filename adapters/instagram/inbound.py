@@ -1,4 +1,4 @@
-"""Instagram's webhooks; what they hold stands in `adapters/_meta/platform/inbound.py`."""
+"""Instagram's webhooks; `adapters/_meta/platform/inbound.py` parses their content."""
 
 from __future__ import annotations
 

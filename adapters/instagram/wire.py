@@ -1,6 +1,6 @@
 """What Instagram's messages may hold; their JSON is the Messenger Platform's, read in `adapters/_meta/platform/wire.py`.
 
-Source: Meta for Developers, Instagram Messaging, "Send messages", "Media sharing" (read 2026). That a text may have 1,000 bytes stands on no page
+Source: Meta for Developers, Instagram Messaging, "Send messages", "Media sharing" (read 2026). The limit of 1,000 bytes for a text is on no page
 of Meta's that says which unit; bytes are the count that can't come out too low.
 """
 

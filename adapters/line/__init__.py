@@ -53,7 +53,7 @@ ADAPTER: Final = Adapter(
         speaker="native",
         max_speaker_name=MAX_NAME,
         retry_key=True,
-        receipts=frozenset({"read"}),  # of videos watched to their end; LINE tells nothing of other messages
+        receipts=frozenset({"read"}),  # of videos watched to their end; LINE reports nothing about other messages
     ),
     verify=verify,
     parse=parse,

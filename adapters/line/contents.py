@@ -20,7 +20,7 @@ def part(message: Json) -> Part:
 
 
 def _text(message: Json) -> Part:
-    """LINE's own emojis and mentions stand in the text as words, `(hello)` and `@name`."""
+    """LINE's own emojis and mentions are in the text as words, `(hello)` and `@name`."""
     return TextPart(text=wire.text(message, "text"))
 
 
@@ -34,7 +34,7 @@ def _video(message: Json) -> Part:
 
 
 def _audio(message: Json) -> Part:
-    """What the customer spoke into the phone, or a sound file: LINE does not tell which."""
+    """A voice message or an audio file; LINE doesn't say which."""
     return MediaPart(media="audio", source=_source(message), duration_ms=wire.count(message, "duration"))
 
 

@@ -37,7 +37,7 @@ def _mp3(content: bytes) -> int | None:
 
 
 def _after_id3(content: bytes) -> int:
-    """Where the sound begins: an ID3 tag in front tells its size in four bytes of seven bits."""
+    """Where the sound begins: an ID3 tag in front has its size in four bytes of seven bits."""
     if content[:3] != b"ID3" or len(content) < 10:
         return 0
     size = 0

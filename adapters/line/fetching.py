@@ -16,7 +16,7 @@ from adapters.replies import failure
 
 
 def media(part: MediaPart, account: LineAccount, now: datetime) -> Flow[Fetched]:
-    """Fetch a customer's file. LINE deletes them after a while that it doesn't tell, so this is done at once."""
+    """Fetch a customer's file. LINE deletes files after an undocumented time, so this is done at once."""
     source = part.source
     if isinstance(url := source.get("url"), str):
         reply = yield HttpCall("GET", url, foreign=True, max_reply_bytes=account.max_media_bytes)
@@ -61,7 +61,7 @@ def _getter(url: str, *, max_reply_bytes: int = 1_048_576, cache_seconds: float 
 
 
 def profile(end_user: EndUser, account: LineAccount, now: datetime) -> Flow[EndUser]:
-    """Name and picture of a friend of the account. LINE tells nothing of strangers and of those who blocked it (404)."""
+    """Name and picture of a friend of the account. LINE answers 404 for strangers and for those who blocked the account."""
     url = f"{account.api_base}/v2/bot/profile/{quote(end_user.address, safe='')}"
     reply = yield from tokens.call(account, now, _getter(url, cache_seconds=86_400))
     if reply.status == 404:

@@ -66,7 +66,7 @@ def _read(event: Any, account: LineAccount, received_at: datetime, meant_for: st
     common = _Common(event if isinstance(event, dict) else {}, account, received_at, meant_for is None)
     try:
         if not isinstance(event, dict):
-            raise Malformed("the event is no object")
+            raise Malformed("the event is not an object")
         return _sort(event, common, meant_for)
     except (Malformed, ValidationError):
         return _unknown(event, common, "malformed")
@@ -126,13 +126,13 @@ class _Common:
         return self.fields(heard_at=self.milliseconds, **remember)
 
     def require_end_user(self) -> None:
-        """Raises Malformed where the event doesn't tell whose it is."""
+        """Raises Malformed if the event doesn't say whose it is."""
         if self.end_user is None:
             raise Malformed("source.userId is missing")
 
     @property
     def milliseconds(self) -> int:
-        """When it happened, by LINE's clock; by ours where LINE tells none."""
+        """When it happened, by LINE's clock; by ours if LINE gives no time."""
         at = from_unix(self.event.get("timestamp"), unit="ms") or self.received_at
         return round(at.timestamp() * 1000)
 

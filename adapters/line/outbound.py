@@ -168,7 +168,7 @@ def _post(
 
 
 def _code(reply: HttpReply) -> str:
-    """LINE's refusal of a request names the property; that tells more than the text."""
+    """LINE's refusal of a request names the property, which is more specific than the text."""
     code = wire.error_code(reply)
     if code not in ("invalid_body", "invalid_property"):
         return code
@@ -238,7 +238,7 @@ def sender_name(name: str) -> str:
 
 
 def _names_sender(reply: HttpReply) -> bool:
-    """LINE forbids more words in names than it tells."""
+    """LINE forbids more words in names than it documents."""
     return reply.status == 400 and any(".sender" in name for name, _ in wire.error_properties(reply))
 
 
@@ -264,7 +264,7 @@ def _loading(message: TypingSignal, account: LineAccount, now: datetime) -> Flow
 
 
 def _marking_read(message: Say | Notice, account: LineAccount, now: datetime) -> Flow[None]:
-    """Mark what the customer wrote as read, when a person answers. That it fails is no reason not to answer."""
+    """Mark the customer's messages as read when a person answers. A failure doesn't prevent the answer."""
     mark = _read_mark(message, account)
     if mark is None:
         return

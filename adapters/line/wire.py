@@ -67,7 +67,7 @@ def inner(of: Json, key: str) -> Json:
 # ------------------------------------------------------------------------------------------------- answers
 
 # LINE has no error codes: its answers are told apart by how their text begins. Source: LINE Developers, "Messaging API
-# reference", error messages. Both 429s look alike but for this text.
+# reference", error messages. Only this text distinguishes the two kinds of 429.
 _CODES: Final = (
     ("Invalid reply token", "invalid_reply_token"),
     ("The request body has", "invalid_body"),

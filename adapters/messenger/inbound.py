@@ -1,4 +1,4 @@
-"""Messenger's webhooks; what they hold stands in `adapters/_meta/platform/inbound.py`."""
+"""Messenger's webhooks; `adapters/_meta/platform/inbound.py` parses their content."""
 
 from __future__ import annotations
 

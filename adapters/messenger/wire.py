@@ -1,4 +1,4 @@
-"""Personas, the one thing of Messenger's JSON that Instagram doesn't share; the rest stands in `adapters/_meta/platform/wire.py`.
+"""Personas, the one thing of Messenger's JSON that Instagram doesn't share; the rest is in `adapters/_meta/platform/wire.py`.
 
 Source: Meta for Developers, Messenger Platform, "Personas" (April 2026). Name and picture can't be changed later, so both are part of the
 key that an id is remembered by: a rep with a new picture gets a new persona.

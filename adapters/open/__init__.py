@@ -1,7 +1,7 @@
-"""An open channel: for people who write no Python. Signed HTTP in, signed HTTP out, in JSON of our own.
+"""An open channel, which needs no Python: signed HTTP in, signed HTTP out, in the gateway's own JSON.
 
-Whatever can post JSON with an HMAC can be a channel: a shop's own app, a game, a kiosk, a script. docs/open-channel.md tells both sides, with
-examples for curl. The proof is that of Standard Webhooks, for which there are libraries in most languages.
+Anything that can post JSON with an HMAC can be a channel: a shop's own app, a game, a kiosk, a script. docs/open-channel.md describes both sides, with
+examples for curl. Requests are signed as Standard Webhooks, which has libraries in most languages.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _author(event: Json) -> Author:
 
 
 def _receipts(event: Json, common: Fields) -> Iterator[Inbound]:
-    """`ids` are those that we gave our messages, or one alone in `id_of`; each gets a receipt of its own."""
+    """`ids` are those of our messages, or a single one in `id_of`; each gets its own receipt."""
     status = _one_of(event, "status", tuple(ReceiptStatus))
     ids = [one for one in list_of(event.get("ids")) if isinstance(one, str) and one][:_MOST_IDS]
     if not ids:

@@ -82,7 +82,7 @@ def _parts(event: Json) -> Iterator[Part]:
 
 
 def _named(place: str, read: Any, value: Any) -> Part:
-    """Read one part; a fault in it tells its place."""
+    """Read one part; a fault names its place."""
     try:
         part: Part = read(_object(value))
     except Malformed as fault:

@@ -1,4 +1,4 @@
-"""SMS and MMS coming in, and what became of ours. RCS, which Twilio brings through the same webhook, is read as well."""
+"""Incoming SMS and MMS, and status reports for ours. RCS, which Twilio delivers through the same webhook, is read as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a web chat channel: its secrets, where its widget may stand, and what the widget says."""
+"""The settings of a web chat channel: its secrets, the pages that may embed its widget, and the widget's texts."""
 
 from __future__ import annotations
 

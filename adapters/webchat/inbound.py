@@ -39,7 +39,7 @@ def verify(request: RawRequest, account: WebchatAccount, now: datetime) -> None:
 
 
 def parse(request: RawRequest, account: WebchatAccount) -> list[Inbound]:
-    """All events of the request, in order. Raises NotUnderstood when it is no object with a list of events."""
+    """All events of the request, in order. Raises NotUnderstood unless it is an object with a list of events."""
     body = json_object(request.body)
     if not isinstance(body.get("events"), list):
         raise NotUnderstood("the body has no list of `events`")
@@ -128,7 +128,7 @@ def _receipt(status: ReceiptStatus, event: dict[str, Any], common: Fields) -> In
 
 
 def _end_user(visitor: dict[str, Any]) -> EndUser:
-    """What the visitor told of themself (form, page) stands in `profile`; `username` only what the site has proven."""
+    """What the visitor says about themself (form, page) is in `profile`; `username` only has what the site has verified."""
     verified = visitor.get("verified") is True
     profile = {key: visitor[key] for key in ("email", "page", "prechat") if visitor.get(key)}
     return EndUser(

@@ -24,7 +24,7 @@ _FAILURES: Final = {
     "visitor_not_found": Meaning(Verdict.dead, "recipient_unreachable"),
     "unauthenticated": Meaning(Verdict.dead, "not_authorised"),
     "not_found": Meaning(Verdict.dead, "account_fault"),
-    "file_missing": Meaning(Verdict.again, "provider_unavailable"),  # the flow begins anew, with the file
+    "file_missing": Meaning(Verdict.again, "provider_unavailable"),  # the flow starts again, with the file
     "too_large": Meaning(Verdict.dead, "media_refused"),
     "invalid_input": Meaning(Verdict.dead, "content_refused"),
     "rate_limited": THROTTLED,

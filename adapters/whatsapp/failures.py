@@ -62,7 +62,7 @@ ERRORS: Final[Mapping[str, Meaning]] = {
     "130472": dead("filtered"),  # the customer is part of an experiment
     "131063": dead("filtered"),
     # recipient and content
-    "131026": dead("recipient_unreachable"),  # also a customer who blocked us; Meta doesn't tell which
+    "131026": dead("recipient_unreachable"),  # also a customer who blocked the business; Meta doesn't say which
     "131021": dead("recipient_unreachable"),  # to ourselves
     "131062": _CONTENT,  # not to a business-scoped id
     "100": _CONTENT,

@@ -1,4 +1,4 @@
-"""WhatsApp's webhooks: proof, and every kind of change that they tell of.
+"""WhatsApp's webhooks: verification, and every kind of change that they report.
 
 A delivery holds up to 1,000 changes, of messages, statuses, echoes of the phone app and account matters, mixed; each becomes an event of
 its own, and one that makes no sense costs only itself. Sources: Meta for Developers, WhatsApp Cloud API, "Webhooks > Reference" (read 2026).
@@ -89,7 +89,7 @@ class _Reader:
     contacts: people.Contacts
 
     def events(self) -> Iterator[Inbound]:
-        """The change's events, in the order in which they stand."""
+        """The change's events, in their order."""
         number = self.change.phone_number_id
         if number is not None and number != self.account.phone_number_id:
             yield self.unknown("other_number", self.change.value, meant_for=number)
@@ -135,7 +135,7 @@ class _Reader:
         return InboundUnknown(**self.common(event_id, kept, end_user), reason=reason, **more)
 
     def _standby(self) -> Iterator[Inbound]:
-        """Another responder (Meta's agent) answers the customer now; what both say stands one level deeper. What is said is kept aside,
+        """Another responder (Meta's agent) is answering the customer; the messages of both are one level deeper. They are kept aside,
         receipts and changes mean what they always do. Source: "Webhooks > Reference > standby" (August 2026).
         """
         value = dict_of(self.change.value.get("standby")) or self.change.value  # some relays leave the level out
@@ -210,7 +210,7 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------ statuses
 
     def status(self, item: dict[str, Any]) -> Inbound:
-        """One of `statuses[]`: what became of a message of ours."""
+        """One of `statuses[]`: the status of a message of ours."""
         message_id, status = _need(item.get("id"), "id"), _need(item.get("status"), "status")
         end_user = people.recipient_of(item, self.contacts)
         if text_of(item.get("recipient_type")) == "group":
@@ -259,7 +259,7 @@ class _Reader:
         return self.unknown("user_id_update", item, end_user, remember={"wa_id": number} if end_user else {})
 
     def responder(self, item: dict[str, Any]) -> Inbound:
-        """What the other responder wrote: the message stands inside its echo."""
+        """What the other responder wrote: the message is inside its echo."""
         return self.echo({**item, **dict_of(item.get("message")), "id": item.get("id") or dict_of(item.get("message")).get("id")})
 
     def call(self, item: dict[str, Any]) -> Inbound:

@@ -73,7 +73,7 @@ def _envelope(message: Say | Notice) -> dict[str, Any]:
         common["recipient"] = message.to
     elif message.to.isdecimal():
         common["to"] = message.to
-    else:  # the number that they were known by has gone to somebody else
+    else:  # the number that they were known by now belongs to somebody else
         raise SendFailed(Verdict.dead, "recipient_unreachable")
     if isinstance(message, Say) and message.reply_to:
         common["context"] = {"message_id": message.reply_to}

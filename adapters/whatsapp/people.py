@@ -31,7 +31,7 @@ def is_scoped(address: str) -> bool:
 def person(
     number: object, scoped: object, parent: object = None, contact: dict[str, Any] | None = None, before: Iterable[object] = ()
 ) -> EndUser | None:
-    """The person behind a number and ids; None where nothing names one. `before`: what they had until a change that the event tells of.
+    """The person behind a number and ids; None if nothing names one. `before`: what they had before a change that the event reports.
 
     The business-scoped id comes first: people with a username have no number any more (then missing, or `""`, or `from` holds
     the id). All the others are aliases. Numbers are lent: somebody else gets them when the person gives them up.
@@ -119,7 +119,7 @@ def _two(pattern: re.Pattern[str], words: str) -> tuple[str | None, str | None]:
 
 
 def updated(item: dict[str, Any], contacts: Contacts) -> EndUser | None:
-    """The person of a `user_id_update`: old and new ids stand side by side there, and a number only if it is known."""
+    """The person of a `user_id_update`: it has old and new ids side by side, and a number only if it is known."""
     ids, parents = dict_of(item.get("user_id")), dict_of(item.get("parent_user_id"))
     previous, current = text_of(ids.get("previous")), text_of(ids.get("current"))
     card = contact_of(contacts, current, previous)

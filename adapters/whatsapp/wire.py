@@ -33,7 +33,7 @@ from adapters.referral import Referral, ReferralSource, ReferredProduct, referra
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a delivery: the field that it tells of, and its value. `entry` is what it stood in."""
+    """One change of a delivery: its field and value. `entry` is the entry that contains it."""
 
     field: str
     value: dict[str, Any]
@@ -146,7 +146,7 @@ def _address(address: dict[str, Any]) -> str:
 
 
 def _structured(name: str, vcard: str) -> tuple[str, ...]:
-    """A vCard property whose fields stand between semicolons (RFC 6350, sections 6.3.1 and 6.6.4), each on one line."""
+    """A vCard property whose fields are separated by semicolons (RFC 6350, sections 6.3.1 and 6.6.4), each on one line."""
     return tuple(line for value in _in_vcard(name, vcard) if (line := ", ".join(filter(None, map(str.strip, value.split(";"))))))
 
 

@@ -34,7 +34,7 @@ def _aside(text: str) -> str:
 
 
 def _typing(message: TypingSignal, account: TwilioWhatsAppAccount, now: datetime) -> Flow[Sent]:
-    """Typing stands under the customer's last message, which is marked as read by it; it ends by itself."""
+    """Typing is shown below the customer's last message, which is thereby marked as read; it ends automatically."""
     sid = message.memory.get(LAST_SID)
     if not message.on or not isinstance(sid, str):
         return Sent()

@@ -47,7 +47,7 @@ async def demo_world(port: int, data_dir: Path) -> AsyncIterator[tuple[Gateway, 
 
 
 async def run_demo(port: int, data_dir: Path, log_level: str, until_stopped: Callable[[], Awaitable[None]]) -> None:
-    """Until it is stopped."""
+    """Run the demo until it is stopped."""
     logs.set_up(log_level)
     async with demo_world(port, data_dir) as (gateway, _, address):
         click.echo(welcome(address, gateway.data_dir))

@@ -23,7 +23,7 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 class Input(BaseModel):
-    """Ground of what callers send: an unknown field is a fault."""
+    """Base of what callers send: an unknown field is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -141,7 +141,7 @@ def invalid(*faults: Fault, detail: str = "Fix the fields named in `errors` and 
 
 
 def of_refusal(refusal: Refusal) -> Problem:
-    """A rule said no."""
+    """The problem for a rule's refusal."""
     return Problem(refusal.code, refusal.sentence, details=refusal.details)
 
 

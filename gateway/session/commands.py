@@ -56,7 +56,7 @@ class ThreadChanged(Value):
 
 
 class CustomerEnded(Value):
-    """L4."""
+    """L4: the customer ended, closed or blocked the conversation, or opted out."""
 
     ended: InboundEnded
 
@@ -92,40 +92,40 @@ class Invite(Value):
 
 
 class AcceptInvitation(Value):
-    """C2, C7, T1."""
+    """A rep who was asked accepts (C2, C7); with purpose `transfer`, they take over (T1)."""
 
     by: Login
     invitation_id: InvitationId
 
 
 class DeclineInvitation(Value):
-    """C8."""
+    """A rep who was asked declines (C8)."""
 
     by: Login
     invitation_id: InvitationId
 
 
 class WithdrawInvitation(Value):
-    """C9: by the inviter."""
+    """The inviter takes an open request back (C9)."""
 
     by: Login
     invitation_id: InvitationId
 
 
 class Leave(Value):
-    """L1, L2."""
+    """A rep leaves a session in which others stay (L1, L2)."""
 
     by: Login
 
 
 class End(Value):
-    """L3."""
+    """The last rep, or a supervisor, ends the session (L3)."""
 
     by: Login
 
 
 class RaiseFlag(Value):
-    """M4."""
+    """A rep in the session asks supervisors for help, with a message (M4)."""
 
     by: Login
     text: str = Field(min_length=1, max_length=4_000)

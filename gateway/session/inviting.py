@@ -276,17 +276,17 @@ class Named(Protocol):
 
     @property
     def people(self) -> Mapping[str, Rep]:
-        """By login."""
+        """The org's reps and bots, by login."""
         ...
 
     @property
     def queues(self) -> Mapping[str, Queue]:
-        """By id."""
+        """The org's queues, by id."""
         ...
 
     @property
     def flows(self) -> Mapping[str, FlowDefinition]:
-        """By id."""
+        """The org's flows, by id."""
         ...
 
 

@@ -19,7 +19,7 @@ InvitationId = NewType("InvitationId", str)
 
 
 class Status(StrEnum):
-    """Of a session."""
+    """The status of a session."""
 
     waiting = "waiting"  # no rep yet, or none any more: it is being routed
     active = "active"
@@ -36,7 +36,7 @@ class Visibility(StrEnum):
 
 
 class Role(StrEnum):
-    """Of a participant, or of whom an entry is from."""
+    """The role of a participant, or of an entry's author."""
 
     end_user = "end_user"
     rep = "rep"
@@ -46,7 +46,7 @@ class Role(StrEnum):
 
 
 class EntryKind(StrEnum):
-    """Of an entry of the transcript."""
+    """The kind of a transcript entry."""
 
     message = "message"
     participant_joined = "participant_joined"
@@ -123,7 +123,7 @@ class Recipient(Value):
 
 
 class Purpose(StrEnum):
-    """Of an invitation."""
+    """What an invitation asks for: joining or taking over."""
 
     invite = "invite"
     transfer = "transfer"

@@ -14,7 +14,7 @@ Url = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class VisitedPage(Input):
-    """Where the visitor is."""
+    """The page that the visitor is on."""
 
     url: Url | None = None
     title: Short | None = None
@@ -29,7 +29,7 @@ class Hash(Input):
 
 
 class SessionAsk(Input):
-    """Begin, or go on."""
+    """Starts a session, or resumes one."""
 
     visitor_token: Annotated[str, StringConstraints(max_length=8192)] | None = None
     identity_jwt: Annotated[str, StringConstraints(max_length=8192)] | None = None

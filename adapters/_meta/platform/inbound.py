@@ -1,4 +1,4 @@
-"""Webhooks of the Messenger Platform, for Messenger and Instagram alike: every kind of event that they tell of.
+"""Webhooks of the Messenger Platform, for both Messenger and Instagram: every kind of event.
 
 A delivery holds entries, an entry holds events (`messaging`), or those of a thread that another app holds now (`standby`).
 Sources: Meta for Developers, Messenger Platform, "Webhooks reference", "Conversation routing"; Instagram, "Messaging webhooks" (read 2026).
@@ -75,7 +75,7 @@ class _Reader:
     entry: dict[str, Any]
 
     def events(self) -> Iterator[Inbound]:
-        """The entry's events, in the order in which they stand."""
+        """The entry's events, in their order."""
         known = text_of(self.entry.get("id"))
         if known is not None and known != self.account.own_id:
             yield self.unknown("other_account", self.entry, meant_for=known)

@@ -1,6 +1,6 @@
 """Whom a Messenger Platform event is about, and how an answer names them.
 
-A person is known by an id that is theirs on this Page. Who came by the checkbox plugin and hasn't written yet has none: only a `user_ref` of the
+A person is known by an id that is theirs on this Page. Somebody who came through the checkbox plugin and hasn't written yet has none: only a `user_ref` of the
 site's making, which an answer must name as such. When they write, `prior_message.identifier` joins the two.
 Source: Meta for Developers, Messenger Platform, "Checkbox plugin", "Send API > recipient" (read 2026). Some samples of postbacks have
 `sender.user_ref`, too.

@@ -73,7 +73,7 @@ def _nothing(message: dict[str, Any]) -> Part:
 
 
 def _attached(message: dict[str, Any]) -> Iterator[Part]:
-    """A sticker may stand there twice, as `image` and as `sticker`: it is one."""
+    """A sticker may be listed twice, as `image` and as `sticker`; it counts once."""
     text, stickers = text_of(message.get("text")) or "", set()
     for attachment in map(dict_of, list_of(message.get("attachments"))):
         kind, payload = text_of(attachment.get("type")) or "nothing", dict_of(attachment.get("payload"))

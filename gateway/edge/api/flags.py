@@ -16,7 +16,7 @@ from gateway.session.model import Login
 
 
 class FlagBody(Input):
-    """What the matter is."""
+    """What the rep needs help with."""
 
     text: Annotated[Words, Field(max_length=4_000)]
 

@@ -50,7 +50,7 @@ Json = dict[str, JsonValue]
 
 
 class Shape(BaseModel):
-    """Ground of all answers."""
+    """Base of all answers."""
 
     # An answer has all its members always, so its schema says "required" for those with a default, too.
     model_config = ConfigDict(frozen=True, populate_by_name=True, json_schema_serialization_defaults_required=True)
