@@ -152,7 +152,7 @@ class Provider(Generic[A, P, W]):
         return self.trouble(befalls.status or 400)
 
     def leaving(self, call: ProviderCall, now: datetime) -> ProviderCall:
-        """A webhook as it leaves, after its `delay_seconds`: where its proof is made anew each time."""
+        """A webhook as it leaves, after its `delay_seconds`: where its proof is made again each time."""
         return call
 
     def takes(self, answer: Answer | None) -> bool:
