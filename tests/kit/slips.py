@@ -228,6 +228,13 @@ SENDING: Final = (
         "simulator_and_adapter_agree",
     ),
     _template(
+        "visible_and_cached",
+        "outbound",
+        f"yield {_CALL}",
+        f'yield __import__("dataclasses").replace({_CALL}, cache_seconds=60)',
+        "simulator_and_adapter_agree",
+    ),
+    _template(
         "sent_in_two_calls",
         "outbound",
         _SENT,
