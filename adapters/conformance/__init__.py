@@ -22,6 +22,7 @@ from adapters.conformance.identity import (
 )
 from adapters.conformance.joining import (
     check_addresses_of_others_are_foreign,
+    check_demo_settings_work,
     check_secrets_absent_from_repr,
     check_simulator_and_adapter_agree,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "check_broken_body_is_not_understood_or_unknown",
     "check_broken_letters_are_no_message",
     "check_capabilities_have_fixtures",
+    "check_demo_settings_work",
     "check_files_at_their_rules",
     "check_hostile_signatures_are_refused",
     "check_longest_caption",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from adapters.conformance.cases import require
-from adapters.conformance.network import as_reply
+from adapters.conformance.network import addresses_in, as_reply
 from adapters.conformance.proofs import changed, refusal, without
 from adapters.conformance.reading import parsed
 from adapters.conformance.samples import LARGE_PICTURE, NOW, PICTURE, UNICODE
@@ -23,7 +23,8 @@ def check_simulator_and_adapter_agree(subject: Subject) -> None:
     """There and back: what the simulated customer says is authentic and understood, and what we say is on the handset."""
     world = World(subject)
     for text in ("hello from the handset", *UNICODE):
-        world.says_text(text)
+        said = world.says_text(text)
+    world.knows(said.end_user)
     if "message.image" in subject.adapter.capabilities.inbound:
         world.says_picture()
         world.says_picture(LARGE_PICTURE)
@@ -34,6 +35,20 @@ def check_simulator_and_adapter_agree(subject: Subject) -> None:
     for text in ("hello from the desk", *UNICODE):
         world.hears_text(text)
     world.hears_notice("Ana joined")
+    if "say.image" in subject.adapter.capabilities.outbound:
+        world.hears_picture()
+
+
+def check_demo_settings_work(subject: Subject) -> None:
+    """With the settings that `demo` gives, all of it works below the one address that it was given, as in the demo."""
+    base, hook = "https://demo.example/simulated/one", "https://gw.example.test/webhooks/one"
+    settings = {**subject.adapter.demo("one", base, hook), "channel_id": "one", "webhook_url": hook}
+    world = World(replace(subject, account=subject.adapter.account.model_validate(settings)), base)
+    world.says_text("hello")
+    world.hears_text("hello")
+    world.hears_notice("Ana joined")
+    if "message.image" in subject.adapter.capabilities.inbound:
+        world.says_picture()
     if "say.image" in subject.adapter.capabilities.outbound:
         world.hears_picture()
 
@@ -79,15 +94,17 @@ def _fetch_from_elsewhere(world: World) -> None:
     """The provider's answers name another host, as a forged or a redirected one could."""
     world.act(Action(kind="say", customer=world.subject.customer, file=PICTURE))
     parts = [part for one in world.received if isinstance(one, InboundMessage) for part in one.parts]
-    part = next(part for part in parts if isinstance(part, MediaPart))
-    bases = [value for key, value in world.account if key.endswith(("_base", "_url")) and isinstance(value, str) and value]
+    part = next((part for part in parts if isinstance(part, MediaPart)), None)
+    require(part is not None, "a picture came as no file")
+    if part is None:
+        return
     flow = world.adapter.media(part, world.account, world.now)
     try:
         call = next(flow)
         for _ in range(5):
             outcome = world.simulator.handle(world.as_request(call), world.now)
             body = outcome.answer.body
-            for base in bases:
+            for base in addresses_in(world.account):
                 body = body.replace(f'"{base}'.encode(), f'"{_ELSEWHERE}'.encode())
             call = flow.send(as_reply(replace(outcome.answer, body=body)))
             if call.url.startswith(_ELSEWHERE):

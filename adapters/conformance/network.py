@@ -19,10 +19,13 @@ from adapters.envelope import Inbound, InboundMessage, OutboundFile
 
 
 class Network:
-    """An adapter and its simulator, joined. `received` are the events of all webhooks so far, in order; `calls` are the calls of all flows."""
+    """An adapter and its simulator, joined. `received` are the events of all webhooks so far, in order; `calls` are the calls of all flows.
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
+    A simulator is called below the account's `*_base` and `*_url` addresses, or, as in the demo, below one `base`.
+    """
+
+    def __init__(self, subject: Subject, base: str | None = None) -> None:
+        self.subject, self.base = subject, base
         self.adapter, self.account = subject.adapter, subject.account
         self.simulator: Simulator = subject.adapter.simulate(subject.account)
         self.now = NOW
@@ -99,9 +102,9 @@ class Network:
 
     def as_request(self, call: HttpCall) -> RawRequest:
         """A flow's call as the simulator gets it."""
-        named = {v for k, v in self.account if k.endswith(("_base", "_url")) and k != "webhook_url" and isinstance(v, str) and v}
+        named = [self.base] if self.base else addresses_in(self.account)
         bases = sorted((base for base in named if call.url.startswith(base)), key=len)
-        require(bases, f"{call.url} is below none of the account's *_base and *_url addresses")
+        require(bases, f"{call.url} is below {self.base or 'none of *_base and *_url'}")
         body, content_type = _multipart(call) if call.files else (call.body, "")
         if call.fields and not call.files:
             body, content_type = urlencode(call.fields).encode(), "application/x-www-form-urlencoded"
@@ -152,6 +155,11 @@ class Network:
     def _remember(self, news: Mapping[str, Any]) -> None:
         merged = {**self.memory, **news}
         self.memory = {key: value for key, value in merged.items() if value is not None}
+
+
+def addresses_in(account: Account) -> list[str]:
+    """The provider's addresses that an account names."""
+    return [v for k, v in account if k.endswith(("_base", "_url")) and k != "webhook_url" and isinstance(v, str) and v]
 
 
 def as_reply(answer: Answer) -> HttpReply:

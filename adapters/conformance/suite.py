@@ -16,6 +16,7 @@ from adapters.conformance.identity import (
 )
 from adapters.conformance.joining import (
     check_addresses_of_others_are_foreign,
+    check_demo_settings_work,
     check_secrets_absent_from_repr,
     check_simulator_and_adapter_agree,
 )
@@ -68,6 +69,7 @@ _WITH_SIMULATOR: Final[_Checks] = (
     check_receipts_find_their_message,
     check_quotations_name_their_message,
     check_simulator_and_adapter_agree,
+    check_demo_settings_work,
     check_addresses_of_others_are_foreign,
     check_the_same_words_are_shown_twice,
     check_a_second_try_shows_nothing_twice,

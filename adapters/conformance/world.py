@@ -14,6 +14,7 @@ from adapters.conformance.subject import Subject
 from adapters.contract import Action, CannotAct, ProviderCall, Sent, Shown, SimFile
 from adapters.envelope import (
     Address,
+    EndUser,
     InboundMessage,
     InboundTyping,
     MediaPart,
@@ -35,8 +36,8 @@ class World(Network):
     `address` is where the customer wrote from last; `sent` holds every message of ours that went out, with what the adapter returned.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        super().__init__(subject)
+    def __init__(self, subject: Subject, base: str | None = None) -> None:
+        super().__init__(subject, base)
         self.address = Address("")
         self.sent: list[tuple[Outbound, Sent]] = []
         self._count = 0
@@ -76,6 +77,12 @@ class World(Network):
             fetched = self.run(self.adapter.media(part, self.account, self.now))
             require(fetched.content == picture.content, "the fetched picture has other bytes")
             require(fetched.mime_type == picture.mime_type, f"the fetched picture is called {fetched.mime_type}")
+
+    def knows(self, end_user: EndUser) -> None:
+        """What the provider says of the person is about that person, where the channel has such a call."""
+        if self.adapter.profile is not None:
+            known = self.run(self.adapter.profile(end_user, self.account, self.now))
+            require(known.address == end_user.address, f"the profile of {end_user.address} is {known.address}'s")
 
     def types(self) -> None:
         """That the customer types reaches us, and that they do no more."""

@@ -110,6 +110,26 @@ def test_moments(given_: Any, moment: datetime | None) -> None:
     assert reading.moment(given_) == moment
 
 
+@pytest.mark.parametrize(
+    ("named", "moment"),
+    [
+        ({"seconds": 1793620800}, NOW),
+        ({"seconds": "1793620800"}, NOW),
+        ({"milliseconds": 1793620800000}, NOW),
+        ({"milliseconds": "1793620800000"}, NOW),
+        ({"seconds": 1793620800000}, None),
+        ({"seconds": None}, None),
+        ({"milliseconds": None}, None),
+        ({"seconds": True}, None),
+        ({"milliseconds": True}, None),
+        ({"seconds": "yesterday"}, None),
+        ({"milliseconds": []}, None),
+    ],
+)
+def test_moments_by_the_name_of_their_unit(named: dict[str, Any], moment: datetime | None) -> None:
+    assert reading.moment(**named) == moment
+
+
 def test_fields() -> None:
     event = {"text": "x", "empty": "", "number": 7, "big": 10**40, "float": 1.5, "flag": True, "inner": {"list": [1]}}
     assert [reading.optional(event, key) for key in event] == ["x", None, "7", None, None, None, None]

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 
 from adapters import contract as byoc
 from adapters import envelope as env
-from adapters.reading import Fields, answer_of, count, dict_of, dig, each, json_object, list_of, optional, text
+from adapters.reading import Fields, answer_of, count, dict_of, dig, each, json_object, list_of, moment, optional, text
 from adapters.replies import dead, failure, fetched
 from adapters.signing import check_repeated
 from byoc_telegram.simulator import TelegramSimulator
@@ -63,7 +63,7 @@ def _event(update: dict[str, Any], common: Fields) -> env.Inbound:
     to, name = text(chat, "id"), f"{optional(person, 'first_name') or ''} {optional(person, 'last_name') or ''}".strip()
     user = env.EndUser(address=env.Address(to), name=name or None, username=optional(person, "username"))
     common["end_user"] = user.model_copy(update={"locale": optional(person, "language_code")})
-    common["provider_time"] = env.from_unix(event.get("edit_date") or event.get("date"))
+    common["provider_time"] = moment(seconds=event.get("edit_date") or event.get("date"))
     if kind == "my_chat_member":
         blocked = dig(event, "new_chat_member", "status") == "kicked"
         return env.InboundEnded(**common, reason="blocked") if blocked else env.InboundUnknown(**common, reason="started")
