@@ -28,19 +28,22 @@ number before it for that one release, with a warning (`adapters.registry`)."""
 
 @dataclass(slots=True)
 class RawRequest:
-    """A request as it came over the wire.
-
-    `url` is the public URL that the provider called, as configured, with path and query; `path` is the part below the
-    channel's own address (`""` or `/message`). `headers` have lower-case names. `body` are the raw bytes.
-    """
+    """A request as it came over the wire."""
 
     method: str
+    """In capitals."""
     url: str
+    """The public URL that the provider called, as configured, with path and query."""
     path: str
+    """The part below the channel's own address: `""`, or `/message`."""
     query: tuple[tuple[str, str], ...]
+    """Names and values, decoded, in order."""
     headers: Mapping[str, str]
+    """By lower-case name."""
     body: bytes
+    """The raw bytes."""
     received_at: datetime
+    """When it arrived; aware, in UTC."""
 
     def param(self, name: str) -> str | None:
         """The first query value of that name (decoded)."""
@@ -52,8 +55,11 @@ class Answer:
     """An HTTP answer: what we say to a provider, or what a simulated provider says to us."""
 
     status: int = 200
+    """Of HTTP."""
     body: bytes = b""
+    """Sent as it is."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Its type among them, where there is a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,13 @@ class FormFile:
     """One file of a multipart form."""
 
     field: str
+    """The form's name for it."""
     name: str
+    """The file's name."""
     mime_type: str
+    """Its type."""
     content: bytes
+    """Its bytes."""
 
 
 class SecretUrl(str):
@@ -78,28 +88,35 @@ class SecretUrl(str):
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One request that a flow asks for. A `url` that holds a credential is a `SecretUrl`.
-
-    `body` is sent as it is; with `files` the request is multipart and `fields` are its other fields. `foreign` marks a URL that a
-    customer or provider named: the driver refuses private addresses for it, and follows redirects (to public addresses only,
-    without the Authorization header on another host). `visible`: once the other side has taken this call, the customer may
-    see its effect. A call that doesn't say (None) is taken for visible while a message is sent, and the conformance kit
-    refuses it; a GET shows nothing and needn't say. A reply longer than `max_reply_bytes` is refused. With `cache_seconds` the driver may give the good (2xx) reply of an
-    equal call not older than that instead of calling (tokens, profiles, personas); `refresh` calls all the same and renews it.
-    """
+    """One request that a flow asks for."""
 
     method: str
+    """`GET`, `POST` …"""
     url: str
+    """The whole address. One that holds a credential is a `SecretUrl`."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent as they are; printable ASCII alone."""
     body: bytes = field(default=b"", repr=False)
+    """Sent as it is."""
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """With `files`: the other fields of the multipart form."""
     files: tuple[FormFile, ...] = ()
+    """Makes the request a multipart form; `body` is not sent then."""
     foreign: bool = False
+    """A customer or provider named this URL, in a webhook or an answer: the driver refuses private addresses, and follows redirects (to public
+    addresses only, without the Authorization header on another host)."""
     visible: bool | None = None
+    """Once the other side has taken this call, the customer may see its effect. It is the last call of `send`. A call that doesn't say
+    (None) is taken for visible while a message is sent, and the conformance kit refuses it; a GET shows nothing and needn't say."""
     timeout_seconds: float = 15.0
+    """For the whole answer; connecting has 5 seconds of it."""
     max_reply_bytes: int = 1_048_576
+    """A longer reply is refused, as `NoReply`."""
     cache_seconds: float = 0.0
+    """Over 0: the driver may give the good (2xx) reply of an equal call that is not older than this, instead of calling. For tokens,
+    profiles, personas."""
     refresh: bool = False
+    """With `cache_seconds`: call all the same, and renew what is cached."""
 
     def __post_init__(self) -> None:
         if self.visible is None and self.method in ("GET", "HEAD"):
@@ -122,11 +139,14 @@ def form_call(url: str, fields: Mapping[str, Any], *files: FormFile, visible: bo
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What came back; `headers` have lower-case names. A status 0 never occurs: no answer is raised inside the flow as `NoReply`."""
+    """What came back. A status 0 never occurs: no answer is raised inside the flow as `NoReply`."""
 
     status: int
+    """Of HTTP."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """By lower-case name."""
     body: bytes = field(default=b"", repr=False)
+    """The raw bytes, at most `max_reply_bytes`."""
 
 
 class NoReply(Exception):
@@ -146,11 +166,12 @@ Flow: TypeAlias = Generator[HttpCall, HttpReply, T]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider has taken the message. `message_ids` are its ids, in order (receipts name them); `remember` is merged into
-    the conversation's memory, as `InboundEvent.remember` is."""
+    """The provider has taken the message."""
 
     message_ids: tuple[str, ...] = ()
+    """The provider's ids of it, in order; receipts name them."""
     remember: Mapping[str, Any] = field(default_factory=dict)
+    """Merged into the conversation's memory, as `InboundEvent.remember` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,54 +179,67 @@ class Fetched:
     """A file of the customer's, fetched and in the clear."""
 
     content: bytes = field(repr=False)
+    """Its bytes, decrypted where the provider encrypts."""
     mime_type: str | None = None
+    """Its type, where it is known."""
     name: str | None = None
+    """Its name, where it has one."""
 
 
 # ------------------------------------------------------------------------------------------ what a channel can
 
 
 class FileRule(BaseModel):
-    """One family of files that the channel carries as such. `mime_types` may hold `image/*`; empty: any. `captions`: such a file
-    can carry a text, where the channel has captions at all."""
+    """One family of files that the channel carries as such. A file that no rule carries goes as a link."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     media: Literal["image", "video", "audio", "file"]
+    """The family; `file` carries any."""
     mime_types: tuple[str, ...] = ()
+    """The types, in small letters; `image/*` for a whole family. Empty: any."""
     max_bytes: int
+    """The largest file."""
     captions: bool = True
+    """Such a file can carry a text, where the channel has captions at all (`max_caption`)."""
 
 
 TextUnit: TypeAlias = Literal["code_points", "utf16", "bytes"]
 
 
 class Capabilities(BaseModel):
-    """What a channel can do; the gateway degrades by these, by rule (see `text.py`), and prints them in `byoc channels`.
-
-    `inbound` names what `parse` may give: the kinds of `envelope.py`, and for messages `message.text`, `message.image` …;
-    `outbound` likewise (`say.text`, `say.image`, `notice`, `typing`). Each name needs a fixture or a test.
-    `max_text` counts `text_unit`s; `max_caption` 0 means that a file carries no text; the text is then a separate message.
-    A file that no rule carries goes as a link.
-    """
+    """What a channel can do; the gateway degrades by these, by rule (see `text.py`), and prints them in `byoc channels`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inbound: frozenset[str]
+    """What `parse` may give: the kinds of `envelope.py`, and for messages `message.text`, `message.image` … Each needs a fixture."""
     outbound: frozenset[str]
+    """What `send` takes: `say.text`, `say.image`, `say.video`, `say.audio`, `say.file`, `say.reply`, `notice`, `typing`."""
     max_text: int
+    """The longest text, in `text_unit`s. A longer one becomes several messages before `send` sees it. At least 16."""
     text_unit: TextUnit = "code_points"
+    """How the provider counts a text."""
     max_caption: int = 0
+    """The longest text beside a file, in `text_unit`s. 0: a file carries none, and the text is a separate message."""
     files: tuple[FileRule, ...] = ()
-    # How the customer is told who speaks: by the channel itself, or by `speaker_prefix` before the text.
+    """The files that it carries; the first rule that fits counts."""
     speaker: Literal["native", "prefix"] = "prefix"
+    """How the customer is told who speaks: by the channel itself (`Say.speaker`), or by `speaker_prefix` before the text."""
     speaker_prefix: str = "{name}: "
-    max_speaker_name: int | None = None  # code points; a longer native name is cut
-    retry_key: bool = False  # a second try with the same key is never shown twice
+    """The prefix; it is in `Say.text` already when `send` sees it."""
+    max_speaker_name: int | None = None
+    """With `native`: the longest name, in code points. A longer one is cut."""
+    retry_key: bool = False
+    """A second try with the same `retry_key` is never shown twice. Else a message whose answer was lost is `unknown` (see `Adapter.retry_safe`)."""
     receipts: frozenset[Literal["sent", "delivered", "read", "failed"]] = frozenset()
-    window: timedelta | None = None  # how long after the customer's last message we may write freely
-    chat: bool = False  # a chat channel by rule P2 (web, in-app), else a messaging channel
-    editions: tuple[Literal["enhanced", "standard"], ...] = ("enhanced",)  # P1
+    """The statuses that receipts may have. Each needs a fixture."""
+    window: timedelta | None = None
+    """How long after the customer's last message we may write freely. `send` refuses what comes later, by `last_inbound_at`."""
+    chat: bool = False
+    """A chat channel by rule P2 (web, in-app), else a messaging channel."""
+    editions: tuple[Literal["enhanced", "standard"], ...] = ("enhanced",)
+    """The editions that a channel can be configured in, by rule P1."""
 
 
 # ------------------------------------------------------------------------------------- the provider's own side
@@ -368,42 +402,45 @@ def no_handshake(request: RawRequest, account: Any) -> Answer | None:
 
 @dataclass(frozen=True)
 class Adapter(Generic[A]):
-    """One kind of channel. The functions' contracts:
-
-    `handshake(request, account) -> Answer | None`: the provider's setup calls (a GET with a challenge), answered at once and not
-      stored; None: an ordinary event. Called for every request, before `verify`, and does its own check. Raises NotAuthentic.
-    `verify(request, account, now)`: raises NotAuthentic unless the raw bytes are the provider's; reads nothing from the body
-      before. Any input at all ends in return or NotAuthentic, in constant time for the secret's part.
-    `parse(request, account) -> list[Inbound]`: every event of a verified request, in order; unknown ones as `unknown`; one bad event
-      costs only itself (it becomes `unknown` with reason `malformed`). Raises NotUnderstood when nothing can be read at all.
-    `send(message, account, now) -> Flow[Sent]`: raises SendFailed or Unsupported.
-    `media(part, account, now) -> Flow[Fetched]`: fetches a pending part's file; raises SendFailed (`again`: not ready yet; `dead`: gone).
-    `accepted`: the answer that the provider expects once the request is stored.
-    `simulate(account) -> Simulator`: the provider's own side, strict.
-    `demo(channel_id, base, hook) -> dict`: account settings for the demo, with the simulator at `base` and our webhook at `hook`.
-    `profile(end_user, account, now) -> Flow[EndUser]`: looks up what the provider says of the person (name, picture); the same end user
-      where it says nothing. Its calls ask for a cached reply. None: the channel has no such call.
-    `retry_safe(message, account, tried_at, now) -> bool`: asked when a send that began at `tried_at` was lost (a crash): whether running the
-      flow again from its start can't show the message twice. None: always as `capabilities.retry_key` says.
-    `exemptions`: numbers of the grades' rules (docs/grades.md) that the provider makes impossible to keep, each with the reason.
-    `contract`: the `CONTRACT` that the adapter was written for. A plug-in writes the number itself, not the name: it must not change when another
-      gateway is installed. An adapter that doesn't say is from the release before the number existed: 1.
-    """
+    """One kind of channel. Its functions do no I/O; `account` is what the operator configured, `now` the time, aware, in UTC."""
 
     kind: str
+    """What a config names it by: small letters, digits and `-`."""
     title: str
+    """Its name for people."""
     account: type[A]
+    """Its settings."""
     capabilities: Capabilities
+    """What it can do."""
     verify: Callable[[RawRequest, A, datetime], None]
+    """`verify(request, account, now)`: raises NotAuthentic unless the raw bytes are the provider's; reads nothing from the body before. Any input
+    at all ends in return or NotAuthentic, in constant time for the secret's part."""
     parse: Callable[[RawRequest, A], list[Inbound]]
+    """`parse(request, account)`: every event of a verified request, in order; unknown ones as `unknown`; one bad event costs only itself (it becomes
+    `unknown` with reason `malformed`). Raises NotUnderstood when nothing can be read at all."""
     send: Callable[[Outbound, A, datetime], Flow[Sent]]
+    """`send(message, account, now)`: a flow. Raises SendFailed or Unsupported."""
     media: Callable[[MediaPart, A, datetime], Flow[Fetched]]
+    """`media(part, account, now)`: a flow that fetches a pending part's file. Raises SendFailed (`again`: not ready yet; `dead`: gone)."""
     simulate: Callable[[A], Simulator]
+    """`simulate(account)`: the provider's own side, strict."""
     demo: Callable[[str, str, str], dict[str, Any]]
+    """`demo(channel_id, base, hook)`: account settings for the demo, with the simulator at `base` and our webhook at `hook`."""
     handshake: Callable[[RawRequest, A], Answer | None] = no_handshake
+    """`handshake(request, account)`: the provider's setup calls (a GET with a challenge), answered at once and not stored; None: an ordinary event.
+    Called for every request, before `verify`, and does its own check. Raises NotAuthentic."""
     accepted: Answer = Answer(200)
+    """The answer that the provider expects once the request is stored."""
     methods: tuple[str, ...] = ("POST",)
+    """The methods that webhooks come by."""
     profile: Callable[[EndUser, A, datetime], Flow[EndUser]] | None = None
+    """`profile(end_user, account, now)`: a flow that looks up what the provider says of the person (name, picture); the same end user where it
+    says nothing. Its calls ask for a cached reply. None: the channel has no such call."""
     retry_safe: Callable[[Outbound, A, datetime, datetime], bool] | None = None
+    """`retry_safe(message, account, tried_at, now)`: asked when a send that began at `tried_at` was lost (a crash): whether running the flow
+    again from its start can't show the message twice. None: always as `capabilities.retry_key` says."""
     contract: int = 1
+    """The `CONTRACT` that the adapter was written for. A plug-in writes the number itself, not the name: it must not change when another gateway
+    is installed. An adapter that doesn't say is from the release before the number existed: 1."""
     exemptions: Mapping[str, str] = field(default_factory=dict)
+    """Numbers of the grades' rules (docs/grades.md) that the provider makes impossible to keep, each with the reason."""

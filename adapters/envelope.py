@@ -50,6 +50,7 @@ class TextPart(Value):
 
     type: Literal["text"] = "text"
     text: str
+    """As the customer wrote it."""
 
     @property
     def plain(self) -> str:
@@ -67,11 +68,17 @@ class MediaPart(Value):
     type: Literal["media"] = "media"
     media: Literal["image", "video", "audio", "voice", "file"] = "file"
     state: MediaState = MediaState.pending
+    """`pending` from the adapter: the gateway fetches the file."""
     mime_type: str | None = None
+    """Its type, where the provider says it."""
     name: str | None = None
+    """Its name, where it has one."""
     size_bytes: int | None = None
+    """Its size, where the provider says it."""
     duration_ms: int | None = None
+    """How long it plays, in milliseconds."""
     caption: str | None = None
+    """The text that came with it."""
     source: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
     media_id: str | None = None
     reason: str | None = None
@@ -93,9 +100,13 @@ class LocationPart(Value):
 
     type: Literal["location"] = "location"
     latitude: float
+    """Degrees, north positive."""
     longitude: float
+    """Degrees, east positive."""
     name: str | None = None
+    """What the place is called."""
     address: str | None = None
+    """Its address on one line."""
 
     @property
     def plain(self) -> str:
@@ -109,11 +120,16 @@ class ContactPart(Value):
 
     type: Literal["contact"] = "contact"
     name: str
+    """The name on the card."""
     phones: tuple[str, ...] = ()
+    """As they are written on the card."""
     emails: tuple[str, ...] = ()
+    """Its email addresses."""
     organisation: str | None = None
+    """The company."""
     addresses: tuple[str, ...] = ()  # each on one line
     urls: tuple[str, ...] = ()
+    """Its web addresses."""
 
     @property
     def plain(self) -> str:
@@ -128,7 +144,9 @@ class ChoicePart(Value):
     type: Literal["choice"] = "choice"
     id: str | None = None
     title: str
+    """The words of what was chosen."""
     description: str | None = None
+    """The line below the title, where the list has one."""
     fields: dict[str, JsonValue] = Field(default_factory=dict)  # a form's answers, by the form's own names
 
     @property
@@ -142,6 +160,7 @@ class StickerPart(Value):
 
     type: Literal["sticker"] = "sticker"
     provider_id: str | None = None
+    """The provider's id of the sticker."""
     text: str | None = None
     media: MediaPart | None = None  # where the sticker can be fetched as a picture
 
@@ -156,10 +175,12 @@ class ProductPart(Value):
 
     type: Literal["product"] = "product"
     title: str | None = None
+    """Its name."""
     price: str | None = None
     retailer_id: str | None = None  # the shop's own id
     product_id: str | None = None  # the provider's
     catalog_id: str | None = None
+    """The provider's id of the catalogue."""
 
     @property
     def plain(self) -> str:
@@ -171,11 +192,16 @@ class OrderItem(Value):
     """A line of an order; `price` is that of one piece."""
 
     title: str | None = None
+    """Its name."""
     retailer_id: str | None = None
+    """The shop's own id."""
     product_id: str | None = None
+    """The provider's id."""
     quantity: str | None = None
+    """How many, as the provider writes it."""
     price: str | None = None
     currency: str | None = None
+    """Of the price, as ISO 4217 has it."""
 
     @property
     def plain(self) -> str:
@@ -191,8 +217,11 @@ class OrderPart(Value):
 
     type: Literal["order"] = "order"
     items: tuple[OrderItem, ...] = ()
+    """The lines of the cart."""
     note: str | None = None
+    """What the customer wrote beside it."""
     catalog_id: str | None = None
+    """The provider's id of the catalogue."""
 
     @property
     def plain(self) -> str:
@@ -206,6 +235,7 @@ class CallPart(Value):
 
     type: Literal["call"] = "call"
     outcome: Literal["missed"] = "missed"
+    """Nobody answered."""
 
     @property
     def plain(self) -> str:
@@ -218,7 +248,9 @@ class UnknownPart(Value):
 
     type: Literal["unknown"] = "unknown"
     provider_type: str
+    """The provider's own word for it."""
     fallback: str
+    """What a reader is shown instead, as `[Telegram: dice]`."""
 
     @property
     def plain(self) -> str:
@@ -259,10 +291,15 @@ class EndUser(Value):
     lent: tuple[Address, ...] = ()
     formerly: tuple[Address, ...] = ()
     name: str | None = None
+    """What the customer is called."""
     username: str | None = None
+    """The customer's handle on the channel."""
     avatar_url: str | None = None
+    """A picture, at a public address."""
     locale: str | None = None
+    """Their language, as `en` or `pt-BR`."""
     profile: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+    """What else the provider says of the person."""
 
 
 class Author(StrEnum):
@@ -291,7 +328,9 @@ class SignedReading(Value):
     """
 
     proof: str
+    """Digest of the proof."""
     reading: str
+    """Digest of what was read."""
 
 
 class InboundEvent(Value):
@@ -305,10 +344,13 @@ class InboundEvent(Value):
     """
 
     channel_id: ChannelId
+    """The account's `channel_id`."""
     event_id: str
     end_user: EndUser | None = None
+    """Whom the event concerns. Every kind but receipts and unknown events has one."""
     provider_time: AwareDatetime | None = None
     received_at: AwareDatetime
+    """The request's `received_at`."""
     remember: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
     raw: RawEvent = Field(default_factory=dict, repr=False)
     signed: SignedReading | None = Field(default=None, repr=False)
@@ -330,7 +372,9 @@ class InboundMessage(InboundEvent):
     end_user: EndUser
     message_id: str
     author: Author = Author.end_user
+    """Who wrote it: an echo of our own side is `business`."""
     parts: tuple[Part, ...] = Field(min_length=1)
+    """What it holds, in order."""
     reply_to: str | None = None  # the provider's id of the message it answers
     forwarded: Literal["once", "often"] | None = None  # the customer passed it on; `often`: it went through many hands
     referral: Referral | None = None  # the ad, link or product that the customer came by
@@ -362,17 +406,21 @@ class InboundReceipt(InboundEvent):
 
     kind: Literal["receipt"] = "receipt"
     status: ReceiptStatus
+    """What became of them."""
     message_ids: tuple[str, ...] = ()
+    """The provider's ids of the messages, as `Sent.message_ids` gave them."""
     outbox_id: str | None = None  # ours, where the provider carries it back
     up_to: AwareDatetime | None = None  # a watermark: everything sent to this end user until then
-    # When failed. `code` is one of `replies.py`, and `sentence` the adapter's own words for a rep where they say more than the code's;
-    # `provider_code` and `detail` are the provider's, for operators. `again_after_seconds`: nothing was delivered and trying later helps, so
-    # the message is sent once more, not sooner than this; None: the failure is final.
     code: str | None = None
+    """When failed: one of the codes below. `late_failure` gives it and the members that follow."""
     sentence: str | None = None
+    """The adapter's own words for a rep, where they say more than the code's."""
     provider_code: str | None = None
+    """The provider's own code, for operators."""
     detail: str | None = Field(default=None, repr=False)
+    """The provider's own words, for operators."""
     again_after_seconds: float | None = None
+    """Nothing was delivered and trying later helps: the message is sent once more, not sooner than this. None: the failure is final."""
 
 
 class InboundTyping(InboundEvent):
@@ -380,7 +428,9 @@ class InboundTyping(InboundEvent):
 
     kind: Literal["typing"] = "typing"
     end_user: EndUser
+    """Who types."""
     on: bool
+    """False: they stopped."""
 
 
 class InboundEdit(InboundEvent):
@@ -388,9 +438,13 @@ class InboundEdit(InboundEvent):
 
     kind: Literal["edit"] = "edit"
     end_user: EndUser
+    """Whose conversation it is in."""
     author: Author = Author.end_user
+    """Who changed it."""
     message_id: str
+    """Of the message, as it was when it came."""
     parts: tuple[Part, ...] = Field(min_length=1)
+    """What it holds now."""
 
 
 class InboundDeletion(InboundEvent):
@@ -398,8 +452,11 @@ class InboundDeletion(InboundEvent):
 
     kind: Literal["deletion"] = "deletion"
     end_user: EndUser
+    """Whose conversation it is in."""
     author: Author = Author.end_user
+    """Who took it back."""
     message_id: str
+    """Of the message."""
 
 
 class InboundReaction(InboundEvent):
@@ -407,9 +464,13 @@ class InboundReaction(InboundEvent):
 
     kind: Literal["reaction"] = "reaction"
     end_user: EndUser
+    """Whose conversation it is in."""
     author: Author = Author.end_user
+    """Who reacted."""
     message_id: str
+    """Of the message that was reacted to."""
     emoji: str | None
+    """The emoji; None: taken back."""
 
 
 class InboundEnded(InboundEvent):
@@ -417,7 +478,9 @@ class InboundEnded(InboundEvent):
 
     kind: Literal["ended"] = "ended"
     end_user: EndUser
+    """Whose conversation ended."""
     reason: Literal["ended", "closed", "blocked", "opted_out"]
+    """`ended`: by a button or command; `closed`: the conversation was closed; `blocked`: blocked or unfollowed; `opted_out`: by a stop word."""
 
 
 class InboundReferral(InboundEvent):
@@ -425,7 +488,9 @@ class InboundReferral(InboundEvent):
 
     kind: Literal["referral"] = "referral"
     end_user: EndUser
+    """Who came."""
     referral: Referral
+    """By what."""
     standby: bool = False  # as of a message
 
 
@@ -438,7 +503,9 @@ class InboundHandover(InboundEvent):
 
     kind: Literal["handover"] = "handover"
     end_user: EndUser
+    """Whose conversation it is."""
     change: Literal["to_us", "away", "requested"]
+    """What happened."""
     may_answer: bool = False
     app: Annotated[str | None, BeforeValidator(words(200))] = None
     app_id: Annotated[str | None, BeforeValidator(words(200))] = None
@@ -450,6 +517,7 @@ class InboundProfile(InboundEvent):
 
     kind: Literal["profile"] = "profile"
     end_user: EndUser
+    """Who they are now."""
 
 
 class InboundUnknown(InboundEvent):
@@ -488,15 +556,20 @@ class Speaker(Value):
 
     id: str
     name: str
+    """The public name."""
     avatar_url: str | None = None
+    """A picture, at a public address."""
 
 
 class OutboundFile(Value):
     """A file to send. `url` is where the provider can fetch it (public, signed); `content` is the same in bytes."""
 
     name: str
+    """Its name, as the rep gave it."""
     mime_type: str
+    """Its type."""
     size_bytes: int
+    """Its size."""
     url: str = Field(repr=False)
     content: bytes = Field(default=b"", repr=False)
 
@@ -522,10 +595,13 @@ class OutboundEvent(Value):
 
     id: str
     channel_id: ChannelId
+    """The channel that it goes by."""
     to: Address
+    """The customer's address: `EndUser.address`."""
     aliases: tuple[Address, ...] = ()
     retry_key: str
     created_at: AwareDatetime
+    """When it was written."""
     memory: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
     last_inbound_at: AwareDatetime | None = None
     human: bool = True
@@ -541,6 +617,7 @@ class Say(OutboundEvent):
     kind: Literal["say"] = "say"
     text: str | None = None
     file: OutboundFile | None = None
+    """The file; one that no rule carries is a link in `text` already."""
     speaker: Speaker | None = None
     reply_to: str | None = None  # the provider's id of the message it answers
 
@@ -550,9 +627,12 @@ class Notice(OutboundEvent):
 
     kind: Literal["notice"] = "notice"
     code: Literal["joined", "left", "transferred", "ended", "waiting"]
+    """What it tells of."""
     text: str
+    """The sentence for the customer, in their language."""
     about: Speaker | None = None
     human: bool = False
+    """False: no person wrote it."""
 
 
 class TypingSignal(OutboundEvent):
@@ -560,7 +640,9 @@ class TypingSignal(OutboundEvent):
 
     kind: Literal["typing"] = "typing"
     on: bool
+    """False: they stopped."""
     speaker: Speaker | None = None
+    """Who types; None: the customer needn't be told."""
 
 
 Outbound = Annotated[Say | Notice | TypingSignal, Field(discriminator="kind")]

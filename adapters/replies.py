@@ -124,19 +124,24 @@ def file_sentence_of(code: str, *, waits: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What one provider code means. `wait`: how long at least before the next try.
+    """What one provider code means.
 
-    The same codes may come late, in a status for a message that the provider had taken. Then nothing is tried again, whatever the verdict;
-    unless the code says that nothing was delivered and that trying later helps: `late_wait` is how long to wait before the one more
-    try. `late_code` is what the code means then, where that differs.
+    The same codes may come late, in a status for a message that the provider had taken. Then nothing is tried again, whatever the verdict,
+    unless `late_wait` says so.
     """
 
     verdict: Verdict
+    """What becomes of the message."""
     code: str
+    """One of `CODES`: what reps, operators and metrics see."""
     wait: timedelta | None = None
+    """How long at least before the next try, where the answer itself names no time."""
     throttles_account: bool = False
+    """Every message of the account waits, not this one alone."""
     late_code: str | None = None
+    """What the code means when it comes late, where that differs."""
     late_wait: timedelta | None = None
+    """When it comes late: nothing was delivered and trying later helps, so the message is sent once more after this time."""
 
 
 def dead(code: str) -> Meaning:
