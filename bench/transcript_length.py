@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import itertools
 import random
-import sqlite3
 import statistics
 import sys
 import tempfile
@@ -37,8 +36,9 @@ from gateway.links import MediaLinks
 from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, Leave, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Purpose, Recipient, RecipientType, Session
-from gateway.store import sessions
+from gateway.store.contract import Transaction
 from gateway.store.media import MediaFolder
+from gateway.store.sqlite import SqliteStore
 
 REPS, QUEUES = 500, 50
 CHANNEL = ChannelId("sms")
@@ -62,7 +62,8 @@ def world(data_dir: Path) -> EmbeddedBroker:
         }
     )
     ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id, clock.steady)
-    return EmbeddedBroker(data_dir, ground, LocalDoorbell(), clock.now, MediaFolder(data_dir / "media"))
+    store = SqliteStore(data_dir, clock.now, ground.fault)
+    return EmbeddedBroker(store, ground, LocalDoorbell(), clock.now, MediaFolder(data_dir / "media"))
 
 
 class Bench:
@@ -103,7 +104,7 @@ class Bench:
         page = await self.broker.sessions(self.caller("rep000"), status=None, mine=False, q=None, cursor=None, limit=1)
         found = page.items[0]
         await self.command("rep000", found.id, AcceptWork(by=Login("rep000")))
-        await self.broker._writer.run(lambda connection: _lengthen(connection, found.id, length))
+        await self.broker.store.write(lambda stored: _lengthen(stored, found.id, length))
         return found.id
 
     async def timed(self, what: str, length: int, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -139,16 +140,16 @@ class Bench:
             raise SystemExit(f"no destinations: {found}")
 
 
-def _lengthen(connection: sqlite3.Connection, session_id: str, length: int) -> None:
+def _lengthen(stored: Transaction, session_id: str, length: int) -> None:
     """Fill the transcript up with copies of its first message."""
-    before = sessions.load(connection, session_id)
-    first = sessions.entry(connection, session_id, 1)
+    before = stored.sessions.load(session_id)
+    first = stored.sessions.entry(session_id, 1)
     if before is None or first is None:
         raise SystemExit("the session isn't there")
     numbers = range(before.entry_count + 1, length + 1)
-    sessions.append(connection, session_id, (first[0].model_copy(update={"number": n}) for n in numbers))
+    stored.sessions.append(session_id, (first[0].model_copy(update={"number": n}) for n in numbers))
     longer: Session = before.model_copy(update={"entry_count": max(length, before.entry_count), "version": before.version + 1})
-    sessions.save(connection, longer, before=before, now=datetime.now(UTC))
+    stored.sessions.save(longer, before=before)
 
 
 async def run(lengths: list[int], rounds: int, data_dir: Path) -> Bench:

@@ -45,6 +45,7 @@ from gateway.orphans import of_waiting_webhooks
 from gateway.store.inbox import SqliteInbox
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
+from gateway.store.sqlite import SqliteStore
 from gateway.watching import Watching
 
 _log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Gateway:
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self.folder = MediaFolder(self.data_dir / "media")
         ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None))
-        self.broker = EmbeddedBroker(self.data_dir, ground, self.bell, clock, self.folder)
+        self.store = SqliteStore(self.data_dir, clock, ground.fault)
+        self.broker = EmbeddedBroker(self.store, ground, self.bell, clock, self.folder)
         self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
@@ -131,7 +133,7 @@ class Gateway:
             )
             surface.health.checks["chat"] = visitors.ready
         pages.install(app, demo=self._demo, oidc=self._oidc_login())
-        Watching(self.inbox, self.broker.read, self.metrics, self.clock).install()
+        Watching(self.inbox, self.store.readers.run, self.metrics, self.clock).install()
         if self._extend:
             self._extend(app, self)
         return app, surface

@@ -4,7 +4,8 @@
       ConfigFaults        the config is wrong: all faults at once, exit 1
       StoreUnavailable    the disk or database fails: 503, and /readyz says so
       BrokerUnavailable   the session broker can't be reached: the row waits
-The code that raises the last two reports them once (`gateway.outage`). The code that catches them answers or waits, and logs nothing.
+    BadCursor             the caller's: the cursor is not a cursor of this list
+The code that raises StoreUnavailable or BrokerUnavailable reports it once (`gateway.outage`). The code that catches them answers or waits, and logs nothing.
 A rule's refusal is not an error but a value: `gateway.session.decision.Refusal`.
 """
 
@@ -40,6 +41,10 @@ class ConfigFaults(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """Nothing can be made durable now."""
+
+
+class BadCursor(Exception):
+    """The cursor is not a cursor of this list."""
 
 
 class BrokerUnavailable(GatewayError):

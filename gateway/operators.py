@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.store import inbox, outbox
+from gateway.store import inbox
 from gateway.store.group_commit import beside
 from gateway.store.inbox_contract import InboxCounts, InboxRow, Replayed
+from gateway.store.outbox import Outbox
+from gateway.store.sqlite import SqliteTransaction
+
+
+@contextmanager
+def _outbox(data_dir: Path, now: datetime | None = None) -> Iterator[Outbox]:
+    with beside(data_dir / "sessions.db") as connection:
+        transaction = SqliteTransaction(connection, lambda: now or datetime.now(UTC))
+        yield transaction.outbox
+        transaction.finish()
 
 
 def _time(at: datetime | float) -> str:
@@ -79,8 +91,8 @@ def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = Fa
 
 def troubled_messages(data_dir: Path, limit: int) -> Listed:
     """Those that are over and were not delivered, or perhaps not."""
-    with beside(data_dir / "sessions.db") as connection:
-        rows, (troubled, _) = outbox.troubled(connection, limit), outbox.counts(connection)
+    with _outbox(data_dir) as outbox:
+        rows, (troubled, _) = outbox.troubled(limit), outbox.counts()
     return Listed(
         [f"{row['id']}  {_time(row['updated_at'])}  {row['channel_id']}  {row['state']}  {_why(row)}" for row in rows], troubled
     )
@@ -89,8 +101,8 @@ def troubled_messages(data_dir: Path, limit: int) -> Listed:
 def waiting_messages(data_dir: Path, limit: int) -> Listed:
     """Those that are to be sent still: since when, and when they are tried next."""
     now = datetime.now(UTC).timestamp()
-    with beside(data_dir / "sessions.db") as connection:
-        rows, (_, waiting) = outbox.waiting(connection, limit), outbox.counts(connection)
+    with _outbox(data_dir) as outbox:
+        rows, (_, waiting) = outbox.waiting(limit), outbox.counts()
     lines = [
         f"{row['id']}  since {_time(row['created_at'])}  {row['channel_id']}  {row['state']}  {_next(row, now)}  {_why(row)}".rstrip()
         for row in rows
@@ -100,8 +112,8 @@ def waiting_messages(data_dir: Path, limit: int) -> Listed:
 
 def waiting_count(data_dir: Path) -> int:
     """How many are to be sent still."""
-    with beside(data_dir / "sessions.db") as connection:
-        return outbox.counts(connection)[1]
+    with _outbox(data_dir) as outbox:
+        return outbox.counts()[1]
 
 
 def _next(row: sqlite3.Row, now: float) -> str:
@@ -121,8 +133,8 @@ def _why(row: sqlite3.Row) -> str:
 
 def message(data_dir: Path, outbox_id: str) -> dict[str, Any] | None:
     """The row and its attempts."""
-    with beside(data_dir / "sessions.db") as connection:
-        row, tries = outbox.with_attempts(connection, outbox_id)
+    with _outbox(data_dir) as outbox:
+        row, tries = outbox.with_attempts(outbox_id)
     if row is None:
         return None
     return {
@@ -139,7 +151,6 @@ def message(data_dir: Path, outbox_id: str) -> dict[str, Any] | None:
 
 def replay_messages(data_dir: Path, ids: list[str] | None, *, now: datetime | None = None) -> int:
     """How many are sent again."""
-    at = (now or datetime.now(UTC)).timestamp()
-    with beside(data_dir / "sessions.db") as connection:
-        wanted = ids if ids is not None else [row["id"] for row in outbox.troubled(connection, 1_000_000)]
-        return sum(outbox.requeue(connection, one, str(uuid.uuid4()), at) is not None for one in wanted)
+    with _outbox(data_dir, now) as outbox:
+        wanted = ids if ids is not None else [row["id"] for row in outbox.troubled(1_000_000)]
+        return sum(outbox.requeue(one, str(uuid.uuid4())) is not None for one in wanted)

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError
 from gateway.store.group_commit import connect_to_read
 from gateway.store.inbox import SqliteInboxRows
 from gateway.store.inbox_contract import Tally
+from gateway.store.sqlite import SqliteTransaction
 
 T = TypeVar("T")
 
@@ -23,7 +24,9 @@ def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
     """A sentence for each thing that a start with this config would change. Raises GatewayError for a folder that isn't one of ours."""
     if not data_dir.is_dir():
         raise GatewayError(f"{data_dir} is not a folder: pass the gateway's data_dir with --data")
-    judged = _read(data_dir / "sessions.db", lambda c: judge(c, loaded.channels, loaded.orgs, now), Judged())
+    judged = _read(
+        data_dir / "sessions.db", lambda c: judge(SqliteTransaction(c, lambda: now), loaded.channels, loaded.orgs), Judged()
+    )
     tallies: list[Tally] = _read(data_dir / "inbox.db", lambda c: SqliteInboxRows(c).tallies(), [])
     return [*judged.findings, *of_waiting_webhooks(tallies, judged.moved, loaded)]
 

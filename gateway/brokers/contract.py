@@ -15,14 +15,16 @@ from pydantic import AwareDatetime, Field, JsonValue
 from adapters.envelope import Inbound, MediaPart, Value
 from gateway.session.commands import Command
 from gateway.session.decision import Refusal
-from gateway.session.destinations import Destination as Destination
-from gateway.session.destinations import Page as Page
+from gateway.session.destinations import Destination
 from gateway.session.model import (
+    AuditRecord,
     ChannelFacts,
+    DeliveryState,
     Entry,
     Invitation,
     Login,
     OrgSettings,
+    Page,
     Presence,
     Purpose,
     Queue,
@@ -61,19 +63,6 @@ class Answer(Value):
     warning: str | None = None
 
 
-class DeliveryState(Value):
-    """How one message to the customer fares: `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `skipped`, `unknown`.
-
-    `code` and `reason` (a sentence for the rep, with what can be done) stand with the last three, and with one that is `queued` for another try.
-    """
-
-    outbox_id: str
-    status: str
-    code: str | None = None
-    reason: str | None = None
-    at: AwareDatetime
-
-
 class Line(Value):
     """An entry as its readers see it: with how its delivery fares, its files' state, and later changes.
 
@@ -100,20 +89,6 @@ class Event(Value):
     session_id: SessionId | None
     at: AwareDatetime
     data: dict[str, Any]
-
-
-class AuditRecord(Value):
-    """Who asked what of a session and what came of it, without customers' words."""
-
-    at: AwareDatetime
-    login: str | None
-    command: str
-    outcome: str  # "done", or the refusal's code
-    details: dict[str, JsonValue]
-
-
-class BadCursor(Exception):
-    """The cursor is not a cursor of this list."""
 
 
 class EventsGone(Exception):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from dataclasses import replace as replaced
-from datetime import datetime
 from typing import Literal
 
 from adapters import registry
@@ -14,9 +11,7 @@ from gateway import clock as clocks
 from gateway.clock import Clock
 from gateway.config import Channel, Org, OrgConfig
 from gateway.links import MediaLinks
-from gateway.session.decision import Facts
 from gateway.session.model import ChannelFacts, Session
-from gateway.store import conversations, people, sessions
 
 Gone = Literal["removed", "moved", "kind_changed"]
 
@@ -36,39 +31,6 @@ class Ground:
     def serves(self, session: Session) -> bool:
         """Whether the session's channel is still its own: what isn't so can't be sent, and nobody is asked to take it."""
         return gone(self.channels, session) is None
-
-    def facts(self, connection: sqlite3.Connection, session: Session, now: datetime, *, words: bool = False) -> Facts:
-        """What the rules may know for this session: of its own org and of nothing else (E1), whatever the config has made of its
-        channel. People's presence and load are read when asked for.
-
-        `words`: the customer's latest words and attributes, for a flow's conditions.
-        """
-        facts = self._facts(connection, org_of(self.orgs, session.org), channel_facts(self.channels, session), now)
-        if not words:
-            return facts
-        return replaced(
-            facts,
-            latest_text=sessions.latest_text(connection, session.id),
-            attributes=conversations.attributes(connection, session.id),
-        )
-
-    def facts_to_open(self, connection: sqlite3.Connection, channel_id: str, now: datetime) -> Facts:
-        """For a session that is to be opened on a channel of the config. Raises KeyError for another."""
-        channel = self.channels[channel_id]
-        return self._facts(connection, self.orgs[channel.config.org], channel.facts, now)
-
-    def _facts(self, connection: sqlite3.Connection, org: Org, channel: ChannelFacts, now: datetime) -> Facts:
-        return Facts(
-            now=now,
-            new_id=self.new_id,
-            settings=org.settings,
-            channel=channel,
-            people=org.people,
-            queues=org.queues,
-            flows=org.flows,
-            presence=people.StoredPresence(connection, org.id, self.steady(), org.settings.disconnect_grace_seconds),
-            load=people.StoredLoad(connection, org.id),
-        )
 
 
 def org_of(orgs: Mapping[str, Org], org_id: str) -> Org:

@@ -7,17 +7,13 @@ One that reads too slowly is let go and resumes by number.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 
 from gateway.brokers.contract import Caller, Event, EventsGone, SlowListener
 from gateway.brokers.ground import Ground
 from gateway.brokers.telling import Happening, concerns, read, told
-from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
-from gateway.session.model import Session
-from gateway.store import events
-from gateway.store.readers import Readers
+from gateway.store.contract import Store, Transaction
 
 _MOST_WAITING = 2_000
 _CHUNK = 500
@@ -40,8 +36,8 @@ class _Listener:
 class Hub:
     """See the module."""
 
-    def __init__(self, readers: Readers, ground: Ground, bell: Doorbell, clock: Clock) -> None:
-        self._readers, self._ground, self._bell, self._clock = readers, ground, bell, clock
+    def __init__(self, store: Store, ground: Ground, bell: Doorbell) -> None:
+        self._store, self._ground, self._bell = store, ground, bell
         self._listeners: set[_Listener] = set()
         self._last = 0
 
@@ -52,14 +48,14 @@ class Hub:
 
     async def start(self) -> None:
         """From now on."""
-        self._last = await self._readers.run(events.newest)
+        self._last = await self._newest()
 
     async def run(self) -> None:
         """Give out what is committed, until cancelled."""
         while True:
             known = set(self._listeners)
             callers = [listener.caller for listener in known]
-            rows = await self._readers.run(lambda c, who=callers: self._happened(c, self._last, who))  # type: ignore[misc]
+            rows = await self._store.read(lambda stored, who=callers: self._happened(stored, self._last, who))  # type: ignore[misc]
             if self._listeners - known:
                 continue  # somebody came while we read: once more, for them too
             for one in rows:
@@ -80,10 +76,8 @@ class Hub:
     async def listen(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """See `Broker.events`. Raises EventsGone, SlowListener."""
         start = self._last if after is None else after
-        if start > self._last and start > await self._readers.run(
-            events.newest
-        ):  # a number of a time that was undone: an older backup was restored
-            raise EventsGone
+        if start > self._last and start > await self._newest():
+            raise EventsGone  # a number of a time that was undone: an older backup was restored
         listener = _Listener(caller, max(start, self._last))
         self._listeners.add(listener)
         try:
@@ -96,14 +90,17 @@ class Hub:
         finally:
             self._listeners.discard(listener)
 
+    async def _newest(self) -> int:
+        return await self._store.read(lambda stored: stored.events.newest())
+
     async def _missed(self, caller: Caller, start: int, until: int) -> AsyncIterator[Event]:
         if start >= until:
             return
-        if start + 1 < await self._readers.run(events.oldest):
+        if start + 1 < await self._store.read(lambda stored: stored.events.oldest()):
             raise EventsGone
         at = start
         while at < until:
-            rows = await self._readers.run(lambda c, at=at: self._happened(c, at, [caller]))  # type: ignore[misc]
+            rows = await self._store.read(lambda stored, at=at: self._happened(stored, at, [caller]))  # type: ignore[misc]
             for one in rows:
                 if one.row.number <= until and (event := self._event(caller, one)):
                     yield event
@@ -111,13 +108,11 @@ class Hub:
                 return
             at = rows[-1].row.number
 
-    def _happened(self, connection: sqlite3.Connection, after: int, callers: Sequence[Caller]) -> Sequence[Happening]:
+    def _happened(self, stored: Transaction, after: int, callers: Sequence[Caller]) -> Sequence[Happening]:
         """The next events; what they are about is read only for those that concern one of the callers."""
-        rows = events.after(connection, after, _CHUNK)
-        now, known = self._clock(), dict[str, Session | None]()
         return [
-            read(connection, self._ground, row, now, known) if any(concerns(c, row) for c in callers) else Happening(row)
-            for row in rows
+            read(stored, self._ground, row) if any(concerns(c, row) for c in callers) else Happening(row)
+            for row in stored.events.after(after, _CHUNK)
         ]
 
     def _event(self, caller: Caller, happening: Happening) -> Event | None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
 
-from gateway.brokers.contract import Caller, Line, Page
+from gateway.brokers.contract import Caller, Line
 from gateway.brokers.ground import Ground, org_of
 from gateway.session.audience import Sight, as_seen_by, c10_reads, c10_shown, e1_sight, may_command, visible_to
-from gateway.session.model import Entry, Role, Session
-from gateway.store import media, outbox, sessions
+from gateway.session.model import Entry, Page, Role, Session
+from gateway.store.contract import StoredFile, Transaction
 
 
-def session_for(connection: sqlite3.Connection, ground: Ground, caller: Caller, session_id: str) -> Session | None:
+def session_for(stored: Transaction, ground: Ground, caller: Caller, session_id: str) -> Session | None:
     """The session, if the caller may see it (E1)."""
-    session = sessions.load(connection, session_id)
+    session = stored.sessions.load(session_id)
     if session is None or session.org != caller.org:
         return None
     return session if sight_of(session, ground, caller) else None
@@ -32,9 +31,9 @@ def sight_of(session: Session, ground: Ground, caller: Caller) -> Sight:
     return e1_sight(session, caller.login, caller.supervisor, queues)
 
 
-def command_session_for(connection: sqlite3.Connection, ground: Ground, caller: Caller, session_id: str) -> Session | None:
+def command_session_for(stored: Transaction, ground: Ground, caller: Caller, session_id: str) -> Session | None:
     """The session, if a command of the caller's is judged by the rules at all."""
-    session = sessions.load(connection, session_id)
+    session = stored.sessions.load(session_id)
     if session is None or session.org != caller.org:
         return None
     queues = ground.orgs[caller.org].queues_of(caller.login)
@@ -54,7 +53,7 @@ def may_read(entry: Entry, session: Session, ground: Ground, caller: Caller) -> 
 
 
 def entries_page(
-    connection: sqlite3.Connection,
+    stored: Transaction,
     ground: Ground,
     caller: Caller,
     session: Session,
@@ -62,17 +61,12 @@ def entries_page(
     before: int | None,
     after: int | None,
     limit: int,
-    now: datetime,
 ) -> Page[Line]:
     """A page of the transcript, oldest first; C10."""
     sight = sight_of(session, ground, caller)
     settings = org_of(ground.orgs, session.org).settings
     onwards = after is not None
-    walk = (
-        _onwards(connection, session, sight, after or 0, limit)
-        if onwards
-        else _backwards(connection, session, sight, before, limit)
-    )
+    walk = _onwards(stored, session, sight, after or 0, limit) if onwards else _backwards(stored, session, sight, before, limit)
     found: list[tuple[Entry, str | None]] = []
     more = False
     for entry, change in walk:
@@ -86,54 +80,51 @@ def entries_page(
         found.append((c10_shown(entry, sight), change))
     if not onwards:
         found.reverse()
-    lines = lines_of(connection, ground, session, found, now)
+    lines = lines_of(stored, ground, session, found)
     if not lines:
         return Page((), None, 0)
     if onwards:
         return Page(lines, str(lines[-1].entry.number) if more else None)
     oldest = lines[0].entry.number
     below = oldest - 1 if sight.whole else min(oldest - 1, sight.until)
-    apart = sessions.for_supervisors(connection, session.id, below + 1)
+    apart = stored.sessions.for_supervisors(session.id, below + 1)
     hidden = sum(not visible_to(one, session, caller.login, caller.supervisor, settings) for one in apart)
     return Page(lines, str(oldest) if more else None, below - hidden)
 
 
 def _backwards(
-    connection: sqlite3.Connection, session: Session, sight: Sight, before: int | None, limit: int
+    stored: Transaction, session: Session, sight: Sight, before: int | None, limit: int
 ) -> Iterator[tuple[Entry, str | None]]:
     """What this sight reads below `before`, newest first."""
     if not sight.whole:
         if sight.message > sight.until and (before is None or sight.message < before):
-            yield from entries_of(connection, session.id, [sight.message])
+            yield from entries_of(stored, session.id, [sight.message])
         before = min(before or sight.until + 1, sight.until + 1)
-    yield from sessions.newest_first(connection, session.id, before=before, chunk=limit + 1)
+    yield from stored.sessions.newest_first(session.id, before=before, chunk=limit + 1)
 
 
-def _onwards(
-    connection: sqlite3.Connection, session: Session, sight: Sight, after: int, limit: int
-) -> Iterator[tuple[Entry, str | None]]:
+def _onwards(stored: Transaction, session: Session, sight: Sight, after: int, limit: int) -> Iterator[tuple[Entry, str | None]]:
     """What this sight reads above `after`, oldest first."""
-    for found in sessions.oldest_first(connection, session.id, after=after, chunk=limit + 1):
+    for found in stored.sessions.oldest_first(session.id, after=after, chunk=limit + 1):
         if not sight.whole and found[0].number > sight.until:
             break
         yield found
     if not sight.whole and sight.message > max(after, sight.until):
-        yield from entries_of(connection, session.id, [sight.message])
+        yield from entries_of(stored, session.id, [sight.message])
 
 
 def lines_of(
-    connection: sqlite3.Connection,
+    stored: Transaction,
     ground: Ground,
     session: Session,
     entries: Sequence[tuple[Entry, str | None]],
-    now: datetime,
 ) -> tuple[Line, ...]:
     """Entries with how their deliveries and files stand now, and the customer's name as it is known now."""
     if not entries:
         return ()
     numbers = [entry.number for entry, _ in entries]
-    deliveries = outbox.of_entries(connection, session.id, numbers)
-    files = _files(connection, ground, session.id, min(numbers), max(numbers), now)
+    deliveries = stored.outbox.of_entries(session.id, numbers)
+    files = _files(stored, ground, session.id, min(numbers), max(numbers))
     return tuple(
         _line(_named(entry, session), change, deliveries.get(entry.number, ()), files.get(entry.number, {}))
         for entry, change in entries
@@ -156,28 +147,27 @@ def _line(entry: Entry, change: str | None, delivery: Any, files: dict[str, dict
 
 
 def _files(
-    connection: sqlite3.Connection, ground: Ground, session_id: str, first: int, last: int, now: datetime
+    stored: Transaction, ground: Ground, session_id: str, first: int, last: int
 ) -> dict[int, dict[str, dict[str, JsonValue]]]:
     found: dict[int, dict[str, dict[str, JsonValue]]] = {}
-    for row in media.of_entries(connection, session_id, first, last):
-        found.setdefault(row["entry_number"], {})[row["id"]] = file_shape(ground, row, now)
+    for file in stored.media.of_entries(session_id, first, last):
+        found.setdefault(file.entry_number or 0, {})[file.id] = file_shape(ground, file, stored.now)
     return found
 
 
-def file_shape(ground: Ground, row: sqlite3.Row, now: datetime) -> dict[str, JsonValue]:
+def file_shape(ground: Ground, file: StoredFile, now: datetime) -> dict[str, JsonValue]:
     """Where a file stands, with its address when it is ready."""
-    ready = row["state"] == "ready"
     return {
-        "state": row["state"],
-        "url": ground.links.relative(row["id"], row["name"], now) if ready else None,
-        "mime_type": row["mime_type"],
-        "size_bytes": row["size_bytes"],
-        "name": row["name"],
-        "reason": row["reason"],
+        "state": file.state,
+        "url": ground.links.relative(file.id, file.name, now) if file.state == "ready" else None,
+        "mime_type": file.mime_type,
+        "size_bytes": file.size_bytes,
+        "name": file.name,
+        "reason": file.reason,
     }
 
 
-def entries_of(connection: sqlite3.Connection, session_id: str, numbers: Iterable[int]) -> list[tuple[Entry, str | None]]:
+def entries_of(stored: Transaction, session_id: str, numbers: Iterable[int]) -> list[tuple[Entry, str | None]]:
     """These entries."""
-    found = (sessions.entry(connection, session_id, number) for number in numbers)
+    found = (stored.sessions.entry(session_id, number) for number in numbers)
     return [one for one in found if one]

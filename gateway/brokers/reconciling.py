@@ -1,5 +1,5 @@
 """What the config orphans of all that is stored, and what becomes of it: judged here once, for `byoc check --data`, the report at the start, and the
-deed (`EmbeddedBroker.open`).
+deed (`carry_out`).
 
 `judge` only reads, and may look at the file of a running gateway, or of an older one. Doing what it says is one transaction for each
 session and a few for the rest; the channels' owners are recorded last. So a start that dies in between is made again, and finds what is left.
@@ -7,21 +7,24 @@ session and a few for the rest; the channels' owners are recorded last. So a sta
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from gateway.brokers.ground import Gone, channel_facts, gone_by, org_of
+from gateway.brokers import receipts
+from gateway.brokers.ground import Gone, Ground, channel_facts, gone_by, org_of
+from gateway.brokers.unit import Unit
 from gateway.config import Channel, Org
 from gateway.session.admission import p6_limit
+from gateway.session.commands import Reconcile
 from gateway.session.decision import Facts
 from gateway.session.model import Session
 from gateway.session.reconciling import Loss, Lost, losses
-from gateway.store import standing
-from gateway.store.contract import Over, Why
-from gateway.store.standing import ChannelWas, Place, Waiting
+from gateway.store.contract import ChannelWas, OutboxRow, Over, Place, Standing, Store, Transaction, Waiting, Why
+
+_AT_A_TIME: Final = 200
 
 
 class Undeliverable(NamedTuple):
@@ -87,9 +90,9 @@ class _Group(NamedTuple):
     about: str
 
 
-def judge(connection: sqlite3.Connection, channels: Mapping[str, Channel], orgs: Mapping[str, Org], now: datetime) -> Judged:
+def judge(stored: Transaction, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> Judged:
     """What the config makes of the stored sessions and messages. Reads only."""
-    were = standing.channels_were(connection)
+    were = stored.standing.channels_were()
     moved = tuple(
         Moved(key, were[key].org, channel.config.org)
         for key, channel in channels.items()
@@ -98,15 +101,16 @@ def judge(connection: sqlite3.Connection, channels: Mapping[str, Channel], orgs:
     kind_changed = tuple(key for key, channel in channels.items() if key in were and were[key].kind != channel.config.kind)
     counts: defaultdict[_Group, int] = defaultdict(int)
     to_do: list[str] = []
-    for session in standing.loaded(connection, _suspects(connection, channels, orgs)):
-        found = losses(session, _facts(session, channels, orgs, now))
+    for session_id in dict.fromkeys(_suspects(stored.standing, channels, orgs)):
+        session = stored.sessions.load(session_id)
+        if session is None:
+            continue
+        found = losses(session, _facts(session, channels, orgs, stored.now))
         if any(loss.lost is not Lost.room for loss in found):
             to_do.append(session.id)
         for group in {_group(session, loss) for loss in found}:
             counts[group] += 1
-    unsent = tuple(
-        Unsent(what, lost) for what in standing.waiting(connection) if (lost := _row_gone(what, channels, kind_changed))
-    )
+    unsent = tuple(Unsent(what, lost) for what in stored.standing.waiting() if (lost := _row_gone(what, channels, kind_changed)))
     told = [
         *_of_channels(moved, kind_changed, were, channels, counts),
         *(_sentence(group, count, channels, orgs) for group, count in sorted(counts.items(), key=_gravity)),
@@ -120,18 +124,52 @@ def channels_are(channels: Mapping[str, Channel]) -> Mapping[str, ChannelWas]:
     return {key: ChannelWas(channel.config.org, channel.config.kind) for key, channel in channels.items()}
 
 
-def _suspects(connection: sqlite3.Connection, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> Iterator[str]:
+async def carry_out(judged: Judged, store: Store, ground: Ground) -> None:
+    """Do what `judge` found to do; where it was done already, nothing happens. Raises StoreUnavailable."""
+    for start in range(0, len(judged.sessions), _AT_A_TIME):
+        ids = judged.sessions[start : start + _AT_A_TIME]
+        await asyncio.gather(*(store.write(lambda stored, one=one: _reconcile(Unit(stored, ground), one)) for one in ids))  # type: ignore[misc]
+    for one in judged.unsent:
+        while await store.write(lambda stored, one=one: _give_up_some(Unit(stored, ground), one)):  # type: ignore[misc]
+            pass
+    for channel_id in judged.kind_changed:
+        await store.write(lambda stored, key=channel_id: stored.conversations.forget_all(key))  # type: ignore[misc]
+    for channel_id, _, _ in judged.moved:
+        await store.write(lambda stored, key=channel_id: stored.conversations.forget_words(key))  # type: ignore[misc]
+        while await store.write(lambda stored, key=channel_id: stored.conversations.forget_persons(key, _AT_A_TIME)):  # type: ignore[misc]
+            pass
+
+
+def _reconcile(unit: Unit, session_id: str) -> None:
+    if session := unit.stored.sessions.load(session_id):
+        unit.do(session, Reconcile())
+
+
+def _give_up_some(unit: Unit, one: Unsent) -> int:
+    rows = unit.stored.outbox.open_of(one.what, _AT_A_TIME)
+    for row in rows:
+        give_up(unit, row, one.gone)
+    return len(rows)
+
+
+def give_up(unit: Unit, row: OutboxRow, lost: Gone) -> None:
+    """The config leaves no way to send it. Where the process died in its call, the customer may have it."""
+    unit.stored.outbox.give_up(row, UNSENT[lost].unsent if row.lost_at is None else UNSENT[lost].cut)
+    receipts.tell_delivery(unit, row)
+
+
+def _suspects(standing: Standing, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> Iterator[str]:
     """Every session that may have lost something; `losses` judges each."""
-    for place in standing.places(connection):
+    for place in standing.places():
         if _is_suspect(place, channels, orgs):
-            yield from standing.sessions_in(connection, place)
-    for org_id, login in standing.reps(connection):
+            yield from standing.sessions_in(place)
+    for org_id, login in standing.reps():
         if login not in org_of(orgs, org_id).people:
-            yield from standing.sessions_with(connection, org_id, login)
-    yield from standing.sessions_that_ask(connection)
+            yield from standing.sessions_with(org_id, login)
+    yield from standing.sessions_that_ask()
     limits = [p6_limit(orgs[channel.config.org].settings, channel.facts) for channel in channels.values()]
     if limits:
-        yield from standing.conferences(connection, min(limits))
+        yield from standing.conferences(min(limits))
 
 
 def _is_suspect(place: Place, channels: Mapping[str, Channel], orgs: Mapping[str, Org]) -> bool:

@@ -6,7 +6,6 @@ any more, is told `session_gone`, so that lists forget it.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,8 +16,7 @@ from gateway.brokers.ground import Ground
 from gateway.brokers.reading import entries_of, file_shape, lines_of, may_read, shown, sight_of
 from gateway.session.audience import c10_shown
 from gateway.session.model import Session, SessionId
-from gateway.store import media, sessions
-from gateway.store.events import StoredEvent
+from gateway.store.contract import StoredEvent, Transaction
 
 Data = dict[str, Any]
 
@@ -38,21 +36,17 @@ def concerns(caller: Caller, row: StoredEvent) -> bool:
     return row.org == caller.org and bool(row.audience & caller.audiences)
 
 
-def read(
-    connection: sqlite3.Connection, ground: Ground, row: StoredEvent, now: datetime, known: dict[str, Session | None]
-) -> Happening:
-    """What the row is about. `known` are the sessions that were read in this moment of the file, by id."""
+def read(stored: Transaction, ground: Ground, row: StoredEvent) -> Happening:
+    """What the row is about."""
     if row.session_id is None:
         return Happening(row)
-    if row.session_id not in known:
-        known[row.session_id] = sessions.load(connection, row.session_id)
-    session = known[row.session_id]
+    session = stored.sessions.load(row.session_id)
     if session is None or row.type not in ("entry", "delivery", "media"):
         return Happening(row, session)
-    found = entries_of(connection, session.id, [row.data["number"]])
-    line = next(iter(lines_of(connection, ground, session, found, now)), None)
-    stored = media.get(connection, row.data["media_id"]) if row.type == "media" else None
-    return Happening(row, session, line, file_shape(ground, stored, now) if stored else {})
+    found = entries_of(stored, session.id, [row.data["number"]])
+    line = next(iter(lines_of(stored, ground, session, found)), None)
+    file = stored.media.get(row.data["media_id"]) if row.type == "media" else None
+    return Happening(row, session, line, file_shape(ground, file, stored.now) if file else {})
 
 
 def told(happening: Happening, ground: Ground, caller: Caller) -> Event | None:

@@ -11,8 +11,6 @@ import binascii
 import json
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from adapters.envelope import Value
 from gateway.session.admission import (
@@ -28,21 +26,11 @@ from gateway.session.admission import (
 from gateway.session.commands import Invite
 from gateway.session.decision import Facts, Refusal
 from gateway.session.inviting import c5_bots, judged
-from gateway.session.model import Login, Purpose, Queue, Recipient, RecipientType, Rep, Session
+from gateway.session.model import Login, Page, Purpose, Queue, Recipient, RecipientType, Rep, Session
 from gateway.session.refusals import e3_refuse
 from gateway.session.saying import m5_is_active
 from gateway.session.transferring import t2_not_others
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a list; `next` is the cursor of the following one. `remaining` where it is known (C10's grey lines)."""
-
-    items: tuple[T, ...]
-    next: str | None = None
-    remaining: int | None = None
 
 
 class Destination(Value):

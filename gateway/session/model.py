@@ -6,8 +6,9 @@ people (P), inviting (C), leaving (L), transferring (T), saying (M). Names are t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final, Literal, NewType
+from typing import Annotated, Final, Generic, Literal, NewType, TypeVar
 
 from pydantic import AliasChoices, AwareDatetime, BeforeValidator, ConfigDict, Field, JsonValue
 
@@ -16,6 +17,7 @@ from adapters.envelope import ChannelId, Part, Referral, ReferralSource, Value
 Login = NewType("Login", str)
 SessionId = NewType("SessionId", str)
 InvitationId = NewType("InvitationId", str)
+T = TypeVar("T")
 
 
 class Status(StrEnum):
@@ -422,3 +424,38 @@ class ChannelFacts(Value):
     gone: Literal["removed", "moved", "kind_changed"] | None = None
     can_notify: bool = True
     cannot_notify_reason: str | None = None  # why not, as a sentence for reps on the skipped notice
+
+
+# ---------------------------------------------------------------------------------------------------- what is kept beside
+
+
+class DeliveryState(Value):
+    """How one message to the customer fares: `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `skipped`, `unknown`.
+
+    `code` and `reason` (a sentence for the rep, with what can be done) stand with the last three, and with one that is `queued` for another try.
+    """
+
+    outbox_id: str
+    status: str
+    code: str | None = None
+    reason: str | None = None
+    at: AwareDatetime
+
+
+class AuditRecord(Value):
+    """Who asked what of a session and what came of it, without customers' words."""
+
+    at: AwareDatetime
+    login: str | None
+    command: str
+    outcome: str  # "done", or the refusal's code
+    details: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next` is the cursor of the following one. `remaining` where it is known (C10's grey lines)."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+    remaining: int | None = None

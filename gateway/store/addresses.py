@@ -11,19 +11,16 @@ A person on a channel is kept under one address, the key of conversation, sessio
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from adapters.envelope import EndUser
+from gateway.store.contract import Whose
+from gateway.store.conversations import Conversations
+from gateway.store.gathering import Gathering
 
-
-class Whose(NamedTuple):
-    """The key that a person is kept under, and who was moved for it, as (old key, new key), in order."""
-
-    address: str
-    moved: tuple[tuple[str, str], ...] = ()
+_COLUMNS: Final = "alias, address, lent, used_at, gone"
 
 
 class _Row(NamedTuple):
@@ -33,54 +30,124 @@ class _Row(NamedTuple):
     gone: bool
 
 
-def known(connection: sqlite3.Connection, channel_id: str, end_user: EndUser) -> str:
-    """The key of this person, without writing anything down; for a stranger, the address itself."""
-    return _Telling(connection, channel_id, end_user, at=float("inf")).found() or end_user.address
+class Addresses:
+    """See `gateway.store.contract.Addresses`. Whatever is held of a person is all of it."""
+
+    def __init__(self, gathering: Gathering, conversations: Conversations) -> None:
+        self._gathering, self._conversations = gathering, conversations
+        self._rows: dict[tuple[str, str], _Row | None] = gathering.held()  # by channel and alias
+        self._persons: dict[tuple[str, str], frozenset[str]] = gathering.held()  # all aliases, by channel and key
+        self._gone = gathering.rows("DELETE FROM aliases WHERE channel_id = ? AND alias = ?")
+        self._kept = gathering.rows(
+            f"INSERT OR REPLACE INTO aliases (channel_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+        )
+
+    def known(self, channel_id: str, end_user: EndUser) -> str:
+        """See the contract."""
+        return _Telling(self, channel_id, end_user, at=float("inf")).found() or end_user.address
+
+    def settle(self, channel_id: str, end_user: EndUser, *, at: float) -> Whose:
+        """See the contract."""
+        return _Telling(self, channel_id, end_user, at).settled()
+
+    def learn(self, channel_id: str, end_user: EndUser, *, at: float) -> str:
+        """See the contract."""
+        return _Telling(self, channel_id, end_user, at).learned()
+
+    def current(self, channel_id: str, address: str) -> tuple[str, ...]:
+        """See the contract."""
+        theirs = self.of_person(channel_id, address, lambda row: not row.gone)
+        used = {alias: row.used_at for alias, row in self.rows(channel_id, theirs).items()}
+        return tuple(sorted((alias for alias in theirs if alias != address), key=lambda alias: (-used[alias], alias)))
+
+    # ---------------------------------------------------------------------------------------------------- what is written
+
+    def read_ahead(self, channel_id: str, end_users: Sequence[EndUser]) -> list[str]:
+        """Hold the addresses of these people, in two statements; their keys."""
+        names = list({name for one in end_users for name in (one.address, *one.aliases, *one.formerly)})
+        self._read(channel_id, names)
+        owners = [row.owner if (row := self._rows[channel_id, name]) else name for name in names]
+        self._read_persons(channel_id, list(dict.fromkeys(owners)))
+        return list(dict.fromkeys(self.known(channel_id, one) for one in end_users))
+
+    def rows(self, channel_id: str, names: Iterable[str]) -> dict[str, _Row]:
+        """What is known of these addresses."""
+        wanted = list(names)
+        missing = [name for name in wanted if (channel_id, name) not in self._rows]
+        if missing:
+            self._read(channel_id, missing)
+        return {name: row for name in wanted if (row := self._rows[channel_id, name])}
+
+    def of_person(self, channel_id: str, owner: str, which: Callable[[_Row], bool]) -> list[str]:
+        """The person's addresses for which this holds: ids before numbers, and the last used first."""
+        theirs = self.rows(channel_id, self._aliases(channel_id, owner))
+        found = [(row.lent, -row.used_at, alias) for alias, row in theirs.items() if which(row)]
+        return [alias for _, _, alias in sorted(found)]
+
+    def put(self, channel_id: str, alias: str, row: _Row) -> None:
+        """Write it down."""
+        before = self.rows(channel_id, [alias]).get(alias)
+        if before == row:
+            return
+        if before is None or before.owner != row.owner:
+            self._leave(channel_id, alias, before)
+            self._hold_person(channel_id, row.owner, self._aliases(channel_id, row.owner) | {alias})
+        self._gathering.change(self._rows, (channel_id, alias), row)
+        self._kept.add((channel_id, alias, *row), (channel_id, alias))
+
+    def strike(self, channel_id: str, alias: str) -> None:
+        """Nobody has this address any more."""
+        before = self.rows(channel_id, [alias]).get(alias)
+        if before is not None:
+            self._leave(channel_id, alias, before)
+            self._gathering.change(self._rows, (channel_id, alias), None)
+            self._kept.drop((channel_id, alias))
+            self._gone.add((channel_id, alias), (channel_id, alias))
+
+    def move(self, channel_id: str, old: str, new: str) -> None:
+        """Everything of one person is another's; where both are known, the newer's memory counts."""
+        for alias, row in self.rows(channel_id, self._aliases(channel_id, old)).items():
+            self.put(channel_id, alias, row._replace(owner=new))
+        self._conversations.move(channel_id, old, new)
+
+    def _leave(self, channel_id: str, alias: str, before: _Row | None) -> None:
+        if before is not None:
+            self._hold_person(channel_id, before.owner, self._aliases(channel_id, before.owner) - {alias})
+
+    def _hold_person(self, channel_id: str, owner: str, aliases: frozenset[str]) -> None:
+        self._gathering.change(self._persons, (channel_id, owner), aliases)
+
+    def _aliases(self, channel_id: str, owner: str) -> frozenset[str]:
+        if (channel_id, owner) not in self._persons:
+            self._read_persons(channel_id, [owner])
+        return self._persons[channel_id, owner]
+
+    def _read(self, channel_id: str, names: Sequence[str]) -> None:
+        self._rows |= dict.fromkeys((channel_id, name) for name in names)
+        for alias, row in self._select(channel_id, "alias", names):
+            self._rows[channel_id, alias] = row
+
+    def _read_persons(self, channel_id: str, owners: Sequence[str]) -> None:
+        theirs: dict[str, set[str]] = {owner: set() for owner in owners}
+        for alias, row in self._select(channel_id, "address", owners):
+            theirs[row.owner].add(alias)
+            self._rows.setdefault((channel_id, alias), row)
+        for owner, aliases in theirs.items():
+            self._persons[channel_id, owner] = frozenset(aliases)
+
+    def _select(self, channel_id: str, column: str, names: Sequence[str]) -> Iterator[tuple[str, _Row]]:
+        query = f"SELECT {_COLUMNS} FROM aliases WHERE channel_id = ? AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
+        for alias, owner, lent, used_at, gone in self._gathering.point(query, (channel_id, json.dumps(names))):
+            yield alias, _Row(owner, bool(lent), used_at, bool(gone))
 
 
-def settle(connection: sqlite3.Connection, channel_id: str, end_user: EndUser, *, at: float) -> Whose:
-    """The key of this person, who had these addresses at that time (Unix seconds); what follows from it is written down.
-
-    Aliases and `conversations` follow a person who moves; sessions and outbox rows are the caller's to move.
-    """
-    return _Telling(connection, channel_id, end_user, at).settled()
-
-
-def learn(connection: sqlite3.Connection, channel_id: str, end_user: EndUser, *, at: float) -> str:
-    """The key of the person whom a receipt is about. It speaks of where a message went, perhaps long ago: so it moves nothing, and only tells
-    which ids the owner of a number has."""
-    telling = _Telling(connection, channel_id, end_user, at)
-    key = telling.found()
-    if key is None:
-        return end_user.address
-    if all(telling.rows[name].used_at <= at for name in telling.lent if name in telling.rows):
-        for name in telling.lasting:
-            if name not in telling.rows:
-                telling.keep_id(name, key)
-    return key
-
-
-def current(connection: sqlite3.Connection, channel_id: str, address: str) -> tuple[str, ...]:
-    """The person's other addresses that are theirs now, the last used first."""
-    rows = connection.execute(
-        "SELECT alias FROM aliases WHERE channel_id = ? AND address = ? AND alias != address AND NOT gone ORDER BY used_at DESC, alias",
-        (channel_id, address),
-    )
-    return tuple(row["alias"] for row in rows)
-
-
-@dataclass
 class _Telling:
     """What one event tells of a person's addresses, beside what is written down."""
 
-    connection: sqlite3.Connection
-    channel_id: str
-    end_user: EndUser
-    at: float
-    moved: list[tuple[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        one = self.end_user
+    def __init__(self, book: Addresses, channel_id: str, end_user: EndUser, at: float) -> None:
+        self._book, self._channel_id, self.end_user, self.at = book, channel_id, end_user, at
+        self.moved: list[tuple[str, str]] = []
+        one = end_user
         self.names = tuple(dict.fromkeys((one.address, *one.aliases)))
         self.lasting = [name for name in self.names if name not in one.lent]
         self.lent = [name for name in self.names if name in one.lent]
@@ -89,12 +156,7 @@ class _Telling:
         self.rows = self._rows()
 
     def _rows(self) -> Mapping[str, _Row]:
-        wanted = (*self.names, *self.end_user.formerly)
-        found = self.connection.execute(
-            f"SELECT alias, address, lent, used_at, gone FROM aliases WHERE channel_id = ? AND alias IN ({','.join('?' * len(wanted))})",  # noqa: S608
-            (self.channel_id, *wanted),
-        )
-        return {row["alias"]: _Row(row["address"], bool(row["lent"]), row["used_at"], bool(row["gone"])) for row in found}
+        return self._book.rows(self._channel_id, (*self.names, *self.end_user.formerly))
 
     # ------------------------------------------------------------------------------------------------- finding
 
@@ -117,14 +179,31 @@ class _Telling:
 
     def _ids_of(self, owner: str) -> set[str]:
         """The lasting addresses of a person, but those that this event knows to be lent."""
-        found = self._of(owner, "NOT lent")
+        found = self._of(owner, lambda row: not row.lent)
         return set(found) - set(self.end_user.lent)
 
-    def _of(self, owner: str, which: str) -> list[str]:
-        query = f"SELECT alias FROM aliases WHERE channel_id = ? AND address = ? AND {which} ORDER BY lent, used_at DESC, alias"  # noqa: S608
-        return [row["alias"] for row in self.connection.execute(query, (self.channel_id, owner))]
+    def _of(self, owner: str, which: Callable[[_Row], bool]) -> list[str]:
+        return self._book.of_person(self._channel_id, owner, which)
+
+    def _put(self, name: str, row: _Row) -> None:
+        self._book.put(self._channel_id, name, row)
+
+    def _now(self, name: str) -> _Row | None:
+        """As it stands by now; `rows` says how it stood before."""
+        return self._book.rows(self._channel_id, [name]).get(name)
 
     # ------------------------------------------------------------------------------------------------ settling
+
+    def learned(self) -> str:
+        """Only which ids the owner of a number has."""
+        key = self.found()
+        if key is None:
+            return self.end_user.address
+        if all(self.rows[name].used_at <= self.at for name in self.lent if name in self.rows):
+            for name in self.lasting:
+                if name not in self.rows:
+                    self.keep_id(name, key)
+        return key
 
     def settled(self) -> Whose:
         """Write down what is new."""
@@ -151,7 +230,7 @@ class _Telling:
 
     def _is_outdated(self, key: str) -> bool:
         """The person is known to have had another number, or to have changed, after this."""
-        later = self._of(key, f"(lent OR gone) AND used_at > {self.at!r}")
+        later = self._of(key, lambda row: (row.lent or row.gone) and row.used_at > self.at)
         return bool(set(later) - set(self.names) - set(self.end_user.formerly))
 
     def _all_as_before(self, key: str) -> bool:
@@ -161,18 +240,16 @@ class _Telling:
             return False
         if not self.lent:
             return True
-        if set(self._of(key, "lent AND NOT gone")) != set(self.lent):
+        if set(self._of(key, _is_number)) != set(self.lent):
             return False
-        self.connection.executemany(
-            "UPDATE aliases SET used_at = ? WHERE channel_id = ? AND alias = ? AND used_at < ?",
-            [(self.at, self.channel_id, name, self.at) for name in self.lent],
-        )
+        for name in self.lent:
+            self._put(name, self.rows[name]._replace(used_at=max(self.rows[name].used_at, self.at)))
         return True
 
     def _join_former_selves(self, key: str) -> None:
         """People who turn out to be this one: by the id that they had before, or by a number that nobody with an id has."""
         others = {self.rows[name].owner for name in self.lasting_before if name in self.rows}
-        numbers = set(self._of(key, "lent AND NOT gone"))
+        numbers = set(self._of(key, _is_number))
         for name in self.lent:
             owner = self._owner_by_number(name)
             if owner not in (None, key) and not self._ids_of(str(owner)):
@@ -192,82 +269,67 @@ class _Telling:
 
     def _take_from_others(self, names: Iterable[str], key: str | None) -> None:
         losers = {row.owner for name in names if (row := self.rows.get(name)) and row.owner != key}
-        self.connection.executemany(
-            "DELETE FROM aliases WHERE channel_id = ? AND alias = ? AND address IS NOT ?",
-            [(self.channel_id, name, key) for name in names],
-        )
+        for name in names:
+            if (row := self._now(name)) and row.owner != key:
+                self._book.strike(self._channel_id, name)
         for loser in sorted(losers):
             self._under_an_address_of_theirs(loser)
 
     def keep_id(self, name: str, key: str, *, gone: bool = False) -> None:
         """This id is theirs, unless another has it. One that is gone stays so."""
-        self.connection.execute(
-            """INSERT INTO aliases (channel_id, alias, address, used_at, gone) VALUES (:channel, :name, :key, :at, :gone)
-               ON CONFLICT DO UPDATE SET used_at = max(used_at, :at), lent = 0, gone = max(gone, :gone) WHERE address = :key""",
-            {"channel": self.channel_id, "name": name, "key": key, "at": self.at, "gone": gone},
-        )
+        row = self._now(name) or _Row(key, False, self.at, gone)
+        if row.owner == key:
+            self._put(name, _Row(key, False, max(row.used_at, self.at), row.gone or gone))
 
     def _keep_number(self, name: str, key: str) -> None:
-        self.connection.execute(
-            """INSERT INTO aliases (channel_id, alias, address, lent, used_at) VALUES (:channel, :name, :key, 1, :at)
-               ON CONFLICT DO UPDATE SET address = :key, lent = 1, used_at = max(used_at, :at), gone = 0""",
-            {"channel": self.channel_id, "name": name, "key": key, "at": self.at},
-        )
+        row = self._now(name)
+        self._put(name, _Row(key, True, max(row.used_at, self.at) if row else self.at, False))
 
     def _give_up_ids(self, key: str) -> None:
         """The ids that a change names as old; where it names only the new one, all that the person had until then."""
         for name in set(self.lasting_before) - set(self.names):
             self.keep_id(name, key, gone=True)
-        theirs = self._of(key, "NOT lent AND NOT gone")
+        theirs = self._of(key, lambda row: not row.lent and not row.gone)
         if self.end_user.formerly and set(theirs) & set(self.lasting):
-            self.connection.executemany(
-                "UPDATE aliases SET gone = 1 WHERE channel_id = ? AND alias = ? AND address = ? AND used_at <= ?",
-                [(self.channel_id, name, key, self.at) for name in theirs if name not in self.names],
-            )
+            for old in set(theirs) - set(self.names):
+                if (row := self._now(old)) and row.used_at <= self.at:
+                    self._put(old, row._replace(gone=True))
 
     def _drop_numbers(self, key: str) -> None:
         """An older number goes when a newer one is told, or when the id changes without one."""
         gone: list[str] = [name for name in self.lent_before if name not in self.names]
         if self.lent or set(self.lasting_before) - set(self.names):
-            gone += [name for name in self._of(key, "lent AND NOT gone") if name not in self.names]
-        self.connection.executemany(
-            """UPDATE aliases SET lent = 1, gone = 1, used_at = :at
-               WHERE channel_id = :channel AND alias = :name AND address = :key AND used_at <= :at""",
-            [{"channel": self.channel_id, "name": name, "key": key, "at": self.at} for name in gone],
-        )
+            gone += [name for name in self._of(key, _is_number) if name not in self.names]
+        for name in gone:
+            if (row := self._now(name)) and row.owner == key and row.used_at <= self.at:
+                self._put(name, _Row(key, True, self.at, True))
 
     # -------------------------------------------------------------------------------------------------- moving
 
     def _under_an_address_of_theirs(self, key: str) -> str:
         """The key, or the one that the person moves to because this one is theirs no more."""
-        theirs = self._of(key, "NOT gone")
+        theirs = self._of(key, lambda row: not row.gone)
         if key in theirs:
             return key
         named: list[str] = [name for name in self.names if name in theirs]
         if not theirs:  # the number that all we know of them hung on has gone to another: they can't be reached
             theirs = [self._nobodys(key)]
-        new = (named or theirs)[0]
-        self._move(key, new)
-        return new
+        moved_to = (named or theirs)[0]
+        self._move(key, moved_to)
+        return moved_to
 
     def _nobodys(self, key: str) -> str:
         """An address that leads nowhere."""
         count, new = 1, f"{key} (given up)"
-        while self._of(new, "1"):
+        while self._of(new, lambda row: True):
             count, new = count + 1, f"{key} (given up {count + 1})"
         self.keep_id(new, new)
         return new
 
     def _move(self, old: str, new: str) -> None:
-        """Aliases and what is remembered; where both are known, the newer's memory counts."""
-        values = {"channel": self.channel_id, "old": old, "new": new}
-        self.connection.execute("UPDATE aliases SET address = :new WHERE channel_id = :channel AND address = :old", values)
-        self.connection.execute(
-            """INSERT INTO conversations (channel_id, address, memory, person, last_inbound_at)
-               SELECT channel_id, :new, memory, person, last_inbound_at FROM conversations WHERE channel_id = :channel AND address = :old
-               ON CONFLICT DO UPDATE SET memory = json_patch(excluded.memory, memory), person = json_patch(excluded.person, person),
-                   last_inbound_at = max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0))""",
-            values,
-        )
-        self.connection.execute("DELETE FROM conversations WHERE channel_id = :channel AND address = :old", values)
+        self._book.move(self._channel_id, old, new)
         self.moved.append((old, new))
+
+
+def _is_number(row: _Row) -> bool:
+    return row.lent and not row.gone

@@ -1,201 +1,404 @@
-"""What belongs to a conversation beyond its sessions: adapters' memory, the person, seen events, providers' message ids, parked events."""
+"""What belongs to a conversation beyond its sessions, in SQL: adapters' memory, the person, seen events, what providers' message ids name, parked
+events, and what is kept aside."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from adapters.envelope import INBOUND, EndUser, Inbound, SignedReading
+from adapters.envelope import (
+    INBOUND,
+    EndUser,
+    Inbound,
+    InboundDeletion,
+    InboundEdit,
+    InboundMessage,
+    InboundReaction,
+    InboundReceipt,
+    InboundReferral,
+    SignedReading,
+)
+from gateway.store.contract import MOST_ASIDE, MOST_PARKED_PER_NAME, Conversation, MessageRef, OutboxRow
+from gateway.store.gathering import Gathering
 
-MOST_PARKED_PER_NAME = 20
+_UPSERT: Final = """INSERT INTO conversations (channel_id, address, memory, person, last_inbound_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET memory = excluded.memory, person = excluded.person, last_inbound_at = excluded.last_inbound_at"""
 
 
-class Conversation(NamedTuple):
-    """The adapter's memory, and when the customer last wrote (Unix seconds)."""
-
+class _Row(NamedTuple):
+    channel_id: str
+    address: str
     memory: dict[str, Any]
+    person: dict[str, Any]
     last_inbound_at: float | None
 
-
-class MessageRef(NamedTuple):
-    """Which entry a provider's message id names; `outbox_id` when it is ours."""
-
-    session_id: str
-    number: int
-    outbox_id: str | None
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return (self.channel_id, self.address, json.dumps(self.memory), json.dumps(self.person), self.last_inbound_at)
 
 
-def first_sight(connection: sqlite3.Connection, channel_id: str, event_id: str, now: float) -> bool:
-    """Whether the event is new; from now on it is not."""
-    done = connection.execute(
-        "INSERT OR IGNORE INTO seen_events (channel_id, event_id, at) VALUES (?, ?, ?)", (channel_id, event_id, now)
-    )
-    return done.rowcount == 1
+class Conversations:
+    """See `gateway.store.contract.Conversations`."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._known: dict[tuple[str, str], _Row | None] = gathering.held()
+        self._seen: dict[tuple[str, str], bool] = gathering.held()
+        self._readings: dict[tuple[str, str], str | None] = gathering.held()
+        self._parked: dict[tuple[str, str], bool] = gathering.held()  # whether anything waits for that message
+        self._upserts = gathering.rows(_UPSERT, lambda row: row.values)
+        self._sights = gathering.rows("INSERT INTO seen_events (channel_id, event_id, at) VALUES (?, ?, ?)")
+        self._firsts = gathering.rows("INSERT INTO signed_readings (channel_id, proof, reading, at) VALUES (?, ?, ?, ?)")
+
+    # ---------------------------------------------------------------------------------------------------------- events
+
+    def first_sight(self, channel_id: str, event_id: str) -> bool:
+        """See the contract."""
+        place = (channel_id, event_id)
+        if place not in self._seen:
+            query = "SELECT 1 FROM seen_events WHERE channel_id = ? AND event_id = ?"
+            self._seen[place] = self._gathering.point(query, place).fetchone() is not None
+        if self._seen[place]:
+            return False
+        self._gathering.change(self._seen, place, True)
+        self._sights.add((*place, self._gathering.at))
+        return True
+
+    def first_reading(self, channel_id: str, signed: SignedReading) -> bool:
+        """See the contract."""
+        place = (channel_id, signed.proof)
+        if place not in self._readings:
+            query = "SELECT reading FROM signed_readings WHERE channel_id = ? AND proof = ?"
+            row = self._gathering.point(query, place).fetchone()
+            self._readings[place] = row["reading"] if row else None
+        if self._readings[place] is None:
+            self._gathering.change(self._readings, place, signed.reading)
+            self._firsts.add((*place, signed.reading, self._gathering.at))
+        return self._readings[place] == signed.reading
+
+    def read_ahead_events(self, channel_id: str, inbound: Sequence[Inbound]) -> None:
+        """Hold which of these events were seen, what their signatures were taken for, and whether anything waits for their messages."""
+        self._seen |= self._there(channel_id, "seen_events", "event_id", [one.event_id for one in inbound])
+        self._parked |= self._there(
+            channel_id, "parked", "names", [m.message_id for m in inbound if isinstance(m, InboundMessage)]
+        )
+        proofs = list({one.signed.proof for one in inbound if one.signed})
+        if proofs:
+            query = """SELECT proof, reading FROM signed_readings
+                       WHERE channel_id = ? AND proof IN (SELECT value FROM json_each(?))"""
+            found = {row["proof"]: row["reading"] for row in self._gathering.point(query, (channel_id, json.dumps(proofs)))}
+            self._readings |= {(channel_id, proof): found.get(proof) for proof in proofs}
+
+    def _there(self, channel_id: str, table: str, column: str, names: Sequence[str]) -> dict[tuple[str, str], bool]:
+        return _which_are_there(self._gathering, channel_id, table, column, names)
+
+    def park(self, inbound: Inbound, names: Iterable[str]) -> None:
+        """See the contract."""
+        for name in names:
+            place = (inbound.channel_id, name)
+            count = self._gathering.run("SELECT count(*) FROM parked WHERE channel_id = ? AND names = ?", place).fetchone()[0]
+            if count < MOST_PARKED_PER_NAME:
+                self._gathering.run(
+                    "INSERT OR IGNORE INTO parked (channel_id, names, event_id, envelope, at) VALUES (?, ?, ?, ?, ?)",
+                    (*place, inbound.event_id, inbound.model_dump_json(), self._gathering.at),
+                )
+            self._parked.pop(place, None)
+
+    def unpark(self, channel_id: str, names: Sequence[str]) -> list[Inbound]:
+        """See the contract."""
+        found: list[Inbound] = []
+        for name in names:
+            place = (channel_id, name)
+            if place not in self._parked:
+                self._parked |= self._there(channel_id, "parked", "names", [name])
+            if self._parked[place]:
+                statement = "DELETE FROM parked WHERE channel_id = ? AND names = ? RETURNING envelope, at"
+                rows = self._gathering.run(statement, place).fetchall()
+                found += [INBOUND.validate_json(row["envelope"]) for row in sorted(rows, key=lambda row: row["at"])]
+                del self._parked[place]
+        return found
+
+    # --------------------------------------------------------------------------------------------- memory and the person
+
+    def of(self, channel_id: str, address: str) -> Conversation:
+        """See the contract."""
+        row = self._row(channel_id, address)
+        return Conversation(row.memory, row.last_inbound_at or None) if row else Conversation({}, None)
+
+    def _row(self, channel_id: str, address: str) -> _Row | None:
+        place = (channel_id, address)
+        if place not in self._known:
+            self.read_ahead(channel_id, [address])
+        return self._known[place]
+
+    def read_ahead(self, channel_id: str, addresses: Sequence[str]) -> None:
+        """Hold what is known of these conversations."""
+        query = """SELECT address, memory, person, last_inbound_at FROM conversations
+                   WHERE channel_id = ? AND address IN (SELECT value FROM json_each(?))"""
+        self._known |= dict.fromkeys((channel_id, address) for address in addresses)
+        for address, memory, person, at in self._gathering.point(query, (channel_id, json.dumps(addresses))):
+            self._known[channel_id, address] = _Row(channel_id, address, json.loads(memory), json.loads(person), at)
+
+    def _save(self, row: _Row) -> None:
+        place = (row.channel_id, row.address)
+        self._gathering.change(self._known, place, row)
+        self._upserts.add(row, place)
+
+    def remember(self, channel_id: str, address: str, changes: Mapping[str, Any], *, wrote_at: float | None = None) -> None:
+        """See the contract."""
+        if not changes and wrote_at is None:
+            return
+        known = self._row(channel_id, address)
+        at = wrote_at if known is None else max(wrote_at or 0, known.last_inbound_at or 0)
+        memory = {key: value for key, value in {**(known.memory if known else {}), **changes}.items() if value is not None}
+        self._save(_Row(channel_id, address, memory, known.person if known else {}, at))
+
+    def keep_profile(self, channel_id: str, address: str, profile: Mapping[str, Any]) -> None:
+        """See the contract."""
+        if known := self._row(channel_id, address):
+            self._save(known._replace(person=_patched(known.person, {"profile": profile})))
+
+    def attributes(self, channel_id: str, address: str) -> dict[str, str]:
+        """See the contract."""
+        known = self._row(channel_id, address)
+        profile = (known.person.get("profile") if known else None) or {}
+        return {key: str(value) for key, value in profile.items() if isinstance(value, str | int | float | bool)}
+
+    def keep_name(self, channel_id: str, address: str, end_user: EndUser) -> bool:
+        """See the contract."""
+        called = {key: value for key, value in (("name", end_user.name), ("username", end_user.username)) if value}
+        known = self._row(channel_id, address) or _Row(channel_id, address, {}, {}, None)
+        person = _patched(known.person, called)
+        if person == known.person:
+            return False
+        self._save(known._replace(person=person))
+        return True
+
+    def learn(self, channel_id: str, address: str, end_user: EndUser) -> None:
+        """See the contract."""
+        if known := self._row(channel_id, address):
+            self._save(known._replace(person=_patched(known.person, end_user.model_dump(mode="json", exclude_none=True))))
+
+    def known_name(self, channel_id: str, address: str) -> str | None:
+        """See the contract."""
+        known = self._row(channel_id, address)
+        person = known.person if known else {}
+        name = person.get("name")
+        return name if name is not None else person.get("username")
+
+    def unknown(self, channels: Sequence[str], limit: int) -> list[tuple[str, str]]:
+        """See the contract."""
+        places = ",".join("?" * len(channels))
+        query = f"""SELECT channel_id, address FROM conversations INDEXED BY conversations_unknown
+                    WHERE json_extract(person, '$.address') IS NULL AND channel_id IN ({places}) ORDER BY last_inbound_at DESC LIMIT ?"""  # noqa: S608
+        return [(row["channel_id"], row["address"]) for row in self._gathering.run(query, (*channels, limit))]
+
+    def move(self, channel_id: str, old: str, new: str) -> None:
+        """See the contract."""
+        values = {"channel": channel_id, "old": old, "new": new}
+        self._gathering.run(
+            """INSERT INTO conversations (channel_id, address, memory, person, last_inbound_at)
+               SELECT channel_id, :new, memory, person, last_inbound_at FROM conversations WHERE channel_id = :channel AND address = :old
+               ON CONFLICT DO UPDATE SET memory = json_patch(excluded.memory, memory), person = json_patch(excluded.person, person),
+                   last_inbound_at = max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0))""",
+            values,
+        )
+        self._gathering.run("DELETE FROM conversations WHERE channel_id = :channel AND address = :old", values)
+        self._known.clear()
+
+    # ------------------------------------------------------------------------------- channels that changed hands or kind
+
+    def ask_anew(self, channel_id: str, address: str) -> None:
+        """See the contract."""
+        known = self._row(channel_id, address)
+        if known and known.person.get("forgotten") is not None:
+            kept = {key: value for key, value in known.person.items() if key not in ("address", "forgotten")}
+            self._save(known._replace(person=kept))
+
+    def forget_persons(self, channel_id: str, limit: int) -> int:
+        """See the contract."""
+        done = self._gathering.run(
+            """UPDATE conversations SET person = json_object('address', address, 'forgotten', 1)
+               WHERE channel_id = ? AND address IN (
+                   SELECT address FROM conversations
+                   WHERE channel_id = ? AND person != '{}' AND json_extract(person, '$.forgotten') IS NULL LIMIT ?)""",
+            (channel_id, channel_id, limit),
+        )
+        self._known.clear()
+        return done.rowcount
+
+    def forget_all(self, channel_id: str) -> None:
+        """See the contract."""
+        for table in ("conversations", "aliases", "parked", "aside"):
+            self._gathering.run(f"DELETE FROM {table} WHERE channel_id = ?", (channel_id,))  # noqa: S608
+        self._gathering.forget()
+
+    def forget_words(self, channel_id: str) -> None:
+        """See the contract."""
+        self._gathering.run("DELETE FROM aside WHERE channel_id = ?", (channel_id,))
+        self._gathering.run(
+            "DELETE FROM parked WHERE channel_id = ? AND json_extract(envelope, '$.kind') NOT IN ('receipt', 'deletion')",
+            (channel_id,),
+        )
+        self._gathering.forget()
 
 
-def first_reading(connection: sqlite3.Connection, channel_id: str, signed: SignedReading, now: float) -> bool:
-    """Whether the proof stands for this reading of the request: for the first that came under it, and for no other."""
-    connection.execute(
-        "INSERT OR IGNORE INTO signed_readings (channel_id, proof, reading, at) VALUES (?, ?, ?, ?)",
-        (channel_id, signed.proof, signed.reading, now),
-    )
-    row = connection.execute(
-        "SELECT reading FROM signed_readings WHERE channel_id = ? AND proof = ?", (channel_id, signed.proof)
-    ).fetchone()
-    return bool(row["reading"] == signed.reading)
+class MessageIds:
+    """See `gateway.store.contract.MessageIds`."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._known: dict[tuple[str, str], MessageRef | None] = gathering.held()
+        self._new = gathering.rows("INSERT INTO message_ids (channel_id, message_id, session_id, number) VALUES (?, ?, ?, ?)")
+
+    def of(self, channel_id: str, message_id: str) -> MessageRef | None:
+        """See the contract."""
+        place = (channel_id, message_id)
+        if place not in self._known:
+            query = "SELECT session_id, number, outbox_id FROM message_ids WHERE channel_id = ? AND message_id = ?"
+            row = self._gathering.point(query, place).fetchone()
+            self._known[place] = MessageRef(*row) if row else None
+        return self._known[place]
+
+    def read_ahead(self, channel_id: str, inbound: Sequence[Inbound]) -> None:
+        """Hold what the ids that these events name stand for."""
+        names: set[str] = set()
+        for one in inbound:
+            if isinstance(one, InboundMessage | InboundEdit | InboundDeletion | InboundReaction):
+                names.add(one.message_id)
+            if isinstance(one, InboundMessage) and one.reply_to:
+                names.add(one.reply_to)
+            if isinstance(one, InboundReceipt):
+                names.update(one.message_ids)
+        query = """SELECT message_id, session_id, number, outbox_id FROM message_ids
+                   WHERE channel_id = ? AND message_id IN (SELECT value FROM json_each(?))"""
+        self._known |= dict.fromkeys((channel_id, name) for name in names)
+        for name, *ref in self._gathering.point(query, (channel_id, json.dumps(list(names)))):
+            self._known[channel_id, name] = MessageRef(*ref)
+
+    def name(self, channel_id: str, message_id: str, session_id: str, number: int) -> None:
+        """See the contract."""
+        if self.of(channel_id, message_id) is None:
+            place = (channel_id, message_id)
+            self._gathering.change(self._known, place, MessageRef(session_id, number, None))
+            self._new.add((*place, session_id, number), place)
+
+    def of_entry(self, session_id: str, number: int) -> str | None:
+        """See the contract."""
+        query = "SELECT message_id FROM message_ids WHERE session_id = ? AND number = ? ORDER BY written_off LIMIT 1"
+        row = self._gathering.run(query, (session_id, number)).fetchone()
+        return row["message_id"] if row else None
+
+    def stand_for(self, row: OutboxRow, message_ids: Sequence[str], *, again: bool = False) -> None:
+        """See the contract."""
+        new = [one for one in message_ids if again or self.of(row.channel_id, one) is None]
+        if not new:
+            return
+        self._gathering.run_many(
+            """INSERT INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)
+               ON CONFLICT DO UPDATE SET written_off = 0 WHERE outbox_id = excluded.outbox_id""",
+            [(row.channel_id, one, row.session_id, row.entry_number, row.id) for one in new],
+        )
+        for one in new:
+            self._known.pop((row.channel_id, one), None)
+
+    def write_off(self, row: OutboxRow, message_ids: Sequence[str] | None = None) -> None:
+        """See the contract."""
+        known = [one for one in self.of_row(row) if message_ids is None or one in message_ids]
+        statement = "UPDATE message_ids SET written_off = 1 WHERE channel_id = ? AND message_id = ?"
+        self._gathering.run_many(statement, [(row.channel_id, one) for one in known])
+
+    def of_row(self, row: OutboxRow) -> dict[str, bool]:
+        """See the contract."""
+        query = "SELECT message_id, written_off FROM message_ids WHERE session_id = ? AND number = ? AND outbox_id = ?"
+        return {
+            one["message_id"]: bool(one["written_off"])
+            for one in self._gathering.run(query, (row.session_id, row.entry_number, row.id))
+        }
 
 
-def remember(
-    connection: sqlite3.Connection, channel_id: str, address: str, changes: Mapping[str, Any], *, wrote_at: float | None = None
-) -> None:
-    """Merge into the memory, key by key; None removes."""
-    if not changes and wrote_at is None:
-        return
-    known = of(connection, channel_id, address)
-    memory = {key: value for key, value in {**known.memory, **changes}.items() if value is not None}
-    connection.execute(
-        """INSERT INTO conversations (channel_id, address, memory, last_inbound_at) VALUES (?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET memory = excluded.memory,
-               last_inbound_at = max(coalesce(excluded.last_inbound_at, 0), coalesce(conversations.last_inbound_at, 0))""",
-        (channel_id, address, json.dumps(memory), wrote_at),
-    )
+class Aside:
+    """See `gateway.store.contract.Aside`."""
 
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._any: dict[tuple[str, str], bool] = gathering.held()
 
-def of(connection: sqlite3.Connection, channel_id: str, address: str) -> Conversation:
-    """What is remembered of the conversation."""
-    row = connection.execute(
-        "SELECT memory, last_inbound_at FROM conversations WHERE channel_id = ? AND address = ?", (channel_id, address)
-    ).fetchone()
-    return Conversation(json.loads(row["memory"]), row["last_inbound_at"] or None) if row else Conversation({}, None)
+    def read_ahead(self, channel_id: str, addresses: Sequence[str]) -> None:
+        """Hold whether anything is aside of these conversations."""
+        self._any |= _which_are_there(self._gathering, channel_id, "aside", "address", addresses)
 
+    def _is_empty(self, channel_id: str, address: str) -> bool:
+        if (channel_id, address) not in self._any:
+            self.read_ahead(channel_id, [address])
+        return not self._any[channel_id, address]
 
-def keep_profile(connection: sqlite3.Connection, channel_id: str, address: str, profile: Mapping[str, Any]) -> None:
-    """What the customer or the channel told of the person (a form's answers, say), merged into what is known."""
-    connection.execute(
-        """UPDATE conversations SET person = json_patch(person, json_object('profile', json(?)))
-           WHERE channel_id = ? AND address = ?""",
-        (json.dumps(profile), channel_id, address),
-    )
-
-
-def attributes(connection: sqlite3.Connection, session_id: str) -> dict[str, str]:
-    """What is known of a session's customer, for flows' conditions: the profile's plain values, as texts."""
-    row = connection.execute(
-        """SELECT json_extract(c.person, '$.profile') AS profile FROM conversations c
-           JOIN sessions s ON s.channel_id = c.channel_id AND s.address = c.address WHERE s.id = ?""",
-        (session_id,),
-    ).fetchone()
-    profile = json.loads(row["profile"]) if row and row["profile"] else {}
-    return {key: str(value) for key, value in profile.items() if isinstance(value, str | int | float | bool)}
-
-
-def known_name(connection: sqlite3.Connection, channel_id: str, address: str) -> str | None:
-    """What the person is called: by an event, or as the provider told when it was asked; the name, else the username."""
-    row = connection.execute(
-        """SELECT coalesce(json_extract(person, '$.name'), json_extract(person, '$.username')) AS name FROM conversations
-           WHERE channel_id = ? AND address = ?""",
-        (channel_id, address),
-    ).fetchone()
-    return row["name"] if row else None
-
-
-def forget_persons(connection: sqlite3.Connection, channel_id: str, limit: int) -> int:
-    """What is known of the people of a channel that another org has now: names, and what they answered to forms. How many were forgotten.
-
-    What the adapter remembers stays (say, that a customer has opted out). Providers aren't asked about everybody again, but about who
-    comes to write (`ask_anew`).
-    """
-    done = connection.execute(
-        """UPDATE conversations SET person = json_object('address', address, 'forgotten', 1)
-           WHERE channel_id = ? AND address IN (
-               SELECT address FROM conversations
-               WHERE channel_id = ? AND person != '{}' AND json_extract(person, '$.forgotten') IS NULL LIMIT ?)""",
-        (channel_id, channel_id, limit),
-    )
-    return done.rowcount
-
-
-def ask_anew(connection: sqlite3.Connection, channel_id: str, address: str) -> None:
-    """Whom another org knew is new to this one."""
-    connection.execute(
-        """UPDATE conversations SET person = json_remove(person, '$.address', '$.forgotten')
-           WHERE channel_id = ? AND address = ? AND json_extract(person, '$.forgotten') IS NOT NULL""",
-        (channel_id, address),
-    )
-
-
-def forget_all(connection: sqlite3.Connection, channel_id: str) -> None:
-    """The channel is of another kind now: its addresses and what its adapter remembered mean nothing to the new one."""
-    for table in ("conversations", "aliases", "parked", "aside"):
-        connection.execute(f"DELETE FROM {table} WHERE channel_id = ?", (channel_id,))  # noqa: S608
-
-
-def forget_words(connection: sqlite3.Connection, channel_id: str) -> None:
-    """What was kept aside, and edits that wait for their message, were meant for the org that had the channel; receipts are nobody's words."""
-    connection.execute("DELETE FROM aside WHERE channel_id = ?", (channel_id,))
-    connection.execute(
-        "DELETE FROM parked WHERE channel_id = ? AND json_extract(envelope, '$.kind') NOT IN ('receipt', 'deletion')",
-        (channel_id,),
-    )
-
-
-def keep_name(connection: sqlite3.Connection, channel_id: str, address: str, end_user: EndUser) -> bool:
-    """What an event calls the person; whether that is new."""
-    called = {key: value for key, value in (("name", end_user.name), ("username", end_user.username)) if value}
-    done = connection.execute(
-        """INSERT INTO conversations (channel_id, address, person) VALUES (:channel, :address, :called)
-           ON CONFLICT DO UPDATE SET person = json_patch(person, :called) WHERE json_patch(person, :called) != json(person)""",
-        {"channel": channel_id, "address": address, "called": json.dumps(called)},
-    )
-    return done.rowcount == 1
-
-
-def name_message(connection: sqlite3.Connection, channel_id: str, message_id: str, session_id: str, number: int) -> None:
-    """A provider's message id stands for this entry."""
-    connection.execute(
-        "INSERT OR IGNORE INTO message_ids (channel_id, message_id, session_id, number) VALUES (?, ?, ?, ?)",
-        (channel_id, message_id, session_id, number),
-    )
-
-
-def message(connection: sqlite3.Connection, channel_id: str, message_id: str) -> MessageRef | None:
-    """The entry that a provider's message id names."""
-    row = connection.execute(
-        "SELECT session_id, number, outbox_id FROM message_ids WHERE channel_id = ? AND message_id = ?", (channel_id, message_id)
-    ).fetchone()
-    return MessageRef(*row) if row else None
-
-
-def message_id_of(connection: sqlite3.Connection, session_id: str, number: int) -> str | None:
-    """The provider's id of an entry (its first, when it became several messages)."""
-    row = connection.execute(
-        "SELECT message_id FROM message_ids WHERE session_id = ? AND number = ? ORDER BY written_off LIMIT 1",
-        (session_id, number),
-    ).fetchone()
-    return row["message_id"] if row else None
-
-
-def park(connection: sqlite3.Connection, inbound: Inbound, names: Iterable[str], now: float) -> None:
-    """Keep an event that came before the message it names; few per message, so that nonsense can't fill the disk."""
-    for name in names:
-        count = connection.execute(
-            "SELECT count(*) FROM parked WHERE channel_id = ? AND names = ?", (inbound.channel_id, name)
-        ).fetchone()[0]
-        if count < MOST_PARKED_PER_NAME:
-            connection.execute(
-                "INSERT OR IGNORE INTO parked (channel_id, names, event_id, envelope, at) VALUES (?, ?, ?, ?, ?)",
-                (inbound.channel_id, name, inbound.event_id, inbound.model_dump_json(), now),
-            )
-
-
-def unpark(connection: sqlite3.Connection, channel_id: str, names: Sequence[str]) -> list[Inbound]:
-    """The events that waited for these messages, oldest first."""
-    found: list[Inbound] = []
-    for name in names:
-        rows = connection.execute(
-            "DELETE FROM parked WHERE channel_id = ? AND names = ? RETURNING envelope, at", (channel_id, name)
+    def keep(self, inbound: InboundMessage | InboundReferral, address: str) -> None:
+        """See the contract."""
+        self._gathering.run(
+            "INSERT INTO aside (channel_id, address, message_id, envelope, at) VALUES (?, ?, ?, ?, ?)",
+            (
+                inbound.channel_id,
+                address,
+                inbound.message_id if isinstance(inbound, InboundMessage) else None,
+                inbound.model_copy(update={"raw": {}}).model_dump_json(),
+                self._gathering.at,
+            ),
+        )
+        self._any.pop((inbound.channel_id, address), None)
+        rows = self._gathering.run(
+            "SELECT ordinal, left_out FROM aside WHERE channel_id = ? AND address = ? ORDER BY ordinal DESC LIMIT 2 OFFSET ?",
+            (inbound.channel_id, address, MOST_ASIDE - 1),
         ).fetchall()
-        found += [INBOUND.validate_json(row["envelope"]) for row in sorted(rows, key=lambda row: row["at"])]
-    return found
+        if len(rows) == 2:
+            oldest_kept, gone = rows
+            more = (gone["left_out"] + 1, oldest_kept["ordinal"])
+            self._gathering.run("UPDATE aside SET left_out = ? WHERE ordinal = ?", more)
+            self._gathering.run("DELETE FROM aside WHERE ordinal = ?", (gone["ordinal"],))
+
+    def take(self, channel_id: str, address: str) -> tuple[tuple[InboundMessage | InboundReferral, ...], int]:
+        """See the contract."""
+        if self._is_empty(channel_id, address):
+            return (), 0
+        place = (channel_id, address)
+        query = "SELECT envelope, left_out FROM aside WHERE channel_id = ? AND address = ? ORDER BY ordinal"
+        rows = self._gathering.run(query, place).fetchall()
+        self._gathering.run("DELETE FROM aside WHERE channel_id = ? AND address = ?", place)
+        del self._any[place]
+        found = (INBOUND.validate_json(row["envelope"]) for row in rows)
+        return tuple(one for one in found if isinstance(one, InboundMessage | InboundReferral)), rows[0]["left_out"]
+
+    def forget(self, channel_id: str, address: str, message_id: str) -> None:
+        """See the contract."""
+        if not self._is_empty(channel_id, address):
+            statement = "DELETE FROM aside WHERE channel_id = ? AND address = ? AND message_id = ?"
+            self._gathering.run(statement, (channel_id, address, message_id))
+            self._any.pop((channel_id, address), None)
+
+    def move(self, channel_id: str, old: str, new: str) -> None:
+        """See the contract."""
+        self._gathering.run("UPDATE aside SET address = ? WHERE channel_id = ? AND address = ?", (new, channel_id, old))
+        self._any.clear()
+
+
+def _which_are_there(
+    gathering: Gathering, channel_id: str, table: str, column: str, names: Sequence[str]
+) -> dict[tuple[str, str], bool]:
+    """Which of these names of a channel the table has a row for."""
+    query = f"SELECT DISTINCT {column} FROM {table} WHERE channel_id = ? AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
+    found = {row[0] for row in gathering.point(query, (channel_id, json.dumps(names)))} if names else set()
+    return {(channel_id, name): name in found for name in names}
+
+
+def _patched(known: Any, patch: Any) -> Any:
+    """RFC 7396, as SQLite's `json_patch`."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(known) if isinstance(known, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _patched(merged.get(key), value)
+    return merged

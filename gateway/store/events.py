@@ -1,68 +1,90 @@
-"""What desks are told, by number. An event says what to look at; what it looks like is read when it is given out."""
+"""What desks are told, by number, and when the clock calls, in SQL."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """A row. `audience` are the names of those who may see it."""
-
-    number: int
-    at: float
-    org: str
-    session_id: str | None
-    type: str
-    audience: frozenset[str]
-    data: Mapping[str, Any]
+from gateway.store.contract import DueTimer, StoredEvent
+from gateway.store.gathering import Gathering
 
 
-def add(
-    connection: sqlite3.Connection,
-    *,
-    org: str,
-    session_id: str | None,
-    type: str,
-    audience: Iterable[str],
-    data: Mapping[str, Any],
-    now: float,
-) -> None:
-    """Write one; it gets its number in the order of writing."""
-    connection.execute(
-        "INSERT INTO events (at, org, session_id, type, audience, data) VALUES (?, ?, ?, ?, ?, ?)",
-        (now, org, session_id, type, json.dumps(sorted(audience)), json.dumps(data)),
-    )
+class Events:
+    """See `gateway.store.contract.Events`."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._new = gathering.rows("INSERT INTO events (at, org, session_id, type, audience, data) VALUES (?, ?, ?, ?, ?, ?)")
+
+    def add(self, *, org: str, session_id: str | None, type: str, audience: Iterable[str], data: Mapping[str, Any]) -> None:
+        """See the contract."""
+        self._new.add((self._gathering.at, org, session_id, type, json.dumps(sorted(audience)), json.dumps(data)))
+
+    def after(self, number: int, limit: int = 500) -> list[StoredEvent]:
+        """See the contract."""
+        rows = self._gathering.run("SELECT * FROM events WHERE number > ? ORDER BY number LIMIT ?", (number, limit))
+        return [
+            StoredEvent(
+                row["number"],
+                row["at"],
+                row["org"],
+                row["session_id"],
+                row["type"],
+                frozenset(json.loads(row["audience"])),
+                json.loads(row["data"]),
+            )
+            for row in rows
+        ]
+
+    def newest(self) -> int:
+        """See the contract."""
+        row = self._gathering.run("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+        return int(row[0]) if row else 0
+
+    def oldest(self) -> int:
+        """See the contract."""
+        row = self._gathering.run("SELECT min(number) FROM events").fetchone()
+        return int(row[0]) if row[0] is not None else self.newest() + 1
 
 
-def after(connection: sqlite3.Connection, number: int, limit: int = 500) -> list[StoredEvent]:
-    """Those after `number`, in order."""
-    rows = connection.execute("SELECT * FROM events WHERE number > ? ORDER BY number LIMIT ?", (number, limit))
-    return [
-        StoredEvent(
-            row["number"],
-            row["at"],
-            row["org"],
-            row["session_id"],
-            row["type"],
-            frozenset(json.loads(row["audience"])),
-            json.loads(row["data"]),
+class Timers:
+    """See `gateway.store.contract.Timers`."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._off = gathering.rows("DELETE FROM timers WHERE session_id = ? AND kind = ? AND ref = ?")
+        self._on = gathering.rows(
+            "INSERT OR REPLACE INTO timers (session_id, kind, ref, due_at, fires_at) VALUES (?, ?, ?, ?, ?)"
         )
-        for row in rows
-    ]
 
+    def set(self, session_id: str, kind: str, ref: str, due_at: datetime, fires_at: datetime) -> None:
+        """See the contract."""
+        place = (session_id, kind, ref)
+        self._on.add((*place, due_at.timestamp(), fires_at.timestamp()), place)
 
-def newest(connection: sqlite3.Connection) -> int:
-    """The highest number given so far."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return int(row[0]) if row else 0
+    def cancel(self, session_id: str, kind: str, ref: str) -> None:
+        """See the contract."""
+        place = (session_id, kind, ref)
+        self._on.drop(place)
+        self._off.add(place, place)
 
+    def due(self, steady: float, limit: int = 200) -> list[DueTimer]:
+        """See the contract."""
+        query = "SELECT session_id, kind, ref, due_at, fires_at FROM timers WHERE fires_at <= ? ORDER BY fires_at LIMIT ?"
+        return [DueTimer(*row) for row in self._gathering.run(query, (steady, limit))]
 
-def oldest(connection: sqlite3.Connection) -> int:
-    """The lowest number still kept; one more than the newest when none is."""
-    row = connection.execute("SELECT min(number) FROM events").fetchone()
-    return int(row[0]) if row[0] is not None else newest(connection) + 1
+    def take(self, timer: DueTimer) -> bool:
+        """See the contract."""
+        statement = "DELETE FROM timers WHERE session_id = ? AND kind = ? AND ref = ? AND due_at = ? AND fires_at = ?"
+        return self._gathering.run(statement, tuple(timer)).rowcount == 1
+
+    def next_due(self) -> float | None:
+        """See the contract."""
+        row = self._gathering.run("SELECT min(fires_at) FROM timers").fetchone()
+        return float(row[0]) if row[0] is not None else None
+
+    def begin_anew(self) -> None:
+        """See the contract."""
+        self._gathering.run("UPDATE timers SET fires_at = due_at WHERE fires_at != due_at")

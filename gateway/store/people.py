@@ -1,102 +1,76 @@
-"""What the rules read of reps' presence and load, lazily, inside the transaction that decides."""
+"""Reps' presence and connections in SQL."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from gateway.session.model import Presence, RepPresence
+from gateway.store.gathering import Gathering
 
 
-class StoredPresence(Mapping[str, RepPresence]):
-    """Presence by login; one whose streams have all been gone for longer than `grace_seconds` counts as offline. `now` is the steady clock's."""
+class People:
+    """See `gateway.store.contract.People`."""
 
-    def __init__(self, connection: sqlite3.Connection, org: str, now: datetime, grace_seconds: float) -> None:
-        self._connection, self._org, self._now, self._grace = connection, org, now.timestamp(), grace_seconds
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._rows: dict[tuple[str, str], sqlite3.Row | None] = gathering.held()
 
-    def __getitem__(self, login: str) -> RepPresence:
-        row = self._connection.execute("SELECT * FROM presence WHERE org = ? AND login = ?", (self._org, login)).fetchone()
-        return self._read(row) if row else RepPresence()
-
-    def _read(self, row: sqlite3.Row) -> RepPresence:
-        gone = row["lost_at"] is not None and row["lost_at"] + self._grace <= self._now
+    def presence(self, org: str, login: str, *, steady: datetime, grace_seconds: float) -> RepPresence:
+        """See the contract."""
+        row = self._row(org, login)
+        if row is None:
+            return RepPresence()
+        gone = row["lost_at"] is not None and row["lost_at"] + grace_seconds <= steady.timestamp()
         return RepPresence(
             status=Presence.offline if gone else Presence(row["status"]),
             idle_since=datetime.fromtimestamp(row["idle_since"], UTC) if row["idle_since"] is not None else None,
             connected=row["streams"] > 0,
         )
 
-    def __iter__(self) -> Iterator[str]:
-        for row in self._connection.execute("SELECT login FROM presence WHERE org = ?", (self._org,)).fetchall():
-            yield row["login"]
+    def _row(self, org: str, login: str) -> sqlite3.Row | None:
+        if (org, login) not in self._rows:
+            query = "SELECT * FROM presence WHERE org = ? AND login = ?"
+            self._rows[org, login] = self._gathering.point(query, (org, login)).fetchone()
+        return self._rows[org, login]
 
-    def __len__(self) -> int:
-        return int(self._connection.execute("SELECT count(*) FROM presence WHERE org = ?", (self._org,)).fetchone()[0])
+    def set_presence(self, org: str, login: str, status: Presence) -> None:
+        """See the contract."""
+        self._gathering.run(
+            """INSERT INTO presence (org, login, status, idle_since) VALUES (:org, :login, :status, :now)
+               ON CONFLICT DO UPDATE SET lost_at = NULL, status = excluded.status,
+                   idle_since = CASE WHEN presence.status = excluded.status THEN presence.idle_since ELSE excluded.idle_since END""",
+            {"org": org, "login": login, "status": status.value, "now": self._gathering.at},
+        )
+        self._rows.clear()
 
+    def took_work(self, org: str, login: str) -> None:
+        """See the contract."""
+        statement = "UPDATE presence SET idle_since = ? WHERE org = ? AND login = ?"
+        self._gathering.run(statement, (self._gathering.at, org, login))
+        self._rows.clear()
 
-class StoredLoad(Mapping[str, int]):
-    """How many active sessions and offers a rep has."""
+    def is_connected(self, org: str, login: str) -> bool:
+        """See the contract."""
+        row = self._row(org, login)
+        return row is not None and row["streams"] > 0
 
-    def __init__(self, connection: sqlite3.Connection, org: str) -> None:
-        self._connection, self._org = connection, org
+    def all_connected(self) -> set[tuple[str, str]]:
+        """See the contract."""
+        rows = self._gathering.run("SELECT org, login FROM presence WHERE streams > 0")
+        return {(row["org"], row["login"]) for row in rows}
 
-    def __getitem__(self, login: str) -> int:
-        row = self._connection.execute(
-            "SELECT coalesce(sum(counts), 0) FROM rep_sessions WHERE org = ? AND login = ? AND counts = 1", (self._org, login)
-        ).fetchone()
-        return int(row[0])
+    def set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> None:
+        """See the contract."""
+        at = steady.timestamp()
+        self._gathering.run(
+            """INSERT INTO presence (org, login, status, idle_since, streams, lost_at) VALUES (:org, :login, 'offline', :now, :open, :lost)
+               ON CONFLICT DO UPDATE SET streams = :open, lost_at = :lost""",
+            {"org": org, "login": login, "now": at, "open": int(connected), "lost": None if connected else at},
+        )
+        self._rows.clear()
 
-    def __iter__(self) -> Iterator[str]:
-        rows = self._connection.execute("SELECT DISTINCT login FROM rep_sessions WHERE org = ? AND counts = 1", (self._org,))
-        for row in rows.fetchall():
-            yield row["login"]
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-def set_presence(connection: sqlite3.Connection, org: str, login: str, status: Presence, now: datetime) -> None:
-    """What the rep says. Saying anything proves that they are there."""
-    connection.execute(
-        """INSERT INTO presence (org, login, status, idle_since) VALUES (:org, :login, :status, :now)
-           ON CONFLICT DO UPDATE SET lost_at = NULL, status = excluded.status,
-               idle_since = CASE WHEN presence.status = excluded.status THEN presence.idle_since ELSE excluded.idle_since END""",
-        {"org": org, "login": login, "status": status.value, "now": now.timestamp()},
-    )
-
-
-def took_work(connection: sqlite3.Connection, org: str, login: str, now: datetime) -> None:
-    """The rep has got something to do: the longest idle is somebody else now."""
-    connection.execute("UPDATE presence SET idle_since = ? WHERE org = ? AND login = ?", (now.timestamp(), org, login))
-
-
-def is_connected(connection: sqlite3.Connection, org: str, login: str) -> bool:
-    """Whether an event stream of the rep's is written down as open."""
-    row = connection.execute("SELECT streams FROM presence WHERE org = ? AND login = ?", (org, login)).fetchone()
-    return row is not None and row["streams"] > 0
-
-
-def all_connected(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """(org, login) of all of whom a stream is written down as open."""
-    return {(row["org"], row["login"]) for row in connection.execute("SELECT org, login FROM presence WHERE streams > 0")}
-
-
-def begin_anew(connection: sqlite3.Connection, now: float) -> None:
-    """A process starts, and with it the steady clock: by it nobody's streams can have gone later than `now`."""
-    connection.execute("UPDATE presence SET lost_at = :now WHERE lost_at > :now", {"now": now})
-
-
-def set_connected(connection: sqlite3.Connection, org: str, login: str, connected: bool, now: datetime) -> None:
-    """The first of the rep's event streams has opened, or the last has closed. `now` is the steady clock's."""
-    connection.execute(
-        """INSERT INTO presence (org, login, status, idle_since, streams, lost_at) VALUES (:org, :login, 'offline', :now, :open, :lost)
-           ON CONFLICT DO UPDATE SET streams = :open, lost_at = :lost""",
-        {
-            "org": org,
-            "login": login,
-            "now": now.timestamp(),
-            "open": int(connected),
-            "lost": None if connected else now.timestamp(),
-        },
-    )
+    def begin_anew(self, steady: float) -> None:
+        """See the contract."""
+        self._gathering.run("UPDATE presence SET lost_at = :now WHERE lost_at > :now", {"now": steady})
+        self._rows.clear()

@@ -1,68 +1,305 @@
-"""Sessions and their transcripts in SQL. Every function takes a connection and runs inside the caller's transaction."""
+"""Sessions and their transcripts in SQL, and which rep has to do with which."""
 
 from __future__ import annotations
 
+import json
 import math
-import sqlite3
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from gateway.brokers.contract import BadCursor, Page
-from gateway.session.model import Entry, EntryKind, Role, Session, Status
+from gateway.errors import BadCursor
+from gateway.session.model import Entry, EntryKind, Page, Role, Session, Status
+from gateway.store.gathering import Gathering
 
-_CLOSED: Final = Status.ended.value
+Ties: TypeAlias = Mapping[
+    str, tuple[str, int]
+]  # by login: `in`, `offered`, `asked` or `was`, and 1 where it takes the rep's capacity
+
+_MOST_HELD: Final = 2_000  # a start may look at all that are open
+_INSERT: Final = """INSERT INTO sessions (id, ordinal, org, channel_id, address, name, status, queue, offered, version, last_activity, state)
+    VALUES (:id, (SELECT coalesce(max(ordinal), 0) + 1 FROM sessions), :org, :channel_id, :address, :name, :status, :queue, :offered,
+            :version, :last_activity, :state)"""
+_UPDATE: Final = """UPDATE sessions SET status = :status, address = :address, name = :name, queue = :queue, offered = :offered,
+    version = :version, last_activity = coalesce(:last_activity, last_activity), state = :state WHERE id = :id AND version = :before"""
 
 
 class StaleSession(Exception):
     """The session changed since it was read; decide once more."""
 
 
-def load(connection: sqlite3.Connection, session_id: str) -> Session | None:
-    """The session of that id."""
-    row = connection.execute("SELECT state FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    return Session.model_validate_json(row["state"]) if row else None
+class _Saved(NamedTuple):
+    """A session that is to be written. `before`: the version that is stored; None: none is. `at`: of its latest activity; None: as it was."""
+
+    session: Session
+    before: int | None
+    at: float | None
 
 
-def newest_of_address(connection: sqlite3.Connection, channel_id: str, address: str, org: str) -> Session | None:
-    """The latest session of this end user with this org, ended or not. The channel may have been another org's before (E1)."""
-    row = connection.execute(
-        "SELECT state FROM sessions WHERE channel_id = ? AND address = ? AND org = ? ORDER BY ordinal DESC LIMIT 1",
-        (channel_id, address, org),
-    ).fetchone()
-    return Session.model_validate_json(row["state"]) if row else None
+class Sessions:
+    """See `gateway.store.contract.Sessions`."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._known: dict[str, Session | None] = gathering.held()
+        self._newest: dict[tuple[str, str, str], str | None] = gathering.held()  # by channel, address and org
+        self._ties: dict[str, Ties] = gathering.held()
+        self._load: dict[tuple[str, str], int] = gathering.held()  # by org and login
+        self._inserts = gathering.rows(_INSERT, _row)
+        self._updates = gathering.rows(_UPDATE, _row, _all_as_expected)
+        self._entries = gathering.rows("INSERT INTO entries (session_id, number, kind, visibility, body) VALUES (?, ?, ?, ?, ?)")
+        self._marks = gathering.rows("UPDATE entries SET change = ? WHERE session_id = ? AND number = ?")
+        self._untied = gathering.rows("DELETE FROM rep_sessions WHERE org = ? AND login = ? AND session_id = ?")
+        self._tied = gathering.rows(
+            """INSERT INTO rep_sessions (org, login, session_id, tie, counts) VALUES (?, ?, ?, ?, ?)
+               ON CONFLICT DO UPDATE SET tie = excluded.tie, counts = excluded.counts"""
+        )
+
+    # -------------------------------------------------------------------------------------------------------- sessions
+
+    def load(self, session_id: str) -> Session | None:
+        """See the contract."""
+        if session_id not in self._known:
+            if len(self._known) >= _MOST_HELD and not self._inserts.waiting and not self._updates.waiting:
+                self._known.clear()
+            row = self._gathering.point("SELECT state FROM sessions WHERE id = ?", (session_id,)).fetchone()
+            self._known[session_id] = Session.model_validate_json(row["state"]) if row else None
+        return self._known[session_id]
+
+    def newest_of_address(self, channel_id: str, address: str, org: str) -> Session | None:
+        """See the contract."""
+        place = (channel_id, address, org)
+        if place not in self._newest:
+            query = (
+                "SELECT id, state FROM sessions WHERE channel_id = ? AND address = ? AND org = ? ORDER BY ordinal DESC LIMIT 1"
+            )
+            self._hold_newest(place, self._gathering.point(query, place).fetchone())
+        session_id = self._newest[place]
+        return self.load(session_id) if session_id is not None else None
+
+    def read_ahead(self, channel_id: str, addresses: Sequence[str], org: str) -> None:
+        """Hold the newest session of each of these addresses."""
+        found = self._gathering.point(
+            """SELECT wanted.value AS address, s.id, s.state FROM json_each(:addresses) wanted JOIN sessions s ON s.id =
+                   (SELECT id FROM sessions WHERE channel_id = :channel AND address = wanted.value AND org = :org ORDER BY ordinal DESC LIMIT 1)""",
+            {"addresses": json.dumps(addresses), "channel": channel_id, "org": org},
+        )
+        rows = {row["address"]: row for row in found}
+        for address in addresses:
+            self._hold_newest((channel_id, address, org), rows.get(address))
+
+    def _hold_newest(self, place: tuple[str, str, str], row: Any) -> None:
+        self._newest[place] = row["id"] if row else None
+        if row and row["id"] not in self._known:
+            self._known[row["id"]] = Session.model_validate_json(row["state"])
+
+    def open_of_address(self, channel_id: str, address: str) -> list[Session]:
+        """See the contract."""
+        rows = self._gathering.run(
+            "SELECT id FROM sessions WHERE channel_id = ? AND address = ? AND status != 'ended' ORDER BY ordinal",
+            (channel_id, address),
+        ).fetchall()
+        return [session for row in rows if (session := self.load(row["id"]))]
+
+    def readdress(self, channel_id: str, old: str, new: str) -> None:
+        """See the contract."""
+        values = {"channel": channel_id, "old": old, "new": new}
+        self._gathering.run(
+            """UPDATE sessions SET address = :new, state = json_set(state, '$.end_user.id', :new, '$.participants[0].id', :new)
+               WHERE channel_id = :channel AND address = :old""",
+            values,
+        )
+        self._gathering.run(
+            """UPDATE outbox SET address = :new WHERE address = :old
+               AND session_id IN (SELECT id FROM sessions WHERE channel_id = :channel AND address = :new)""",
+            values,
+        )
+        self._known.clear()
+        self._newest.clear()
+
+    def save(self, session: Session, *, before: Session | None, quiet: bool = False) -> None:
+        """See the contract."""
+        held = self._known.get(session.id)
+        if before is not None and held is not None and held.version != before.version:
+            raise StaleSession(session.id)
+        waits: _Saved | None = self._inserts.waiting.get(session.id) or self._updates.waiting.get(session.id)
+        stored = waits.before if waits else before.version if before else None
+        at = self._gathering.at if not quiet else waits.at if waits else None
+        (self._updates if stored is not None else self._inserts).add(_Saved(session, stored, at), session.id)
+        change = self._gathering.change
+        change(self._known, session.id, session)
+        if before is None:
+            change(self._newest, (session.channel_id, session.end_user.id, session.org), session.id)
+        self._tie(session, before)
+
+    # ------------------------------------------------------------------------------------------------------ transcript
+
+    def append(self, session_id: str, entries: Iterable[Entry]) -> None:
+        """See the contract."""
+        for e in entries:
+            body = e.model_dump_json(exclude_none=True)
+            self._entries.add((session_id, e.number, e.kind.value, e.visibility.value, body))
+
+    def mark_changed(self, session_id: str, number: int, change: str) -> None:
+        """See the contract."""
+        self._marks.add((change, session_id, number))
+
+    def entry(self, session_id: str, number: int) -> tuple[Entry, str | None] | None:
+        """See the contract."""
+        query = "SELECT body, change FROM entries WHERE session_id = ? AND number = ?"
+        row = self._gathering.run(query, (session_id, number)).fetchone()
+        return (Entry.model_validate_json(row["body"]), row["change"]) if row else None
+
+    def ended_by_customer(self, session_id: str) -> bool:
+        """See the contract."""
+        row = self._gathering.run(
+            "SELECT body FROM entries WHERE session_id = ? AND kind = 'status_changed' ORDER BY number DESC LIMIT 1",
+            (session_id,),
+        ).fetchone()
+        turned = Entry.model_validate_json(row["body"]) if row else None
+        by = turned.sender if turned is not None and turned.details.get("to") == Status.ended else None
+        return by is not None and by.role is Role.end_user
+
+    def newest_first(self, session_id: str, *, before: int | None = None, chunk: int = 100) -> Iterator[tuple[Entry, str | None]]:
+        """See the contract."""
+        query = "SELECT body, change FROM entries WHERE session_id = ? AND number < ? ORDER BY number DESC LIMIT ?"
+        return self._walk(query, session_id, before if before is not None else 2**62, chunk)
+
+    def oldest_first(self, session_id: str, *, after: int = 0, chunk: int = 100) -> Iterator[tuple[Entry, str | None]]:
+        """See the contract."""
+        query = "SELECT body, change FROM entries WHERE session_id = ? AND number > ? ORDER BY number LIMIT ?"
+        return self._walk(query, session_id, after, chunk)
+
+    def _walk(self, query: str, session_id: str, at: int, chunk: int) -> Iterator[tuple[Entry, str | None]]:
+        while True:
+            rows = self._gathering.run(query, (session_id, at, chunk)).fetchall()
+            for row in rows:
+                found = Entry.model_validate_json(row["body"])
+                at = found.number
+                yield found, row["change"]
+            if len(rows) < chunk:
+                return
+
+    def for_supervisors(self, session_id: str, below: int) -> list[Entry]:
+        """See the contract."""
+        # SQLite takes a partial index only where its condition is written out, and here only when told to: else it reads the whole transcript.
+        rows = self._gathering.run(
+            """SELECT body FROM entries INDEXED BY entries_for_supervisors
+               WHERE session_id = ? AND number < ? AND visibility = 'supervisors'""",
+            (session_id, below),
+        )
+        return [Entry.model_validate_json(row["body"]) for row in rows]
+
+    def latest_text(self, session_id: str) -> str:
+        """See the contract."""
+        for found, _ in self.newest_first(session_id, chunk=20):
+            if found.kind is EntryKind.message and found.sender and found.sender.role is Role.end_user:
+                return found.text or ""
+        return ""
+
+    # ----------------------------------------------------------------------------------------------- whose sessions they are
+
+    def load_of(self, org: str, login: str) -> int:
+        """See the contract."""
+        if (org, login) not in self._load:
+            # What is gathered of a rep's ties is in their load only where that is held.
+            read = self._gathering.run if self._tied.waiting or self._untied.waiting else self._gathering.point
+            query = "SELECT coalesce(sum(counts), 0) FROM rep_sessions WHERE org = ? AND login = ? AND counts = 1"
+            self._load[org, login] = int(read(query, (org, login)).fetchone()[0])
+        return self._load[org, login]
+
+    def _tie(self, session: Session, before: Session | None) -> None:
+        ties = _ties(session)
+        if before is not None and ties == _ties(before):
+            return
+        known = self._ties.get(session.id, {} if before is None else None)
+        if known is None:
+            query = "SELECT login, tie, counts FROM rep_sessions WHERE session_id = ?"
+            found = self._gathering.point(query, (session.id,))
+            known = {row["login"]: (row["tie"], row["counts"]) for row in found}
+        for login in known.keys() - ties.keys():
+            place = (session.org, login, session.id)
+            self._tied.drop(place)
+            self._untied.add(place, place)
+        for login, tie in ties.items():
+            if known.get(login) != tie:
+                place = (session.org, login, session.id)
+                self._tied.add((*place, *tie), place)
+        for login in known.keys() | ties.keys():
+            more = ties.get(login, ("", 0))[1] - known.get(login, ("", 0))[1]
+            if more and (session.org, login) in self._load:
+                self._gathering.change(self._load, (session.org, login), self._load[session.org, login] + more)
+        self._gathering.change(self._ties, session.id, ties)
+
+    def to_route(self, org: str, queue: str, limit: int) -> list[str]:
+        """See the contract."""
+        rows = self._gathering.run(
+            "SELECT id FROM sessions WHERE org = ? AND queue = ? AND status = 'waiting' AND offered = 0 ORDER BY ordinal LIMIT ?",
+            (org, queue, limit),
+        )
+        return [row["id"] for row in rows]
+
+    def of_rep(self, org: str, login: str, *ties: str) -> list[str]:
+        """See the contract."""
+        rows = self._gathering.run("SELECT session_id, tie FROM rep_sessions WHERE org = ? AND login = ?", (org, login))
+        return [row["session_id"] for row in rows if row["tie"] in ties]
+
+    def been_in(self, session_id: str) -> list[str]:
+        """See the contract."""
+        query = "SELECT login FROM rep_sessions WHERE session_id = ? AND tie IN ('in', 'was')"
+        return [row["login"] for row in self._gathering.run(query, (session_id,))]
+
+    def kind_of(self, session_id: str) -> str:
+        """See the contract."""
+        query = "SELECT json_extract(state, '$.channel_type') AS kind FROM sessions WHERE id = ?"
+        return str(self._gathering.run(query, (session_id,)).fetchone()["kind"])
+
+    def page(
+        self,
+        *,
+        org: str,
+        login: str,
+        everything: bool,
+        queues: frozenset[str],
+        mine: bool,
+        status: Status | None,
+        q: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Page[Session]:
+        """See the contract. The cursor is `activity:ordinal` of the last one given."""
+        where = ["s.org = :org"]
+        values: dict[str, object] = {"org": org, "login": login, "limit": limit + 1}
+        if mine:
+            where.append("r.tie = 'in'")
+        elif not everything:
+            marks = {f"queue{i}": name for i, name in enumerate(sorted(queues))}
+            values |= marks
+            waiting = f"(s.status = 'waiting' AND s.queue IN ({','.join(':' + m for m in marks)}))" if marks else "0"
+            where.append(f"(r.tie IS NOT NULL OR {waiting})")
+        if status:
+            where.append("s.status = :status")
+            values["status"] = status.value
+        if q:
+            where.append("(instr(s.name, :q) > 0 OR s.id = :q OR instr(s.address, :q) > 0)")
+            values["q"] = q.casefold()
+        if cursor:
+            where.append("(s.last_activity, s.ordinal) < (:activity, :ordinal)")
+            values |= _place(cursor)
+        rows = self._gathering.run(
+            f"""SELECT s.state, s.last_activity, s.ordinal FROM sessions s
+                LEFT JOIN rep_sessions r ON r.org = s.org AND r.login = :login AND r.session_id = s.id
+                WHERE {" AND ".join(where)} ORDER BY s.last_activity DESC, s.ordinal DESC LIMIT :limit""",  # noqa: S608
+            values,
+        ).fetchall()
+        more = len(rows) > limit
+        rows = rows[:limit]
+        following = f"{rows[-1]['last_activity']!r}:{rows[-1]['ordinal']}" if more else None
+        return Page(tuple(Session.model_validate_json(row["state"]) for row in rows), following)
 
 
-def open_of_address(connection: sqlite3.Connection, channel_id: str, address: str) -> list[Session]:
-    """The sessions with this end user that haven't ended, oldest first: one, unless two people turned out to be the same."""
-    rows = connection.execute(
-        "SELECT state FROM sessions WHERE channel_id = ? AND address = ? AND status != 'ended' ORDER BY ordinal",
-        (channel_id, address),
-    )
-    return [Session.model_validate_json(row["state"]) for row in rows.fetchall()]
-
-
-def readdress(connection: sqlite3.Connection, channel_id: str, old: str, new: str) -> None:
-    """Move everything under one address of a person to another, including messages that wait to be sent.
-
-    Sessions that are open must have been saved under the new one; here are those that have ended, and the outbox rows of all.
-    """
-    connection.execute(
-        """UPDATE sessions SET address = :new, state = json_set(state, '$.end_user.id', :new, '$.participants[0].id', :new)
-           WHERE channel_id = :channel AND address = :old""",
-        {"channel": channel_id, "old": old, "new": new},
-    )
-    connection.execute(
-        """UPDATE outbox SET address = :new WHERE address = :old
-           AND session_id IN (SELECT id FROM sessions WHERE channel_id = :channel AND address = :new)""",
-        {"channel": channel_id, "old": old, "new": new},
-    )
-
-
-def save(connection: sqlite3.Connection, session: Session, *, before: Session | None, now: datetime, quiet: bool = False) -> None:
-    """Write the session as it now is; `quiet` counts as no activity. Raises StaleSession unless the stored version is that of `before`
-    (None: it is new)."""
-    values = {
+def _row(saved: _Saved) -> dict[str, Any]:
+    session = saved.session
+    return {
         "id": session.id,
         "org": session.org,
         "channel_id": session.channel_id,
@@ -72,128 +309,18 @@ def save(connection: sqlite3.Connection, session: Session, *, before: Session | 
         "queue": session.queue,
         "offered": int(session.offer is not None),
         "version": session.version,
-        "last_activity": now.timestamp(),
+        "before": saved.before,
+        "last_activity": saved.at,
         "state": session.model_dump_json(exclude_defaults=True),
-        "before": before.version if before else None,
-        "quiet": quiet,
     }
-    if before is None:
-        connection.execute(
-            """INSERT INTO sessions (id, ordinal, org, channel_id, address, name, status, queue, offered, version, last_activity, state)
-               VALUES (:id, (SELECT coalesce(max(ordinal), 0) + 1 FROM sessions), :org, :channel_id, :address, :name, :status,
-                       :queue, :offered, :version, :last_activity, :state)""",
-            values,
-        )
-        return
-    done = connection.execute(
-        """UPDATE sessions SET status = :status, address = :address, name = :name, queue = :queue, offered = :offered, version = :version,
-               last_activity = CASE WHEN :quiet THEN last_activity ELSE :last_activity END, state = :state WHERE id = :id AND version = :before""",
-        values,
-    )
-    if done.rowcount != 1:
-        raise StaleSession(session.id)
 
 
-def append(connection: sqlite3.Connection, session_id: str, entries: Iterable[Entry]) -> None:
-    """Add entries to the transcript; a number that is taken fails the transaction."""
-    connection.executemany(
-        "INSERT INTO entries (session_id, number, kind, visibility, body) VALUES (?, ?, ?, ?, ?)",
-        [(session_id, e.number, e.kind.value, e.visibility.value, e.model_dump_json(exclude_none=True)) for e in entries],
-    )
+def _all_as_expected(rows: int, changed: int) -> None:
+    if changed != rows:
+        raise StaleSession
 
 
-def mark_changed(connection: sqlite3.Connection, session_id: str, number: int, change: str) -> None:
-    """A later entry edited or took back this one."""
-    connection.execute("UPDATE entries SET change = ? WHERE session_id = ? AND number = ?", (change, session_id, number))
-
-
-def entry(connection: sqlite3.Connection, session_id: str, number: int) -> tuple[Entry, str | None] | None:
-    """One entry and how a later one changed it."""
-    row = connection.execute(
-        "SELECT body, change FROM entries WHERE session_id = ? AND number = ?", (session_id, number)
-    ).fetchone()
-    return (Entry.model_validate_json(row["body"]), row["change"]) if row else None
-
-
-def ended_by_customer(connection: sqlite3.Connection, session_id: str) -> bool:
-    """L4: whether the session has ended, and the customer ended it."""
-    row = connection.execute(
-        """SELECT body FROM entries WHERE session_id = ? AND kind = 'status_changed' ORDER BY number DESC LIMIT 1""",
-        (session_id,),
-    ).fetchone()
-    turned = Entry.model_validate_json(row["body"]) if row else None
-    by = turned.sender if turned is not None and turned.details.get("to") == Status.ended else None
-    return by is not None and by.role is Role.end_user
-
-
-def newest_first(
-    connection: sqlite3.Connection, session_id: str, *, before: int | None = None, chunk: int = 100
-) -> Iterator[tuple[Entry, str | None]]:
-    """The transcript backwards from below `before`, read a chunk at a time."""
-    below = before if before is not None else 2**62
-    while True:
-        rows = connection.execute(
-            "SELECT body, change FROM entries WHERE session_id = ? AND number < ? ORDER BY number DESC LIMIT ?",
-            (session_id, below, chunk),
-        ).fetchall()
-        for row in rows:
-            found = Entry.model_validate_json(row["body"])
-            below = found.number
-            yield found, row["change"]
-        if len(rows) < chunk:
-            return
-
-
-def oldest_first(
-    connection: sqlite3.Connection, session_id: str, *, after: int = 0, chunk: int = 100
-) -> Iterator[tuple[Entry, str | None]]:
-    """The transcript onwards from above `after`."""
-    while True:
-        rows = connection.execute(
-            "SELECT body, change FROM entries WHERE session_id = ? AND number > ? ORDER BY number LIMIT ?",
-            (session_id, after, chunk),
-        ).fetchall()
-        for row in rows:
-            found = Entry.model_validate_json(row["body"])
-            after = found.number
-            yield found, row["change"]
-        if len(rows) < chunk:
-            return
-
-
-def for_supervisors(connection: sqlite3.Connection, session_id: str, below: int) -> list[Entry]:
-    """Entries below a number that not everybody in the session may see; they are few."""
-    # SQLite takes a partial index only where its condition is written out, and here only when told to: else it reads the whole transcript.
-    rows = connection.execute(
-        """SELECT body FROM entries INDEXED BY entries_for_supervisors
-           WHERE session_id = ? AND number < ? AND visibility = 'supervisors'""",
-        (session_id, below),
-    )
-    return [Entry.model_validate_json(row["body"]) for row in rows]
-
-
-def latest_text(connection: sqlite3.Connection, session_id: str) -> str:
-    """The customer's latest words, for flows' conditions."""
-    for found, _ in newest_first(connection, session_id, chunk=20):
-        if found.kind is EntryKind.message and found.sender and found.sender.role.value == "end_user":
-            return found.text or ""
-    return ""
-
-
-def to_route(connection: sqlite3.Connection, org: str, queue: str, limit: int = 50) -> list[str]:
-    """Waiting sessions of a queue that nobody is offered, oldest first."""
-    rows = connection.execute(
-        "SELECT id FROM sessions WHERE org = ? AND queue = ? AND status = 'waiting' AND offered = 0 ORDER BY ordinal LIMIT ?",
-        (org, queue, limit),
-    )
-    return [row["id"] for row in rows]
-
-
-# ------------------------------------------------------------------------------------ who has to do with which
-
-
-def tie(connection: sqlite3.Connection, session: Session) -> None:
-    """Write down which reps have to do with the session, after it changed."""
+def _ties(session: Session) -> Ties:
     ties: dict[str, tuple[str, int]] = dict.fromkeys(session.been_in, ("was", 0))
     for invitation in session.invitations:
         for login in invitation.asked:
@@ -203,73 +330,7 @@ def tie(connection: sqlite3.Connection, session: Session) -> None:
         ties[session.offer.rep] = ("offered", 1)
     for rep in session.reps:
         ties[rep.id] = ("in", int(session.status is Status.active))
-    known = {
-        row["login"]: (row["tie"], row["counts"])
-        for row in connection.execute("SELECT login, tie, counts FROM rep_sessions WHERE session_id = ?", (session.id,))
-    }
-    for login in known.keys() - ties.keys():
-        connection.execute(
-            "DELETE FROM rep_sessions WHERE org = ? AND login = ? AND session_id = ?", (session.org, login, session.id)
-        )
-    connection.executemany(
-        """INSERT INTO rep_sessions (org, login, session_id, tie, counts) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET tie = excluded.tie, counts = excluded.counts""",
-        [
-            (session.org, login, session.id, kind, counts)
-            for login, (kind, counts) in ties.items()
-            if known.get(login) != (kind, counts)
-        ],
-    )
-
-
-def sessions_of_rep(connection: sqlite3.Connection, org: str, login: str, *ties: str) -> list[str]:
-    """Sessions that the rep is tied to in one of these ways."""
-    rows = connection.execute("SELECT session_id, tie FROM rep_sessions WHERE org = ? AND login = ?", (org, login))
-    return [row["session_id"] for row in rows if row["tie"] in ties]
-
-
-def page(
-    connection: sqlite3.Connection,
-    *,
-    org: str,
-    login: str,
-    everything: bool,
-    queues: frozenset[str],
-    mine: bool,
-    status: Status | None,
-    q: str | None,
-    cursor: str | None,
-    limit: int,
-) -> Page[Session]:
-    """Sessions that this rep may see, latest activity first. The cursor is `activity:ordinal` of the last one given."""
-    where = ["s.org = :org"]
-    values: dict[str, object] = {"org": org, "login": login, "limit": limit + 1}
-    if mine:
-        where.append("r.tie = 'in'")
-    elif not everything:
-        marks = {f"queue{i}": name for i, name in enumerate(sorted(queues))}
-        values |= marks
-        waiting = f"(s.status = 'waiting' AND s.queue IN ({','.join(':' + m for m in marks)}))" if marks else "0"
-        where.append(f"(r.tie IS NOT NULL OR {waiting})")
-    if status:
-        where.append("s.status = :status")
-        values["status"] = status.value
-    if q:
-        where.append("(instr(s.name, :q) > 0 OR s.id = :q OR instr(s.address, :q) > 0)")
-        values["q"] = q.casefold()
-    if cursor:
-        where.append("(s.last_activity, s.ordinal) < (:activity, :ordinal)")
-        values |= _place(cursor)
-    rows = connection.execute(
-        f"""SELECT s.state, s.last_activity, s.ordinal FROM sessions s
-            LEFT JOIN rep_sessions r ON r.org = s.org AND r.login = :login AND r.session_id = s.id
-            WHERE {" AND ".join(where)} ORDER BY s.last_activity DESC, s.ordinal DESC LIMIT :limit""",  # noqa: S608
-        values,
-    ).fetchall()
-    more = len(rows) > limit
-    rows = rows[:limit]
-    following = f"{rows[-1]['last_activity']!r}:{rows[-1]['ordinal']}" if more else None
-    return Page(tuple(Session.model_validate_json(row["state"]) for row in rows), following)
+    return ties
 
 
 def _place(cursor: str) -> dict[str, float | int]:

@@ -29,8 +29,8 @@ from tests.world import Customer, Outside, Rep, Reply, outside, wait_until
 pytestmark = pytest.mark.acceptance
 Tell = Callable[[str], None]
 
-# Before a commit's end and after it; within it: the event is known, the entries stand, the messages are queued, the desks' events stand, the answer
-# is kept under its key; around a call: in hand, begun, taken by the provider, answered.
+# Before a commit's end and after it; within it: the event is known, the entries stand, the messages are queued, the desks' events stand, all of that
+# is in the file, the answer is kept under its key; around a call: in hand, begun, taken by the provider, answered.
 POINTS = (
     "before_commit",
     "after_commit",
@@ -38,6 +38,7 @@ POINTS = (
     "entries_written",
     "outbox_written",
     "events_written",
+    "written",
     "answer_kept",
     "in_hand",
     "begun",

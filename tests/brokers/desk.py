@@ -224,7 +224,11 @@ class Desk:
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """From the file."""
-        return await self.broker.read(lambda c: [tuple(row) for row in c.execute(query)])
+        return await self._gateway.store.readers.run(lambda c: [tuple(row) for row in c.execute(query)])
+
+    async def write(self, statement: str, *values: Any) -> None:
+        """Into the file."""
+        await self._gateway.store.writer.run(lambda c: c.execute(statement, values) and None)
 
     async def dump(self, *but: str) -> dict[str, list[tuple[Any, ...]]]:
         """The whole file, but these tables."""
@@ -233,7 +237,7 @@ class Desk:
             names = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             return {name: [tuple(r) for r in connection.execute(f"SELECT * FROM {name}")] for name in names if name not in but}  # noqa: S608
 
-        return await self.broker.read(read)
+        return await self._gateway.store.readers.run(read)
 
     async def timers_fire(self) -> None:
         """All that are due, and those that follow from them."""

@@ -209,7 +209,7 @@ async def test_what_waits_to_go_out_never_goes_out_by_a_channel_of_another_org(t
         assert isinstance(again, Refusal)
         assert again.code == "not_resendable"
         # `byoc outbox replay` works on the file alone: the sender's lease is the last guard.
-        await one.broker._write(lambda c: one.broker.outbox.requeue(c, delivery.outbox_id))
+        await one.replay(delivery.outbox_id)
         assert await one.begun() == []
 
 
@@ -377,7 +377,7 @@ async def test_what_was_written_for_one_kind_never_goes_out_by_another(tmp_path:
         assert row[1:] == ("failed", "channel_kind_changed")
         await one.replay(row[0])
         if cut_off:
-            await one.broker._write(lambda c: c.execute("UPDATE outbox SET state = 'sending' WHERE id = ?", (row[0],)))
+            await one.write("UPDATE outbox SET state = 'sending' WHERE id = ?", row[0])
         await one.restart()
         assert await one.begun() == []
         (delivery,) = [d for line in await one.lines(session_id) if line.entry.text == "for LINE" for d in line.delivery]

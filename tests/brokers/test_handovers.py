@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from adapters.envelope import Address, Author, EndUser, InboundHandover, InboundMessage, InboundReferral, MediaPart
 from adapters.referral import Referral
-from gateway.store.aside import MOST_ASIDE
+from gateway.store.contract import MOST_ASIDE
 from tests.brokers.desk import Desk, desk
 
 AD = Referral(source="ad", id="120208", headline="20 % off", url="https://fb.me/1")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from adapters.contract import Sent
 from adapters.envelope import InboundReceipt
 from adapters.replies import CODES, notice_sentence_of, sentence_of
-from gateway.brokers.contract import DeliveryState
 from gateway.journal.contract import OutboxItem
+from gateway.session.model import DeliveryState
 from gateway.store.contract import Over, Why
 from tests.brokers.desk import Desk, desk
 

@@ -11,15 +11,22 @@ from typing import Any
 
 from gateway.session.commands import Leave
 from gateway.session.model import Login, Purpose, RecipientType
-from gateway.store import gauges, sessions
+from gateway.store import gauges
+from gateway.store.contract import Transaction
+from gateway.store.sqlite import SqliteStore
 from tests.brokers.desk import Desk, desk
 
 _EVERY = 10
 
 
+def store_of(one: Desk) -> SqliteStore:
+    assert isinstance(one.broker.store, SqliteStore)
+    return one.broker.store
+
+
 def connections(one: Desk) -> list[sqlite3.Connection]:
     """The writer's and the readers'."""
-    return [one.broker._writer._connection, *one.broker._readers._free._queue]  # type: ignore[attr-defined]
+    return [store_of(one).writer._connection, *store_of(one).readers._free._queue]  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -44,16 +51,16 @@ def counted(one: Desk) -> Iterator[Callable[[], int]]:
 async def lengthen(one: Desk, session_id: str, length: int) -> None:
     """Fill the transcript up with copies of its first message."""
 
-    def write(connection: sqlite3.Connection) -> None:
-        before, first = sessions.load(connection, session_id), sessions.entry(connection, session_id, 1)
+    def write(stored: Transaction) -> None:
+        before, first = stored.sessions.load(session_id), stored.sessions.entry(session_id, 1)
         assert before is not None
         assert first is not None
         numbers = range(before.entry_count + 1, length + 1)
-        sessions.append(connection, session_id, (first[0].model_copy(update={"number": n}) for n in numbers))
+        stored.sessions.append(session_id, (first[0].model_copy(update={"number": n}) for n in numbers))
         longer = before.model_copy(update={"entry_count": length, "version": before.version + 1})
-        sessions.save(connection, longer, before=before, now=one.now)
+        stored.sessions.save(longer, before=before)
 
-    await one.broker._writer.run(write)
+    await one.broker.store.write(write)
 
 
 async def steps_of_everything(one: Desk, session_id: str) -> dict[str, int]:
@@ -94,7 +101,7 @@ async def test_nothing_costs_more_in_a_long_session(tmp_path: Path) -> None:
 
 async def fill(one: Desk, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """Many rows that nobody asks for."""
-    await one.broker._writer.run(lambda connection: connection.executemany(statement, rows) and None)
+    await store_of(one).writer.run(lambda connection: connection.executemany(statement, rows) and None)
 
 
 async def test_looking_for_people_nobody_knows_yet_doesnt_read_all_that_are_known(tmp_path: Path) -> None:
@@ -124,7 +131,7 @@ async def test_counting_for_the_metrics_doesnt_read_what_is_over(tmp_path: Path)
             sent = ((f"m{n}", "demo", "line", "U", "s1", 1, "say", "{}", "k", "sent", 0.0, 0.0) for n in range(over))
             await fill(one, f"INSERT INTO outbox ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", sent)  # noqa: S608
             with counted(one) as steps:
-                messages, sessions_now = await one.broker.read(gauges.tallies)
+                messages, sessions_now = await store_of(one).readers.run(gauges.tallies)
             assert [tuple(row)[:3] for row in messages] == [("whatsapp", "queued", 1)]
             assert sessions_now == {"active": 1}
             costs.append(steps())

@@ -33,6 +33,7 @@ class World:
         self.now = datetime(2026, 11, 2, 8, tzinfo=UTC)
         gateway = Gateway(cast.load(1, data_dir), demo=True, clock=lambda: self.now)
         self.broker: EmbeddedBroker = gateway.broker
+        self._store = gateway.store
         self.folder: MediaFolder = gateway.folder
         self.root = data_dir / "media"
         self.ana: Caller = caller_for(gateway.loaded.orgs["demo"], "ana")
@@ -66,7 +67,7 @@ class World:
         await self.broker.purge()
 
     async def rows(self) -> set[str]:
-        return set(await self.broker.read(lambda c: [row["id"] for row in c.execute("SELECT id FROM media")]))
+        return set(await self._store.readers.run(lambda c: [row["id"] for row in c.execute("SELECT id FROM media")]))
 
     def bytes_of(self, part: MediaPart) -> bytes | None:
         try:

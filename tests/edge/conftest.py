@@ -27,6 +27,7 @@ from gateway.edge.api.install import Surface, install
 from gateway.identity.directory import ConfigDirectory
 from gateway.links import MediaLinks
 from gateway.store.media import MediaFolder
+from gateway.store.sqlite import SqliteStore
 from tests.edge.described import Api, Description
 
 SMS = {"account_sid": f"AC{1:032x}", "auth_tokens": ["a-secret-of-some-length"], "number": "+15550002222"}
@@ -143,7 +144,8 @@ def settings() -> dict[str, Any]:
 async def broker(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedBroker, config.Loaded]]:
     loaded = world_of(WORLD)
     ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id, clock.steady)
-    made = EmbeddedBroker(tmp_path, ground, LocalDoorbell(), clock.now, MediaFolder(tmp_path / "media"))
+    store = SqliteStore(tmp_path, clock.now, ground.fault)
+    made = EmbeddedBroker(store, ground, LocalDoorbell(), clock.now, MediaFolder(tmp_path / "media"))
     await made.open()
     running = asyncio.create_task(made.hub.run())
     yield made, loaded

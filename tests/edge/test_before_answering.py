@@ -9,7 +9,9 @@ import pytest
 from aiohttp import FormData
 
 from adapters.envelope import Address, EndUser
-from gateway.brokers.contract import Caller, Page
+from gateway.brokers.contract import Caller
+from gateway.session.model import Page
+from gateway.store.sqlite import SqliteStore
 from tests.edge.conftest import Site
 
 
@@ -204,7 +206,9 @@ async def test_who_is_only_asked_in_can_store_no_file_here(site: Site) -> None:
     form.add_field("file", b"x", filename="a.png", content_type="image/png")
     refused = await site.api(login="ben")("POST", f"/sessions/{session_id}/messages", data=form)
     assert refused.code == "not_a_participant"
-    assert await site.broker.read(lambda c: c.execute("SELECT count(*) FROM media").fetchone()[0]) == 0
+    store = site.broker.store
+    assert isinstance(store, SqliteStore)
+    assert await store.readers.run(lambda c: c.execute("SELECT count(*) FROM media").fetchone()[0]) == 0
 
 
 # -------------------------------------------------------------------------------------------------------- flags

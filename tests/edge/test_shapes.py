@@ -24,13 +24,14 @@ from adapters.envelope import (
     TextPart,
 )
 from adapters.referral import Referral
-from gateway.brokers.contract import Caller, DeliveryState, Event, Line
+from gateway.brokers.contract import Caller, Event, Line
 from gateway.edge.api.entry_shapes import entry_of
 from gateway.edge.api.event_shapes import event_of
 from gateway.edge.api.shapes import Shape, invitation_of, rfc3339, session_of
 from gateway.session.model import (
     Actor,
     ChannelFacts,
+    DeliveryState,
     Entry,
     EntryKind,
     Flag,

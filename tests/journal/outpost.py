@@ -13,12 +13,12 @@ from typing import Any
 from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, MediaPart, Part, TextPart
 from gateway import config
 from gateway.app import Gateway
-from gateway.brokers.contract import Answer, DeliveryState, Line
+from gateway.brokers.contract import Answer, Line
 from gateway.clock import Clock, now
 from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, SayToCustomer
 from gateway.session.decision import Refusal
-from gateway.session.model import Login, Presence
+from gateway.session.model import DeliveryState, Login, Presence
 from tests.world import PNG
 
 QUIET = {"*": {"joined": None}}  # no join notices, so that what is sent is what a test says

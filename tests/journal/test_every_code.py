@@ -34,8 +34,8 @@ from adapters.open.outbound import _FAILURES as OPEN_ERRORS
 from adapters.replies import AGAIN, CODES, Meaning
 from adapters.webchat.outbound import _FAILURES as WEBCHAT_ERRORS
 from adapters.whatsapp.failures import ERRORS as WHATSAPP_ERRORS
-from gateway.brokers.contract import DeliveryState
 from gateway.journal.sender import Sender
+from gateway.session.model import DeliveryState
 from tests.journal.outpost import QUIET, Outpost, at_work
 from tests.journal.provider import OddProvider, Seen, odd_provider
 from tests.world import wait_until
@@ -158,12 +158,12 @@ class Walk:
     async def tried(self, code: str) -> bool:
         """Whether an outcome of its first try is kept."""
         query = "SELECT count(*) AS n FROM outbox_attempts a JOIN outbox o ON o.id = a.outbox_id WHERE o.session_id = ?"
-        return bool(await self.one.broker.read(lambda c: c.execute(query, (self.sessions[code],)).fetchone()["n"]))
+        return bool(await self.one.gateway.store.readers.run(lambda c: c.execute(query, (self.sessions[code],)).fetchone()["n"]))
 
     async def last_detail(self, outbox_id: str) -> str:
         """What operators see of the last try."""
         query = "SELECT detail FROM outbox_attempts WHERE outbox_id = ? ORDER BY attempt"
-        return str(await self.one.broker.read(lambda c: c.execute(query, (outbox_id,)).fetchall()[-1]["detail"]))
+        return str(await self.one.gateway.store.readers.run(lambda c: c.execute(query, (outbox_id,)).fetchall()[-1]["detail"]))
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:

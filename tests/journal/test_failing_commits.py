@@ -55,7 +55,7 @@ async def heard(one: Outpost) -> dict[str, list[str]]:
     """What each customer said, in their transcript's order."""
     query = "SELECT s.address, e.body FROM entries e JOIN sessions s ON s.id = e.session_id ORDER BY e.session_id, e.number"
     said = defaultdict(list)
-    for row in await one.broker.read(lambda c: c.execute(query).fetchall()):
+    for row in await one.gateway.store.readers.run(lambda c: c.execute(query).fetchall()):
         if (entry := json.loads(row["body"]))["kind"] == "message":
             said[row["address"]].append(entry["text"])
     return dict(said)

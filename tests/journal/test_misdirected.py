@@ -105,7 +105,9 @@ class Reading:
         return not (await self.one.inbox.read(lambda rows: rows.counts())).waiting
 
     async def heard(self) -> list[str]:
-        rows = await self.one.broker.read(lambda c: c.execute("SELECT body FROM entries ORDER BY session_id, number").fetchall())
+        rows = await self.one.store.readers.run(
+            lambda c: c.execute("SELECT body FROM entries ORDER BY session_id, number").fetchall()
+        )
         return [entry["text"] for row in rows if (entry := json.loads(row["body"]))["kind"] == "message"]
 
 

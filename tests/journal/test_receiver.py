@@ -43,7 +43,9 @@ def webhook(*events: dict[str, Any]) -> bytes:
 
 async def heard(one: Outpost) -> list[str]:
     """What customers said, in the transcripts' order."""
-    rows = await one.broker.read(lambda c: c.execute("SELECT body FROM entries ORDER BY session_id, number").fetchall())
+    rows = await one.gateway.store.readers.run(
+        lambda c: c.execute("SELECT body FROM entries ORDER BY session_id, number").fetchall()
+    )
     return [entry["text"] for row in rows if (entry := json.loads(row["body"]))["kind"] == "message"]
 
 

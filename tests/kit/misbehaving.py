@@ -170,7 +170,7 @@ class Misbehaviour:
     async def _waiting(self, channel_id: str = "%") -> int:
         """How many messages of ours are still on their way."""
         query = "SELECT count(*) FROM outbox WHERE channel_id LIKE ? AND state IN ('queued', 'sending')"
-        count: int = await self.world.gateway.broker.read(
+        count: int = await self.world.gateway.store.readers.run(
             lambda connection: connection.execute(query, (channel_id,)).fetchone()[0]
         )
         return count

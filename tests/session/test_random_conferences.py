@@ -26,7 +26,7 @@ from gateway.session.admission import p6_limit
 from gateway.session.audience import as_seen_by, audiences_of_entry, audiences_of_session, e1_sight, may_see, visible_to
 from gateway.session.decide import decide
 from gateway.session.decision import Decision, Refusal
-from gateway.session.destinations import Page, t3_destinations
+from gateway.session.destinations import t3_destinations
 from gateway.session.inviting import c6_could_ask
 from gateway.session.model import (
     Entry,
@@ -37,6 +37,7 @@ from gateway.session.model import (
     InvitationId,
     Login,
     OrgSettings,
+    Page,
     Presence,
     Purpose,
     Recipient,

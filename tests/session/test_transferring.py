@@ -8,8 +8,8 @@ import pytest
 
 from gateway.session import commands as c
 from gateway.session.decision import Refusal
-from gateway.session.destinations import Destination, Page, t3_destinations
-from gateway.session.model import Login, Presence, Purpose, RecipientType, Role, Status
+from gateway.session.destinations import Destination, t3_destinations
+from gateway.session.model import Login, Page, Presence, Purpose, RecipientType, Role, Status
 from tests.session.world import OTHERS, Play, World, active, agent, conference, flow, queue, rep
 
 Type = Literal["agent", "queue", "flow", "others"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.store.group_commit import connect, migrate
 from gateway.store.inbox_contract import Inbox
 from tests.store.backends import BACKENDS, Backend, Time
 
@@ -28,3 +30,11 @@ async def inbox(store: Backend, tmp_path: Path, time: Time) -> AsyncIterator[Inb
     await one.open()
     yield one
     await one.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = connect(tmp_path / "sessions.db")
+    migrate(connection, "gateway.store.migrations.sessions")
+    yield connection
+    connection.close()

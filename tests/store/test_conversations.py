@@ -3,49 +3,42 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-import pytest
-
 from adapters.envelope import Address, ChannelId, EndUser, InboundDeletion
-from gateway.session.decision import CancelTimer, SetTimer
-from gateway.store import addresses, conversations, records, timers
-from gateway.store.group_commit import connect, migrate
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = connect(tmp_path / "sessions.db")
-    migrate(connection, "gateway.store.migrations.sessions")
-    yield connection
-    connection.close()
+from gateway.store.contract import DueTimer, Timers
+from gateway.store.group_commit import connect
+from tests.store.jobs import done
 
 
 def test_memory_is_merged_key_by_key_and_null_removes(file: sqlite3.Connection) -> None:
-    conversations.remember(file, "line", "kim", {"token": "a", "locale": "de"})
-    conversations.remember(file, "line", "kim", {"token": "b", "locale": None})
-    assert conversations.of(file, "line", "kim").memory == {"token": "b"}
-    assert conversations.of(file, "line", "lee").memory == {}
+    done(file, lambda stored: stored.conversations.remember("line", "kim", {"token": "a", "locale": "de"}))
+    done(file, lambda stored: stored.conversations.remember("line", "kim", {"token": "b", "locale": None}))
+    assert done(file, lambda stored: stored.conversations.of("line", "kim")).memory == {"token": "b"}
+    assert done(file, lambda stored: stored.conversations.of("line", "lee")).memory == {}
 
 
 def test_the_time_of_the_last_word_only_goes_on(file: sqlite3.Connection) -> None:
-    conversations.remember(file, "line", "kim", {}, wrote_at=200)
-    conversations.remember(file, "line", "kim", {}, wrote_at=100)
-    conversations.remember(file, "line", "kim", {"x": 1})
-    assert conversations.of(file, "line", "kim").last_inbound_at == 200
+    done(file, lambda stored: stored.conversations.remember("line", "kim", {}, wrote_at=200))
+    done(file, lambda stored: stored.conversations.remember("line", "kim", {}, wrote_at=100))
+    done(file, lambda stored: stored.conversations.remember("line", "kim", {"x": 1}))
+    assert done(file, lambda stored: stored.conversations.of("line", "kim")).last_inbound_at == 200
+
+
+def first_sight(file: sqlite3.Connection, channel_id: str, now: float = 0) -> bool:
+    return done(file, lambda stored: stored.conversations.first_sight(channel_id, "e1"), now)
 
 
 def test_an_event_is_new_once_on_its_channel(file: sqlite3.Connection) -> None:
-    assert [conversations.first_sight(file, c, "e1", 0) for c in ("line", "line", "sms")] == [True, False, True]
+    assert [first_sight(file, c) for c in ("line", "line", "sms")] == [True, False, True]
 
 
 def key(file: sqlite3.Connection, address: str, *aliases: str, channel: str = "wa") -> str:
     """Under which address a person is kept who has these now."""
     one = EndUser(address=Address(address), aliases=tuple(map(Address, aliases)))
-    return addresses.settle(file, channel, one, at=100).address
+    return done(file, lambda stored: stored.addresses.settle(channel, one, at=100)).address
 
 
 def test_the_first_address_we_met_stays_the_key(file: sqlite3.Connection) -> None:
@@ -78,32 +71,42 @@ def test_what_is_parked_comes_out_once_oldest_first(file: sqlite3.Connection) ->
             received_at=datetime(2026, 11, 2, tzinfo=UTC),
             message_id="m1",
         )
-        conversations.park(file, gone, ["m1"], at)
-    found = conversations.unpark(file, "line", ["m1", "m2"])
+        done(file, lambda stored, gone=gone: stored.conversations.park(gone, ["m1"]), at)  # type: ignore[misc]
+    found = done(file, lambda stored: stored.conversations.unpark("line", ["m1", "m2"]))
     assert [event.event_id for event in found] == ["e1", "e2", "e0"]
-    assert conversations.unpark(file, "line", ["m1"]) == []
+    assert done(file, lambda stored: stored.conversations.unpark("line", ["m1"])) == []
 
 
 def test_a_timer_that_moved_isnt_taken_at_its_old_time(file: sqlite3.Connection) -> None:
     early, late = datetime.fromtimestamp(10, UTC), datetime.fromtimestamp(20, UTC)
-    timers.apply(file, "ses_1", [SetTimer(kind="idle", ref="", due_at=early)], ahead=timedelta(0))
-    (due,) = timers.due(file, 15)
-    timers.apply(file, "ses_1", [SetTimer(kind="idle", ref="", due_at=late)], ahead=timedelta(0))
-    assert not timers.take(file, due)
-    assert timers.due(file, 15) == []
-    (due,) = timers.due(file, 25)
-    assert [timers.take(file, due), timers.take(file, due)] == [True, False]
-    timers.apply(
-        file, "ses_1", [SetTimer(kind="idle", ref="", due_at=early), CancelTimer(kind="idle", ref="")], ahead=timedelta(0)
-    )
-    assert timers.next_due(file) is None
+
+    def due(steady: float) -> list[DueTimer]:
+        return done(file, lambda stored: stored.timers.due(steady))
+
+    def take(timer: DueTimer) -> bool:
+        return done(file, lambda stored: stored.timers.take(timer))
+
+    done(file, lambda stored: stored.timers.set("ses_1", "idle", "", early, early))
+    (first,) = due(15)
+    done(file, lambda stored: stored.timers.set("ses_1", "idle", "", late, late))
+    assert not take(first)
+    assert due(15) == []
+    (second,) = due(25)
+    assert [take(second), take(second)] == [True, False]
+
+    def set_and_forget(timers: Timers) -> None:
+        timers.set("ses_1", "idle", "", early, early)
+        timers.cancel("ses_1", "idle", "")
+
+    done(file, lambda stored: set_and_forget(stored.timers))
+    assert done(file, lambda stored: stored.timers.next_due()) is None
 
 
 def test_duplicates_are_remembered_for_longer_than_any_provider_repeats(file: sqlite3.Connection) -> None:
     """Meta repeats for seven days."""
     day = 24 * 3_600.0
-    conversations.first_sight(file, "wa", "e1", 0)
-    records.purge(file, datetime.fromtimestamp(8.5 * day, UTC))
-    assert not conversations.first_sight(file, "wa", "e1", 8.5 * day)
-    records.purge(file, datetime.fromtimestamp(30 * day, UTC))
-    assert conversations.first_sight(file, "wa", "e1", 30 * day)
+    assert first_sight(file, "wa")
+    done(file, lambda stored: stored.records.purge(), 8.5 * day)
+    assert not first_sight(file, "wa", 8.5 * day)
+    done(file, lambda stored: stored.records.purge(), 30 * day)
+    assert first_sight(file, "wa", 30 * day)

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, Notice, Say
-from gateway.store import outbox
-from gateway.store.contract import Again, Outcome, Over, OverState, Why
-from gateway.store.group_commit import connect, migrate
-from gateway.store.outbox import OutboxRow
+from gateway.store.contract import Again, OutboxRow, Outcome, Over, OverState, Why
+from tests.store.jobs import done
 
 CREATED = datetime(2026, 11, 2, 8, tzinfo=UTC)
 CHANNEL = "line"
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = connect(tmp_path / "sessions.db")
-    migrate(connection, "gateway.store.migrations.sessions")
-    yield connection
-    connection.close()
 
 
 _ids = itertools.count(1)
@@ -42,16 +30,21 @@ def add(file: sqlite3.Connection, text: str, to: str = "kim", *, notice: bool = 
         "text": text,
     }
     message = Notice(**made, code="joined") if notice else Say(**made)  # type: ignore[arg-type]
-    outbox.add(file, org="acme", session_id=f"ses_{to}", entry_number=1, message=message, media_id=None)
+    about = {"org": "acme", "session_id": f"ses_{to}"}
+    done(file, lambda stored: stored.outbox.add(message, **about, entry_number=1, media_id=None))
     return str(made["id"])
 
 
 def ready(file: sqlite3.Connection, now: float = 0, *, busy: tuple[str, ...] = (), limit: int = 10) -> list[OutboxRow]:
-    return outbox.ready(file, CHANNEL, now=now, limit=limit, busy=busy)
+    return done(file, lambda stored: stored.outbox.ready(CHANNEL, steady=now, limit=limit, busy=busy))
 
 
 def settle(file: sqlite3.Connection, row: OutboxRow, outcome: Outcome, now: float) -> None:
-    outbox.settle(file, row, outcome, now=now, steady=0)
+    done(file, lambda stored: stored.outbox.settle(row, outcome, steady=0), now)
+
+
+def requeue(file: sqlite3.Connection, message_id: str, retry_key: str) -> OutboxRow | None:
+    return done(file, lambda stored: stored.outbox.requeue(message_id, retry_key), 2)
 
 
 def texts(rows: list[OutboxRow]) -> list[str]:
@@ -86,7 +79,7 @@ def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Con
     (row,) = ready(file)
     settle(file, row, Again(Why("rate_limited", "It waits.", "429"), 100), 1)
     assert ready(file, 99) == []
-    assert outbox.heads(file) == [(CHANNEL, 100.0)]
+    assert done(file, lambda stored: stored.outbox.heads()) == [(CHANNEL, 100.0)]
     (again,) = ready(file, 100)
     assert (texts([again]), again.attempts, again.lost_at) == (["k1"], 2, None)
 
@@ -98,7 +91,7 @@ def test_one_that_is_over_lets_the_next_go(state: OverState, file: sqlite3.Conne
     (row,) = ready(file)
     settle(file, row, Over(state, Why("refused", "No.", "99")), 1)
     assert texts(ready(file, 1)) == ["k2"]
-    (troubled,) = outbox.troubled(file, 10)
+    (troubled,) = done(file, lambda stored: stored.outbox.troubled(10))
     assert (troubled["state"], troubled["reason"]) == (state, "No.")
 
 
@@ -107,7 +100,7 @@ def test_what_was_in_hand_is_as_it_was_until_its_call_begins(file: sqlite3.Conne
     ready(file, 5)
     (row,) = ready(file, 6)
     assert (row.lost_at, row.attempts) == (None, 1)
-    assert outbox.begin(file, message_id, 7)
+    assert done(file, lambda stored: stored.outbox.begin(message_id), 7)
     (row,) = ready(file, 8)
     assert row.lost_at == 7.0, "when the lost call began"
 
@@ -117,7 +110,7 @@ def test_what_is_over_is_not_begun(state: OverState, file: sqlite3.Connection) -
     message_id = add(file, "k1")
     (row,) = ready(file)
     settle(file, row, Over(state, Why("refused", "No.")), 1)
-    assert not outbox.begin(file, message_id, 2)
+    assert not done(file, lambda stored: stored.outbox.begin(message_id), 2)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == state
 
 
@@ -136,8 +129,8 @@ def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_ref
         message_id = add(file, state)
         (row,) = ready(file)
         settle(file, row, Over(state, Why("x", "x")), 1)
-        assert outbox.requeue(file, message_id, "a new key", 2) is not None
-        assert outbox.requeue(file, message_id, "a third key", 2) is None, "it is on its way"
+        assert requeue(file, message_id, "a new key") is not None
+        assert requeue(file, message_id, "a third key") is None, "it is on its way"
         (again,) = ready(file, 3)
         assert again.message.retry_key == ("key of unknown" if state == "unknown" else "a new key")
         assert again.attempts == 1
@@ -145,14 +138,14 @@ def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_ref
 
 
 def test_a_read_message_is_never_less_again(file: sqlite3.Connection) -> None:
-    message_id = add(file, "k1")
+    add(file, "k1")
     (row,) = ready(file)
-    assert outbox.raise_state(file, message_id, "read", 1), "the receipt came before the answer"
+    assert done(file, lambda stored: stored.outbox.raise_state(row, "read"), 1), "the receipt came before the answer"
     settle(file, row, Sent(("m1",)), 2)
-    assert not outbox.raise_state(file, message_id, "delivered", 3)
-    whole = file.execute("SELECT * FROM outbox").fetchone()
-    assert not outbox.fail_late(file, whole, Over("failed", Why("x", "x")), now=4)
-    assert not outbox.resend_late(file, whole, Again(Why("x", "x"), 0), retry_key="another", now=4, steady=4)
+    assert not done(file, lambda stored: stored.outbox.raise_state(row, "delivered"), 3)
+    over, again = Over("failed", Why("x", "x")), Again(Why("x", "x"), 0)
+    assert not done(file, lambda stored: stored.outbox.fail_late(row, over), 4)
+    assert not done(file, lambda stored: stored.outbox.resend_late(row, again, retry_key="another", steady=4), 4)
     assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "read"
 
 

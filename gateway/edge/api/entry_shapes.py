@@ -22,9 +22,9 @@ from adapters.envelope import (
     UnknownPart,
 )
 from adapters.referral import Referral
-from gateway.brokers.contract import DeliveryState, Line
+from gateway.brokers.contract import Line
 from gateway.edge.api.shapes import ActorShape, Json, Shape, Time, actor_of
-from gateway.session.model import Entry, EntryKind, Visibility
+from gateway.session.model import DeliveryState, Entry, EntryKind, Visibility
 
 
 class MediaShape(Shape):

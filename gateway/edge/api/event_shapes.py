@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, Field
 
 from adapters.envelope import Value
-from gateway.brokers.contract import Caller, DeliveryState, Directory, Event, Line
+from gateway.brokers.contract import Caller, Directory, Event, Line
 from gateway.edge.api.entry_shapes import delivery_of, entry_of
 from gateway.edge.api.shapes import Shape, Time, invitation_of, rfc3339, session_of
-from gateway.session.model import Invitation, Session
+from gateway.session.model import DeliveryState, Invitation, Session
 
 V = TypeVar("V", bound=Value)
 Reader = Callable[[Any, Caller, Directory], Shape]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.brokers.contract import BadCursor, Broker, Caller, Directory
+from gateway.brokers.contract import Broker, Caller, Directory
 from gateway.edge.api.call import Ask, Call
 from gateway.edge.api.shapes import Shape
 from gateway.edge.auth import Doorkeeper
@@ -22,7 +22,7 @@ from gateway.edge.limits import Buckets, Limits, rate_limited
 from gateway.edge.origins import Origins
 from gateway.edge.problems import SECURITY_HEADERS, Fault, Problem, invalid, of_refusal
 from gateway.edge.upload import Upload, form_of
-from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.errors import BadCursor, BrokerUnavailable, StoreUnavailable
 from gateway.metrics import Metrics
 from gateway.session.decision import Refusal
 

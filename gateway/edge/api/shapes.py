@@ -11,17 +11,20 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
-from gateway.brokers.contract import Answer, AuditRecord, Caller, Destination, Directory, Page
+from gateway.brokers.contract import Answer, Caller, Directory
 from gateway.session.audience import Access, e1_sight
 from gateway.session.decision import Refusal
+from gateway.session.destinations import Destination
 from gateway.session.inviting import c6_could_ask
 from gateway.session.model import (
     Actor,
+    AuditRecord,
     ChannelFacts,
     Flag,
     Invitation,
     InvitationStatus,
     Offer,
+    Page,
     Participant,
     Presence,
     Purpose,

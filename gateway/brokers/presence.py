@@ -1,0 +1,105 @@
+"""Who is there: what reps say of themselves, and their event streams as they open and close (L5)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Final
+
+from gateway.brokers.contract import Caller
+from gateway.brokers.ground import Ground
+from gateway.brokers.unit import Unit
+from gateway.doorbell.contract import Doorbell
+from gateway.errors import StoreUnavailable
+from gateway.session.commands import Command, RepConnected, RepDisconnected, RepUnavailable
+from gateway.session.model import Login, Presence
+from gateway.store.contract import Store, Transaction
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS: Final = 1.0
+
+
+def set_presence(unit: Unit, caller: Caller, status: Presence) -> None:
+    """Whoever comes online is offered work; whoever goes is asked for nothing any more."""
+    org, login = caller.org, caller.login
+    unit.stored.people.set_presence(org, login, status)
+    data = {"login": login, "status": status.value}
+    unit.stored.events.add(org=org, session_id=None, type="presence", audience={f"rep:{login}", "supervisors"}, data=data)
+    if status is Presence.online:
+        unit.offer_work(org, login)
+    else:
+        _in_each(unit, org, login, ("offered", "asked"), RepUnavailable(by=login))
+
+
+def _in_each(unit: Unit, org: str, login: str, ties: tuple[str, ...], command: Command) -> None:
+    for session_id in unit.stored.sessions.of_rep(org, login, *ties):
+        if session := unit.stored.sessions.load(session_id):
+            unit.do(session, command)
+
+
+class Streams:
+    """How many event streams of each rep are open: what is so. It is written down as soon as it can be."""
+
+    def __init__(self, store: Store, ground: Ground, bell: Doorbell) -> None:
+        self._store, self._ground, self._bell = store, ground, bell
+        self._open: Counter[tuple[str, str]] = Counter()  # by (org, login)
+
+    async def opened(self, org: str, login: str) -> None:
+        """One more."""
+        self._open[org, login] += 1
+        if self._open[org, login] == 1:
+            await self._changed(org, login)
+
+    async def closed(self, org: str, login: str) -> None:
+        """One fewer."""
+        self._open[org, login] -= 1
+        if self._open[org, login] <= 0:
+            del self._open[org, login]
+            await self._changed(org, login)
+
+    async def _changed(self, org: str, login: str) -> None:
+        """Write it down; where that fails, `run` does it later."""
+        try:
+            await self._store.write(lambda stored: self._note(stored, org, login))
+        except StoreUnavailable as error:
+            _log.warning("presence not written yet", extra={"action": "presence.wait", "login": login, "reason": str(error)})
+        self._ring()
+
+    def note_all(self, stored: Transaction) -> None:
+        """After a restart none is open: those who had one get the grace time."""
+        for org, login in stored.people.all_connected():
+            self._note(stored, org, login)
+
+    def _note(self, stored: Transaction, org: str, login: str) -> None:
+        """Bring what is written of a rep's streams up to what is so, with all that follows from it; whoever comes first does it."""
+        connected = self._open[org, login] > 0
+        if connected == stored.people.is_connected(org, login):
+            return
+        unit = Unit(stored, self._ground)
+        stored.people.set_connected(org, login, connected, self._ground.steady())
+        if connected and org in self._ground.orgs:
+            unit.offer_work(org, login)
+        command = RepConnected(by=Login(login)) if connected else RepDisconnected(by=Login(login))
+        _in_each(unit, org, login, ("in",), command)
+
+    async def run(self) -> None:
+        """Look again and again whether what is written is so, until cancelled: a write may have failed."""
+        while True:
+            try:
+                written = await self._store.read(lambda stored: stored.people.all_connected())
+                for key in written ^ {key for key, count in self._open.items() if count > 0}:
+                    await self._store.write(lambda stored, key=key: self._note(stored, *key))  # type: ignore[misc]
+                    self._ring()
+            except StoreUnavailable:
+                pass  # `_changed` has told
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _ring(self) -> None:
+        ring_all(self._bell)
+
+
+def ring_all(bell: Doorbell) -> None:
+    """Sessions have changed, and with them anything that somebody waits for."""
+    for topic in ("events", "outbox", "timers", "media", "people"):
+        bell.ring(topic)

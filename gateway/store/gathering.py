@@ -1,0 +1,150 @@
+"""What one transaction on SQLite holds of the file, and what it has still to write.
+
+A store object reads a single thing once and holds it; what it writes often is gathered, and written by one statement for many rows. Two rules keep
+this true:
+
+- Whatever is gathered for a key is also held under that key. So `point`, which reads by such a key, needn't write first.
+- Every other statement (`run`) first writes all that is gathered, so it sees the file as it would be.
+
+While several jobs are done from memory (`SqliteTransaction.each`), each change in memory is noted, so that a job that fails can be taken back alone.
+A job that needs a statement which can't be taken back raises `Apart`: it is done again in a savepoint of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeAlias, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
+_ABSENT: Final = object()
+
+
+class Apart(Exception):
+    """The job needs more than what is held: it must be done in a savepoint of its own."""
+
+
+class Gathering:
+    """See the module. `now` is when the job that is under way began."""
+
+    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
+        self.now = now
+        self._connection = connection
+        self._gathered: list[Rows] = []
+        self._held: list[dict[Any, Any]] = []
+        self._changes: list[tuple[dict[Any, Any], Any, Any]] | None = None  # to take back; None: a savepoint does that
+
+    @property
+    def at(self) -> float:
+        """`now` in Unix seconds."""
+        return self.now.timestamp()
+
+    # ------------------------------------------------------------------------------------------------ for store objects
+
+    def held(self) -> dict[Any, Any]:
+        """A place for what is read. Fill it at will; to change what it holds, call `change`."""
+        place: dict[Any, Any] = {}
+        self._held.append(place)
+        return place
+
+    def rows(
+        self, statement: str, make: Callable[[Any], Values] = lambda row: row, check: Callable[[int, int], None] | None = None
+    ) -> Rows:
+        """A place for rows that `statement` writes; the place that was made first is written first. `make` gives the values of a row when it is written.
+        `check` is told how many rows there were, and how many the statement changed."""
+        rows = Rows(self, statement, make, check)
+        self._gathered.append(rows)
+        return rows
+
+    def change(self, place: dict[K, V], key: K, value: V) -> None:
+        """Hold something else under this key from now on."""
+        if self._changes is not None:
+            self._changes.append((place, key, place.get(key, _ABSENT)))
+        place[key] = value
+
+    def remove(self, place: dict[K, V], key: K) -> None:
+        """Hold nothing under this key."""
+        if key in place:
+            if self._changes is not None:
+                self._changes.append((place, key, place[key]))
+            del place[key]
+
+    def point(self, query: str, values: Values = ()) -> sqlite3.Cursor:
+        """Read by a key under which everything that is gathered is held."""
+        return self._connection.execute(query, values)
+
+    def run(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
+        """Any other statement."""
+        self._write_first()
+        return self._connection.execute(statement, values)
+
+    def run_many(self, statement: str, rows: Iterable[Values]) -> sqlite3.Cursor:
+        """As `run`, once for each row."""
+        self._write_first()
+        return self._connection.executemany(statement, rows)
+
+    def _write_first(self) -> None:
+        if self._changes is not None:
+            raise Apart
+        self.flush()
+
+    # ---------------------------------------------------------------------------------------------- for the transaction
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        for rows in self._gathered:
+            if rows.waiting:
+                rows.write(self._connection)
+
+    def begin_in_memory(self) -> None:
+        """From now on changes can be taken back, and statements are refused."""
+        self._changes = []
+
+    def end_in_memory(self, *, take_back: bool) -> None:
+        """Keep what has changed since, or take it back."""
+        changes, self._changes = self._changes or [], None
+        if take_back:
+            for place, key, before in reversed(changes):
+                if before is _ABSENT:
+                    place.pop(key, None)
+                else:
+                    place[key] = before
+
+    def forget(self) -> None:
+        """What is held and gathered is no longer true: a savepoint was rolled back."""
+        for place in self._held:
+            place.clear()
+        for rows in self._gathered:
+            rows.waiting.clear()
+
+
+class Rows:
+    """Rows that wait for one statement. One with a key that waits already takes its place."""
+
+    def __init__(
+        self,
+        gathering: Gathering,
+        statement: str,
+        make: Callable[[Any], Values],
+        check: Callable[[int, int], None] | None,
+    ) -> None:
+        self.waiting: dict[Any, Any] = {}
+        self._gathering, self._statement, self._make, self._check = gathering, statement, make, check
+
+    def add(self, row: Any, key: Any = None) -> None:
+        """Write this, later."""
+        self._gathering.change(self.waiting, len(self.waiting) if key is None else key, row)
+
+    def drop(self, key: Any) -> None:
+        """Don't write what waits under this key."""
+        self._gathering.remove(self.waiting, key)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write them all, in order."""
+        done = connection.executemany(self._statement, [self._make(row) for row in self.waiting.values()])
+        if self._check is not None:
+            self._check(len(self.waiting), done.rowcount)
+        self.waiting.clear()

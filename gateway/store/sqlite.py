@@ -1,0 +1,212 @@
+"""`gateway.store.contract` on a SQLite file: one writer whose commits many callers share, and a few readers beside it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from adapters.envelope import Inbound
+from gateway.clock import Clock
+from gateway.store.addresses import Addresses
+from gateway.store.conversations import Aside, Conversations, MessageIds
+from gateway.store.events import Events, Timers
+from gateway.store.gathering import Gathering
+from gateway.store.group_commit import GroupCommit
+from gateway.store.media import Media
+from gateway.store.outbox import Outbox
+from gateway.store.people import People
+from gateway.store.readers import Readers
+from gateway.store.records import Records
+from gateway.store.sessions import Sessions
+from gateway.store.standing import Standing
+from gateway.store.trouble import of_the_disk
+
+T = TypeVar("T")
+
+
+class SqliteTransaction:
+    """See `gateway.store.contract.Transaction`."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, fault: Callable[[str], None] = lambda point: None) -> None:
+        self._connection, self._clock, self._fault = connection, clock, fault
+        self._gathering = Gathering(connection, clock())
+
+    @property
+    def now(self) -> datetime:
+        """See the contract."""
+        return self._gathering.now
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """See the contract."""
+        return Sessions(self._gathering)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """See the contract."""
+        return Conversations(self._gathering)
+
+    @cached_property
+    def message_ids(self) -> MessageIds:
+        """See the contract."""
+        return MessageIds(self._gathering)
+
+    @cached_property
+    def aside(self) -> Aside:
+        """See the contract."""
+        return Aside(self._gathering)
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        """See the contract."""
+        return Addresses(self._gathering, self.conversations)
+
+    @cached_property
+    def people(self) -> People:
+        """See the contract."""
+        return People(self._gathering)
+
+    @cached_property
+    def events(self) -> Events:
+        """See the contract."""
+        return Events(self._gathering)
+
+    @cached_property
+    def timers(self) -> Timers:
+        """See the contract."""
+        return Timers(self._gathering)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """See the contract."""
+        return Outbox(self._gathering, self.message_ids)
+
+    @cached_property
+    def media(self) -> Media:
+        """See the contract."""
+        return Media(self._gathering)
+
+    @cached_property
+    def records(self) -> Records:
+        """See the contract."""
+        return Records(self._gathering)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """See the contract."""
+        return Standing(self._gathering)
+
+    # --------------------------------------------------------------------------------------------------- many jobs at once
+
+    def read_ahead(self, inbound: Sequence[Inbound], org: str) -> None:
+        """See the contract. One statement a table."""
+        channel_id = inbound[0].channel_id
+        self.conversations.read_ahead_events(channel_id, inbound)
+        owners = self.addresses.read_ahead(channel_id, [one.end_user for one in inbound if one.end_user is not None])
+        self.conversations.read_ahead(channel_id, owners)
+        self.aside.read_ahead(channel_id, owners)
+        self.sessions.read_ahead(channel_id, owners, org)
+        self.message_ids.read_ahead(channel_id, inbound)
+
+    def each(self, jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
+        """See the contract.
+
+        Each is tried in memory first, from what is held. What fails there, or needs a statement, is done again in a savepoint of its own, after what the
+        ones before it have gathered was written. Should writing fail, no one knows whose fault it is: then all are done in savepoints.
+        """
+        if len(jobs) == 1:
+            return [self._alone(jobs[0])]
+        self._connection.execute("SAVEPOINT many")
+        try:
+            results = [self._in_memory(job) for job in jobs]
+            self._gathering.flush()
+        except Exception as error:
+            self._back_to("many", error)
+            results = [self._alone(job) for job in jobs]
+        else:
+            self._connection.execute("RELEASE many")
+        return results
+
+    def _in_memory(self, job: Callable[[], T]) -> T | Exception:
+        self._gathering.now = self._clock()
+        self._gathering.begin_in_memory()
+        try:
+            result = job()
+        except Exception as error:
+            self._gathering.end_in_memory(take_back=True)
+            if of_the_disk(error) or not self._connection.in_transaction:
+                raise
+            self._gathering.flush()
+            return self._alone(job)
+        self._gathering.end_in_memory(take_back=False)
+        return result
+
+    def _alone(self, job: Callable[[], T]) -> T | Exception:
+        self._gathering.now = self._clock()
+        self._connection.execute("SAVEPOINT alone")
+        try:
+            result = job()
+            self._gathering.flush()
+        except Exception as error:
+            self._back_to("alone", error)
+            return error
+        self._connection.execute("RELEASE alone")
+        return result
+
+    def _back_to(self, savepoint: str, error: Exception) -> None:
+        if of_the_disk(error) or not self._connection.in_transaction:  # SQLite may have rolled back everything by itself
+            raise error
+        self._connection.execute(f"ROLLBACK TO {savepoint}")
+        self._connection.execute(f"RELEASE {savepoint}")
+        self._gathering.forget()
+
+    def finish(self) -> None:
+        """Write what is gathered: the job is done."""
+        self._gathering.flush()
+        self._fault("written")
+
+
+class SqliteStore:
+    """See `gateway.store.contract.Store`. The file is `sessions.db` in the data folder."""
+
+    def __init__(self, data_dir: Path, clock: Clock, fault: Callable[[str], None]) -> None:
+        path = data_dir / "sessions.db"
+        self._clock, self._fault = clock, fault
+        self.writer = GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=fault)
+        self.readers = Readers(path)
+
+    async def open(self) -> None:
+        """See the contract."""
+        await self.writer.open()
+        await self.readers.open()
+
+    async def close(self) -> None:
+        """See the contract."""
+        await self.writer.close()
+        await self.readers.close()
+
+    async def ready(self) -> None:
+        """See the contract."""
+        await self.writer.ready()
+
+    async def write(self, job: Callable[[SqliteTransaction], T]) -> T:
+        """See the contract."""
+        return await self.writer.run(lambda connection: self._written(connection, job))
+
+    async def insist(self, job: Callable[[SqliteTransaction], T]) -> T:
+        """See the contract."""
+        return await self.writer.insist(lambda connection: self._written(connection, job))
+
+    async def read(self, job: Callable[[SqliteTransaction], T]) -> T:
+        """See the contract."""
+        return await self.readers.run(lambda connection: job(SqliteTransaction(connection, self._clock)))
+
+    def _written(self, connection: sqlite3.Connection, job: Callable[[SqliteTransaction], T]) -> T:
+        transaction = SqliteTransaction(connection, self._clock, self._fault)
+        result = job(transaction)
+        transaction.finish()
+        return result
