@@ -63,7 +63,7 @@ def settle(unit: Unit, outbox_id: str, receipt: InboundReceipt) -> None:
 
 
 def _failed(unit: Unit, row: OutboxRow, receipt: InboundReceipt) -> bool:
-    """A late failure is final, unless nothing was delivered and trying later helps: then it is sent once more by ourselves."""
+    """A late failure is final, unless nothing was delivered and trying later helps: then it is sent once more automatically."""
     code, wait = receipt.code or "refused", receipt.again_after_seconds
     words = notice_sentence_of(code) if row.kind == "notice" else sentence_of(code)
     why = Why(code, receipt.sentence or words, receipt.provider_code, receipt.detail)

@@ -48,8 +48,7 @@ class Done:
 
 
 class _Free(NamedTuple):
-    """A rep who may take work. `anew`: they have come online or finished a session, so that sessions which all have passed on are worth asking about
-    again."""
+    """A rep who may take work. `anew`: they came online or finished a session, so sessions that all reps have passed on are offered again."""
 
     org: str
     login: str

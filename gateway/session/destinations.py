@@ -32,7 +32,6 @@ from gateway.session.saying import m5_is_active
 from gateway.session.transferring import t2_not_others
 
 
-
 class Destination(Value):
     """Whom a rep may ask (T3). Agents carry `load` and `capacity`, queues `available` (how many of their reps are).
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +13,6 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from adapters.contract import Sent
 from adapters.envelope import (
-    OUTBOUND,
     EndUser,
     Inbound,
     InboundMessage,
@@ -90,18 +88,13 @@ class OutboxRow:
     session_id: str
     entry_number: int
     kind: str
-    payload: str = field(repr=False)  # the message as JSON, without its kind
+    message: Outbound
     media_id: str | None
     attempts: int
     state: str
     code: str | None
     created_at: float
     lost_at: float | None  # when an earlier call began in which the process died: its outcome isn't known
-
-    @property
-    def message(self) -> Outbound:
-        """What is sent."""
-        return OUTBOUND.validate_python({"kind": self.kind, **json.loads(self.payload)})
 
 
 class Conversation(NamedTuple):
@@ -127,7 +120,7 @@ class Whose(NamedTuple):
 
 
 class DueTimer(NamedTuple):
-    """A timer whose time has come: `due_at` is the moment that the rules named, `fires_at` the same on the steady clock."""
+    """A timer that is due: `due_at` is the moment that the rules named, `fires_at` the same on the steady clock."""
 
     session_id: str
     kind: str
@@ -212,11 +205,11 @@ class Sessions(Protocol):
         ...
 
     def open_of_address(self, channel_id: str, address: str) -> list[Session]:
-        """The sessions with this end user that haven't ended, oldest first: one, but for people who turned out to be the same."""
+        """The sessions with this end user that haven't ended, oldest first: one, unless two people turned out to be the same."""
         ...
 
     def readdress(self, channel_id: str, old: str, new: str) -> None:
-        """Everything that stands under one address of a person stands under another from now on, what waits to be sent included.
+        """Move everything under one address of a person to another, including messages that wait to be sent.
         Sessions that are open must have been saved under the new one; here are those that have ended, and the outbox rows of all."""
         ...
 
@@ -238,7 +231,7 @@ class Sessions(Protocol):
         ...
 
     def ended_by_customer(self, session_id: str) -> bool:
-        """L4: whether the session is over, and the last word on that was the customer's."""
+        """L4: whether the session has ended, and the customer ended it."""
         ...
 
     def newest_first(self, session_id: str, *, before: int | None = None, chunk: int = 100) -> Iterator[tuple[Entry, str | None]]:
@@ -524,7 +517,7 @@ class Outbox(Protocol):
         ...
 
     def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> list[OutboxRow]:
-        """The first open row of each conversation of the channel whose time has come; conversations that one of the rows in `busy` belongs to
+        """The first open row of each conversation of the channel that is due; conversations that one of the rows in `busy` belongs to
         are left alone, under whatever address they are by now. Messages of reps come before notices where conversations compete."""
         ...
 
@@ -533,7 +526,7 @@ class Outbox(Protocol):
         ...
 
     def begin(self, outbox_id: str) -> bool:
-        """From now on the customer may have it. False: it is over, and must not be sent."""
+        """From now on the customer may have it. False: it is final and must not be sent."""
         ...
 
     def heads(self) -> list[tuple[str, float]]:
@@ -563,7 +556,7 @@ class Outbox(Protocol):
 
     def requeue(self, outbox_id: str, retry_key: str) -> OutboxRow | None:
         """Send a troubled row again; None: it isn't troubled, or was withdrawn because the customer ended the conversation.
-        One that was refused is a new message to the provider: with a new retry key, and time anew to try. An unknown one keeps both, so that
+        One that was refused is a new message to the provider: with a new retry key and a new time limit. An unknown one keeps both, so that
         the provider can tell it from a new one."""
         ...
 

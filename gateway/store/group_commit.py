@@ -1,4 +1,4 @@
-"""One writer for a SQLite file that makes many callers' work durable in one commit.
+"""One writer for a SQLite file that makes many callers' work durable in one commit, and a few readers beside it.
 
 A thread owns the connection. It takes all jobs that have gathered while the last commit ran, runs each in a savepoint of one
 transaction, commits once (WAL, `synchronous=FULL`: one fsync for all), and only then wakes the callers. A job that raises is rolled back alone
@@ -261,6 +261,53 @@ class GroupCommit:
         reason = unavailable(self._path.name, error)
         self._outage.failed(reason)
         return [_Raised(_caused(StoreUnavailable(reason), error)) for _ in jobs]
+
+
+class Readers:
+    """A small pool. What is committed before `run` begins is seen by it; a job sees one moment of the file."""
+
+    def __init__(self, path: Path, size: int = 3) -> None:
+        self._path, self._size = path, size
+        self._free: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
+        self._outage = Outage(_log, f"reading of {path.name}", "store")
+
+    async def open(self) -> None:
+        """After the writer has made the file."""
+        for _ in range(self._size):
+            connection = connect(self._path)
+            connection.execute("PRAGMA query_only=ON")
+            self._free.put_nowait(connection)
+
+    async def close(self) -> None:
+        """When nobody reads any more."""
+        while not self._free.empty():
+            self._free.get_nowait().close()
+
+    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a reading job in a thread. Raises StoreUnavailable when the file can't be read."""
+        connection = await self._free.get()
+        reading = asyncio.ensure_future(asyncio.to_thread(_in_one_moment, connection, job))
+        # A cancelled reader doesn't stop its thread: the connection is free when the thread is done, not before.
+        reading.add_done_callback(lambda _: self._free.put_nowait(connection))
+        try:
+            result = await asyncio.shield(reading)
+        except sqlite3.Error as error:
+            if not of_the_disk(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:  # that job would write
+                raise
+            reason = unavailable(self._path.name, error)
+            self._outage.failed(reason)
+            raise StoreUnavailable(reason) from error
+        self._outage.worked()
+        return result
+
+
+def _in_one_moment(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return job(connection)
+    finally:
+        if connection.in_transaction:  # after some faults SQLite has ended it by itself
+            connection.execute("COMMIT")
 
 
 def _caused(made: StoreUnavailable, by: Exception) -> StoreUnavailable:

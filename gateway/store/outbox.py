@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from adapters.contract import Sent
-from adapters.envelope import Notice, Say
+from adapters.envelope import OUTBOUND, Notice, Say
 from gateway.session.model import DeliveryState
 from gateway.store.contract import WITHDRAWN, Again, OutboxRow, Outcome, Over, Waiting, Why
 from gateway.store.conversations import MessageIds
@@ -116,7 +116,7 @@ class Outbox:
         self._log_attempt(row, word, detail)
 
     def _not_sent(self, row: OutboxRow, state: str, why: Why, *, at: float) -> None:
-        """It holds its place in the conversation while it waits for its next try; once it is over, later messages go on."""
+        """It holds its place in the conversation while it waits for its next try; once it is final, later messages are sent."""
         self._run(
             """UPDATE outbox SET state = ?, next_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
                WHERE id = ? AND state IN ('queued', 'sending')""",
@@ -299,7 +299,7 @@ def _row(row: sqlite3.Row) -> OutboxRow:
         session_id=row["session_id"],
         entry_number=row["entry_number"],
         kind=row["kind"],
-        payload=row["payload"],
+        message=OUTBOUND.validate_python({"kind": row["kind"], **json.loads(row["payload"])}),
         media_id=row["media_id"],
         attempts=row["attempts"] + 1,
         state=row["state"],

@@ -15,11 +15,10 @@ from gateway.store.addresses import Addresses
 from gateway.store.conversations import Aside, Conversations, MessageIds
 from gateway.store.events import Events, Timers
 from gateway.store.gathering import Gathering
-from gateway.store.group_commit import GroupCommit
+from gateway.store.group_commit import GroupCommit, Readers
 from gateway.store.media import Media
 from gateway.store.outbox import Outbox
 from gateway.store.people import People
-from gateway.store.readers import Readers
 from gateway.store.records import Records
 from gateway.store.sessions import Sessions
 from gateway.store.standing import Standing

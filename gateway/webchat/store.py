@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.clock import Clock
-from gateway.store.group_commit import GroupCommit, connect
-from gateway.store.readers import Readers
+from gateway.store.group_commit import GroupCommit, Readers, connect
 from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 
 T = TypeVar("T")

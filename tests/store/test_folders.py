@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.store.group_commit import GroupCommit
+from gateway.store.group_commit import GroupCommit, Readers
 from gateway.store.media import MediaFolder
-from gateway.store.readers import Readers
 from gateway.store.sole import sole_user
 from tests.acceptance.processes import run
 
