@@ -74,7 +74,7 @@ class Unit:
         return Done(after, decided.entries, decided.invitation, decided.warning)
 
     def offer_work(self, org: str, login: str) -> None:
-        """The rep has come online."""
+        """The rep came online."""
         self._free.append(_Free(org, login, anew=True))
         self._follow_up()
 
@@ -142,7 +142,7 @@ class Unit:
         fault("events_written")
 
     def _note_work(self, before: Session | None, after: Session) -> None:
-        """Who has come in, and who has capacity again."""
+        """Who came in, and who has capacity again."""
         known = {rep.id for rep in before.reps} if before else set()
         for rep in after.reps:
             if rep.id not in known:

@@ -79,7 +79,7 @@ Outcome: TypeAlias = Sent | Again | Over
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One message that a customer is to see. `attempts` counts the next one too; `created_at` is when it was said, or sent anew."""
+    """One message that a customer is to see. `attempts` counts the next one too; `created_at` is when it was said, or sent again."""
 
     id: str
     org: str
@@ -407,7 +407,7 @@ class Aside(Protocol):
 
 
 class Addresses(Protocol):
-    """Which person an address leads to (the rules stand in `gateway.store.addresses`)."""
+    """Which person an address leads to (the rules are in `gateway.store.addresses`)."""
 
     def known(self, channel_id: str, end_user: EndUser) -> str:
         """The key of this person, without writing anything down; for a stranger, the address itself."""
@@ -798,7 +798,7 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending work and close."""
         ...
 
     async def ready(self) -> None:
