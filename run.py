@@ -68,19 +68,21 @@ def tests(arguments: list[str]) -> list[list[str]]:
     arguments = [part for argument in arguments for part in folders(argument)]
     files = [argument for argument in arguments if (HERE / argument.partition("::")[0]).is_file()]
     said = any(re.match(r"-n|--numprocesses|--dist|--pdb|--trace$|(-p)?no:xdist|--co", argument) for argument in arguments)
-    spread = [] if said or len(files) == 1 else ["-n", str(cores()), "--dist", "loadgroup"]
+    spread = [] if said or len(files) == 1 else ["-n", str(workers()), "--dist", "loadgroup"]
     return [["pytest", *spread, *arguments]]
 
 
 def folders(argument: str) -> list[str]:
     """What a tier stands for; anything else stands for itself."""
     patterns = TIERS.get(argument, ())
-    return sorted(str(path.relative_to(HERE)) for pattern in patterns for path in HERE.glob(pattern)) if patterns else [argument]
+    return (
+        [str(path.relative_to(HERE)) for pattern in patterns for path in sorted(HERE.glob(pattern))] if patterns else [argument]
+    )
 
 
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def workers() -> int:
+    """One more than the cores that this process may use: tests wait for the disk and for other processes, too."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def locking(arguments: list[str]) -> list[list[str]]:

@@ -102,7 +102,7 @@ def test_the_image_installs_by_the_lock() -> None:
         (["tests/test_set_up.py", "tests/test_imports.py"], True),
         (["tests/test_set_up.py"], False),
         (["tests/test_set_up.py::test_the_image_installs_by_the_lock"], False),
-        (["-n", "3"], False),
+        (["-n", "99"], False),
         (["-p", "no:xdist"], False),
         (["--pdb"], False),
         (["--collect-only"], False),
@@ -113,7 +113,7 @@ def test_many_files_are_tested_on_all_cores_and_one_in_one_process(arguments: li
     assert command[0] == "pytest"
     rest = [part for argument in arguments for part in run.folders(argument)]
     assert command[len(command) - len(rest) :] == rest
-    assert (command[1:3] == ["-n", str(run.cores())]) is many
+    assert (command[1:3] == ["-n", str(run.workers())]) is many
 
 
 def test_each_test_is_in_one_tier() -> None:
