@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from adapters.conformance.cases import require
-from adapters.conformance.reading import parsed
+from adapters.conformance.receiving import parsed
 from adapters.conformance.samples import OPENINGS
 from adapters.conformance.subject import Subject
 from adapters.conformance.world import World

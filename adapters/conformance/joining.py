@@ -9,7 +9,7 @@ from typing import Any, Final
 from adapters.conformance.cases import require
 from adapters.conformance.network import addresses_in, as_reply
 from adapters.conformance.proofs import changed, refusal, without
-from adapters.conformance.reading import parsed
+from adapters.conformance.receiving import parsed
 from adapters.conformance.samples import LARGE_PICTURE, NOW, PICTURE, UNICODE
 from adapters.conformance.secrets import secrets_in
 from adapters.conformance.subject import Subject

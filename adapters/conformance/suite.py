@@ -28,7 +28,7 @@ from adapters.conformance.proofs import (
     check_second_secret,
     check_unsigned_is_refused,
 )
-from adapters.conformance.reading import (
+from adapters.conformance.receiving import (
     check_broken_body_is_not_understood_or_unknown,
     check_broken_letters_are_no_message,
     check_capabilities_have_fixtures,
