@@ -33,8 +33,8 @@ OUTBOUND: Final[tuple[type, ...]] = tuple(get_args(get_args(envelope.Outbound)[0
 _HEAD: Final = """\
 # Adapter reference
 
-Everything that an adapter declares, gets and returns. [Adding a channel](adding-a-channel.md) is the guide; this page is for looking things up. It is written from the code's docstrings:
-`python -m gateway.describing.adapter_reference` renews it.
+Everything that an adapter declares, receives and returns. [Adding a channel](adding-a-channel.md) is the guide; this page is the reference. It is generated from the code's docstrings:
+`python -m gateway.describing.adapter_reference` regenerates it.
 """
 
 
@@ -187,7 +187,7 @@ def _methods(found: type, *, own: bool = False) -> dict[str, Any]:
 def _settings() -> Iterator[str]:
     yield f"{_words(contract.Account)}\n"
     named = ", ".join(f"`{name}`" for name in setting_types())
-    yield f"Types for settings that have a form are in `adapters.forms`: {named}. What doesn't fit them is refused with what to write instead.\n"
+    yield f"Types for settings with a format are in `adapters.forms`: {named}. Values that don't match are refused with a hint what to write instead.\n"
 
 
 def setting_types() -> list[str]:
@@ -211,18 +211,18 @@ def _calls() -> Iterator[str]:
 
 
 def _parts() -> Iterator[str]:
-    yield "`InboundMessage.parts` holds them. What has no form here becomes an `UnknownPart`.\n"
+    yield "`InboundMessage.parts` contains them. Anything else becomes an `UnknownPart`.\n"
     yield from _classes(*PARTS, envelope.OrderItem)()
 
 
 def _inbound() -> Iterator[str]:
-    yield "What `parse` returns. Every kind has the fields of `InboundEvent`, too.\n"
+    yield "The result of `parse`. Every kind also has the fields of `InboundEvent`.\n"
     yield from _classes(envelope.InboundEvent, envelope.EndUser, *INBOUND, Referral, ReferredProduct, envelope.SignedReading)()
     yield from _function_table({"referral": referral})
 
 
 def _outbound() -> Iterator[str]:
-    yield "What `send` gets. Every kind has the fields of `OutboundEvent`, too.\n"
+    yield "The argument of `send`. Every kind also has the fields of `OutboundEvent`.\n"
     yield from _classes(envelope.OutboundEvent, *OUTBOUND, envelope.OutboundFile, envelope.Speaker)()
 
 
@@ -234,25 +234,25 @@ def _errors() -> Iterator[str]:
     yield "### `Verdict`\n"
     yield "| verdict | means |"
     yield "| --- | --- |"
-    yield "| `again` | The provider did not take it. It is tried again by itself. |"
+    yield "| `again` | The provider did not take it. The gateway tries again automatically. |"
     yield "| `dead` | The provider refused it for good. |"
-    yield "| `unknown` | It may have been taken. Only a retry key, a receipt or a person can tell. |"
+    yield "| `unknown` | It may have been taken. Only a retry key, a receipt or a person can settle it. |"
     yield ""
 
 
 def _replies() -> Iterator[str]:
-    yield "A channel keeps a table `{provider_code: Meaning}` and gives it to `failure`; what isn't in it is judged by the HTTP status.\n"
+    yield "A channel has a table `{provider_code: Meaning}` and passes it to `failure`; codes that aren't in it are judged by the HTTP status.\n"
     yield from _class(replies.Meaning)
-    yield "Ready made: `dead(code)`, `AGAIN`, `REFUSED`, `THROTTLED`.\n"
+    yield "Predefined: `dead(code)`, `AGAIN`, `REFUSED`, `THROTTLED`.\n"
     yield "### By status\n"
     yield "| status | verdict | code | the whole account waits |"
     yield "| --- | --- | --- | --- |"
     for status in STATUSES:
         meaning = replies.meaning_of_status(status)
         yield f"| {status} | {meaning.verdict} | `{meaning.code}` | {'yes' if meaning.throttles_account else ''} |"
-    yield "\n200 stands here for an answer that is no success by its body. Any status of 500 and more is as 500.\n"
+    yield "\n200 means an answer whose body reports no success. Any status above 500 is treated like 500.\n"
     yield "### Codes\n"
-    yield "| code | what a rep reads when it is over | and while it waits |"
+    yield "| code | what the rep reads once it is final | and while it is waiting |"
     yield "| --- | --- | --- |"
     yield from (f"| `{code}` | {_cell(said.over)} | {_cell(said.waits or '')} |" for code, said in replies.CODES.items())
     yield "\n### Functions\n"
@@ -269,14 +269,14 @@ def _simulators() -> Iterator[str]:
         contract.Action, contract.SimFile, contract.Shown, contract.ProviderCall, contract.Outcome, contract.CannotAct
     )()
     yield "### `PlainProvider`\n"
-    yield f"{_words(PlainProvider)} In `adapters.simulation`; a provider with peculiarities derives from `Provider` there.\n"
+    yield f"{_words(PlainProvider)} In `adapters.simulation`; for a provider that behaves differently, derive from `Provider` there.\n"
     yield from _function_table(_methods(PlainProvider))
 
 
 def _kit() -> Iterator[str]:
     yield f"{_words(Suite)}\n"
     yield f"{_words(Subject)}\n"
-    yield "`Suite.checks()` gives the checks; [adapters/README.md](../adapters/README.md) lists them.\n"
+    yield "`Suite.checks()` returns the checks; [adapters/README.md](../adapters/README.md) lists them.\n"
     yield "### `World`\n"
     yield f"{_words(World)}\n"
     yield from _function_table(_methods(World, own=True))
@@ -290,8 +290,8 @@ SECTIONS: Final[Sequence[tuple[str, Callable[[], Iterator[str]]]]] = (
     ("Webhooks", _classes(contract.RawRequest, contract.Answer)),
     ("Calls to the provider", _calls),
     ("Parts of a message", _parts),
-    ("What comes in", _inbound),
-    ("What goes out", _outbound),
+    ("Incoming events", _inbound),
+    ("Outgoing messages", _outbound),
     ("Errors", _errors),
     ("Reply tables", _replies),
     ("Signing", _modules(signing, standard_webhooks)),
