@@ -225,7 +225,7 @@ def test_messenger_tells_nobody_of_a_deletion(world: World) -> None:
 def test_our_reply_quotes_on_the_handset(world: World) -> None:
     mine = world.handset()[0].id
     world.send(world.say(text="this one", reply_to=mine))
-    assert world.handset()[-1].model_extra == {"reply_to": mine}
+    assert world.handset()[-1].reply_to == mine
 
 
 @pytest.mark.parametrize(
