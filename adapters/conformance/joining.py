@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from adapters.conformance.cases import require
-from adapters.conformance.network import addresses_in, as_reply
+from adapters.conformance.network import as_reply
 from adapters.conformance.proofs import changed, refusal, without
 from adapters.conformance.receiving import parsed
 from adapters.conformance.samples import LARGE_PICTURE, NOW, PICTURE, UNICODE
@@ -17,6 +17,7 @@ from adapters.conformance.world import World, begun, say
 from adapters.contract import Action, CannotAct, HttpReply
 from adapters.envelope import InboundMessage, MediaPart
 from adapters.errors import AdapterError
+from adapters.simulation.reaching import addresses_of
 
 
 def check_simulator_and_adapter_agree(subject: Subject) -> None:
@@ -104,7 +105,7 @@ def _fetch_from_elsewhere(world: World) -> None:
         for _ in range(5):
             outcome = world.simulator.handle(world.as_request(call), world.now)
             body = outcome.answer.body
-            for base in addresses_in(world.account):
+            for base in addresses_of(world.account):
                 body = body.replace(f'"{base}'.encode(), f'"{_ELSEWHERE}'.encode())
             call = flow.send(as_reply(replace(outcome.answer, body=body)))
             if call.url.startswith(_ELSEWHERE):

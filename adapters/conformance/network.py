@@ -9,13 +9,14 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urljoin
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from adapters.conformance.cases import require
 from adapters.conformance.samples import NOW
 from adapters.conformance.subject import Subject
 from adapters.contract import Account, Answer, HttpCall, HttpReply, NoReply, ProviderCall, RawRequest, Shown, Simulator, T
 from adapters.envelope import Inbound, InboundMessage, OutboundFile
+from adapters.simulation.reaching import path_at, path_below
 
 
 class Network:
@@ -102,18 +103,20 @@ class Network:
 
     def as_request(self, call: HttpCall) -> RawRequest:
         """A flow's call as the simulator gets it."""
-        named = [self.base] if self.base else addresses_in(self.account)
-        bases = sorted((base for base in named if call.url.startswith(base)), key=len)
-        require(bases, f"{call.url} is below {self.base or 'none of *_base and *_url'}")
+        if self.base is None:
+            path = path_below(call.url, self.account)
+        else:  # as the demo, which sees the path alone
+            below = call.url.startswith(self.base)
+            path = path_at(urlsplit(call.url).path, self.account, urlsplit(self.base).path) if below else None
+        require(path is not None, f"{call.url} isn't below {self.base or 'any *_base or *_url of the account'}")
         body, content_type = _multipart(call) if call.files else (call.body, "")
         if call.fields and not call.files:
             body, content_type = urlencode(call.fields).encode(), "application/x-www-form-urlencoded"
         headers = {key.lower(): value for key, value in call.headers.items()} | (
             {"content-type": content_type} if content_type else {}
         )
-        path, _, query = call.url.removeprefix(bases[-1]).partition("?")
-        pairs = tuple(parse_qsl(query, keep_blank_values=True))
-        return RawRequest(call.method, call.url, path, pairs, headers, body, self.now)
+        pairs = tuple(parse_qsl(call.url.partition("?")[2], keep_blank_values=True))
+        return RawRequest(call.method, call.url, path or "", pairs, headers, body, self.now)
 
     # ---------------------------------------------------------------------------------------------- webhooks
 
@@ -155,11 +158,6 @@ class Network:
     def _remember(self, news: Mapping[str, Any]) -> None:
         merged = {**self.memory, **news}
         self.memory = {key: value for key, value in merged.items() if value is not None}
-
-
-def addresses_in(account: Account) -> list[str]:
-    """The provider's addresses that an account names."""
-    return [v for k, v in account if k.endswith(("_base", "_url")) and k != "webhook_url" and isinstance(v, str) and v]
 
 
 def as_reply(answer: Answer) -> HttpReply:

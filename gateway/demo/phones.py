@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from adapters.contract import RawRequest
 from adapters.simulation import Action, CannotAct, Shown, SimFile
+from adapters.simulation.reaching import path_at
 from gateway.clock import Clock
 from gateway.demo.host import SimulatorHost
 from gateway.edge.problems import Fault, Problem
@@ -45,11 +46,12 @@ class Phones:
         channel_id = request.match_info["channel_id"]
         if channel_id not in self._host.channels:
             return Problem("not_found", "No simulated provider is at this address.").response()
-        rest = request.match_info.get("rest")
+        root, rest = f"/sim/{channel_id}", request.match_info.get("rest")
+        path = f"{root}/{rest}" if rest is not None else root
         raw = RawRequest(
             method=request.method,
             url=str(request.url),
-            path=f"/{rest}" if rest is not None else "",
+            path=path_at(path, self._host.channels[channel_id].account, root),
             query=tuple(request.rel_url.query.items()),
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),

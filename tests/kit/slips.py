@@ -234,7 +234,7 @@ SENDING: Final = (
         f'yield __import__("dataclasses").replace({_CALL}, cache_seconds=60)',
         "simulator_and_adapter_agree",
     ),
-    _template("path_in_the_demo_alone", "__init__", '"api_base": base', '"api_base": f"{base}/v1"', "demo_settings_work"),
+    _template("demo_elsewhere", "__init__", '"api_base": base', '"api_base": "https://api.example.test"', "demo_settings_work"),
     _template(
         "sent_in_two_calls",
         "outbound",

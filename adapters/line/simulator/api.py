@@ -50,7 +50,7 @@ class Api(World):
 
     def answer(self, request: RawRequest, now: datetime) -> Answer:
         """By host and path."""
-        path = self._bare(request.path)
+        path = request.path
         if request.method == "GET" and path.startswith("/stickershop/"):
             return Answer(200, _tiny_png(), {"content-type": "image/png"})
         if request.method == "POST" and (issued := self.tokens.issue(path, request.body, now)):
@@ -67,15 +67,6 @@ class Api(World):
         """In LINE's words."""
         message = "The API rate limit has been exceeded. Try again later." if status == 429 else "The server is in trouble"
         return _json(status, {"message": message})
-
-    def _bare(self, path: str) -> str:
-        """The path on LINE's own host, whichever of the three it was."""
-        account = self.account
-        for host in (account.data_base, account.sticker_base):
-            prefix = host.removeprefix(account.api_base)
-            if host.startswith(account.api_base) and prefix and path.startswith(f"{prefix}/"):
-                return path.removeprefix(prefix)
-        return path
 
     def _authenticate(self, request: RawRequest, now: datetime) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

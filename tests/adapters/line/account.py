@@ -14,6 +14,7 @@ from adapters.line import LineAccount
 from adapters.line.simulator import LineSimulator
 from adapters.signing import hmac_base64
 from adapters.simulation import Action, ProviderCall, hex_of
+from adapters.simulation.reaching import path_below
 from tests.adapters.outgoing import Outgoing, play
 
 NOW: Final = datetime(2026, 9, 21, 14, 13, 21, tzinfo=UTC)
@@ -99,11 +100,8 @@ def sent_json(call: HttpCall) -> Any:
 
 def as_request(call: HttpCall, account: LineAccount = ACCOUNT, at: datetime = NOW) -> RawRequest:
     """A call of ours, as the simulated provider takes it."""
-    path = call.url
-    for base in sorted((account.api_base, account.data_base, account.sticker_base), key=len):
-        path = path.removeprefix(base)
     headers = {name.lower(): value for name, value in call.headers.items()}
-    return RawRequest(call.method, call.url, path, (), headers, call.body, at)
+    return RawRequest(call.method, call.url, path_below(call.url, account) or "", (), headers, call.body, at)
 
 
 def as_reply(answer: Answer) -> HttpReply:
