@@ -133,7 +133,7 @@ class Gateway:
             )
             surface.health.checks["chat"] = visitors.ready
         pages.install(app, demo=self._demo, oidc=self._oidc_login())
-        Watching(self.inbox, self.store.readers.run, self.metrics, self.clock).install()
+        Watching(self.inbox, self.store, self.metrics, self.clock).install()
         if self._extend:
             self._extend(app, self)
         return app, surface

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -36,7 +35,7 @@ class Told(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:  # `byoc channels | head`: click ends it quietly
             raise
-        except (GatewayError, AdapterError, OSError, sqlite3.Error) as error:
+        except (GatewayError, AdapterError, OSError) as error:
             _fail(error)
 
 

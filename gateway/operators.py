@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.store import inbox
-from gateway.store.group_commit import beside
+from gateway import clock as clocks
+from gateway.clock import Clock
+from gateway.store import inbox, sqlite
+from gateway.store.contract import OutboxReport
 from gateway.store.inbox_contract import InboxCounts, InboxRow, Replayed
-from gateway.store.outbox import Outbox
-from gateway.store.sqlite import SqliteTransaction
-
-
-@contextmanager
-def _outbox(data_dir: Path, now: datetime | None = None) -> Iterator[Outbox]:
-    with beside(data_dir / "sessions.db") as connection:
-        transaction = SqliteTransaction(connection, lambda: now or datetime.now(UTC))
-        yield transaction.outbox
-        transaction.finish()
 
 
 def _time(at: datetime | float) -> str:
@@ -91,20 +80,18 @@ def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = Fa
 
 def troubled_messages(data_dir: Path, limit: int) -> Listed:
     """Those that are over and were not delivered, or perhaps not."""
-    with _outbox(data_dir) as outbox:
-        rows, (troubled, _) = outbox.troubled(limit), outbox.counts()
-    return Listed(
-        [f"{row['id']}  {_time(row['updated_at'])}  {row['channel_id']}  {row['state']}  {_why(row)}" for row in rows], troubled
-    )
+    with sqlite.opened(data_dir) as stored:
+        rows, (troubled, _) = stored.outbox.troubled(limit), stored.outbox.counts()
+    return Listed([f"{row.id}  {_time(row.updated_at)}  {row.channel_id}  {row.state}  {_why(row)}" for row in rows], troubled)
 
 
 def waiting_messages(data_dir: Path, limit: int) -> Listed:
     """Those that are to be sent still: since when, and when they are tried next."""
     now = datetime.now(UTC).timestamp()
-    with _outbox(data_dir) as outbox:
-        rows, (_, waiting) = outbox.waiting(limit), outbox.counts()
+    with sqlite.opened(data_dir) as stored:
+        rows, (_, waiting) = stored.outbox.waiting(limit), stored.outbox.counts()
     lines = [
-        f"{row['id']}  since {_time(row['created_at'])}  {row['channel_id']}  {row['state']}  {_next(row, now)}  {_why(row)}".rstrip()
+        f"{row.id}  since {_time(row.created_at)}  {row.channel_id}  {row.state}  {_next(row, now)}  {_why(row)}".rstrip()
         for row in rows
     ]
     return Listed(lines, waiting)
@@ -112,45 +99,44 @@ def waiting_messages(data_dir: Path, limit: int) -> Listed:
 
 def waiting_count(data_dir: Path) -> int:
     """How many are to be sent still."""
-    with _outbox(data_dir) as outbox:
-        return outbox.counts()[1]
+    with sqlite.opened(data_dir) as stored:
+        return stored.outbox.counts()[1]
 
 
-def _next(row: sqlite3.Row, now: float) -> str:
-    if row["state"] == "sending":
+def _next(row: OutboxReport, now: float) -> str:
+    if row.state == "sending":
         return "in the call"
-    if not row["first"]:
+    if not row.first:
         return "after earlier messages"
-    return f"next try {_time(row['next_at'])}" if row["next_at"] > now else "due now"
+    return f"next try {_time(row.next_at)}" if row.next_at > now else "due now"
 
 
-def _why(row: sqlite3.Row) -> str:
+def _why(row: OutboxReport) -> str:
     """Code, the provider's own code, and the sentence that the rep reads; nothing for a message that was never refused."""
-    if row["code"] is None:
+    if row.code is None:
         return ""
-    return f"{row['code']}{' (' + row['provider_code'] + ')' if row['provider_code'] else ''}  {row['reason'] or ''}"
+    return f"{row.code}{f' ({row.provider_code})' if row.provider_code else ''}  {row.reason or ''}"
 
 
 def message(data_dir: Path, outbox_id: str) -> dict[str, Any] | None:
     """The row and its attempts."""
-    with _outbox(data_dir) as outbox:
-        row, tries = outbox.with_attempts(outbox_id)
-    if row is None:
+    with sqlite.opened(data_dir) as stored:
+        found = stored.outbox.report(outbox_id)
+    if found is None:
         return None
+    row, attempts = found
+    as_it_is = ("id", "channel_id", "session_id", "entry_number", "kind", "state", "code", "reason", "provider_code")
     return {
-        **{
-            key: row[key]
-            for key in ("id", "channel_id", "session_id", "entry_number", "kind", "state", "code", "reason", "provider_code")
-        },
-        "created_at": _time(row["created_at"]),
-        "sent_at": _time(row["sent_at"]) if row["sent_at"] else None,
-        "message": json.loads(row["payload"]),
-        "attempts": [{"at": _time(t["at"]), "outcome": t["outcome"], "detail": t["detail"]} for t in tries],
+        **{key: getattr(row, key) for key in as_it_is},
+        "created_at": _time(row.created_at),
+        "sent_at": _time(row.sent_at) if row.sent_at else None,
+        "message": json.loads(row.payload),
+        "attempts": [{"at": _time(one.at), "outcome": one.outcome, "detail": one.detail} for one in attempts],
     }
 
 
-def replay_messages(data_dir: Path, ids: list[str] | None, *, now: datetime | None = None) -> int:
+def replay_messages(data_dir: Path, ids: list[str] | None, *, clock: Clock = clocks.now) -> int:
     """How many are sent again."""
-    with _outbox(data_dir, now) as outbox:
-        wanted = ids if ids is not None else [row["id"] for row in outbox.troubled(1_000_000)]
-        return sum(outbox.requeue(one, str(uuid.uuid4())) is not None for one in wanted)
+    with sqlite.opened(data_dir, clock) as stored:
+        wanted = ids if ids is not None else [row.id for row in stored.outbox.troubled(1_000_000)]
+        return sum(stored.outbox.requeue(one, str(uuid.uuid4())) is not None for one in wanted)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from gateway.brokers.reconciling import Judged, Moved, judge
 from gateway.config import Loaded
 from gateway.errors import GatewayError
-from gateway.store.group_commit import connect_to_read
+from gateway.store.connecting import to_read
 from gateway.store.inbox import SqliteInboxRows
 from gateway.store.inbox_contract import Tally
 from gateway.store.sqlite import SqliteTransaction
-
-T = TypeVar("T")
 
 
 def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
     """A sentence for each thing that a start with this config would change. Raises GatewayError for a folder that isn't one of ours."""
     if not data_dir.is_dir():
         raise GatewayError(f"{data_dir} is not a folder: pass the gateway's data_dir with --data")
-    judged = _read(
-        data_dir / "sessions.db", lambda c: judge(SqliteTransaction(c, lambda: now), loaded.channels, loaded.orgs), Judged()
-    )
-    tallies: list[Tally] = _read(data_dir / "inbox.db", lambda c: SqliteInboxRows(c).tallies(), [])
+    with to_read(data_dir / "sessions.db") as connection:
+        judged = judge(SqliteTransaction(connection, lambda: now), loaded.channels, loaded.orgs) if connection else Judged()
+    with to_read(data_dir / "inbox.db") as connection:
+        tallies = SqliteInboxRows(connection).tallies() if connection else []
     return [*judged.findings, *of_waiting_webhooks(tallies, judged.moved, loaded)]
 
 
@@ -46,13 +41,3 @@ def of_waiting_webhooks(tallies: Iterable[Tally], moved: Sequence[Moved], loaded
                 yield f"{n}, received for org {one.before}: stuck, so that org {one.now} reads nothing of them unless you replay them by their ids (`byoc inbox list`)."
             else:
                 yield f"{n}, received for org {one.before}, which is not in the config: they go to org {one.now}."
-
-
-def _read(path: Path, job: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-    if not path.is_file():
-        return nothing
-    with closing(connect_to_read(path)) as connection:
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            return nothing  # made, and never opened to the end
-        connection.execute("BEGIN")
-        return job(connection)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import Gauge
 
 from gateway.clock import Clock
 from gateway.metrics import Metrics
-from gateway.store import gauges
+from gateway.store.contract import Store
 from gateway.store.inbox_contract import Inbox, Tally
 
 
 class Watching:
-    """See the module. `sessions` runs a reading job on the sessions' file."""
+    """See the module."""
 
-    def __init__(
-        self,
-        inbox: Inbox,
-        sessions: Callable[[Callable[..., gauges.Tallies]], Awaitable[gauges.Tallies]],
-        metrics: Metrics,
-        clock: Clock,
-    ) -> None:
-        self._inbox, self._sessions, self._metrics, self._clock = inbox, sessions, metrics, clock
+    def __init__(self, inbox: Inbox, store: Store, metrics: Metrics, clock: Clock) -> None:
+        self._inbox, self._store, self._metrics, self._clock = inbox, store, metrics, clock
 
     def install(self) -> None:
         """Have the gauges set before each reading."""
@@ -30,7 +24,7 @@ class Watching:
 
     async def _refresh(self) -> None:
         inbox = await self._inbox.read(lambda rows: rows.tallies())
-        outbox, sessions = await self._sessions(gauges.tallies)
+        outbox, sessions = await self._store.read(lambda stored: (stored.outbox.tallies(), stored.sessions.open_by_status()))
         m = self._metrics
         self._set(m.inbox_rows, m.inbox_oldest, inbox, waits="waiting")
         self._set(m.outbox_rows, m.outbox_oldest, outbox, waits="queued")

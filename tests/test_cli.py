@@ -213,6 +213,18 @@ def test_a_folder_without_a_gateway_s_files(group: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("group", ["inbox", "outbox"])
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "is empty: start the gateway on this folder first"), (b"no database" * 99, "file is not a database. Stop")],
+)
+def test_a_file_that_is_not_a_gateways_is_no_traceback(group: str, content: bytes, sentence: str, tmp_path: Path) -> None:
+    for name in ("inbox.db", "sessions.db"):
+        (tmp_path / name).write_bytes(content)
+    told = byoc(group, "list", "--data", str(tmp_path))
+    assert (told.exit_code, sentence in told.stderr) == (1, True), told.output
+
+
 async def test_what_was_not_understood_is_listed_shown_and_read_again(tmp_path: Path) -> None:
     async with demo(tmp_path / "data") as world:
         account = world.gateway.loaded.channels["line"].account

@@ -161,7 +161,7 @@ async def test_a_renamed_orgs_webhooks_are_read_by_the_org_of_the_new_name(tmp_p
 def test_what_visitors_told_one_org_in_forms_is_not_told_to_the_next(tmp_path: Path) -> None:
     webchat.forget_profiles(tmp_path, "webchat")  # nothing is there
     assert list(tmp_path.iterdir()) == []
-    from gateway.store.group_commit import connect, migrate
+    from gateway.store.connecting import connect, migrate
 
     db = connect(tmp_path / "chat.db")
     migrate(db, "gateway.webchat.migrations")

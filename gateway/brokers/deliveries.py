@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from adapters.contract import Sent
+from adapters.contract import Fetched, Sent
 from adapters.envelope import Address, InboundReceipt, MediaState, OutboundFile, TypingSignal
 from gateway.brokers import receipts
 from gateway.brokers.ground import Gone, Ground, gone_by
@@ -15,9 +15,9 @@ from gateway.brokers.reconciling import give_up
 from gateway.brokers.unit import Unit
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
-from gateway.journal.contract import MediaItem, OutboxItem
+from gateway.journal.contract import OutboxItem
 from gateway.session.audience import audiences_of_session
-from gateway.store.contract import Again, OutboxRow, Outcome, Store, Transaction
+from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Store, Transaction
 from gateway.store.media import MediaFolder
 
 _TYPING_AGE_SECONDS: Final = 5.0
@@ -66,8 +66,7 @@ class StoredOutbox:
 
     async def file(self, item: OutboxItem) -> OutboundFile | None:
         """See the contract."""
-        row = await self._store.read(lambda stored: stored.outbox.one(item.id))
-        media_id = row.media_id if row else None
+        media_id = item.media_id
         if media_id is None:
             return None
         about = await self._store.read(lambda stored: stored.media.get(media_id))
@@ -140,8 +139,8 @@ def _item(row: OutboxRow, person: dict[str, Any]) -> OutboxItem:
     return OutboxItem(
         id=row.id,
         channel_id=row.channel_id,
-        address=row.address,
         message=row.message.model_copy(update=person),
+        media_id=row.media_id,
         attempts=row.attempts,
         lost_at=datetime.fromtimestamp(row.lost_at, UTC) if row.lost_at is not None else None,
     )
@@ -164,26 +163,26 @@ class StoredMedia:
     def __init__(self, store: Store, bell: Doorbell, ground: Ground, folder: MediaFolder) -> None:
         self._store, self._bell, self._folder, self._steady = store, bell, folder, ground.steady
 
-    async def pending(self, *, limit: int, busy: frozenset[str]) -> list[MediaItem]:
+    async def pending(self, *, limit: int, busy: frozenset[str]) -> list[PendingFile]:
         """See the contract."""
         steady = self._steady().timestamp()
-        files = await self._store.read(lambda stored: stored.media.pending(steady, limit, busy))
-        return [MediaItem(id=f.id, channel_id=f.channel_id, part=f.part, attempts=f.attempts) for f in files]
+        return await self._store.read(lambda stored: stored.media.pending(steady, limit, busy))
 
-    async def ready(self, item: MediaItem, content: bytes, mime_type: str | None, name: str | None) -> None:
+    async def ready(self, file: PendingFile, fetched: Fetched) -> None:
         """See the contract."""
-        await asyncio.to_thread(self._folder.write, item.id, content)
-        what = {"mime_type": mime_type, "name": name}
-        await self._settle(item, lambda stored: stored.media.settle(item.id, MediaState.ready, **what, size_bytes=len(content)))
+        await asyncio.to_thread(self._folder.write, file.id, fetched.content)
+        what = {"mime_type": fetched.mime_type or None, "name": fetched.name or None}
+        size = len(fetched.content)
+        await self._settle(file, lambda stored: stored.media.settle(file.id, MediaState.ready, **what, size_bytes=size))
 
-    async def later(self, item: MediaItem, *, seconds: float, reason: str) -> None:
+    async def later(self, file: PendingFile, *, seconds: float, reason: str) -> None:
         """See the contract."""
         at = self._steady().timestamp() + seconds
-        await self._store.insist(lambda stored: stored.media.try_later(item.id, at, reason))
+        await self._store.insist(lambda stored: stored.media.try_later(file.id, at, reason))
 
-    async def failed(self, item: MediaItem, *, reason: str) -> None:
+    async def failed(self, file: PendingFile, *, reason: str) -> None:
         """See the contract."""
-        await self._settle(item, lambda stored: stored.media.settle(item.id, MediaState.failed, reason=reason))
+        await self._settle(file, lambda stored: stored.media.settle(file.id, MediaState.failed, reason=reason))
 
     async def stored(self, media_id: str) -> tuple[str, str] | None:
         """(type, name) of a file that is ready."""
@@ -192,10 +191,10 @@ class StoredMedia:
             return None
         return file.mime_type or "application/octet-stream", file.name or "file"
 
-    async def _settle(self, item: MediaItem, write: Callable[[Transaction], None]) -> None:
+    async def _settle(self, pending: PendingFile, write: Callable[[Transaction], None]) -> None:
         def job(stored: Transaction) -> None:
             write(stored)
-            file = stored.media.get(item.id)
+            file = stored.media.get(pending.id)
             session = stored.sessions.load(file.session_id) if file is not None and file.session_id else None
             if file is not None and session is not None:
                 stored.events.add(
@@ -203,7 +202,7 @@ class StoredMedia:
                     session_id=file.session_id,
                     type="media",
                     audience=audiences_of_session(session),
-                    data={"number": file.entry_number, "media_id": item.id},
+                    data={"number": file.entry_number, "media_id": pending.id},
                 )
 
         await self._store.insist(job)

@@ -8,8 +8,9 @@ from typing import Final, Protocol
 
 from pydantic import AwareDatetime
 
-from adapters.envelope import EndUser, MediaPart, Outbound, OutboundFile, TypingSignal, Value
-from gateway.store.contract import Outcome
+from adapters.contract import Fetched
+from adapters.envelope import EndUser, Outbound, OutboundFile, TypingSignal, Value
+from gateway.store.contract import Outcome, PendingFile
 
 # How long a message is tried; after that it has failed, because what was said a day ago may no longer be wanted.
 TRIED_FOR: Final = timedelta(hours=24)
@@ -20,8 +21,8 @@ class OutboxItem(Value):
 
     id: str
     channel_id: str
-    address: str
     message: Outbound
+    media_id: str | None
     attempts: int
     lost_at: AwareDatetime | None = None
 
@@ -57,32 +58,23 @@ class Outbox(Protocol):
         ...
 
 
-class MediaItem(Value):
-    """A customer's file to fetch."""
-
-    id: str
-    channel_id: str
-    part: MediaPart
-    attempts: int
-
-
 class MediaShelf(Protocol):
     """Files that wait to be fetched."""
 
-    async def pending(self, *, limit: int, busy: frozenset[str]) -> list[MediaItem]:
-        """Due rows, oldest first."""
+    async def pending(self, *, limit: int, busy: frozenset[str]) -> list[PendingFile]:
+        """Due rows that aren't in `busy`, oldest first."""
         ...
 
-    async def ready(self, item: MediaItem, content: bytes, mime_type: str | None, name: str | None) -> None:
-        """Keep the bytes, then say so."""
+    async def ready(self, file: PendingFile, fetched: Fetched) -> None:
+        """Keep the bytes, then say that the file is ready."""
         ...
 
-    async def later(self, item: MediaItem, *, seconds: float, reason: str) -> None:
+    async def later(self, file: PendingFile, *, seconds: float, reason: str) -> None:
         """Not yet; try again after so long."""
         ...
 
-    async def failed(self, item: MediaItem, *, reason: str) -> None:
-        """Never."""
+    async def failed(self, file: PendingFile, *, reason: str) -> None:
+        """It won't be fetched. `reason` is a sentence for the rep."""
         ...
 
 

@@ -14,8 +14,9 @@ from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
-from gateway.journal.contract import MediaItem, MediaShelf
+from gateway.journal.contract import MediaShelf
 from gateway.journal.driver import Driver
+from gateway.store.contract import PendingFile
 
 _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 8
@@ -50,7 +51,7 @@ class Fetcher:
                 if not items:
                     await self._bell.wait("media", 1.0)
 
-    async def _fetch(self, item: MediaItem) -> None:
+    async def _fetch(self, item: PendingFile) -> None:
         try:
             await self._try(item)
         except StoreUnavailable:  # reported by the store
@@ -59,7 +60,7 @@ class Fetcher:
             self._in_hand.discard(item.id)
             self._bell.ring("media")
 
-    async def _try(self, item: MediaItem) -> None:
+    async def _try(self, item: PendingFile) -> None:
         channel = self._channels.get(item.channel_id)
         if channel is None:
             await self._shelf.failed(
@@ -83,10 +84,9 @@ class Fetcher:
             if len(fetched.content) > self._max_bytes:
                 await self._shelf.failed(item, reason=_too_large(self._max_bytes))
             else:
-                mime_type = fetched.mime_type or item.part.mime_type
-                await self._shelf.ready(item, fetched.content, mime_type, fetched.name or item.part.name)
+                await self._shelf.ready(item, fetched)
 
-    async def _not_now(self, item: MediaItem, failed: SendFailed) -> None:
+    async def _not_now(self, item: PendingFile, failed: SendFailed) -> None:
         refused = failed.verdict is Verdict.dead
         over = refused or item.attempts + 1 >= _MOST_ATTEMPTS
         if over or item.attempts == 0:  # the tries between say nothing new

@@ -25,6 +25,7 @@ from adapters.envelope import (
     SignedReading,
 )
 from gateway.session.model import AuditRecord, DeliveryState, Entry, Page, Presence, RepPresence, Session, Status
+from gateway.store.inbox_contract import Tally
 
 T = TypeVar("T")
 MOST_PARKED_PER_NAME: Final = 20
@@ -95,6 +96,35 @@ class OutboxRow:
     code: str | None
     created_at: float
     lost_at: float | None  # when an earlier call began in which the process died: its outcome isn't known
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxReport:
+    """A message as operators see it. `next_at` is on the steady clock; `first`: none of its conversation waits before it."""
+
+    id: str
+    channel_id: str
+    session_id: str
+    entry_number: int
+    kind: str
+    state: str
+    code: str | None
+    reason: str | None
+    provider_code: str | None
+    payload: str = field(repr=False)  # the message as JSON, without its kind
+    created_at: float
+    updated_at: float
+    sent_at: float | None
+    next_at: float
+    first: bool
+
+
+class Attempt(NamedTuple):
+    """One try to send a message, and what came of it."""
+
+    at: float
+    outcome: str
+    detail: str
 
 
 class Conversation(NamedTuple):
@@ -268,6 +298,10 @@ class Sessions(Protocol):
 
     def kind_of(self, session_id: str) -> str:
         """Of which kind the channel was when the session was opened."""
+        ...
+
+    def open_by_status(self) -> dict[str, int]:
+        """How many sessions haven't ended."""
         ...
 
     def page(
@@ -580,6 +614,26 @@ class Outbox(Protocol):
 
     def of_entries(self, session_id: str, numbers: Sequence[int]) -> dict[int, tuple[DeliveryState, ...]]:
         """How the messages of these entries fare."""
+        ...
+
+    def waiting(self, limit: int) -> list[OutboxReport]:
+        """What is to be sent still, oldest first."""
+        ...
+
+    def troubled(self, limit: int) -> list[OutboxReport]:
+        """What was not delivered, or perhaps not, oldest first."""
+        ...
+
+    def counts(self) -> tuple[int, int]:
+        """How many rows `troubled` and `waiting` would give without a limit."""
+        ...
+
+    def report(self, outbox_id: str) -> tuple[OutboxReport, list[Attempt]] | None:
+        """A row, whatever its state, and its attempts in order."""
+        ...
+
+    def tallies(self) -> list[Tally]:
+        """Of what waits and what is in trouble, by channel and state."""
         ...
 
 

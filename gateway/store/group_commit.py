@@ -15,15 +15,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib import resources
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
-from urllib.parse import quote
 
-from gateway.errors import GatewayError, StoreUnavailable
+from gateway.errors import StoreUnavailable
 from gateway.outage import Outage
+from gateway.store.connecting import connect, migrate
 from gateway.store.trouble import HANGING, of_the_disk, unavailable
 
 T = TypeVar("T")
@@ -32,48 +30,6 @@ _MOST_JOBS_PER_COMMIT = 512
 _FRESH_SECONDS: Final = 2.0  # for so long the last commit says how the next will end
 _HANGING_SECONDS: Final = 2.0  # a commit takes milliseconds
 _LONGEST_PAUSE_SECONDS: Final = 1.0
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection with our settings: no implicit transactions, WAL, every commit on disk, foreign keys kept."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.row_factory = sqlite3.Row
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-65536"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that can't write, to the file of a gateway that may be running, or of an older one."""
-    connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    for pragma in ("query_only=ON", "busy_timeout=10000"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-@contextmanager
-def beside(path: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction on the file of a gateway that may be running: SQLite lets both work at once. Raises GatewayError where there is no file."""
-    if not path.is_file():
-        raise GatewayError(f"{path} does not exist: pass the gateway's data_dir with --data")
-    connection = connect(path)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield connection
-        connection.execute("COMMIT")
-    finally:
-        connection.close()
-
-
-def migrate(connection: sqlite3.Connection, package: str) -> None:
-    """Bring the file up to the newest of the numbered `.sql` files of `package` (`0001_….sql`). Each runs once; those that are due run in one transaction."""
-    done = connection.execute("PRAGMA user_version").fetchone()[0]
-    scripts = sorted((f for f in resources.files(package).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-    if due := scripts[done:]:
-        text = "\n".join(script.read_text() for script in due)
-        number = int(due[-1].name.split("_", 1)[0])
-        connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version={number};\nCOMMIT;")
 
 
 class Savepoints:

@@ -17,7 +17,8 @@ from typing import Any, Final, TypeVar, cast
 
 from adapters.contract import RawRequest
 from gateway.clock import Clock
-from gateway.store.group_commit import GroupCommit, Readers, Savepoints, beside
+from gateway.store.connecting import beside
+from gateway.store.group_commit import GroupCommit, Readers, Savepoints
 from gateway.store.inbox_contract import InboxCounts, InboxRow, Kept, Replayed, Tally
 
 T = TypeVar("T")

@@ -12,15 +12,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Final
 
 from adapters.contract import Sent
 from adapters.envelope import OUTBOUND, Notice, Say
 from gateway.session.model import DeliveryState
-from gateway.store.contract import WITHDRAWN, Again, OutboxRow, Outcome, Over, Waiting, Why
+from gateway.store.contract import WITHDRAWN, Again, Attempt, OutboxReport, OutboxRow, Outcome, Over, Waiting, Why
 from gateway.store.conversations import MessageIds
 from gateway.store.gathering import Gathering
+from gateway.store.inbox_contract import Tally
 
 _MOST_DETAIL: Final = 1_200
 _WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Write it again when they write again."
@@ -267,27 +269,38 @@ class Outbox:
             found.setdefault(row["entry_number"], []).append(_state(row))
         return {number: tuple(states) for number, states in found.items()}
 
-    def waiting(self, limit: int) -> list[sqlite3.Row]:
-        """For operators: what is to be sent still, oldest first; `first`: 1 where none of its conversation is before it."""
+    # ------------------------------------------------------------------------------------------------ for operators
+
+    def waiting(self, limit: int) -> list[OutboxReport]:
+        """See the contract."""
         query = """SELECT *, ordinal = min(ordinal) OVER (PARTITION BY channel_id, address) AS first FROM outbox
                    WHERE state IN ('queued', 'sending') ORDER BY ordinal LIMIT ?"""
-        return self._run(query, (limit,)).fetchall()
+        return [_report(row) for row in self._run(query, (limit,))]
 
-    def troubled(self, limit: int) -> list[sqlite3.Row]:
-        """For operators: what was not delivered, or perhaps not, oldest first."""
-        query = "SELECT * FROM outbox WHERE state IN ('failed', 'unknown', 'skipped') ORDER BY ordinal LIMIT ?"
-        return self._run(query, (limit,)).fetchall()
+    def troubled(self, limit: int) -> list[OutboxReport]:
+        """See the contract."""
+        query = "SELECT *, 1 AS first FROM outbox WHERE state IN ('failed', 'unknown', 'skipped') ORDER BY ordinal LIMIT ?"
+        return [_report(row) for row in self._run(query, (limit,))]
 
-    def with_attempts(self, outbox_id: str) -> tuple[sqlite3.Row | None, list[sqlite3.Row]]:
-        """For operators: a row whatever its state, and its attempts in order."""
-        row: sqlite3.Row | None = self._run("SELECT * FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
-        return row, self._run("SELECT * FROM outbox_attempts WHERE outbox_id = ? ORDER BY attempt", (outbox_id,)).fetchall()
+    def report(self, outbox_id: str) -> tuple[OutboxReport, list[Attempt]] | None:
+        """See the contract."""
+        row = self._run("SELECT *, 1 AS first FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
+        if row is None:
+            return None
+        query = "SELECT at, outcome, detail FROM outbox_attempts WHERE outbox_id = ? ORDER BY attempt"
+        return _report(row), [Attempt(*one) for one in self._run(query, (outbox_id,))]
 
     def counts(self) -> tuple[int, int]:
-        """How many rows `troubled` and `waiting` would give without a limit."""
+        """See the contract."""
         troubled = "SELECT count(*) FROM outbox WHERE state IN ('failed', 'unknown', 'skipped')"
         waiting = "SELECT count(*) FROM outbox WHERE state IN ('queued', 'sending')"
         return self._run(troubled).fetchone()[0], self._run(waiting).fetchone()[0]
+
+    def tallies(self) -> list[Tally]:
+        """See the contract. One statement for each partial index."""
+        query = "SELECT channel_id, state, count(*), min(created_at) FROM outbox INDEXED BY {} WHERE state IN {} GROUP BY channel_id, state"
+        parts = (("outbox_open", ("queued", "sending")), ("outbox_troubled", ("failed", "unknown", "skipped")))
+        return [Tally(*row) for part in parts for row in self._run(query.format(*part))]
 
 
 def _row(row: sqlite3.Row) -> OutboxRow:
@@ -307,6 +320,10 @@ def _row(row: sqlite3.Row) -> OutboxRow:
         created_at=row["created_at"],
         lost_at=row["updated_at"] if row["state"] == "sending" else None,
     )
+
+
+def _report(row: sqlite3.Row) -> OutboxReport:
+    return OutboxReport(**{one.name: row[one.name] for one in fields(OutboxReport)})
 
 
 def _state(row: sqlite3.Row) -> DeliveryState:

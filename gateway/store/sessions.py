@@ -253,6 +253,11 @@ class Sessions:
         query = "SELECT json_extract(state, '$.channel_type') AS kind FROM sessions WHERE id = ?"
         return str(self._gathering.run(query, (session_id,)).fetchone()["kind"])
 
+    def open_by_status(self) -> dict[str, int]:
+        """See the contract."""
+        query = "SELECT status, count(*) FROM sessions INDEXED BY sessions_open WHERE status != 'ended' GROUP BY status"
+        return {row[0]: row[1] for row in self._gathering.run(query)}
+
     def page(
         self,
         *,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from adapters.envelope import Inbound
-from gateway.clock import Clock
+from gateway.clock import Clock, now
 from gateway.store.addresses import Addresses
+from gateway.store.connecting import beside
 from gateway.store.conversations import Aside, Conversations, MessageIds
 from gateway.store.events import Events, Timers
 from gateway.store.gathering import Gathering
@@ -25,6 +27,7 @@ from gateway.store.standing import Standing
 from gateway.store.trouble import of_the_disk
 
 T = TypeVar("T")
+_FILE: Final = "sessions.db"
 
 
 class SqliteTransaction:
@@ -169,11 +172,20 @@ class SqliteTransaction:
         self._fault("written")
 
 
+@contextmanager
+def opened(data_dir: Path, clock: Clock = now) -> Iterator[SqliteTransaction]:
+    """One transaction, beside a gateway that may be running. Raises GatewayError where there is none."""
+    with beside(data_dir / _FILE) as connection:
+        transaction = SqliteTransaction(connection, clock)
+        yield transaction
+        transaction.finish()
+
+
 class SqliteStore:
     """See `gateway.store.contract.Store`. The file is `sessions.db` in the data folder."""
 
     def __init__(self, data_dir: Path, clock: Clock, fault: Callable[[str], None]) -> None:
-        path = data_dir / "sessions.db"
+        path = data_dir / _FILE
         self._clock, self._fault = clock, fault
         self.writer = GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=fault)
         self.readers = Readers(path)

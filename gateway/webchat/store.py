@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.clock import Clock
-from gateway.store.group_commit import GroupCommit, Readers, connect
+from gateway.store.connecting import connect
+from gateway.store.group_commit import GroupCommit, Readers
 from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from adapters.contract import RawRequest
 from adapters.simulation import Action, ProviderCall
-from gateway.store.group_commit import connect
+from gateway.store.connecting import connect
 from gateway.store.inbox import SqliteInboxRows
 from tests.world import World, demo, wait_until
 

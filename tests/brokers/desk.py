@@ -216,7 +216,7 @@ class Desk:
 
     async def replay(self, outbox_id: str) -> None:
         """An operator sends it again."""
-        operators.replay_messages(self.data_dir, [outbox_id], now=self.now)
+        operators.replay_messages(self.data_dir, [outbox_id], clock=lambda: self.now)
 
     async def states(self, session_id: str) -> list[str]:
         """Of all messages to the customer, in order."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from gateway.session.commands import Leave
 from gateway.session.model import Login, Purpose, RecipientType
-from gateway.store import gauges
 from gateway.store.contract import Transaction
 from gateway.store.sqlite import SqliteStore
 from tests.brokers.desk import Desk, desk
@@ -131,7 +130,9 @@ async def test_counting_for_the_metrics_doesnt_read_what_is_over(tmp_path: Path)
             sent = ((f"m{n}", "demo", "line", "U", "s1", 1, "say", "{}", "k", "sent", 0.0, 0.0) for n in range(over))
             await fill(one, f"INSERT INTO outbox ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", sent)  # noqa: S608
             with counted(one) as steps:
-                messages, sessions_now = await store_of(one).readers.run(gauges.tallies)
+                messages, sessions_now = await store_of(one).read(
+                    lambda stored: (stored.outbox.tallies(), stored.sessions.open_by_status())
+                )
             assert [tuple(row)[:3] for row in messages] == [("whatsapp", "queued", 1)]
             assert sessions_now == {"active": 1}
             costs.append(steps())

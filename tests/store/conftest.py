@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.group_commit import connect, migrate
+from gateway.store.connecting import connect, migrate
 from gateway.store.inbox_contract import Inbox
 from tests.store.backends import BACKENDS, Backend, Time
 

@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from adapters.envelope import Address, ChannelId, EndUser, InboundDeletion
+from gateway.store.connecting import connect
 from gateway.store.contract import DueTimer, Timers
-from gateway.store.group_commit import connect
 from tests.store.jobs import done
 
 

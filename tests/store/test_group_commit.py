@@ -13,7 +13,8 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.store import group_commit
-from gateway.store.group_commit import GroupCommit, connect, migrate, together
+from gateway.store.connecting import connect, migrate
+from gateway.store.group_commit import GroupCommit, together
 from tests.world import wait_until
 
 Job = Callable[[sqlite3.Connection], object]

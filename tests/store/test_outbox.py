@@ -92,7 +92,7 @@ def test_one_that_is_over_lets_the_next_go(state: OverState, file: sqlite3.Conne
     settle(file, row, Over(state, Why("refused", "No.", "99")), 1)
     assert texts(ready(file, 1)) == ["k2"]
     (troubled,) = done(file, lambda stored: stored.outbox.troubled(10))
-    assert (troubled["state"], troubled["reason"]) == (state, "No.")
+    assert (troubled.state, troubled.reason) == (state, "No.")
 
 
 def test_what_was_in_hand_is_as_it_was_until_its_call_begins(file: sqlite3.Connection) -> None:

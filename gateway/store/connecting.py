@@ -1,0 +1,76 @@
+"""Connecting to a SQLite file: for a store, and beside one that may be at work."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib import resources
+from pathlib import Path
+from urllib.parse import quote
+
+from gateway.errors import GatewayError, StoreUnavailable
+from gateway.store.trouble import of_the_disk, unavailable
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with our settings: no implicit transactions, WAL, every commit on disk, foreign keys kept."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.row_factory = sqlite3.Row
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-65536"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[sqlite3.Connection]:
+    """One transaction on the file of a gateway that may be running: SQLite lets both work at once. Raises GatewayError where there is no file, or none
+    that can be used."""
+    if not path.is_file():
+        raise GatewayError(f"{path} does not exist: pass the gateway's data_dir with --data")
+    with _told(path), closing(connect(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if not _made(connection):
+            raise GatewayError(f"{path} is empty: start the gateway on this folder first")
+        yield connection
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def to_read(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """One moment of the file of a gateway that may be running, or of an older one, which can't be changed. None: there is nothing in it yet."""
+    if not path.is_file():
+        yield None
+        return
+    file = f"file:{quote(str(path.absolute()))}?mode=ro"
+    with _told(path), closing(sqlite3.connect(file, uri=True, isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        for pragma in ("query_only=ON", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("BEGIN")
+        yield connection if _made(connection) else None
+
+
+def _made(connection: sqlite3.Connection) -> bool:
+    """Whether there are tables; else the file was never opened to the end."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if not of_the_disk(error):
+            raise
+        raise StoreUnavailable(unavailable(path.name, error)) from error
+
+
+def migrate(connection: sqlite3.Connection, package: str) -> None:
+    """Bring the file up to the newest of the numbered `.sql` files of `package` (`0001_….sql`). Each runs once; those that are due run in one transaction."""
+    done = connection.execute("PRAGMA user_version").fetchone()[0]
+    scripts = sorted((f for f in resources.files(package).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    if due := scripts[done:]:
+        text = "\n".join(script.read_text() for script in due)
+        number = int(due[-1].name.split("_", 1)[0])
+        connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version={number};\nCOMMIT;")
