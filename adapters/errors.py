@@ -33,11 +33,15 @@ class NotAuthentic(AdapterError):
 
 
 class NotUnderstood(AdapterError):
-    """Authentic bytes that can't be read; they wait in the inbox with this text as the reason."""
+    """Authentic bytes that can't be read. The gateway has stored and accepted them; they wait in the inbox, with this text as the reason, until an
+    operator has them read again.
+    """
 
 
 class Unsupported(AdapterError):
-    """This channel can't express it, whatever we try. The text tells a rep what can be done instead."""
+    """The channel can't express this message, whatever is tried. It becomes `skipped`, and nothing is tried again; the text is the reason that
+    a rep reads, and says what they can do instead.
+    """
 
 
 class Verdict(StrEnum):
@@ -49,14 +53,14 @@ class Verdict(StrEnum):
 
 
 class SendFailed(AdapterError):
-    """The provider did not (surely) take the message.
+    """The provider did not take the message, or may not have.
 
-    `code` is one of the codes in `replies.py`, the same for all channels. What a rep reads is that code's sentence for what then becomes of
-    the message; `sentence` are the adapter's own words in its place, where the verdict is `dead` or `unknown` and they say more.
-    `provider_code` is the provider's own, `status` that of its HTTP answer, and `detail` its own words: they may quote the message, so operators
-    see them beside it, and no log holds them. `again_at` is when to try next (None: the sender's own backoff); `throttles_account`
-    says that every message of this account must wait, not this one alone. `remember` is merged into the conversation's memory, as
-    `Sent.remember` is: what the refusal taught (the conversation is closed), so that the next message needn't learn it again.
+    `verdict` is what becomes of it. `code` is one of `replies.CODES`; a rep reads that code's sentence. `sentence` is read in its place,
+    where the verdict is `dead` or `unknown` and the adapter knows more. `provider_code` is the provider's own code, `status` that of its HTTP
+    answer, and `detail` its own words: operators see them, and no log holds them, since they may quote the message. `again_at` is the
+    earliest time of the next try, aware (None: the sender's own backoff); a send is tried for a day at most. `throttles_account`: every
+    message of this account waits, not this one alone. `remember` is merged into the conversation's memory, as `Sent.remember` is, so that
+    the next message needn't learn it again (the conversation is closed, say).
     """
 
     def __init__(

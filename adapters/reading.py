@@ -35,7 +35,10 @@ class Malformed(ValueError):
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body. Raises NotUnderstood."""
+    """The JSON object of a body in UTF-8, without lone surrogates; NaN and Infinity are None.
+
+    Raises NotUnderstood for all else: another encoding, an array, nesting without end, a body of hardly anything but brackets and commas.
+    """
     marks = sum(map(body.count, (b"[", b"{", b",")))
     if marks > _MOST_MARKS and marks * _DENSEST > len(body):
         raise NotUnderstood("the JSON has more members than any provider sends")
@@ -50,7 +53,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def answer_of(reply: HttpReply) -> dict[str, Any]:
-    """The JSON object of an answer to us; an empty one where it is something else."""
+    """The JSON object of a provider's answer; an empty one where the body is something else. Never raises."""
     try:
         return json_object(reply.body)
     except NotUnderstood:
@@ -75,7 +78,7 @@ def _mended(value: Any) -> Any:
 
 
 def kept(value: Any, depth: int = _DEEPEST) -> dict[str, Any]:
-    """A raw event as an envelope keeps it: an object, without what lies deeper than any provider nests."""
+    """A raw event as an envelope keeps it: an object, without what lies deeper than `depth`. A value that isn't an object is `{"value": …}`."""
     shallow = _shallow(value, depth)
     return shallow if isinstance(shallow, dict) else {"value": shallow}
 
@@ -89,7 +92,9 @@ def _shallow(value: Any, depth: int) -> Any:
 
 
 def digest_of(value: Any) -> str:
-    """An id for an event that has none, from its content: the same on each delivery."""
+    """An id made from an event's content, `sha256-` and 32 hex digits, for events that have none: the same on each delivery, and the same for
+    two events with the same content.
+    """
     return "sha256-" + sha256_hex(json.dumps(kept(value), sort_keys=True).encode("utf-8", "surrogatepass"))[:32]
 
 
@@ -99,9 +104,11 @@ Fields: TypeAlias = dict[str, Any]
 def each(
     request: RawRequest, account: Account, events: Iterable[tuple[str | None, Any]], read: Callable[[Any, Fields], Inbound]
 ) -> list[Inbound]:
-    """Read events one by one, given with their ids: one that is malformed costs only itself, and is kept as unknown.
+    """Read events one by one, in order, and get as many: one that is malformed is kept as unknown, and costs only itself.
 
-    `read(event, fields)` gets the fields that every envelope has; it may raise Malformed, or pydantic's ValidationError.
+    `events` are pairs of the provider's id and the event; without an id (None, or empty) it is the event's digest. `read(event, fields)` gives
+    the envelope; `fields` are those that every envelope has (`channel_id`, `event_id`, `raw`, `received_at`). It may raise Malformed and
+    pydantic's ValidationError; any other error comes through.
     """
     found: list[Inbound] = []
     for event_id, event in events:
@@ -115,7 +122,7 @@ def each(
 
 
 def dig(value: object, *keys: str) -> Any:
-    """What stands in objects within objects, by their keys; None where there is none."""
+    """The value within objects within objects, by their keys; None where one is missing or not an object. Never raises."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -132,7 +139,7 @@ def list_of(value: object) -> list[Any]:
 
 
 def text(of: Mapping[str, Any], key: str, *, most: int | None = None) -> str:
-    """A text that must be there and not be empty; a whole number counts as its digits. Raises Malformed."""
+    """A text that must be there and not be empty, with at most `most` code points; a whole number counts as its digits. Raises Malformed."""
     value = optional(of, key)
     if value is None:
         raise Malformed(f"{key}: a text is needed")
@@ -150,7 +157,7 @@ def optional(of: Mapping[str, Any], key: str) -> str | None:
 
 
 def number(of: Mapping[str, Any], key: str) -> float:
-    """A finite number that must be there. Raises Malformed."""
+    """A finite number that must be there, under 10^15 either way. Raises Malformed; a text of digits isn't one."""
     value = of.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
         raise Malformed(f"{key}: a number is needed")
@@ -158,15 +165,17 @@ def number(of: Mapping[str, Any], key: str) -> float:
 
 
 def count(of: Mapping[str, Any], key: str) -> int | None:
-    """A whole number from 0 that may be there."""
+    """A whole number from 0 to 10^15 that may be there; None for anything else. Never raises."""
     value = of.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e15 else None
 
 
 def moment(value: object = None, *, seconds: object = None, milliseconds: object = None) -> datetime | None:
-    """A provider's time, in UTC: a text in RFC 3339 with its offset, or by name the `seconds` or `milliseconds` since 1970, as a number or digits.
+    """A provider's time, in UTC. `value` is a text in RFC 3339 with its offset; by name, `seconds` or `milliseconds` are since 1970, as a number or
+    as digits.
 
-    None where it is missing or nonsense; a text without an offset is. A bare number is taken for seconds, as before there were names for both.
+    None where it is missing or nonsense, and for a text without an offset. A bare number is taken for seconds, so milliseconds given so are
+    None: give them by name. Never raises.
     """
     if milliseconds is not None:
         return from_unix(milliseconds, unit="ms")

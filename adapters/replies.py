@@ -106,7 +106,9 @@ _ANY_FILE: Final = Sentences(
 
 
 def sentence_of(code: str, *, waits: bool = False) -> str:
-    """What a rep reads of a message to the customer; a code that isn't ours (a plug-in's own) reads as `refused`."""
+    """The sentence that a rep reads for a message to the customer: with `waits`, of one that is tried again, else of one that is over. A code
+    that isn't in `CODES` reads as `refused`. Never raises.
+    """
     said = CODES.get(code, CODES["refused"])
     return (said.waits or CODES["refused"].waits or said.over) if waits else said.over
 
@@ -117,7 +119,9 @@ def notice_sentence_of(code: str) -> str:
 
 
 def file_sentence_of(code: str, *, waits: bool = False) -> str:
-    """What a rep reads of a customer's file."""
+    """The sentence that a rep reads for a customer's file: with `waits`, of one that is fetched again, else of one that is given up. A code
+    without words of its own for files reads as "could not be fetched". Never raises.
+    """
     said = _FILE_SENTENCES.get(code, _ANY_FILE)
     return (said.waits or _ANY_FILE.waits or said.over) if waits else said.over
 
@@ -145,12 +149,15 @@ class Meaning:
 
 
 def dead(code: str) -> Meaning:
-    """Refused for good, with that code."""
+    """The meaning of a provider's code that refuses for good: verdict `dead`, and `code`, which is one of `CODES`."""
     return Meaning(Verdict.dead, code)
 
 
 def late_failure(meaning: Meaning | None, provider_code: str | None, detail: str | None = None) -> dict[str, Any]:
-    """The members of an `InboundReceipt` that reports a failure; `meaning` is None for a code that the channel's table doesn't have."""
+    """The members of an `InboundReceipt` whose status is `failed`: `code`, `provider_code`, `detail`, `again_after_seconds`.
+
+    `meaning` is None for a code that the channel's table doesn't have: the code is `refused` then. `detail` is cut at 1,000 characters.
+    """
     meaning = meaning or REFUSED
     wait = meaning.late_wait
     return {
@@ -168,7 +175,11 @@ MOST_DETAIL: Final = 1_000  # characters of a provider's own words that are kept
 
 
 def meaning_of_status(status: int) -> Meaning:
-    """The default by HTTP status alone."""
+    """What an HTTP status means that the channel's table says nothing of. Statuses under 300 have no meaning here.
+
+    408, 425 and 5xx: `again`, `provider_unavailable`. 429: `again`, `rate_limited`, for the whole account. 401 and 403: `dead`,
+    `not_authorised`. 413: `dead`, `content_refused`. Any other: `dead`, `refused`.
+    """
     if status in (408, 425) or status >= 500:
         return AGAIN
     if status == 429:
@@ -193,7 +204,11 @@ def retry_after(reply: HttpReply, now: datetime) -> datetime | None:
 
 
 def fetched(reply: HttpReply, part: MediaPart, now: datetime) -> Fetched:
-    """The file that an answer brings, under the part's own name and type where it has them. Raises SendFailed for any other answer than 200."""
+    """The file of an answer with status 200, under the part's own name and type; without a type, that of the answer, else that of the name's ending.
+
+    Raises SendFailed for any other status: `dead` with `media_gone` for 401, 403, 404 and 410, `again` with `media_not_ready` for 202, 409
+    and 425, else as `failure`.
+    """
     if reply.status == 200:
         told = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         by_answer = told if told not in ("", "application/octet-stream", "binary/octet-stream") else None
@@ -217,8 +232,11 @@ def failure(
     sentence: str | None = None,
     detail: str | None = None,
 ) -> SendFailed:
-    """The error to raise for an answer that isn't a success: by the channel's `table` first, else by status. `sentence` and `detail` as in
-    `SendFailed`; without a `detail` it is the answer's own text."""
+    """The error to raise for an answer that isn't a success: by `table[provider_code]` if there is one, else by the answer's status.
+
+    Returned, not raised. `again_at` is what `Retry-After` says, else `now` and the meaning's `wait`, else None. `provider_code` is
+    `http_<status>` where none is given. `detail` is the answer's own text where none is given, cut at 1,000 characters; `sentence` as in `SendFailed`.
+    """
     meaning = (table or {}).get(provider_code or "") or meaning_of_status(reply.status)
     again_at = retry_after(reply, now)
     if again_at is None and meaning.wait is not None:

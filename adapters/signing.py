@@ -17,17 +17,17 @@ from adapters.errors import NotAuthentic
 
 
 def hmac_hex(secret: str, data: bytes, digest: str = "sha256") -> str:
-    """Lower-case hex HMAC."""
+    """The HMAC of `data` in lower-case hex. `secret` counts in UTF-8; `digest` is a name of hashlib's (`sha256`, `sha1`)."""
     return hmac.digest(secret.encode(), data, digest).hex()  # in one step: half the time of hmac.new
 
 
 def hmac_base64(secret: str, data: bytes, digest: str = "sha256") -> str:
-    """Base64 HMAC (standard alphabet, padded)."""
+    """The HMAC of `data` in base64 (standard alphabet, padded). `secret` counts in UTF-8; `digest` is a name of hashlib's."""
     return base64.b64encode(hmac.digest(secret.encode(), data, digest)).decode()
 
 
 def same(given: str, expected: str) -> bool:
-    """Whether two texts are equal, in constant time; any text at all may be given."""
+    """Whether two texts are equal, in time that depends on their lengths alone. Any text may be given, also one that no encoding takes."""
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))
 
 
@@ -40,7 +40,7 @@ def any_same(given: str, expected: Iterable[str]) -> bool:
 
 
 def require_secrets(secrets: Sequence[SecretStr], what: str) -> tuple[str, ...]:
-    """The secrets in the clear; without any, nothing is authentic."""
+    """The secrets in the clear, without empty ones, in order. Raises NotAuthentic (403) when none is left; `what` names them in its text."""
     # An empty secret would verify whatever an attacker signs with the empty key.
     values = tuple(secret.get_secret_value() for secret in secrets if secret.get_secret_value())
     if not values:
@@ -49,7 +49,11 @@ def require_secrets(secrets: Sequence[SecretStr], what: str) -> tuple[str, ...]:
 
 
 def check_repeated(given: str | None, secrets: Sequence[SecretStr], what: str) -> None:
-    """For providers that sign nothing but repeat a secret in a header. Raises NotAuthentic: 401 without any, 403 for a wrong one."""
+    """The check for a provider that signs nothing but repeats a secret in a header.
+
+    `given` is the header's value, None without one. Raises NotAuthentic: 401 without a value, 403 for a wrong one or an account without
+    secrets; `what` names the header in its text. It proves nothing of the body.
+    """
     expected = require_secrets(secrets, what)
     if not given:
         raise NotAuthentic(f"the {what} is missing", status=401)
@@ -60,5 +64,5 @@ def check_repeated(given: str | None, secrets: Sequence[SecretStr], what: str) -
 
 
 def sha256_hex(data: bytes) -> str:
-    """Lower-case hex digest."""
+    """The SHA-256 of `data` in lower-case hex."""
     return hashlib.sha256(data).hexdigest()

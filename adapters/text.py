@@ -18,7 +18,7 @@ _WORD_ENDS: Final = " \n\t\u3000\u200b"
 
 
 def measure(text: str, unit: TextUnit) -> int:
-    """The length of a text as the provider counts it."""
+    """The length of a text as the provider counts it: in Unicode code points, in UTF-16 code units, or in bytes of UTF-8."""
     if unit == "utf16":
         return len(text.encode("utf-16-le", "surrogatepass")) // 2
     if unit == "bytes":
@@ -32,7 +32,10 @@ def graphemes(text: str) -> list[str]:
 
 
 def cut(text: str, limit: int, unit: TextUnit = "code_points", *, ending: str = "…") -> str:
-    """The text if it fits, else its beginning with `ending`, together at most `limit`."""
+    """The text if it fits in `limit` units, else its beginning with `ending`, together at most `limit`. No grapheme is cut.
+
+    Never raises; a limit that is shorter than `ending` gives `ending` alone.
+    """
     if measure(text, unit) <= limit:
         return text
     room = limit - measure(ending, unit)
@@ -91,17 +94,17 @@ def _at_word_end(pending: list[str]) -> tuple[list[str], list[str]]:
 
 
 def as_link(text: str, file: OutboundFile) -> str:
-    """The words with the file's name and address below them: how a file goes that the channel doesn't carry."""
+    """The text with a line `name: address` below it; that line alone without a text. So a file goes that the channel doesn't carry."""
     return "\n".join(filter(None, [text, f"{file.name}: {file.url}"]))
 
 
 def rule_for(file: OutboundFile, capabilities: Capabilities) -> FileRule | None:
-    """The first of the channel's rules that carries this file as such; None: it must go as a link."""
+    """The first of the channel's rules that carries this file by its family, type and size; None: it goes as a link."""
     return rule_among(file, capabilities.files)
 
 
 def rule_among(file: OutboundFile, rules: Iterable[FileRule]) -> FileRule | None:
-    """The first of these rules that carries this file as such."""
+    """The first of these rules that carries this file by its family, type and size; None: none does. A rule for `file` carries every family."""
     for rule in rules:
         fits = not rule.mime_types or any(_matches(file.mime_type, wanted) for wanted in rule.mime_types)
         if rule.media in (file.media, "file") and fits and file.size_bytes <= rule.max_bytes:
@@ -115,10 +118,12 @@ def _matches(mime_type: str, wanted: str) -> bool:
 
 
 def prepare(message: Say, capabilities: Capabilities) -> list[Say]:
-    """The messages that the customer will see for this one: named, split, the file apart from the text where it must be.
+    """The messages that the customer will see for this one, in order; at least one for a text or a file, none for neither.
 
-    Each is a copy of `message` with another text or file; the caller gives them ids and retry keys of their own. A prefix that
-    names the speaker stands before the first piece only.
+    A text is split at `max_text`. A file and its text are one message if a rule carries the file and the text is at most `max_caption`
+    long, else the text goes first; a file that no rule carries goes as a link in the text. A prefix that names the speaker is before
+    the first piece only; a native name is cut at `max_speaker_name`. Each is a copy of `message` with the same id and retry key: the caller
+    gives them their own. Never raises for a `max_text` of 16 or more.
     """
     speaker = message.speaker
     if speaker and capabilities.speaker == "native" and capabilities.max_speaker_name:
