@@ -1,8 +1,9 @@
-"""Reading a multipart form, as simulated providers do when a file is uploaded to them."""
+"""Multipart forms without a network: read as simulated providers do, written as browsers do."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
 from adapters.contract import FormFile, RawRequest
@@ -30,3 +31,16 @@ def _take(head: str, content: bytes, fields: dict[str, str], files: list[FormFil
         files.append(FormFile(name[1], unquote(file_name[1]), mime, content))
     elif name:
         fields[name[1]] = content.decode("utf-8", "replace")
+
+
+def write_form(fields: Mapping[str, str], files: Iterable[FormFile], boundary: str) -> tuple[bytes, str]:
+    """The body of a form and its content type; the fields come before the files."""
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode("utf-8", "surrogatepass")
+        for name, value in fields.items()
+    ]
+    for file in files:
+        name = file.name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+        about = f'Content-Disposition: form-data; name="{file.field}"; filename="{name}"\r\nContent-Type: {file.mime_type}'
+        parts.append(f"--{boundary}\r\n{about}\r\n\r\n".encode("utf-8", "surrogatepass") + file.content + b"\r\n")
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"

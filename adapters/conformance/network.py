@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from adapters.conformance.cases import require
@@ -16,7 +16,10 @@ from adapters.conformance.samples import NOW
 from adapters.conformance.subject import Subject
 from adapters.contract import Account, Answer, HttpCall, HttpReply, NoReply, ProviderCall, RawRequest, Shown, Simulator, T
 from adapters.envelope import Inbound, InboundMessage, OutboundFile
-from adapters.simulation.reaching import path_at, path_below
+from adapters.multipart import write_form
+from adapters.simulation.reaching import path_at, path_below, webhook
+
+_BOUNDARY: Final = "conformance-0123456789abcdef"
 
 
 class Network:
@@ -109,7 +112,7 @@ class Network:
             below = call.url.startswith(self.base)
             path = path_at(urlsplit(call.url).path, self.account, urlsplit(self.base).path) if below else None
         require(path is not None, f"{call.url} isn't below {self.base or 'any *_base or *_url of the account'}")
-        body, content_type = _multipart(call) if call.files else (call.body, "")
+        body, content_type = write_form(call.fields, call.files, _BOUNDARY) if call.files else (call.body, "")
         if call.fields and not call.files:
             body, content_type = urlencode(call.fields).encode(), "application/x-www-form-urlencoded"
         headers = {key.lower(): value for key, value in call.headers.items()} | (
@@ -168,17 +171,4 @@ def as_reply(answer: Answer) -> HttpReply:
 def as_request(call: ProviderCall, account: Account, now: datetime) -> RawRequest:
     """A provider's webhook as the gateway hands it to the adapter."""
     require(call.url.startswith(account.webhook_url), f"the webhook goes to {call.url}, not below {account.webhook_url}")
-    path, _, query = call.url.removeprefix(account.webhook_url).partition("?")
-    headers = {key.lower(): value for key, value in call.headers.items()}
-    return RawRequest(call.method, call.url, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, call.body, now)
-
-
-def _multipart(call: HttpCall) -> tuple[bytes, str]:
-    boundary = "conformance-0123456789abcdef"
-    parts = [
-        f'--{boundary}\r\ncontent-disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in call.fields.items()
-    ]
-    for file in call.files:
-        disposition = f'content-disposition: form-data; name="{file.field}"; filename="{file.name}"'
-        parts.append(f"--{boundary}\r\n{disposition}\r\ncontent-type: {file.mime_type}\r\n\r\n".encode() + file.content + b"\r\n")
-    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
+    return webhook(call, account, now)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from adapters._meta.platform.simulator.page import PlatformSimulator
 from adapters._meta.platform.simulator.rules import Dialect
+from adapters._meta.simulator.graph import demo_app
 from adapters.messenger.account import MessengerAccount
 from adapters.simulation import digits_of
 
@@ -30,13 +31,10 @@ def simulate(account: MessengerAccount) -> PlatformSimulator:
 
 
 def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
-    """Settings for the demo; all secrets are made up."""
+    """Settings for the demo."""
     return {
         "page_id": f"101{digits_of(channel_id, 12)}",
         "app_id": f"151{digits_of(channel_id + ' app', 13)}",
-        "app_secrets": [f"demo-app-secret-{channel_id}"],
-        "verify_token": f"demo-verify-token-{channel_id}",
-        "access_token": f"demo-page-token-{channel_id}",
-        "api_base": base,
+        **demo_app(channel_id, base),
         "persona_picture_url": "https://shop.example/rep.png",
     }

@@ -1,4 +1,4 @@
-"""How a call of ours reaches a simulated provider: which part of its address is the path that `Simulator.handle` is given.
+"""How calls and simulated providers reach each other: which part of an address is the path that `Simulator.handle` or an adapter is given.
 
 An account names its provider by settings that end in `_base` or `_url`. They may have a path (`https://proxy.example/line`), and one may
 stand below another. The path that counts is what stands below the longest of them, for the conformance kit and the demo alike.
@@ -7,9 +7,10 @@ stand below another. The path that counts is what stands below the longest of th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from datetime import datetime
+from urllib.parse import parse_qsl, urlsplit
 
-from adapters.contract import Account
+from adapters.contract import Account, ProviderCall, RawRequest
 
 
 def addresses_of(account: Account) -> list[str]:
@@ -35,3 +36,11 @@ def path_at(path: str, account: Account, root: str) -> str:
 def _below(what: str, addresses: Iterable[str]) -> str | None:
     found = [one for one in addresses if what == one or what.startswith(f"{one}/")]
     return what.removeprefix(max(found, key=len)) if found else None
+
+
+def webhook(call: ProviderCall, account: Account, at: datetime) -> RawRequest:
+    """A provider's call as the gateway hands it to the adapter, should it go below the account's webhook address."""
+    url, hook = urlsplit(call.url), urlsplit(account.webhook_url)
+    pairs = tuple(parse_qsl(url.query, keep_blank_values=True))
+    headers = {name.lower(): value for name, value in call.headers.items()}
+    return RawRequest(call.method, call.url, url.path.removeprefix(hook.path), pairs, headers, call.body, at)

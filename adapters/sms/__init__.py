@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from adapters._twilio.answer import NOTHING_TO_SAY
+from adapters._twilio.simulator.customers import demo
 from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
-from adapters.simulation import digits_of, hex_of
 from adapters.sms.account import TwilioAccount
 from adapters.sms.inbound import parse, verify
 from adapters.sms.outbound import media, send
@@ -52,16 +52,6 @@ _CAPABILITIES: Final = Capabilities(
     receipts=frozenset({"sent", "delivered", "failed", "read"}),
     editions=("enhanced", "standard"),
 )
-
-
-def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
-    """An account that nobody has, at the simulator's address."""
-    return {
-        "account_sid": f"AC{hex_of(channel_id, 32)}",
-        "auth_tokens": [f"demo-auth-token-of-{channel_id}"],
-        "number": f"+1888555{digits_of(channel_id, 4)}",
-        "api_base": base,
-    }
 
 
 ADAPTER: Final = Adapter(

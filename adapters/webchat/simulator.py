@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from adapters.contract import Answer, RawRequest
-from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, Wishes, hex_of
+from adapters.contract import Answer, FormFile, RawRequest
+from adapters.multipart import write_form
+from adapters.simulation import Action, CannotAct, Outcome, ProviderCall, Shown, SimFile, Wishes, hex_of, media_of
 from adapters.webchat.account import WebchatAccount
 
 _MOST_ATTEMPTS: Final = 40
@@ -107,7 +108,10 @@ class WebchatSimulator:
         browser.clicks += 1
         line = f"{hex_of(browser.customer, 8)}-{browser.clicks:06d}"
         words = {"client_id": line, **words}
-        media = self._keep(line, action.file) if action.file else None
+        media = None
+        if action.file:
+            self._files[line] = action.file
+            media = media_of(action.file, line)
         shown = Shown(id=line, sender="me", text=words.get("text"), at=now, status="sending", media=media)
         browser.lines.append(_Line(shown))
         wish = _form(words, action.file, line) if action.file else _wish("messages", words, line=line)
@@ -119,10 +123,6 @@ class WebchatSimulator:
         if browser.cursor > browser.read:
             browser.read = browser.cursor
             browser.waiting.append(_wish("read", {"seq": browser.cursor}))
-
-    def _keep(self, file_id: str, file: SimFile) -> dict[str, Any]:
-        self._files[file_id] = file
-        return {"name": file.name, "mime_type": file.mime_type, "size_bytes": len(file.content), "file_id": file_id}
 
     def _pump(self, browser: _Browser) -> tuple[ProviderCall, ...]:
         """The next request, if none is under way: the session, or the first that waits."""
@@ -287,15 +287,9 @@ def _wish(path: str, body: dict[str, Any], *, line: str | None = None) -> _Wish:
 
 
 def _form(fields: dict[str, Any], file: SimFile, line: str) -> _Wish:
-    """A multipart form as browsers write it; the client id comes before the file."""
-    boundary = f"----byoc-{line}"
-    head = "".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()
-    )
-    name = file.name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    head += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: {file.mime_type}\r\n\r\n'
-    body = head.encode("utf-8", "surrogatepass") + file.content + f"\r\n--{boundary}--\r\n".encode()
-    return _Wish("messages", body, f"multipart/form-data; boundary={boundary}", line)
+    """The client id comes before the file."""
+    body, content_type = write_form(fields, [FormFile("file", file.name, file.mime_type, file.content)], f"----byoc-{line}")
+    return _Wish("messages", body, content_type, line)
 
 
 def _session(customer: str) -> bytes:

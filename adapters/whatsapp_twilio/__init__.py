@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from adapters._twilio.answer import NOTHING_TO_SAY
+from adapters._twilio.simulator import customers
 from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
-from adapters.simulation import digits_of, hex_of
 from adapters.whatsapp_twilio.account import TwilioWhatsAppAccount
 from adapters.whatsapp_twilio.inbound import parse, verify
 from adapters.whatsapp_twilio.outbound import WINDOW, media, send
@@ -67,13 +67,7 @@ _CAPABILITIES: Final = Capabilities(
 
 def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
     """An account that nobody has, at the simulator's address."""
-    return {
-        "account_sid": f"AC{hex_of(channel_id, 32)}",
-        "auth_tokens": [f"demo-auth-token-of-{channel_id}"],
-        "number": f"+1888555{digits_of(channel_id, 4)}",
-        "api_base": base,
-        "messaging_base": base,
-    }
+    return {**customers.demo(channel_id, base, hook), "messaging_base": base}
 
 
 ADAPTER: Final = Adapter(

@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import Inbound
 from adapters.errors import NotUnderstood
 from adapters.simulation import Action, Outcome, ProviderCall, Simulator
+from adapters.simulation.reaching import webhook
 from gateway.config import Channel
 from gateway.demo.wire_text import Mask, json_text, request_text, unpacked
 from gateway.logs import secrets_of
@@ -131,17 +132,8 @@ class Wire:
             self._open[call.id] = crossing
 
     def _crossing(self, call: ProviderCall, at: datetime) -> Crossing:
-        url, hook = urlsplit(call.url), self._channel.account.webhook_url
-        request = RawRequest(
-            method=call.method,
-            url=call.url,
-            path=url.path.removeprefix(urlsplit(hook).path),
-            query=tuple(parse_qsl(url.query, keep_blank_values=True)),
-            headers={name.lower(): value for name, value in call.headers.items()},
-            body=call.body,
-            received_at=at,
-        )
-        return Crossing("webhook", request, url.path, frozenset())
+        request = webhook(call, self._channel.account, at)
+        return Crossing("webhook", request, urlsplit(call.url).path, frozenset())
 
     def _keep(self, crossing: Crossing) -> None:
         if len(crossing.request.body) > _MOST_BYTES:

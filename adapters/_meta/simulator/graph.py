@@ -114,3 +114,13 @@ class Bucket:
 def written(body: Mapping[str, Any]) -> bytes:
     """JSON as Meta puts it on the wire: compact, non-ASCII as `\\uXXXX`, slashes escaped."""
     return json.dumps(body, separators=(",", ":")).replace("/", "\\/").encode()
+
+
+def demo_app(channel_id: str, base: str) -> dict[str, Any]:
+    """The settings of an app for the demo; all secrets are made up."""
+    return {
+        "app_secrets": [f"demo-app-secret-{channel_id}"],
+        "verify_token": f"demo-verify-token-{channel_id}",
+        "access_token": f"demo-access-token-{channel_id}",
+        "api_base": base,
+    }

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from adapters._twilio.account import TwilioAccount
 from adapters._twilio.simulator.keywords import REPLIES, keyword
 from adapters._twilio.simulator.messages import Messages, TwilioWishes
 from adapters._twilio.simulator.records import segments
-from adapters.simulation import Action, CannotAct, Deed, Doing, Phone, Shown, SimFile
+from adapters.simulation import Action, CannotAct, Deed, Doing, Phone, Shown, SimFile, digits_of, hex_of
 
 
 class Twilio(Messages):
@@ -103,3 +104,13 @@ class Twilio(Messages):
         line = {"id": self.sid("SM"), "from": "them", "text": REPLIES[heard], "at": now, "automatic": True}
         phone.lines[str(line["id"])] = Shown.model_validate(line)  # an automatic text of Twilio's own, which passes by us
         return {"OptOutType": heard} if self.account.messaging_service_sid else {}
+
+
+def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
+    """An account that nobody has, at the simulator's address."""
+    return {
+        "account_sid": f"AC{hex_of(channel_id, 32)}",
+        "auth_tokens": [f"demo-auth-token-of-{channel_id}"],
+        "number": f"+1888555{digits_of(channel_id, 4)}",
+        "api_base": base,
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters._meta.simulator.graph import demo_app
 from adapters.simulation import digits_of
 from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.simulator.api import Api
@@ -29,11 +30,8 @@ def simulate(account: WhatsAppAccount) -> WhatsApp:
 
 
 def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
-    """Settings for the demo; all secrets are made up."""
+    """Settings for the demo."""
     return {
         "phone_number_id": f"107{digits_of(channel_id, 12)}",
-        "app_secrets": [f"demo-app-secret-{channel_id}"],
-        "verify_token": f"demo-verify-token-{channel_id}",
-        "access_token": f"demo-access-token-{channel_id}",
-        "api_base": base,
+        **demo_app(channel_id, base),
     }
