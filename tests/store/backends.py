@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-from gateway.store import inbox
+from gateway.store import inbox, sqlite
+from gateway.store.connecting import connect, migrate
+from gateway.store.contract import Transaction
 from gateway.store.inbox_contract import Inbox, InboxRows
+
+T = TypeVar("T")
+
+
+class Jobs(Protocol):
+    """Does jobs on the sessions' store, each in a transaction of its own."""
+
+    def __call__(self, job: Callable[[Transaction], T], now: float = 0) -> T:
+        """What the job gives. `now` in Unix seconds."""
+        ...
+
+
+@contextmanager
+def _on_sqlite(folder: Path) -> Iterator[Jobs]:
+    def does(job: Callable[[Transaction], T], now: float = 0) -> T:
+        with sqlite.opened(folder, lambda: datetime.fromtimestamp(now, UTC)) as stored:
+            return job(stored)
+
+    with closing(connect(folder / "sessions.db")) as connection:
+        migrate(connection, "gateway.store.migrations.sessions")
+        yield does
 
 
 @dataclass(frozen=True)
@@ -19,9 +42,10 @@ class Backend:
 
     inbox: Callable[..., Inbox]
     inbox_rows: Callable[[Path], AbstractContextManager[InboxRows]]  # as an operator's command has them
+    jobs: Callable[[Path], AbstractContextManager[Jobs]]
 
 
-BACKENDS: Final = {"sqlite": Backend(inbox.SqliteInbox, inbox.opened)}
+BACKENDS: Final = {"sqlite": Backend(inbox.SqliteInbox, inbox.opened, _on_sqlite)}
 
 
 class Time:

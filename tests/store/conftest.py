@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.store.connecting import connect, migrate
 from gateway.store.inbox_contract import Inbox
-from tests.store.backends import BACKENDS, Backend, Time
+from tests.store.backends import BACKENDS, Backend, Jobs, Time
 
 
 @pytest.fixture(params=BACKENDS)
@@ -33,8 +31,7 @@ async def inbox(store: Backend, tmp_path: Path, time: Time) -> AsyncIterator[Inb
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = connect(tmp_path / "sessions.db")
-    migrate(connection, "gateway.store.migrations.sessions")
-    yield connection
-    connection.close()
+def jobs(store: Backend, tmp_path: Path) -> Iterator[Jobs]:
+    """On an empty store of sessions."""
+    with store.jobs(tmp_path) as does:
+        yield does

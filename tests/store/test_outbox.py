@@ -1,9 +1,8 @@
-"""The outbox in SQL: one message of a conversation at a time, in order, whatever befalls the one before."""
+"""The outbox, on each store: one message of a conversation at a time, in order, whatever befalls the one before."""
 
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, Notice, Say
 from gateway.store.contract import Again, OutboxRow, Outcome, Over, OverState, Why
-from tests.store.jobs import done
+from tests.store.backends import Jobs
 
 CREATED = datetime(2026, 11, 2, 8, tzinfo=UTC)
 CHANNEL = "line"
@@ -20,7 +19,7 @@ CHANNEL = "line"
 _ids = itertools.count(1)
 
 
-def add(file: sqlite3.Connection, text: str, to: str = "kim", *, notice: bool = False) -> str:
+def add(jobs: Jobs, text: str, to: str = "kim", *, notice: bool = False) -> str:
     made = {
         "id": f"msg_{next(_ids)}",
         "retry_key": f"key of {text}",
@@ -31,129 +30,136 @@ def add(file: sqlite3.Connection, text: str, to: str = "kim", *, notice: bool = 
     }
     message = Notice(**made, code="joined") if notice else Say(**made)  # type: ignore[arg-type]
     about = {"org": "acme", "session_id": f"ses_{to}"}
-    done(file, lambda stored: stored.outbox.add(message, **about, entry_number=1, media_id=None))
+    jobs(lambda stored: stored.outbox.add(message, **about, entry_number=1, media_id=None))
     return str(made["id"])
 
 
-def ready(file: sqlite3.Connection, now: float = 0, *, busy: tuple[str, ...] = (), limit: int = 10) -> list[OutboxRow]:
-    return done(file, lambda stored: stored.outbox.ready(CHANNEL, steady=now, limit=limit, busy=busy))
+def ready(jobs: Jobs, now: float = 0, *, busy: tuple[str, ...] = (), limit: int = 10) -> list[OutboxRow]:
+    return jobs(lambda stored: stored.outbox.ready(CHANNEL, steady=now, limit=limit, busy=busy))
 
 
-def settle(file: sqlite3.Connection, row: OutboxRow, outcome: Outcome, now: float) -> None:
-    done(file, lambda stored: stored.outbox.settle(row, outcome, steady=0), now)
+def settle(jobs: Jobs, row: OutboxRow, outcome: Outcome, now: float) -> None:
+    jobs(lambda stored: stored.outbox.settle(row, outcome, steady=0), now)
 
 
-def requeue(file: sqlite3.Connection, message_id: str, retry_key: str) -> OutboxRow | None:
-    return done(file, lambda stored: stored.outbox.requeue(message_id, retry_key), 2)
+def requeue(jobs: Jobs, message_id: str, retry_key: str) -> OutboxRow | None:
+    return jobs(lambda stored: stored.outbox.requeue(message_id, retry_key), 2)
+
+
+def state_of(jobs: Jobs, row: OutboxRow) -> str:
+    found = jobs(lambda stored: stored.outbox.report(row.id))
+    assert found is not None
+    return found[0].state
 
 
 def texts(rows: list[OutboxRow]) -> list[str]:
     return [row.message.text or "" for row in rows]  # type: ignore[union-attr]
 
 
-def test_one_at_a_time_of_each_conversation_in_order(file: sqlite3.Connection) -> None:
+def test_one_at_a_time_of_each_conversation_in_order(jobs: Jobs) -> None:
     for text, to in (("k1", "kim"), ("k2", "kim"), ("l1", "lee")):
-        add(file, text, to)
-    first = ready(file)
+        add(jobs, text, to)
+    first = ready(jobs)
     assert texts(first) == ["k1", "l1"]
-    assert ready(file, busy=tuple(row.id for row in first)) == [], "both conversations have one under way"
-    settle(file, first[0], Sent(("m1",)), 1)
-    assert texts(ready(file, 1, busy=(first[1].id,))) == ["k2"]
+    assert ready(jobs, busy=tuple(row.id for row in first)) == [], "both conversations have one under way"
+    settle(jobs, first[0], Sent(("m1",)), 1)
+    assert texts(ready(jobs, 1, busy=(first[1].id,))) == ["k2"]
 
 
-def test_a_conversation_in_hand_is_left_alone_and_takes_no_room(file: sqlite3.Connection) -> None:
-    kim, *_ = [add(file, to, to) for to in ("kim", "lee", "max")]
-    assert texts(ready(file, busy=(kim,), limit=2)) == ["lee", "max"]
+def test_a_conversation_in_hand_is_left_alone_and_takes_no_room(jobs: Jobs) -> None:
+    kim, *_ = [add(jobs, to, to) for to in ("kim", "lee", "max")]
+    assert texts(ready(jobs, busy=(kim,), limit=2)) == ["lee", "max"]
 
 
-def test_words_go_before_notices_where_conversations_compete(file: sqlite3.Connection) -> None:
-    add(file, "Ana has joined", "kim", notice=True)
-    add(file, "good day", "lee")
-    assert texts(ready(file, limit=1)) == ["good day"]
-    assert texts(ready(file)) == ["good day", "Ana has joined"]
+def test_words_go_before_notices_where_conversations_compete(jobs: Jobs) -> None:
+    add(jobs, "Ana has joined", "kim", notice=True)
+    add(jobs, "good day", "lee")
+    assert texts(ready(jobs, limit=1)) == ["good day"]
+    assert texts(ready(jobs)) == ["good day", "Ana has joined"]
 
 
-def test_a_message_that_waits_for_its_next_try_holds_its_place(file: sqlite3.Connection) -> None:
-    add(file, "k1")
-    add(file, "k2")
-    (row,) = ready(file)
-    settle(file, row, Again(Why("rate_limited", "It waits.", "429"), 100), 1)
-    assert ready(file, 99) == []
-    assert done(file, lambda stored: stored.outbox.heads()) == [(CHANNEL, 100.0)]
-    (again,) = ready(file, 100)
+def test_a_message_that_waits_for_its_next_try_holds_its_place(jobs: Jobs) -> None:
+    add(jobs, "k1")
+    add(jobs, "k2")
+    (row,) = ready(jobs)
+    settle(jobs, row, Again(Why("rate_limited", "It waits.", "429"), 100), 1)
+    assert ready(jobs, 99) == []
+    assert jobs(lambda stored: stored.outbox.heads()) == [(CHANNEL, 100.0)]
+    (again,) = ready(jobs, 100)
     assert (texts([again]), again.attempts, again.lost_at) == (["k1"], 2, None)
 
 
 @pytest.mark.parametrize("state", ["failed", "unknown", "skipped"])
-def test_one_that_is_over_lets_the_next_go(state: OverState, file: sqlite3.Connection) -> None:
-    add(file, "k1")
-    add(file, "k2")
-    (row,) = ready(file)
-    settle(file, row, Over(state, Why("refused", "No.", "99")), 1)
-    assert texts(ready(file, 1)) == ["k2"]
-    (troubled,) = done(file, lambda stored: stored.outbox.troubled(10))
+def test_one_that_is_over_lets_the_next_go(state: OverState, jobs: Jobs) -> None:
+    add(jobs, "k1")
+    add(jobs, "k2")
+    (row,) = ready(jobs)
+    settle(jobs, row, Over(state, Why("refused", "No.", "99")), 1)
+    assert texts(ready(jobs, 1)) == ["k2"]
+    (troubled,) = jobs(lambda stored: stored.outbox.troubled(10))
     assert (troubled.state, troubled.reason) == (state, "No.")
 
 
-def test_what_was_in_hand_is_as_it_was_until_its_call_begins(file: sqlite3.Connection) -> None:
-    message_id = add(file, "k1")
-    ready(file, 5)
-    (row,) = ready(file, 6)
+def test_what_was_in_hand_is_as_it_was_until_its_call_begins(jobs: Jobs) -> None:
+    message_id = add(jobs, "k1")
+    ready(jobs, 5)
+    (row,) = ready(jobs, 6)
     assert (row.lost_at, row.attempts) == (None, 1)
-    assert done(file, lambda stored: stored.outbox.begin(message_id), 7)
-    (row,) = ready(file, 8)
+    assert jobs(lambda stored: stored.outbox.begin(message_id), 7)
+    (row,) = ready(jobs, 8)
     assert row.lost_at == 7.0, "when the lost call began"
 
 
 @pytest.mark.parametrize("state", ["failed", "unknown", "skipped"])
-def test_what_is_over_is_not_begun(state: OverState, file: sqlite3.Connection) -> None:
-    message_id = add(file, "k1")
-    (row,) = ready(file)
-    settle(file, row, Over(state, Why("refused", "No.")), 1)
-    assert not done(file, lambda stored: stored.outbox.begin(message_id), 2)
-    assert file.execute("SELECT state FROM outbox").fetchone()["state"] == state
+def test_what_is_over_is_not_begun(state: OverState, jobs: Jobs) -> None:
+    message_id = add(jobs, "k1")
+    (row,) = ready(jobs)
+    settle(jobs, row, Over(state, Why("refused", "No.")), 1)
+    assert not jobs(lambda stored: stored.outbox.begin(message_id), 2)
+    assert state_of(jobs, row) == state
 
 
-def test_a_late_outcome_changes_nothing_that_is_settled(file: sqlite3.Connection) -> None:
+def test_a_late_outcome_changes_nothing_that_is_settled(jobs: Jobs) -> None:
     """A receipt, say, came before the answer to our call."""
-    add(file, "k1")
-    (row,) = ready(file, 0)
-    settle(file, row, Sent(("m1",)), 61)
-    settle(file, row, Over("failed", Why("refused", "No.")), 62)
-    settle(file, row, Again(Why("rate_limited", "It waits."), 63), 62)
-    assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "sent"
+    add(jobs, "k1")
+    (row,) = ready(jobs, 0)
+    settle(jobs, row, Sent(("m1",)), 61)
+    settle(jobs, row, Over("failed", Why("refused", "No.")), 62)
+    settle(jobs, row, Again(Why("rate_limited", "It waits."), 63), 62)
+    assert state_of(jobs, row) == "sent"
 
 
-def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_refusal(file: sqlite3.Connection) -> None:
+def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_refusal(jobs: Jobs) -> None:
     for state in ("unknown", "failed"):
-        message_id = add(file, state)
-        (row,) = ready(file)
-        settle(file, row, Over(state, Why("x", "x")), 1)
-        assert requeue(file, message_id, "a new key") is not None
-        assert requeue(file, message_id, "a third key") is None, "it is on its way"
-        (again,) = ready(file, 3)
+        message_id = add(jobs, state)
+        (row,) = ready(jobs)
+        settle(jobs, row, Over(state, Why("x", "x")), 1)
+        assert requeue(jobs, message_id, "a new key") is not None
+        assert requeue(jobs, message_id, "a third key") is None, "it is on its way"
+        (again,) = ready(jobs, 3)
         assert again.message.retry_key == ("key of unknown" if state == "unknown" else "a new key")
         assert again.attempts == 1
-        settle(file, again, Sent(()), 4)
+        settle(jobs, again, Sent(()), 4)
 
 
-def test_a_read_message_is_never_less_again(file: sqlite3.Connection) -> None:
-    add(file, "k1")
-    (row,) = ready(file)
-    assert done(file, lambda stored: stored.outbox.raise_state(row, "read"), 1), "the receipt came before the answer"
-    settle(file, row, Sent(("m1",)), 2)
-    assert not done(file, lambda stored: stored.outbox.raise_state(row, "delivered"), 3)
+def test_a_read_message_is_never_less_again(jobs: Jobs) -> None:
+    add(jobs, "k1")
+    (row,) = ready(jobs)
+    assert jobs(lambda stored: stored.outbox.raise_state(row, "read"), 1), "the receipt came before the answer"
+    settle(jobs, row, Sent(("m1",)), 2)
+    assert not jobs(lambda stored: stored.outbox.raise_state(row, "delivered"), 3)
     over, again = Over("failed", Why("x", "x")), Again(Why("x", "x"), 0)
-    assert not done(file, lambda stored: stored.outbox.fail_late(row, over), 4)
-    assert not done(file, lambda stored: stored.outbox.resend_late(row, again, retry_key="another", steady=4), 4)
-    assert file.execute("SELECT state FROM outbox").fetchone()["state"] == "read"
+    assert not jobs(lambda stored: stored.outbox.fail_late(row, over), 4)
+    assert not jobs(lambda stored: stored.outbox.resend_late(row, again, retry_key="another", steady=4), 4)
+    assert state_of(jobs, row) == "read"
 
 
-def test_every_attempt_is_written_down(file: sqlite3.Connection) -> None:
-    add(file, "k1")
-    (row,) = ready(file)
-    settle(file, row, Again(Why("rate_limited", "It waits.", "429", "Slow down"), 0), 1)
-    (row,) = ready(file, 2)
-    settle(file, row, Sent(("m1",)), 3)
-    tries = file.execute("SELECT attempt, outcome, detail FROM outbox_attempts ORDER BY attempt").fetchall()
-    assert [tuple(t) for t in tries] == [(1, "again", "rate_limited 429: Slow down"), (2, "sent", "m1")]
+def test_every_attempt_is_written_down(jobs: Jobs) -> None:
+    add(jobs, "k1")
+    (row,) = ready(jobs)
+    settle(jobs, row, Again(Why("rate_limited", "It waits.", "429", "Slow down"), 0), 1)
+    (row,) = ready(jobs, 2)
+    settle(jobs, row, Sent(("m1",)), 3)
+    found = jobs(lambda stored: stored.outbox.report(row.id))
+    assert found is not None
+    assert [(one.outcome, one.detail) for one in found[1]] == [("again", "rate_limited 429: Slow down"), ("sent", "m1")]
