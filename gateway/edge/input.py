@@ -1,14 +1,17 @@
-"""What callers send, from bytes to checked values, or to a Problem that points at each fault."""
+"""What callers send, from bytes to checked values, or to a Problem that points at each fault. Bodies are cut off while they come in, never after."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, TypeVar
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import BadHttpMessage
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from gateway.edge.limits import Limits, read_body
+from gateway.edge.limits import Limits
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
 from gateway.session.wording import says_something
 
@@ -50,6 +53,46 @@ Cursor = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,500}$")]
 Limit = Annotated[int, Field(ge=1, le=1_000)]
 Number = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond it JavaScript miscounts, and SQLite overflows at 2**63
 Search = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
+
+
+def too_large(max_bytes: int) -> Problem:
+    """413."""
+    return Problem("too_large", f"Send at most {max_bytes} bytes.", headers={"Connection": "close"})
+
+
+def refuse_announced(request: web.Request, max_bytes: int) -> None:
+    """Raises Problem (413) for a body that says beforehand that it is too large: not a byte of it is read."""
+    if request.content_length is not None and request.content_length > max_bytes:
+        raise too_large(max_bytes)
+
+
+async def read_body(request: web.Request, *, max_bytes: int, seconds: float) -> bytes:
+    """The whole body. Raises Problem: 413 as soon as it exceeds `max_bytes` (counted after decompression), 408 when it
+    trickles for longer than `seconds`, 400 when its coding is broken."""
+    refuse_announced(request, max_bytes)
+    body = bytearray()
+    async with reading(seconds):
+        async for piece in request.content.iter_any():
+            body += piece
+            # Counted while reading: Content-Length may be missing, and compression may hide the size.
+            if len(body) > max_bytes:
+                raise too_large(max_bytes)
+    return bytes(body)
+
+
+@asynccontextmanager
+async def reading(seconds: float) -> AsyncIterator[None]:
+    """Around whatever reads a body: what goes wrong on the way becomes a Problem (408, 400)."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        # Close: the rest of the body may still arrive, and would be read as the next request.
+        detail = f"The body did not arrive within {seconds:g} s; send it faster, or in smaller pieces."
+        raise Problem("request_too_slow", detail, headers={"Connection": "close"}) from None
+    except (BadHttpMessage, web.RequestPayloadError, ClientPayloadError) as broken:
+        detail = "The body is malformed: its length or compression doesn't match the headers."
+        raise Problem("malformed_request", detail, headers={"Connection": "close"}) from broken
 
 
 def query_of(request: web.Request, model: type[T]) -> T:

@@ -1,17 +1,11 @@
-"""How much the edge takes: bodies are cut off while they come in, never after; and who asks too often waits."""
+"""How much the edge takes of whom, and how often."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
-
-from aiohttp import ClientPayloadError, web
-from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway.clock import Elapsed, elapsed
 from gateway.edge.problems import Problem
@@ -78,43 +72,3 @@ class Buckets:
 def rate_limited(wait: int) -> Problem:
     """429."""
     return Problem("rate_limited", f"Too many requests; try again in {wait} s.", headers={"Retry-After": str(wait)})
-
-
-def too_large(max_bytes: int) -> Problem:
-    """413."""
-    return Problem("too_large", f"Send at most {max_bytes} bytes.", headers={"Connection": "close"})
-
-
-def refuse_announced(request: web.Request, max_bytes: int) -> None:
-    """Raises Problem (413) for a body that says beforehand that it is too large: not a byte of it is read."""
-    if request.content_length is not None and request.content_length > max_bytes:
-        raise too_large(max_bytes)
-
-
-async def read_body(request: web.Request, *, max_bytes: int, seconds: float) -> bytes:
-    """The whole body. Raises Problem: 413 as soon as it exceeds `max_bytes` (counted after decompression), 408 when it
-    trickles for longer than `seconds`, 400 when its coding is broken."""
-    refuse_announced(request, max_bytes)
-    body = bytearray()
-    async with reading(seconds):
-        async for piece in request.content.iter_any():
-            body += piece
-            # Counted while reading: Content-Length may be missing, and compression may hide the size.
-            if len(body) > max_bytes:
-                raise too_large(max_bytes)
-    return bytes(body)
-
-
-@asynccontextmanager
-async def reading(seconds: float) -> AsyncIterator[None]:
-    """Around whatever reads a body: what goes wrong on the way becomes a Problem (408, 400)."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        # Close: the rest of the body may still arrive, and would be read as the next request.
-        detail = f"The body did not arrive within {seconds:g} s; send it faster, or in smaller pieces."
-        raise Problem("request_too_slow", detail, headers={"Connection": "close"}) from None
-    except (BadHttpMessage, web.RequestPayloadError, ClientPayloadError) as broken:
-        detail = "The body is malformed: its length or compression doesn't match the headers."
-        raise Problem("malformed_request", detail, headers={"Connection": "close"}) from broken

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
-from gateway.edge.limits import Limits, reading, refuse_announced, too_large
+from gateway.edge.input import reading, refuse_announced, too_large
+from gateway.edge.limits import Limits
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
 
 _FIELD_BYTES: Final = 512 * 1024  # 100,000 characters of a message take at most 400,000 bytes in UTF-8

@@ -11,8 +11,7 @@ from adapters import standard_webhooks
 from adapters.errors import NotAuthentic
 from adapters.webchat import ADAPTER, wire
 from gateway.edge.auth import unauthenticated
-from gateway.edge.input import faults_of
-from gateway.edge.limits import read_body
+from gateway.edge.input import faults_of, read_body
 from gateway.edge.problems import Fault, invalid
 from gateway.webchat import shapes
 from gateway.webchat.door import Visit
