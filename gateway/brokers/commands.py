@@ -96,7 +96,7 @@ def _once(
 
 
 def _audited(command: Command, org: Org) -> dict[str, object]:
-    """What of a command may stand in the audit: never words. Whom it names has a name there, as people read it."""
+    """The part of a command that goes into the audit: never its text. Recipients are recorded with their names."""
     dumped: dict[str, object] = command.model_dump(
         mode="json", exclude={"by", "text", "note", "file", "message", "change", "ended"}
     )

@@ -100,7 +100,7 @@ class SlowListener(Exception):
 
 
 class Broker(Protocol):
-    """The central session broker."""
+    """The central session broker. Methods that take a `caller` see and change only the caller's org (E1)."""
 
     async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
         """Events of customers, in order. Each is applied once: a duplicate (channel_id, event_id) does nothing. Durable on return.
@@ -113,7 +113,7 @@ class Broker(Protocol):
         ...
 
     async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:
-        """M5: told to the other reps and, where the channel can, to the customer; never stored."""
+        """The caller started or stopped typing (M5). Shown to the other reps and, if the channel can, to the customer; never stored."""
         ...
 
     async def sessions(
@@ -135,15 +135,16 @@ class Broker(Protocol):
     async def destinations(
         self, caller: Caller, session_id: str, *, purpose: Purpose, type: RecipientType, q: str, cursor: str | None, limit: int
     ) -> Page[Destination] | Refusal:
-        """T3."""
+        """Whom the caller can name in a request with this purpose, of one type, sorted by name (T3). `q` filters by words in name or id. A refusal if the caller
+        isn't in the session or it isn't active, or if the cursor is not of this list."""
         ...
 
     async def audit(self, caller: Caller, session_id: str, *, cursor: str | None, limit: int) -> Page[AuditRecord] | Refusal:
-        """For supervisors: `permission_denied` for others."""
+        """Every command and refusal of the session, newest first, for supervisors; others get `permission_denied`. Raises BadCursor."""
         ...
 
     async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Answer | Refusal:
-        """A failed or unknown message once more, as a rep asked; `key` as in `command` (E2)."""
+        """Queue a failed, skipped or unknown message again; `key` as in `command` (E2). `not_resendable` for any other state."""
         ...
 
     async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:
@@ -156,7 +157,7 @@ class Broker(Protocol):
         ...
 
     async def set_presence(self, caller: Caller, status: Presence) -> RepPresence:
-        """Going online looks for waiting sessions."""
+        """Set the caller's presence; durable on return. Going online offers waiting sessions; going away withdraws offers and requests (R7)."""
         ...
 
     async def connected(self, caller: Caller) -> None:
@@ -201,5 +202,5 @@ class Directory(Protocol):
         ...
 
     def settings(self, org: str) -> OrgSettings:
-        """The org's switches."""
+        """The org's settings for the rules. Raises KeyError for an unknown org."""
         ...

@@ -128,7 +128,7 @@ class StoredOutbox:
 
 
 def _overtook(stored: Transaction, row: OutboxRow, outcome: Outcome) -> list[InboundReceipt]:
-    """Receipts that came before the outcome was known, and tell more than the call could."""
+    """Receipts that arrived before the outcome was known, and say more than the call could."""
     if isinstance(outcome, Again):
         return []
     names = [*outcome.message_ids, row.id] if isinstance(outcome, Sent) else [row.id]

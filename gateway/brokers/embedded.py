@@ -1,4 +1,4 @@
-"""The session broker that needs nothing but a store of its own.
+"""The session broker that needs only its own store.
 
 Every command is one transaction: read the session, decide, write all of the decision, keep the idempotent answer and the audit, or
 change nothing. So find-or-open, first acceptance wins and last rep can't leave hold whatever the race.
@@ -111,7 +111,7 @@ class EmbeddedBroker:
     async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
         """See the contract."""
         kept = [one for one in inbound if not isinstance(one, InboundTyping)]
-        # In one commit: were it two, the first could fail and the second succeed, and what was said later would stand first.
+        # In one commit: of two, the first could fail and the second succeed, and later messages would come first.
         applied = iter(await self._write(partial(self._apply, kept)) if kept else ())
         if kept:
             presence.ring_all(self._bell)

@@ -1,4 +1,4 @@
-"""What the embedded broker stands on: who there is, what channels there are, and how to make ids and addresses."""
+"""What the embedded broker is given: reps, channels, and how to make ids and addresses."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def gone_by(channels: Mapping[str, Channel], channel_id: str, org: str, kind: st
 
 
 def channel_facts(channels: Mapping[str, Channel], session: Session) -> ChannelFacts:
-    """The channel's; of one that is gone, what the session itself tells of it."""
+    """The channel's facts; for a channel that is gone, what the session itself says about it."""
     lost = gone(channels, session)
     if lost is None:
         return channels[session.channel_id].facts

@@ -134,7 +134,7 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class _Happening:
-    """A row, with what it is about as it stands when the row is read."""
+    """An event's row, with the current state of what it is about."""
 
     row: StoredEvent
     session: Session | None = None

@@ -62,7 +62,7 @@ def take_in(unit: Unit, inbound: Inbound) -> None:
 
 
 def _remember(unit: Unit, inbound: Inbound, end_user: EndUser) -> str:
-    """Who it is about, and what the event tells of them."""
+    """The person that the event is about, and what it says about them."""
     stored, channel_id = unit.stored, inbound.channel_id
     said_at = min((inbound.provider_time or inbound.received_at).timestamp(), unit.now.timestamp())
     if isinstance(inbound, InboundReceipt):
@@ -110,7 +110,7 @@ def _was_overtaken(session: Session | None, inbound: InboundMessage) -> bool:
 
 
 def _referral(unit: Unit, inbound: InboundReferral, address: str) -> None:
-    """A line in a session that is open; else it waits for the customer's words, and stands before them. Nobody is called for it alone."""
+    """A line in an open session. Otherwise it waits for the customer's next message and goes before it; no rep is called for it alone."""
     before = _open_session(unit, inbound, address)
     if before is None or inbound.standby:
         unit.stored.aside.keep(inbound, address)
@@ -156,7 +156,7 @@ def _change(unit: Unit, inbound: InboundEdit | InboundDeletion | InboundReaction
         stored.conversations.park(inbound, [inbound.message_id])
         return
     if session.org != _org(unit, inbound) and not isinstance(inbound, InboundDeletion):
-        return  # the channel is another org's now: the old one hears no new words, but what is taken back is taken back
+        return  # the channel belongs to another org now: the old org gets no new messages, but deletions are applied
     # In a session that has ended an edit may be refused: the mark on the entry is all there is to do.
     unit.do(session, CustomerChanged(change=inbound.model_copy(update={"raw": {}}), number=ref.number))
     if isinstance(inbound, InboundEdit | InboundDeletion):
@@ -200,7 +200,7 @@ def _entry_named(unit: Unit, message: InboundMessage, session: Session) -> int |
 
 
 def _known(unit: Unit, inbound: T, address: str) -> T:
-    """The event as it goes on: under the conversation's own address, with the name that is known, and without the raw bytes."""
+    """The event as it is applied: under the conversation's own address, with the known name, and without the raw bytes."""
     name = inbound.end_user.name or unit.stored.conversations.known_name(inbound.channel_id, address)
     end_user = inbound.end_user.model_copy(update={"address": address, "name": name})
     return inbound.model_copy(update={"end_user": end_user, "raw": {}})
@@ -228,7 +228,7 @@ def _with_media(unit: Unit, message: InboundMessage, files: Files) -> InboundMes
 
 
 def _earlier(unit: Unit, kept: Earlier, address: str, files: Files) -> Earlier:
-    """What was kept aside, as it goes on."""
+    """The messages that were kept aside, as they are applied."""
     return tuple(
         _with_media(unit, _known(unit, one, address), files) if isinstance(one, InboundMessage) else _known(unit, one, address)
         for one in kept

@@ -21,7 +21,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 def set_presence(unit: Unit, caller: Caller, status: Presence) -> None:
-    """Whoever comes online is offered work; whoever goes is asked for nothing any more."""
+    """A rep who comes online is offered work; a rep who goes away is no longer asked for anything."""
     org, login = caller.org, caller.login
     unit.stored.people.set_presence(org, login, status)
     data = {"login": login, "status": status.value}

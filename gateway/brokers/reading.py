@@ -119,7 +119,7 @@ def lines_of(
     session: Session,
     entries: Sequence[tuple[Entry, str | None]],
 ) -> tuple[Line, ...]:
-    """Entries with how their deliveries and files stand now, and the customer's name as it is known now."""
+    """Entries with the current state of their deliveries and files, and the customer's current name."""
     if not entries:
         return ()
     numbers = [entry.number for entry, _ in entries]
@@ -156,7 +156,7 @@ def _files(
 
 
 def file_shape(ground: Ground, file: StoredFile, now: datetime) -> dict[str, JsonValue]:
-    """Where a file stands, with its address when it is ready."""
+    """The state of a file, with its address once it is ready."""
     return {
         "state": file.state,
         "url": ground.links.relative(file.id, file.name, now) if file.state == "ready" else None,

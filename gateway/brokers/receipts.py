@@ -1,4 +1,4 @@
-"""What providers say later of what was sent: which rows a receipt names, and what becomes of each."""
+"""Receipts for sent messages: which rows a receipt names, and how each changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _named_rows(unit: Unit, receipt: InboundReceipt) -> list[str]:
 
 
 def settle(unit: Unit, outbox_id: str, receipt: InboundReceipt) -> None:
-    """Raise (or fail) one row by a receipt, and tell those who see its entry."""
+    """Apply a receipt to one row, and tell those who see its entry."""
     outbox, message_ids = unit.stored.outbox, unit.stored.message_ids
     row = outbox.one(outbox_id)
     if row is None or row.channel_id != receipt.channel_id:

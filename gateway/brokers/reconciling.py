@@ -1,4 +1,4 @@
-"""What the config orphans of all that is stored, and what becomes of it: judged here once, for `byoc check --data`, the report at the start, and the
+"""What the config changes for stored data: judged here once, for `byoc check --data`, the report at the start, and the
 deed (`carry_out`).
 
 `judge` only reads, and may look at the file of a running gateway, or of an older one. Doing what it says is one transaction for each
@@ -38,7 +38,7 @@ def _undeliverable(code: str, unsent: str, cut: str) -> Undeliverable:
     return Undeliverable(Over("failed", Why(code, unsent)), Over("unknown", Why(code, cut)))
 
 
-# By what became of the channel. docs/codes.md has the codes.
+# By the change of the channel. docs/codes.md has the codes.
 UNSENT: Mapping[Gone, Undeliverable] = {
     "removed": _undeliverable(
         "channel_removed",
@@ -205,7 +205,7 @@ def _row_gone(what: Waiting, channels: Mapping[str, Channel], kind_changed: tupl
     return "kind_changed" if what.channel_id in kind_changed else None
 
 
-# ---------------------------------------------------------------------------------------------------- in words
+# ---------------------------------------------------------------------------------------------------- sentences
 
 
 def _group(session: Session, loss: Loss) -> _Group:

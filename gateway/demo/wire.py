@@ -27,7 +27,7 @@ from gateway.logs import secrets_of
 
 _MOST_CALLS: Final = 400
 _MOST_BYTES: Final = 131_072  # of a call's body; a picture on its way is not shown anyway
-_SHORTEST_ID: Final = 6  # a shorter one stands anywhere by chance
+_SHORTEST_ID: Final = 6  # a shorter one may occur anywhere by chance
 _DIGIT: Final = re.compile(r"\d")  # words have none: `whatsapp` in an answer gives nothing away
 _MOST_ENVELOPES: Final = 20
 _MOST_GIVEN: Final = 50
@@ -118,7 +118,7 @@ class Wire:
             self._post([one], crossing.lines if crossing and again else frozenset(), now)
 
     def passed(self, way: Literal["webhook", "request"], request: RawRequest, answer: Answer) -> None:
-        """A call that went by the host: web chat's service stands in the gateway itself."""
+        """A call that bypassed the host: web chat's service is in the gateway itself."""
         self._keep(Crossing(way, request, urlsplit(request.url).path, frozenset(), answer))
 
     def _post(self, calls: Iterable[ProviderCall], lines: frozenset[str], now: datetime) -> None:
@@ -150,7 +150,7 @@ class Wire:
             lines = self._sim.handset(customer)
             if len(lines) < len(known):  # some were taken back
                 known.intersection_update(line.id for line in lines)
-            for line in reversed(lines):  # what is new stands at the end, or near it
+            for line in reversed(lines):  # new lines are at the end, or near it
                 if len(known) >= len(lines):
                     break
                 if line.id not in known:

@@ -63,7 +63,7 @@ def welcome(address: str, data_dir: Path) -> str:
   3. Ask a colleague in: open {address}/desk?as=ben, press Conference on Ana's desk, invite Ben, and join on Ben's.
 
 Also: {address}/desk?as=cleo, and {address}/desk?as=sam, who supervises
-      {address}/chat/webchat, the web chat on a page of its own
+      {address}/chat/webchat, the web chat on its own page
       {address}/docs, the API
 Everything is kept in {data_dir}. Stop with Ctrl-C."""
 

@@ -70,7 +70,7 @@ class MediaShelf(Protocol):
         ...
 
     async def later(self, file: PendingFile, *, seconds: float, reason: str) -> None:
-        """Not yet; try again after so long."""
+        """The file can't be fetched yet: try again after so many seconds. `reason`: a sentence for the rep."""
         ...
 
     async def failed(self, file: PendingFile, *, reason: str) -> None:

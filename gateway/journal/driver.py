@@ -1,6 +1,6 @@
 """Runs flows: the one place that calls providers. Timeouts, connection faults, caching and the guard against private addresses are here.
 
-Addresses that customers or providers name (`HttpCall.foreign`) have a client of their own (`public_addresses.py`).
+Addresses that customers or providers name (`HttpCall.foreign`) use a separate client (`public_addresses.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class AddressRefused(NoReply):
-    """A foreign address that we don't call, now or later: it leads inside our network, or is no web address."""
+    """A foreign address that is never called: it is inside the gateway's network, or isn't a web address."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, sent=False)
@@ -44,7 +44,7 @@ class Unsendable(NoReply):
 _MOST_REDIRECTS: Final = 5
 _MOST_CACHED: Final = 2_000
 _HEADER_VALUE: Final = re.compile(r"[\t -~]*")  # RFC 9110, 5.5, without what isn't ASCII
-# There was no connection that the request could have gone out on.
+# There was no connection, so the request was not sent.
 _NEVER_LEFT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,

@@ -6,7 +6,7 @@ from gateway.clock import Elapsed, elapsed
 
 
 class Pace:
-    """How many messages may go now. Whoever was silent has saved up `burst` turns, and no more."""
+    """How many messages may be sent now. An idle account saves up at most `burst` turns."""
 
     def __init__(self, per_second: float, *, burst: int = 10, time: Elapsed = elapsed) -> None:
         self._gap = 1 / per_second

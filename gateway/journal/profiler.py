@@ -19,7 +19,7 @@ _AT_ONCE: Final = 8
 
 
 class Profiler:
-    """See the module. A lookup that fails is not tried again: the provider won't tell, or the name isn't worth the calls."""
+    """See the module. A failed lookup is not repeated: the provider refuses it, or the name isn't worth more calls."""
 
     def __init__(self, people: People, driver: Driver, channels: Mapping[str, Channel], bell: Doorbell, clock: Clock) -> None:
         self._people, self._driver, self._bell, self._clock = people, driver, bell, clock

@@ -49,7 +49,7 @@ def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def public_socket(info: AddrInfoType) -> socket.socket:
-    """The last check, where nothing can be rewritten any more: aiohttp asks no resolver for what it takes for an IP address."""
+    """The last check before connecting: aiohttp doesn't ask the resolver about hosts that look like IP addresses."""
     family, kind, protocol, _, target = info
     if not is_public(str(target[0])):
         raise NotPublic(f"{target[0]} is not a public address")

@@ -1,6 +1,6 @@
 """From the inbox to the broker: reads a batch, parses, gives it on in order, settles the rows.
 
-Each channel has a lane of its own, one batch at a time: a conversation never crosses channels, so order within a channel is all that order
+Each channel has its own lane, one batch at a time: a conversation never crosses channels, so order within a channel is all that order
 demands, and what holds up one channel (a broker that can't take its events, a fault in a batch) holds up no other. A batch is kept until it is
 settled: while the broker or the store is unavailable it is given again, whole and before anything that came later, which is harmless since each
 event takes effect once. What can't be parsed is stuck with its reason, and later rows go on.
@@ -139,7 +139,7 @@ class Receiver:
                 return results
 
     async def _taken_in(self, events: Sequence[Inbound]) -> Sequence[Exception | None]:
-        """As the broker's own. When it fails as a whole, its fault is looked for event by event, so that none stands in the others' way."""
+        """Like the broker's. If the batch fails as a whole, its events are applied one by one, so that a faulty one doesn't block the others."""
         try:
             return await self._broker.take_in(events)
         except BrokerUnavailable:

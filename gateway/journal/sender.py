@@ -3,7 +3,7 @@
 A row is taken when there is a turn for it, and stays `queued` until the call that the customer may see: just before that call it is written
 down that it begins. So if the process dies, the outcome of those calls alone isn't known, and of nothing that was never called. The next
 process sends such a message again where the provider tells a repetition from a new message (a retry key); elsewhere it is `unknown`, and a
-receipt or a person tells.
+receipt or a person settles it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FLOW_SECONDS: Final = 90.0
 _AT_ONCE_PER_CHANNEL: Final = 32
 _GATHER_SECONDS: Final = 0.02  # turns that fall due within so long are used together
 _STORE_SECONDS: Final = 1.0  # between tries of a store that is unavailable
-_FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a fault of our own, so that it can't repeat itself in a loop
+_FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a bug in our code, so that it doesn't loop
 
 
 class _Withdrawn(Exception):
@@ -63,11 +63,11 @@ class Sender:
         self._outbox, self._driver, self._channels, self._bell, self._clock = outbox, driver, channels, bell, clock
         self._paces = {key: Pace(channel.config.messages_per_second) for key, channel in channels.items()}
         self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
-        self._preparing: set[asyncio.Task[None]] = set()  # of what is in hand: nothing that the customer may see has begun
+        self._preparing: set[asyncio.Task[None]] = set()  # sends in progress whose visible call hasn't begun
         self._held_up = HeldUp()
         self._draining = False
-        self._looking = False  # between asking for work and having it in hand
-        self._less = asyncio.Event()  # rung for `drain` whenever less may be in hand
+        self._looking = False  # between asking for work and having it
+        self._less = asyncio.Event()  # rung for `drain` whenever work has ended
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -130,7 +130,7 @@ class Sender:
             return []
         try:
             items = await self._outbox.ready(channel_id, limit=room, busy=sorted(busy))
-        except StoreUnavailable:  # here, so that what is ready on other channels goes on
+        except StoreUnavailable:  # caught here, so that other channels continue
             return await self._wait_for_store([])
         pace.take(len(items))
         return items
@@ -287,7 +287,7 @@ def _why(failed: SendFailed, *, waits: bool = False) -> Why:
 
 
 def _in_its_words(item: OutboxItem, over: Over) -> Over:
-    """A notice that isn't sent again needs a sentence of its own, where the adapter has none."""
+    """A notice isn't resent, so it needs its own sentence if the adapter has none."""
     why = over.why
     if item.message.kind != "notice" or why.reason != sentence_of(why.code):
         return over

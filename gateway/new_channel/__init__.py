@@ -1,4 +1,4 @@
-"""`byoc new-channel NAME`: a distribution of its own, with an adapter that works, to change into the channel that is wanted."""
+"""`byoc new-channel NAME`: writes a distribution with a working adapter, to be changed into the new channel."""
 
 from __future__ import annotations
 

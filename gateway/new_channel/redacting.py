@@ -41,7 +41,7 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}([_-][A-Z]{2})?")
 _MEDIA_TYPE: Final = re.compile(r"(application|audio|font|image|message|multipart|text|video)/[a-z0-9.+-]+(; ?[a-z]+=[\w.-]+)*")
 _SCHEME: Final = re.compile(r"[a-z]{2,10}://|(tel|mailto|sms):")
 _MOST_UNPACKED: Final = 8_388_608
-_MOST_DAYS: Final = 30  # a time that is further from the arrival is no time of this event, but a number like any other
+_MOST_DAYS: Final = 30  # a time further from the arrival is not a time of this event, but a number like any other
 # Of an envelope as fixtures write it: what the adapter made of the request, not what somebody said.
 _KINDS: Final = frozenset({"kind", "type", "media", "status", "code", "author"})
 _MADE: Final = _KINDS | {

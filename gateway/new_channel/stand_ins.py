@@ -1,6 +1,6 @@
 """Stand-ins for a customer's words, names and numbers: of the same shape, the same for the same word, and without a trace of it.
 
-A value is cut into *words*, runs of letters, digits and symbols; what stands between them (blanks, punctuation, joiners) stays. A word gets the same
+A value is cut into *words*, runs of letters, digits and symbols; what is between them (spaces, punctuation, joiners) stays. A word gets the same
 stand-in wherever it occurs, as a text or as a number, so that ids still refer to each other. Each of its characters becomes another one of its
 own kind: a digit a digit, a capital a capital, Cyrillic Cyrillic, an emoji an emoji; what looks like hex stays hex.
 

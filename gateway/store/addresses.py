@@ -1,7 +1,7 @@
 """Which person an address leads to, and which addresses are a person's now.
 
 A person on a channel is kept under one address, the key of conversation, sessions and outbox; others lead to it. An address is *lasting*
-(an id that belongs to one person for ever) or *lent* (a phone number, which the network gives to somebody else in time). So:
+(an id that permanently belongs to one person) or *lent* (a phone number, which the network gives to somebody else in time). So:
 
 - Two different lasting addresses are two people, whatever number they share, unless an event says that one has become the other.
 - A lent address belongs to whoever used it last, by the provider's time, and a person has one number at a time.
@@ -142,7 +142,7 @@ class Addresses:
 
 
 class _Telling:
-    """What one event tells of a person's addresses, beside what is written down."""
+    """What one event says about a person's addresses, compared with what is stored."""
 
     def __init__(self, book: Addresses, channel_id: str, end_user: EndUser, at: float) -> None:
         self._book, self._channel_id, self.end_user, self.at = book, channel_id, end_user, at
@@ -189,7 +189,7 @@ class _Telling:
         self._book.put(self._channel_id, name, row)
 
     def _now(self, name: str) -> _Row | None:
-        """As it stands by now; `rows` says how it stood before."""
+        """The current state; `rows` has the state before."""
         return self._book.rows(self._channel_id, [name]).get(name)
 
     # ------------------------------------------------------------------------------------------------ settling
@@ -224,7 +224,7 @@ class _Telling:
         return Whose(self._under_an_address_of_theirs(key), tuple(self.moved))
 
     def _is_of_the_past(self) -> bool:
-        """It names an id that the person has had no more since, so its number may be given up too: it comes late, and tells nothing new."""
+        """Whether the event names an id that the person has given up since. It arrives late, its number may be given up too, and it changes nothing."""
         known = [row for name in self.lasting if (row := self.rows.get(name))]
         return not self.end_user.formerly and bool(known) and all(row.gone for row in known)
 
@@ -312,7 +312,7 @@ class _Telling:
         if key in theirs:
             return key
         named: list[str] = [name for name in self.names if name in theirs]
-        if not theirs:  # the number that all we know of them hung on has gone to another: they can't be reached
+        if not theirs:  # their only known number now belongs to somebody else: they can't be reached
             theirs = [self._nobodys(key)]
         moved_to = (named or theirs)[0]
         self._move(key, moved_to)

@@ -182,7 +182,7 @@ class PendingFile(NamedTuple):
 
 
 class StoredFile(NamedTuple):
-    """Where a file stands: `pending`, `ready` or `failed`."""
+    """The state of a file: `pending`, `ready` or `failed`."""
 
     id: str
     org: str
@@ -203,7 +203,7 @@ class ChannelWas(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where open sessions stand."""
+    """An org, channel and queue in which sessions are open."""
 
     channel_id: str
     org: str
@@ -420,7 +420,7 @@ class MessageIds(Protocol):
 
 
 class Aside(Protocol):
-    """What is kept aside of a conversation: words said while another app answers, and ads or links that a customer came by without a word. The newest
+    """What is kept aside of a conversation: messages while another app answers, and ads or links that brought a customer without a message. The newest
     MOST_ASIDE of a conversation are kept, for as long as `Records.purge` lets them be."""
 
     def keep(self, inbound: InboundMessage | InboundReferral, address: str) -> None:
@@ -482,7 +482,7 @@ class People(Protocol):
         ...
 
     def all_connected(self) -> set[tuple[str, str]]:
-        """(org, login) of all of whom a stream is written down as open."""
+        """(org, login) of all reps with a stream that is recorded as open."""
         ...
 
     def set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> None:
@@ -490,7 +490,7 @@ class People(Protocol):
         ...
 
     def begin_anew(self, steady: float) -> None:
-        """A process starts, and with it the steady clock: by it nobody's streams can have gone later than that."""
+        """Called at startup, when the steady clock starts: no stream can have ended later than that by it."""
         ...
 
 
@@ -544,7 +544,7 @@ class Timers(Protocol):
 
 
 class Outbox(Protocol):
-    """One row for each message that a customer will see, in order per conversation. Its states stand in `gateway.store.outbox`."""
+    """One row for each message that a customer will see, in order per conversation. Its states are listed in `gateway.store.outbox`."""
 
     def add(self, message: Say | Notice, *, org: str, session_id: str, entry_number: int, media_id: str | None) -> None:
         """Queue one message; its `id` and `retry_key` were made by the caller."""
@@ -572,7 +572,7 @@ class Outbox(Protocol):
         ...
 
     def settle(self, row: OutboxRow, outcome: Outcome, *, steady: float) -> None:
-        """Write down what the call came to. A row that is over already (a receipt came first) keeps what it says; one whose conversation the customer has
+        """Record the outcome of the call. A row that is final already (a receipt came first) keeps its state; one whose conversation the customer has
         ended is not tried again."""
         ...
 
@@ -585,7 +585,7 @@ class Outbox(Protocol):
         ...
 
     def withdraw(self, channel_id: str, address: str) -> list[OutboxRow]:
-        """What waits to be sent to this customer is skipped; those rows. A call that has begun goes on, and is the last try."""
+        """Skip what waits to be sent to this customer, and return those rows. A call that has begun continues and is the last try."""
         ...
 
     def requeue(self, outbox_id: str, retry_key: str) -> OutboxRow | None:
@@ -638,7 +638,7 @@ class Outbox(Protocol):
 
 
 class Media(Protocol):
-    """Where files stand. Their bytes are in the media folder, under the same id."""
+    """The state of files. Their bytes are in the media folder, under the same id."""
 
     def add(
         self,
@@ -713,7 +713,7 @@ class Records(Protocol):
     def audit(
         self, *, org: str, session_id: str, login: str | None, command: str, outcome: str, details: Mapping[str, Any]
     ) -> None:
-        """Who asked what and what came of it; `details` never hold a customer's words."""
+        """A command, who gave it, and its outcome; `details` never contain customer text."""
         ...
 
     def audit_page(self, session_id: str, cursor: str | None, limit: int) -> Page[AuditRecord]:
@@ -733,7 +733,7 @@ class Standing(Protocol):
         ...
 
     def places(self) -> list[Place]:
-        """Every place in which an open session stands."""
+        """Every place that has an open session."""
         ...
 
     def sessions_in(self, place: Place) -> Iterator[str]:
@@ -839,7 +839,7 @@ class Transaction(Protocol):
         ...
 
     def each(self, jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
-        """Do each job, in order, whole or not at all, each at a `now` of its own. A job that raises leaves nothing, and its place in the result has the exception.
+        """Do each job, in order, whole or not at all, each with its own `now`. A job that raises leaves nothing, and its place in the result has the exception.
         A job may be done twice, so it has no effect outside the transaction. Raises what concerns all of them: the disk's errors."""
         ...
 

@@ -28,7 +28,7 @@ class Folder:
         self._outage = Outage(_log, f"writing to {folder.name}", "store")
 
     def path(self, file_id: str) -> Path:
-        """Where the bytes are. Raises ValueError for what is no id of ours."""
+        """The path of the bytes. Raises ValueError for an invalid id."""
         found = self.ids.fullmatch(file_id)
         if not found:
             raise ValueError(f"no {self.what} id")

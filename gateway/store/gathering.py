@@ -7,7 +7,7 @@ this true:
 - Every other statement (`run`) first writes all that is gathered, so it sees the file as it would be.
 
 While several jobs are done from memory (`SqliteTransaction.each`), each change in memory is noted, so that a job that fails can be taken back alone.
-A job that needs a statement which can't be taken back raises `Apart`: it is done again in a savepoint of its own.
+A job that needs a statement which can't be undone raises `Apart`: it is repeated in its own savepoint.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ABSENT: Final = object()
 
 
 class Apart(Exception):
-    """The job needs more than what is held: it must be done in a savepoint of its own."""
+    """The job needs more than what is in memory: it must run in its own savepoint."""
 
 
 class Gathering:

@@ -33,7 +33,7 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 class Savepoints:
-    """Runs each job of a batch in a savepoint of its own."""
+    """Runs each job of a batch in its own savepoint."""
 
     def __call__(self, connection: sqlite3.Connection, jobs: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
         return [self._one(connection, job) for job in jobs]
@@ -207,7 +207,7 @@ class GroupCommit:
         return results
 
     def _apart(self, jobs: list[Any], error: Exception) -> Sequence[Any]:
-        """One of the jobs brought down the others without the disk's fault: halved until it stands alone, so that it alone fails."""
+        """One job made the commit fail, and the disk is fine: halve the batch until that job is alone, so that only it fails."""
         if len(jobs) == 1:
             return [_Raised(error)]
         half = len(jobs) // 2

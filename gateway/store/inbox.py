@@ -208,7 +208,7 @@ def _text(stored: str | bytes) -> str:
 
 
 def _plain(reason: str) -> str:
-    """For reading alone: it may quote the provider, whose words may be no text at all."""
+    """For reading only: it may quote the provider, whose bytes may not be text."""
     return reason.encode("utf-8", "backslashreplace").decode()
 
 

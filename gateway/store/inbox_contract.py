@@ -14,7 +14,7 @@ from adapters.contract import RawRequest
 T = TypeVar("T")
 Kept: TypeAlias = Literal[
     "stuck", "unknown"
-]  # couldn't be read or applied; had its effect, but for events that have no meaning here
+]  # couldn't be read or applied; was applied, except for events that have no meaning here
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class InboxRows(Protocol):
         ...
 
     def counts(self) -> InboxCounts:
-        """Of the whole inbox."""
+        """How many rows there are in each state, over all channels."""
         ...
 
     def tallies(self) -> list[Tally]:
@@ -82,7 +82,7 @@ class Inbox(Protocol):
     """See the module. While the store is unavailable, everything but `settle` raises StoreUnavailable."""
 
     async def open(self) -> None:
-        """Before all else."""
+        """Create or migrate the file. Call it once, before anything else. Raises StoreUnavailable."""
         ...
 
     async def close(self) -> None:
@@ -120,5 +120,5 @@ class Inbox(Protocol):
         ...
 
     async def read(self, job: Callable[[InboxRows], T]) -> T:
-        """Run a job that only reads, in a transaction of its own."""
+        """Run a job that only reads, in its own transaction."""
         ...

@@ -1,4 +1,4 @@
-"""Files in SQL and in a folder: the rows say where each stands, the folder holds the bytes under the same id."""
+"""Files in SQL and in a folder: the rows have each file's state, the folder the bytes under the same id."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 States: `queued` (waits for `next_at`, and until the call that the customer may see), `sending` (that call has begun; at a start: the process
 died in it), `sent`, `delivered`, `read` (only upwards), `failed` (the provider refused it for good, or called it failed later), `unknown` (it may or may not have
-been shown: a receipt or a person tells), `skipped` (it can't be delivered now; stops nothing).
+been shown: a receipt or a person settles it), `skipped` (it can't be delivered now; stops nothing).
 
 `next_at` is on the steady clock (`gateway.clock`), all other times are the wall clock's.
 """
@@ -148,7 +148,7 @@ class Outbox:
         return done.rowcount == 1
 
     def _log_attempt(self, row: OutboxRow, outcome: str, detail: str) -> None:
-        """Attempts stand apart from messages."""
+        """Attempts are stored separately from messages."""
         self._run(
             """INSERT INTO outbox_attempts (outbox_id, attempt, at, outcome, detail)
                SELECT ?, coalesce(max(attempt), 0) + 1, ?, ?, ? FROM outbox_attempts WHERE outbox_id = ?""",

@@ -26,7 +26,7 @@ class InputLog:
         self._writer = GroupCommit(data_dir / "simulators.db", migrations="gateway.store.migrations.simulators")
 
     async def open(self) -> None:
-        """Before all else."""
+        """Create or migrate the file. Call it once, before anything else. Raises StoreUnavailable."""
         await self._writer.open()
 
     async def close(self) -> None:

@@ -117,7 +117,7 @@ class SqliteTransaction:
     def each(self, jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
         """See the contract.
 
-        Each is tried in memory first, from what is held. What fails there, or needs a statement, is done again in a savepoint of its own, after what the
+        Each is tried in memory first, from what is held. What fails there, or needs a statement, is repeated in its own savepoint, after what the
         ones before it have gathered was written. Should writing fail, no one knows whose fault it is: then all are done in savepoints.
         """
         if len(jobs) == 1:

@@ -14,7 +14,7 @@ _BROKEN: Final = "Stop the gateway and restore the last backup."
 HANGING: Final = "Another process may hold the file's write lock: find it with `fuser` and stop it."
 
 # What fails for every job, as https://www.sqlite.org/rescode.html names it. The rest (a fault in one statement, a value that is too big) is one
-# job's own: held against all, an event that brings it about would stand in everybody's way for ever.
+# job's own fault. Blaming the whole commit would let one such event block everybody for ever.
 _SQLITE: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_BUSY: HANGING,
     sqlite3.SQLITE_CANTOPEN: _NOT_OURS,

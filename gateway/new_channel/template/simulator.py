@@ -36,7 +36,7 @@ class ExampleSimulator(PlainProvider[ExampleAccount]):
         return {"content-type": "application/json", "x-example-signature": hmac_hex(secret, body)}
 
     def event(self, action: Action, phone: Phone, line_id: str, now: datetime) -> bytes | None:
-        """What the provider tells when a customer does something."""
+        """What the provider sends when a customer does something."""
         if action.kind in ("read", "block", "unblock"):
             return None
         if action.kind == "say":
