@@ -1,7 +1,7 @@
 """How calls and simulated providers reach each other: which part of an address is the path that `Simulator.handle` or an adapter is given.
 
 An account names its provider by settings that end in `_base` or `_url`. They may have a path (`https://proxy.example/line`), and one may
-stand below another. The path that counts is what stands below the longest of them, for the conformance kit and the demo alike.
+stand below another. The path that counts is what is below the longest of them, for the conformance kit and the demo alike.
 """
 
 from __future__ import annotations
