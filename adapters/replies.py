@@ -106,7 +106,7 @@ _ANY_FILE: Final = Sentences(
 
 
 def sentence_of(code: str, *, waits: bool = False) -> str:
-    """The sentence that a rep reads for a message to the customer: with `waits`, of one that is tried again, else of one that is over. A code
+    """The sentence that a rep reads for a message to the customer: with `waits`, of one that is tried again, else of one that is final. A code
     that isn't in `CODES` reads as `refused`. Never raises.
     """
     said = CODES.get(code, CODES["refused"])
