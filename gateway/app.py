@@ -87,7 +87,7 @@ class Gateway:
         self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, self.metrics)
         self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock, self.metrics, fault)
         self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
-        self.profiler = Profiler(self.broker.people, self.driver, channels, self.bell, clock)
+        self.profiler = Profiler(self.broker.profiles, self.driver, channels, self.bell, clock)
         known = ConfigDirectory(config, loaded.orgs, channels)
         self.issuer = Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json") if config.oidc else None
         self.directory: Directory = OidcDirectory(known, self.issuer, loaded.orgs) if self.issuer else known

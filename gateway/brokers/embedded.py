@@ -22,7 +22,7 @@ from gateway.brokers.contract import Answer, Caller, Event, Line
 from gateway.brokers.deliveries import StoredMedia, StoredOutbox
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
-from gateway.brokers.persons import StoredPeople
+from gateway.brokers.persons import StoredProfiles
 from gateway.brokers.reading import entries_page, session_for, shown
 from gateway.brokers.reconciling import Judged, carry_out, channels_are, judge
 from gateway.brokers.typing_signals import TypingRelay
@@ -65,7 +65,7 @@ class EmbeddedBroker:
         self.typing_relay = TypingRelay(ground, self.hub, clock)
         self.outbox = StoredOutbox(store, bell, clock, ground, folder, self.typing_relay.take)
         self.media = StoredMedia(store, bell, ground, folder)
-        self.people = StoredPeople(store, bell, ground)
+        self.profiles = StoredProfiles(store, bell, ground)
         self.run_presence = self._streams.run
 
     async def open(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
@@ -90,7 +90,7 @@ class EmbeddedBroker:
         stored.timers.begin_anew()
         stored.outbox.begin_anew(steady + LONGEST_BACKOFF)
         stored.media.begin_anew(steady + LONGEST_BACKOFF)
-        stored.people.begin_anew(steady)
+        stored.reps.begin_anew(steady)
         self._streams.note_all(stored)
 
     async def close(self) -> None:
@@ -266,7 +266,7 @@ class EmbeddedBroker:
         """See the contract."""
         steady, grace = self._ground.steady(), self._ground.orgs[caller.org].settings.disconnect_grace_seconds
         return await self.store.read(
-            lambda stored: stored.people.presence(caller.org, caller.login, steady=steady, grace_seconds=grace)
+            lambda stored: stored.reps.presence(caller.org, caller.login, steady=steady, grace_seconds=grace)
         )
 
     async def set_presence(self, caller: Caller, status: Presence) -> RepPresence:

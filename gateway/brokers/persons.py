@@ -1,5 +1,5 @@
 """Who customers are: what they are called, which address is theirs now, and how their running sessions follow; the profiler's view of it too
-(`gateway.journal.contract.People`)."""
+(`gateway.journal.contract.Profiles`)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gateway.session.model import Role, Session, SessionEndUser
 from gateway.store.contract import Store, Transaction
 
 
-class StoredPeople:
-    """See `gateway.journal.contract.People`."""
+class StoredProfiles:
+    """See `gateway.journal.contract.Profiles`."""
 
     def __init__(self, store: Store, bell: Doorbell, ground: Ground) -> None:
         self._store, self._bell, self._ground = store, bell, ground

@@ -23,7 +23,7 @@ _LOOK_SECONDS: Final = 1.0
 def set_presence(unit: Unit, caller: Caller, status: Presence) -> None:
     """A rep who comes online is offered work; a rep who goes away is no longer asked for anything."""
     org, login = caller.org, caller.login
-    unit.stored.people.set_presence(org, login, status)
+    unit.stored.reps.set_presence(org, login, status)
     data = {"login": login, "status": status.value}
     unit.stored.events.add(org=org, session_id=None, type="presence", audience={f"rep:{login}", "supervisors"}, data=data)
     if status is Presence.online:
@@ -68,16 +68,16 @@ class Streams:
 
     def note_all(self, stored: Transaction) -> None:
         """After a restart none is open: those who had one get the grace time."""
-        for org, login in stored.people.all_connected():
+        for org, login in stored.reps.all_connected():
             self._note(stored, org, login)
 
     def _note(self, stored: Transaction, org: str, login: str) -> None:
         """Bring what is written of a rep's streams up to what is so, with all that follows from it; whoever comes first does it."""
         connected = self._open[org, login] > 0
-        if connected == stored.people.is_connected(org, login):
+        if connected == stored.reps.is_connected(org, login):
             return
         unit = Unit(stored, self._ground)
-        stored.people.set_connected(org, login, connected, self._ground.steady())
+        stored.reps.set_connected(org, login, connected, self._ground.steady())
         if connected and org in self._ground.orgs:
             unit.offer_work(org, login)
         command = RepConnected(by=Login(login)) if connected else RepDisconnected(by=Login(login))
@@ -87,7 +87,7 @@ class Streams:
         """Look again and again whether what is written is so, until cancelled: a write may have failed."""
         while True:
             try:
-                written = await self._store.read(lambda stored: stored.people.all_connected())
+                written = await self._store.read(lambda stored: stored.reps.all_connected())
                 for key in written ^ {key for key, count in self._open.items() if count > 0}:
                     await self._store.write(lambda stored, key=key: self._note(stored, *key))  # type: ignore[misc]
                     self._ring()

@@ -164,7 +164,7 @@ def _suspects(standing: Standing, channels: Mapping[str, Channel], orgs: Mapping
         if _is_suspect(place, channels, orgs):
             yield from standing.sessions_in(place)
     for org_id, login in standing.reps():
-        if login not in org_of(orgs, org_id).people:
+        if login not in org_of(orgs, org_id).reps:
             yield from standing.sessions_with(org_id, login)
     yield from standing.sessions_that_ask()
     limits = [p6_limit(orgs[channel.config.org].settings, channel.facts) for channel in channels.values()]
@@ -188,7 +188,7 @@ def _facts(session: Session, channels: Mapping[str, Channel], orgs: Mapping[str,
         new_id=lambda prefix: prefix,
         settings=org.settings,
         channel=channel_facts(channels, session),
-        people=org.people,
+        reps=org.reps,
         queues=org.queues,
         flows=org.flows,
         presence={},

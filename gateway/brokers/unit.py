@@ -97,10 +97,10 @@ class Unit:
             new_id=self.ground.new_id,
             settings=org.settings,
             channel=channel,
-            people=org.people,
+            reps=org.reps,
             queues=org.queues,
             flows=org.flows,
-            presence=_ByLogin(org, lambda login: stored.people.presence(org.id, login, steady=steady, grace_seconds=grace)),
+            presence=_ByLogin(org, lambda login: stored.reps.presence(org.id, login, steady=steady, grace_seconds=grace)),
             load=_ByLogin(org, lambda login: stored.sessions.load_of(org.id, login)),
         )
 
@@ -146,7 +146,7 @@ class Unit:
         known = {rep.id for rep in before.reps} if before else set()
         for rep in after.reps:
             if rep.id not in known:
-                self.stored.people.took_work(after.org, rep.id)
+                self.stored.reps.took_work(after.org, rep.id)
         if before is None:
             return
         for login in _busy(before) - _busy(after):
@@ -228,11 +228,11 @@ class Unit:
         while self._free:
             free = self._free.popleft()
             org = org_of(self.ground.orgs, free.org)
-            if free.login in org.people:
+            if free.login in org.reps:
                 self._offer(org, free)
 
     def _offer(self, org: Org, free: _Free) -> None:
-        rep = org.people[free.login]
+        rep = org.reps[free.login]
         command = Route(became_free=rep.login if free.anew else None)
         sessions = self.stored.sessions
         for queue in sorted(org.queues_of(free.login)):
@@ -258,10 +258,10 @@ class _ByLogin(Mapping[str, V]):
         return self._read(login)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._org.people)
+        return iter(self._org.reps)
 
     def __len__(self) -> int:
-        return len(self._org.people)
+        return len(self._org.reps)
 
 
 def _busy(session: Session) -> set[str]:

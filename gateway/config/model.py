@@ -339,7 +339,7 @@ class Org:
     def __init__(self, org_id: str, config: OrgConfig) -> None:
         self.id = org_id
         self.settings = config.settings
-        self.people: dict[str, Rep] = {
+        self.reps: dict[str, Rep] = {
             login: Rep(login=login, org=org_id, **rep.model_dump(exclude={"tokens"})) for login, rep in config.reps.items()
         }
         self.queues = {key: Queue(id=key, org=org_id, name=q.name, reps=q.reps) for key, q in config.queues.items()}

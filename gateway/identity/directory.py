@@ -13,7 +13,7 @@ from gateway.session.model import ChannelFacts, OrgSettings, Queue, Rep
 
 def caller_for(org: Org, login: str) -> Caller:
     """The caller that this rep is, with the names under which events reach them."""
-    rep = org.people[login]
+    rep = org.reps[login]
     audiences = {f"rep:{login}", *(f"queue:{queue}" for queue in org.queues_of(login))}
     if rep.supervisor:
         audiences.add("supervisors")
@@ -38,7 +38,7 @@ class ConfigDirectory:
     def rep(self, org: str, login: str) -> Rep | None:
         """See the contract."""
         found = self._orgs.get(org)
-        return found.people.get(login) if found else None
+        return found.reps.get(login) if found else None
 
     def queue(self, org: str, id: str) -> Queue | None:
         """See the contract."""

@@ -308,7 +308,7 @@ class OidcDirectory:
 
     def __init__(self, static: ConfigDirectory, issuer: Issuer, orgs: Mapping[str, Org]) -> None:
         self._static, self._issuer = static, issuer
-        self._callers = {(org.id, str(login)): caller_for(org, login) for org in orgs.values() for login in org.people}
+        self._callers = {(org.id, str(login)): caller_for(org, login) for org in orgs.values() for login in org.reps}
 
     def caller_of(self, token: str, now: datetime) -> Caller | None:
         """See the contract."""

@@ -78,7 +78,7 @@ class MediaShelf(Protocol):
         ...
 
 
-class People(Protocol):
+class Profiles(Protocol):
     """What is known of the persons behind the conversations."""
 
     async def unknown(self, channels: Sequence[str], *, limit: int) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from adapters.errors import AdapterError
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
-from gateway.journal.contract import People
+from gateway.journal.contract import Profiles
 from gateway.journal.driver import Driver
 
 _log = logging.getLogger(__name__)
@@ -21,8 +21,8 @@ _AT_ONCE: Final = 8
 class Profiler:
     """See the module. A failed lookup is not repeated: the provider refuses it, or the name isn't worth more calls."""
 
-    def __init__(self, people: People, driver: Driver, channels: Mapping[str, Channel], bell: Doorbell, clock: Clock) -> None:
-        self._people, self._driver, self._bell, self._clock = people, driver, bell, clock
+    def __init__(self, profiles: Profiles, driver: Driver, channels: Mapping[str, Channel], bell: Doorbell, clock: Clock) -> None:
+        self._profiles, self._driver, self._bell, self._clock = profiles, driver, bell, clock
         self._channels = {key: channel for key, channel in channels.items() if channel.adapter.profile is not None}
 
     async def run(self) -> None:
@@ -30,14 +30,14 @@ class Profiler:
         if not self._channels:
             return
         while True:
-            unknown = await self._people.unknown(sorted(self._channels), limit=_AT_ONCE)
+            unknown = await self._profiles.unknown(sorted(self._channels), limit=_AT_ONCE)
             await asyncio.gather(*(self._look_up(channel_id, address) for channel_id, address in unknown))
             if not unknown:
                 await self._bell.wait("people", 2.0)
 
     async def _look_up(self, channel_id: str, address: str) -> None:
         channel = self._channels[channel_id]
-        end_user = await self._people.end_user(channel_id, address)
+        end_user = await self._profiles.end_user(channel_id, address)
         found = end_user
         try:
             assert channel.adapter.profile is not None  # noqa: S101
@@ -47,4 +47,4 @@ class Profiler:
             _log.info("no profile", extra={"action": "profile.none", "channel": channel_id, "reason": type(error).__name__})
         except Exception:
             _log.exception("adapter failed", extra={"action": "profile.failed", "channel": channel_id})
-        await self._people.learned(channel_id, address, found)
+        await self._profiles.learned(channel_id, address, found)

@@ -151,7 +151,7 @@ def can_receive(rep: Rep, session: Session, facts: Facts) -> bool:
 
 def reps_of(queue: Queue, facts: Facts) -> list[Rep]:
     """The queue's reps that the org knows, in the queue's order."""
-    return [rep for rep in map(facts.people.get, queue.reps) if rep is not None]
+    return [rep for rep in map(facts.reps.get, queue.reps) if rep is not None]
 
 
 def not_in_it(session: Session, by: str) -> Refusal | None:
@@ -166,7 +166,7 @@ def actor_of(session: Session, facts: Facts, login: Login) -> Actor:
     member = next((p for p in session.participants if p.id == login and p.role is not Role.end_user), None)
     if member is not None:
         return Actor(role=member.role, id=login, name=member.name)
-    rep = facts.people.get(login)
+    rep = facts.reps.get(login)
     role = Role.supervisor if rep is not None and rep.supervisor else Role.rep
     return Actor(role=role, id=login, name=rep.name if rep is not None else login)
 

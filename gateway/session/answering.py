@@ -24,7 +24,7 @@ def c7_accept(session: Session, command: AcceptInvitation, facts: Facts) -> Deci
     if isinstance(invitation, Refusal):
         return invitation
     leaving = 1 if invitation.purpose is Purpose.transfer else 0
-    rep = facts.people[command.by]
+    rep = facts.reps[command.by]
     warning = c5_bots(session, [rep], invitation.inviter, invitation.purpose, facts)  # others may have joined meanwhile
     refusal = (
         c6_not_in_yet(session, rep)
@@ -90,7 +90,7 @@ def c8_decline(session: Session, command: DeclineInvitation, facts: Facts) -> De
         draft.change(invitations=tuple(answered if i.id == invitation.id else i for i in others))
         return draft.decision(answered)
     closed = close(draft, answered, InvitationStatus.declined)
-    by = {"id": command.by, "name": facts.people[command.by].name}
+    by = {"id": command.by, "name": facts.reps[command.by].name}
     draft.tell([invitation.inviter], "invitation_declined", invitation_id=invitation.id, by=by, all=True)
     return draft.decision(closed)
 

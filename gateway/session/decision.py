@@ -39,7 +39,7 @@ class Facts:
     new_id: Callable[[str], str]
     settings: OrgSettings
     channel: ChannelFacts
-    people: Mapping[str, Rep]
+    reps: Mapping[str, Rep]
     queues: Mapping[str, Queue]
     flows: Mapping[str, FlowDefinition]
     presence: Mapping[str, RepPresence]

@@ -92,7 +92,7 @@ def t3_agents(session: Session, facts: Facts, by: Login, purpose: Purpose) -> It
     """T3: online with a messaging presence status, with P2's rights; each with their capacity in use, also when it is full."""
     if p4_direct_routing(facts.settings) is not None:
         return
-    for rep in facts.people.values():
+    for rep in facts.reps.values():
         if t3_is_listed(rep, session, facts, by, purpose):
             yield Destination(
                 type=RecipientType.agent,
@@ -130,7 +130,7 @@ def t3_available(queue: Queue, session: Session, facts: Facts) -> int:
 
 def t3_flows(session: Session, facts: Facts, by: Login, purpose: Purpose) -> Iterable[Destination]:
     """T3: for those with `run_flows`."""
-    if p3_run_flows(facts.people[by]) is not None:
+    if p3_run_flows(facts.reps[by]) is not None:
         return
     for flow in facts.flows.values():
         if flow.org == session.org:

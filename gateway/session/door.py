@@ -16,7 +16,7 @@ from gateway.session.refusals import e3_refuse
 
 def e1_same_org(session: Session, by: Login, facts: Facts) -> Refusal | None:
     """E1: a session of another org is as if it weren't there."""
-    rep = facts.people.get(by)
+    rep = facts.reps.get(by)
     if rep is not None and rep.org == session.org:
         return None
     return e3_refuse("session_not_found", "There is no such session for you: reload your list.")

@@ -59,7 +59,7 @@ def m4_not_raised_yet(session: Session, by: Login) -> Refusal | None:
 def m4_flag_meant(session: Session, by: Login, whose: Login | None, facts: Facts) -> Flag | Refusal:
     """M4: between supervisors and a rep who raised a flag, while it is raised. Unless it is said whose, a rep means their own, a supervisor
     the one that was raised first."""
-    supervisor = facts.people[by].supervisor
+    supervisor = facts.reps[by].supervisor
     if not supervisor and (outside := not_in_it(session, by)) is not None:
         return outside
     if not session.flags:

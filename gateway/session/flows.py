@@ -16,7 +16,7 @@ def c3_flow_yields(flow: FlowDefinition, session: Session, facts: Facts) -> Reci
     chosen = next((rule.to for rule in flow.rules if holds(rule.when, session, facts)), None)
     if chosen is None:
         return None
-    known = {RecipientType.agent: facts.people, RecipientType.queue: facts.queues}.get(chosen.type)
+    known = {RecipientType.agent: facts.reps, RecipientType.queue: facts.queues}.get(chosen.type)
     return chosen if known is not None and chosen.id in known else None
 
 

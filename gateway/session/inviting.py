@@ -108,7 +108,7 @@ def c6_may_ask(session: Session, command: Invite, facts: Facts) -> Refusal | Non
         p1_enhanced_edition(session, command.by, command.purpose, facts.channel)
         or (t2_not_others if command.purpose == Purpose.transfer else c4_not_others)(command.recipient.type)
         or not_in_it(session, command.by)
-        or (p3_run_flows(facts.people[command.by]) if command.recipient.type is RecipientType.flow else None)
+        or (p3_run_flows(facts.reps[command.by]) if command.recipient.type is RecipientType.flow else None)
     )
 
 
@@ -133,7 +133,7 @@ def resolve(session: Session, command: Invite, facts: Facts) -> Asked | Refusal:
 def c2_ask_agent(session: Session, command: Invite, recipient: Recipient, facts: Facts) -> Asked | Refusal:
     """C2: that rep alone is asked, if P4 lets one rep be named, and nothing of P2, P5, C5, C6 speaks against it."""
     refusal = p4_direct_routing(facts.settings)
-    rep = facts.people.get(recipient.id)
+    rep = facts.reps.get(recipient.id)
     if refusal is not None:
         return refusal
     if rep is None or rep.org != session.org:
@@ -275,7 +275,7 @@ class Named(Protocol):
     """Where names are known: `Facts`, or the org itself."""
 
     @property
-    def people(self) -> Mapping[str, Rep]:
+    def reps(self) -> Mapping[str, Rep]:
         """The org's reps and bots, by login."""
         ...
 
@@ -293,7 +293,7 @@ class Named(Protocol):
 def name_of(recipient: Recipient, known_by: Named) -> str:
     """What people call it; the id where nobody of that id is known."""
     known: dict[RecipientType, Mapping[str, Rep | Queue | FlowDefinition]] = {
-        RecipientType.agent: known_by.people,
+        RecipientType.agent: known_by.reps,
         RecipientType.queue: known_by.queues,
         RecipientType.flow: known_by.flows,
     }

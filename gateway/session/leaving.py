@@ -52,9 +52,9 @@ def l3_end(session: Session, command: End, facts: Facts) -> Decision | Refusal:
 
 def l3_may_end(session: Session, by: Login, facts: Facts) -> Refusal | None:
     """L3: for a rep, only as the last one and with P2's rights; supervisors may end any session of theirs."""
-    if facts.people[by].supervisor:
+    if facts.reps[by].supervisor:
         return None
-    return not_in_it(session, by) or l3_nobody_else_is_in(session, by) or p2_rights(facts.people[by], facts.channel)
+    return not_in_it(session, by) or l3_nobody_else_is_in(session, by) or p2_rights(facts.reps[by], facts.channel)
 
 
 def l3_nobody_else_is_in(session: Session, by: Login) -> Refusal | None:
@@ -168,5 +168,5 @@ def l6_wake(draft: Draft, reason: str = "customer_wrote") -> None:
 
 def l6_still_there(rep: Participant, facts: Facts) -> bool:
     """L6: known to the org, online for messaging, and with P2's rights, as they receive the session once more."""
-    known = facts.people.get(rep.id)
+    known = facts.reps.get(rep.id)
     return known is not None and p5_online(rep.id, facts) and p2_rights(known, facts.channel) is None

@@ -149,12 +149,12 @@ def m3_state(draft: Draft, code: NoticeCode) -> None:
 def about_rep(session: Session, facts: Facts, login: Login) -> Speaker:
     """The rep as customers may know them: public name, opaque id, picture."""
     member = next((p.name for p in session.reps if p.id == login), None)
-    rep = facts.people.get(login)
+    rep = facts.reps.get(login)
     return _about(session, facts, login, member or (rep.name if rep is not None else ""))
 
 
 def _about(session: Session, facts: Facts, login: Login, name: str) -> Speaker:
-    rep = facts.people.get(login)
+    rep = facts.reps.get(login)
     return Speaker(id=speaker_id(session.org, login), name=name, avatar_url=rep.avatar_url if rep is not None else None)
 
 

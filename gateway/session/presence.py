@@ -32,6 +32,6 @@ def r7_asks_no_longer(draft: Draft, invitation: Invitation, login: Login) -> Non
     if rest.waits_for:
         return
     withdraw(draft, rest, reason="unavailable")
-    rep = draft.facts.people.get(login)
+    rep = draft.facts.reps.get(login)
     by = {"id": login, "name": rep.name if rep is not None else login}
     draft.tell([rest.inviter], "invitation_unavailable", invitation_id=rest.id, by=by)

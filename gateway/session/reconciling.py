@@ -90,10 +90,10 @@ def _of_people(session: Session, facts: Facts) -> Iterator[Loss]:
     if session.offer is not None and not offer_stands(session.offer, facts):
         yield Loss(Lost.offer, session.offer.rep)
     for invitation in session.invitations:
-        if invitation.inviter in facts.people and still_asked(invitation, facts) != invitation.asked:
+        if invitation.inviter in facts.reps and still_asked(invitation, facts) != invitation.asked:
             yield Loss(Lost.invitation, invitation.id)
     for rep in session.reps:
-        if rep.id not in facts.people:
+        if rep.id not in facts.reps:
             yield Loss(Lost.rep_removed, rep.id)
     if session.status is Status.active and len(session.reps) > p6_limit(facts.settings, facts.channel):
         yield Loss(Lost.room)
@@ -116,14 +116,14 @@ def still_asked(invitation: Invitation, facts: Facts) -> tuple[Login, ...]:
 
 
 def _serves(login: str, queue: str | None, facts: Facts) -> bool:
-    rep = facts.people.get(login)
+    rep = facts.reps.get(login)
     if rep is None or p2_missing(rep, facts.channel):
         return False
     return queue is None or (queue in facts.queues and login in facts.queues[queue].reps)
 
 
 def _is_there(recipient: Recipient, facts: Facts) -> bool:
-    known = {RecipientType.agent: facts.people, RecipientType.queue: facts.queues, RecipientType.flow: facts.flows}
+    known = {RecipientType.agent: facts.reps, RecipientType.queue: facts.queues, RecipientType.flow: facts.flows}
     return recipient.id in known.get(recipient.type, ())
 
 

@@ -130,7 +130,7 @@ def offered_to(session: Session, by: str) -> Refusal | None:
 
 def accept_work(session: Session, command: AcceptWork, facts: Facts) -> Decision | Refusal:
     """The rep accepts the session: it becomes active, and the customer is told who joined (M3; P2 is checked again)."""
-    rep = facts.people[command.by]
+    rep = facts.reps[command.by]
     refusal = offered_to(session, command.by) or p2_rights(rep, facts.channel) or r8_room_to_accept(rep, facts, reserved=1)
     if refusal is not None:
         return refusal

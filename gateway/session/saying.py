@@ -135,7 +135,7 @@ def m1_say_to_customer(session: Session, command: SayToCustomer, facts: Facts) -
     text = words_of(parts)
     entry = draft.write(EntryKind.message, Visibility.everyone, sender=sender, text=text, parts=parts, details=details)
     draft.change(last_message_at=facts.now, last_message=entry.number)
-    rep = facts.people[command.by]
+    rep = facts.reps[command.by]
     speaker = m2_speaker(session, rep, facts)
     human = rep.kind == "human"
     draft.outgoing.append(outgoing_for(PublicEntry(entry), speaker=speaker, human=human, reply_to=command.reply_to))
@@ -192,7 +192,7 @@ def m5_rep_types(session: Session, by: Login, facts: Facts) -> Typing | Refusal:
     refusal = not_in_it(session, by) or m5_is_active(session, facts.channel)
     if refusal is not None:
         return refusal
-    return Typing(m5_customer_types(session, but=by), m2_speaker(session, facts.people[by], facts))
+    return Typing(m5_customer_types(session, but=by), m2_speaker(session, facts.reps[by], facts))
 
 
 def m5_customer_types(session: Session, but: str = "") -> tuple[Login, ...]:

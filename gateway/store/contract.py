@@ -462,7 +462,7 @@ class Addresses(Protocol):
         ...
 
 
-class People(Protocol):
+class Reps(Protocol):
     """Reps' presence and connections."""
 
     def presence(self, org: str, login: str, *, steady: datetime, grace_seconds: float) -> RepPresence:
@@ -799,8 +799,8 @@ class Transaction(Protocol):
         ...
 
     @property
-    def people(self) -> People:
-        """See `People`."""
+    def reps(self) -> Reps:
+        """See `Reps`."""
         ...
 
     @property

@@ -20,8 +20,8 @@ from gateway.store.gathering import Gathering
 from gateway.store.group_commit import GroupCommit, Readers
 from gateway.store.media import Media
 from gateway.store.outbox import Outbox
-from gateway.store.people import People
 from gateway.store.records import Records
+from gateway.store.reps import Reps
 from gateway.store.sessions import Sessions
 from gateway.store.standing import Standing
 from gateway.store.trouble import of_the_disk
@@ -68,9 +68,9 @@ class SqliteTransaction:
         return Addresses(self._gathering, self.conversations)
 
     @cached_property
-    def people(self) -> People:
+    def reps(self) -> Reps:
         """See the contract."""
-        return People(self._gathering)
+        return Reps(self._gathering)
 
     @cached_property
     def events(self) -> Events:

@@ -218,14 +218,14 @@ async def test_who_the_customer_was_to_one_org_is_not_told_to_another(tmp_path: 
     async with shop(tmp_path) as one:
         told = EndUser(address=Address("kim"), name=None, profile={"prechat": "order 66"})
         await one.take_in(one.message("my order", message_id="m1").model_copy(update={"end_user": told}))
-        await one.broker.people.learned("line", "kim", EndUser(address=Address("kim"), name="Kim Secret"))
+        await one.broker.profiles.learned("line", "kim", EndUser(address=Address("kim"), name="Kim Secret"))
         await one.take_in(one.edit("later", "an edit that waits for its message"))
         session_id = (await one.session()).id
         one.line.update({"org": "beta", "queue": "all"})
         one.nameless = True
         await one.restart()
-        assert (await one.broker.people.end_user("line", "kim")).name is None
-        assert await one.broker.people.unknown(["line"], limit=10) == [], "providers aren't asked about everyone at once"
+        assert (await one.broker.profiles.end_user("line", "kim")).name is None
+        assert await one.broker.profiles.unknown(["line"], limit=10) == [], "providers aren't asked about everyone at once"
         await one.take_in(one.message("hi", message_id="later"))
         await one.take_in(one.edit("m1", "new words for the old message"), one.reaction("m1", "👍"))
         (opened,) = await one.of("beta", "zoe")
@@ -235,7 +235,7 @@ async def test_who_the_customer_was_to_one_org_is_not_told_to_another(tmp_path: 
         assert not isinstance(page, Refusal)
         assert [line.entry.kind.value for line in page.items] == ["message"]
         assert not page.items[0].edited
-        assert await one.broker.people.unknown(["line"], limit=10) == [("line", "kim")], "who writes is asked about anew"
+        assert await one.broker.profiles.unknown(["line"], limit=10) == [("line", "kim")], "who writes is asked about anew"
         kinds = await one.kinds(session_id)
         assert "message_edited" not in kinds
         assert "reaction" not in kinds

@@ -111,7 +111,7 @@ async def test_looking_for_people_nobody_knows_yet_doesnt_read_all_that_are_know
             people = [*(("line", f"U{number}", '{"address": "U"}') for number in range(known)), ("line", "new", "{}")]
             await fill(one, "INSERT INTO conversations (channel_id, address, person) VALUES (?, ?, ?)", people)
             with counted(one) as steps:
-                assert await one.broker.people.unknown(["line", "apple"], limit=8) == [("line", "new")]
+                assert await one.broker.profiles.unknown(["line", "apple"], limit=8) == [("line", "new")]
             costs.append(steps())
     assert costs[1] <= costs[0] + 10
 

@@ -83,7 +83,7 @@ async def test_the_next_session_knows_the_name_that_the_last_one_heard(tmp_path:
 async def test_a_name_that_was_looked_up_and_one_that_a_message_brings_are_one_matter(tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         await one.take_in(one.message("hello", end_user=kim()))
-        await one.broker.people.learned("whatsapp", "kim-1", kim("Kim"))
+        await one.broker.profiles.learned("whatsapp", "kim-1", kim("Kim"))
         assert (await called(one))[0] == "Kim"
         await one.take_in(one.message("married", end_user=kim("Kim Paz-Ruiz")))
         assert (await called(one))[0] == "Kim Paz-Ruiz"

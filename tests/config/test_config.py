@@ -87,7 +87,7 @@ def test_a_sound_config(sound: str) -> None:
         "the-new-auth-token",
         "the-old-auth-token",
     ]
-    assert loaded.orgs["acme"].people["ana"].permissions == {"messaging_agent", "run_flows"}
+    assert loaded.orgs["acme"].reps["ana"].permissions == {"messaging_agent", "run_flows"}
     assert loaded.orgs["acme"].queues_of("ben") == {"support"}
     assert channel.facts.edition == "standard"
 
@@ -509,6 +509,6 @@ def _only_at(names: set[str], value: Any) -> list[Any]:
 
 def test_no_secret_in_what_a_config_says_of_itself(sound: str) -> None:
     loaded = read(sound)
-    said = f"{loaded.config!r} {loaded.config} {loaded.channels['sms-de'].account!r} {loaded.orgs['acme'].people!r}"
+    said = f"{loaded.config!r} {loaded.config} {loaded.channels['sms-de'].account!r} {loaded.orgs['acme'].reps!r}"
     for secret in ("token-of-ana", "the-new-auth-token", "the-old-auth-token"):
         assert secret not in said

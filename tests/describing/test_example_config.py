@@ -63,7 +63,7 @@ def test_it_loads_when_its_variables_are_set() -> None:
     text = FILE.read_text()
     loaded = config.loads(text, environment=environment(text))
     assert set(loaded.channels) == set(own_adapters())
-    assert set(loaded.orgs["acme"].people) == {"ana", "sam"}
+    assert set(loaded.orgs["acme"].reps) == {"ana", "sam"}
 
 
 def test_it_tells_every_variable_that_is_not_set() -> None:

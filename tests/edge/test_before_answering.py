@@ -173,7 +173,7 @@ async def test_lines_that_came_before_the_name_was_known_bear_it_afterwards(site
     session_id = await site.session(address="6190001112223", name=None)
     ana = site.api(login="ana")
     assert (await ana.get(f"/sessions/{session_id}/entries")).json["items"][0]["from"]["name"] == "6190001112223"
-    await site.broker.people.learned("sms", "6190001112223", EndUser(address=Address("6190001112223"), name="Kim"))
+    await site.broker.profiles.learned("sms", "6190001112223", EndUser(address=Address("6190001112223"), name="Kim"))
     (first, *_) = (await ana.get(f"/sessions/{session_id}/entries")).json["items"]
     assert (first["from"]["id"], first["from"]["name"]) == ("6190001112223", "Kim")
 
@@ -184,8 +184,8 @@ async def test_lines_of_an_opaque_id_bear_the_name_afterwards_too(site: Site) ->
     session_id = await site.session(address=address, name=None)
     ana = site.api(login="ana")
     assert (await ana.get(f"/sessions/{session_id}/entries")).json["items"][0]["from"]["name"] == "Customer 8135"
-    assert (await site.broker.people.end_user("sms", address)).name is None
-    await site.broker.people.learned("sms", address, EndUser(address=Address(address), name="Maria"))
+    assert (await site.broker.profiles.end_user("sms", address)).name is None
+    await site.broker.profiles.learned("sms", address, EndUser(address=Address(address), name="Maria"))
     (first, *_) = (await ana.get(f"/sessions/{session_id}/entries")).json["items"]
     assert first["from"]["name"] == "Maria"
 

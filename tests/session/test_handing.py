@@ -107,7 +107,7 @@ def test_L6_taken_away_the_session_rests_and_frees_its_reps() -> None:
     assert play.reps == ["ana", "ben"]
     assert play.entry("handover").text == "office"
     assert play.entry("status_changed").details["reason"] == "handed_over"
-    play.refused(c.SayToCustomer(by=play.facts().people["ana"].login, text="hi"), "session_not_active")
+    play.refused(c.SayToCustomer(by=play.facts().reps["ana"].login, text="hi"), "session_not_active")
 
 
 def test_L6_taken_away_where_an_answer_takes_it_back_the_session_goes_on() -> None:

@@ -206,7 +206,7 @@ class Play:
             new_id=self.new_id,
             settings=self.world.settings,
             channel=self.world.channel,
-            people=self.world.people,
+            reps=self.world.people,
             queues=self.world.queues,
             flows=self.world.flows,
             presence=self.world.presence,

@@ -9,8 +9,8 @@ from gateway.session.model import Presence, RepPresence
 from gateway.store.gathering import Gathering
 
 
-class People:
-    """See `gateway.store.contract.People`."""
+class Reps:
+    """See `gateway.store.contract.Reps`."""
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
