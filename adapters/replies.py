@@ -191,9 +191,9 @@ def meaning_of_status(status: int) -> Meaning:
     return REFUSED  # a bare 404, too: it says that the address we called is wrong as often as that the customer's is
 
 
-def retry_after(reply: HttpReply, now: datetime) -> datetime | None:
+def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
     """The moment that a `Retry-After` header names (seconds or an HTTP date), at most a day ahead; None without a sound one."""
-    value = reply.headers.get("retry-after", "").strip()
+    value = headers.get("retry-after", "").strip()
     try:
         moment = now + timedelta(seconds=int(value)) if value.isdigit() else parsedate_to_datetime(value)
     except (ValueError, OverflowError, TypeError):
@@ -231,14 +231,16 @@ def failure(
     provider_code: str | None = None,
     sentence: str | None = None,
     detail: str | None = None,
+    wait_seconds: object = None,
 ) -> SendFailed:
     """The error to raise for an answer that isn't a success: by `table[provider_code]` if there is one, else by the answer's status.
 
-    Returned, not raised. `again_at` is what `Retry-After` says, else `now` and the meaning's `wait`, else None. `provider_code` is
+    Returned, not raised. `again_at` is what `wait_seconds` says, a number or its digits, where the provider's body has it; else what `Retry-After` says, else `now` and the meaning's `wait`, else None. `provider_code` is
     `http_<status>` where none is given. `detail` is the answer's own text where none is given, cut at 1,000 characters; `sentence` as in `SendFailed`.
     """
     meaning = (table or {}).get(provider_code or "") or meaning_of_status(reply.status)
-    again_at = retry_after(reply, now)
+    told = {"retry-after": str(wait_seconds)} if wait_seconds is not None else reply.headers
+    again_at = retry_after(told, now)
     if again_at is None and meaning.wait is not None:
         again_at = now + meaning.wait
     return SendFailed(

@@ -14,7 +14,7 @@ from gateway.new_channel.samples import fixtures
 
 _TEMPLATE: Final = Path(__file__).parent / "template"
 _NOT_THERE: Final = "# ruff: noqa: S101 - tests assert\n"
-_MODULES: Final = ("__init__", "account", "wire", "inbound", "outbound", "simulator")
+_MODULES: Final = ("__init__", "account", "wire", "inbound", "outbound", "simulator", "suite")
 
 
 class BadName(GatewayError):
@@ -111,6 +111,10 @@ dev = ["pytest"]
 [project.entry-points."byoc.adapters"]
 {kind} = "{package}:ADAPTER"
 
+# And this one is how it finds what the channel is tested with: for its grade, and to sign fixtures.
+[project.entry-points."byoc.suites"]
+{kind} = "{package}.suite:SUITE"
+
 [tool.setuptools]
 packages = ["{package}"]
 
@@ -128,6 +132,7 @@ _README: Final = """\
     pip install -e '.[dev]'     # beside byoc-gateway
     pytest                      # the checks that every channel must pass
     byoc channels               # it is listed
+    byoc channels --grade       # how good it is, and what is missing for the next grade
     byoc demo                   # it has a handset at /phones
 
 What was written is a channel that works, for a provider that doesn't exist. Change it into yours:
@@ -139,5 +144,7 @@ What was written is a channel that works, for a provider that doesn't exist. Cha
 5. `simulator.py`: its own side, written from its pages and not from your adapter.
 6. `__init__.py`: what the channel is and can do. The checks hold you to it.
 7. `tests/fixtures`: recorded requests, three files each; `headers.json` names the source, without which the checks refuse it. Work
-   `expected.json` out from the provider's page: one that is copied from what the adapter gives proves nothing.
+   `expected.json` out from the provider's page: one that is copied from what the adapter gives proves nothing. `byoc inbox export --redact ID`
+   makes a fixture from a real webhook, and marks it as unchecked until you have compared it.
+8. `suite.py`: the test account, and how the provider signs.
 """

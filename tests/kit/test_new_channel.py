@@ -38,6 +38,15 @@ def test_the_gateway_finds_it(installed: tuple[Path, Path]) -> None:
     assert set(listed["tin-can"]["settings"]["properties"]) >= {"secrets", "token", "api_base"}
 
 
+def test_its_suite_is_found_and_gives_it_a_grade(installed: tuple[Path, Path]) -> None:
+    """Installed in its own folder, as by `pip install -e .`: the fixtures are there."""
+    folder, target = installed
+    report = json.loads(byoc("channels", "--grade", "--json", target=Path(f"{folder}:{target}")))["tin-can"]
+    assert report["grade"] == "bronze"
+    elsewhere = json.loads(byoc("channels", "--grade", "--json", target=target))["tin-can"]
+    assert elsewhere["grade"] is None, "installed without the fixtures"
+
+
 def test_it_passes_strict_typing(installed: tuple[Path, Path]) -> None:
     folder, target = installed
     command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(MYPY_CACHE), "byoc_tin_can")

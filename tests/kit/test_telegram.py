@@ -50,6 +50,12 @@ def test_the_tests_see_the_installed_one_only_where_it_is_installed(target: Path
     assert "telegram" not in byoc("channels")
 
 
+def test_it_has_a_grade_where_its_fixtures_are(target: Path) -> None:
+    said = byoc("channels", "--grade", target=Path(f"{SOURCE}:{target}"))
+    assert re.search(r"^telegram: silver \(", said, re.MULTILINE)
+    assert "telegram: no grade here" in byoc("channels", "--grade", target=target)
+
+
 def test_its_config_is_checked(target: Path, tmp_path: Path) -> None:
     config = tmp_path / "gateway.yaml"
     config.write_text(CONFIG.format(account="bot_token: '1000:a-token-of-some-length', secret_tokens: [a-secret-of-some-length]"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -166,7 +166,7 @@ def test_a_form_is_read_as_it_was_written() -> None:
     request = RawRequest("POST", "", "", (), {"content-type": "multipart/form-data; boundary=y"}, body, NOW)
     assert read_form(request) == ({"a": "ü"}, [FormFile("file", "ü.png", "image/png", b"\r\n--x\x00")])
     request.headers = {"content-type": "application/json"}
-    with pytest.raises(ValueError, match="no multipart form"):
+    with pytest.raises(ValueError, match="not a multipart form"):
         read_form(request)
 
 
@@ -191,6 +191,16 @@ def test_a_file_that_could_not_be_fetched(status: int, verdict: Verdict) -> None
     with pytest.raises(SendFailed) as caught:
         replies.fetched(HttpReply(status), MediaPart(), NOW)
     assert caught.value.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("wait", "header", "seconds"),
+    [(7, None, 7), ("7", None, 7), (7, "90", 7), ("soon", None, None), (-1, None, None), (None, "90", 90), (None, None, None)],
+)
+def test_how_long_the_provider_asks_to_wait(wait: object, header: str | None, seconds: int | None) -> None:
+    reply = HttpReply(429, {"retry-after": header} if header else {})
+    failed = replies.failure(reply, NOW, wait_seconds=wait)
+    assert failed.again_at == (NOW + timedelta(seconds=seconds) if seconds is not None else None)
 
 
 def test_types_by_name() -> None:

@@ -5,8 +5,6 @@ Source: core.telegram.org/bots/api: "setWebhook", "Update", "Message", "sendMess
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,13 +12,16 @@ from pydantic import Field, SecretStr
 
 from adapters import contract as byoc
 from adapters import envelope as env
-from adapters.reading import Fields, answer_of, count, dict_of, dig, each, json_object, list_of, moment, optional, text
+from adapters.reading import Fields, answer_of, count, dict_of, dig, each, json_object, list_of, moment, number, optional, text
 from adapters.replies import dead, failure, fetched
 from adapters.signing import check_repeated
 from byoc_telegram.simulator import TelegramSimulator
 
-INBOUND: Final = ("text", "image", "video", "audio", "voice", "file", "location", "contact", "sticker", "choice", "unknown")
+PARTS: Final = ("text", "image", "video", "audio", "voice", "file", "location", "contact", "sticker", "choice", "unknown")
 CHATS: Final = ("message", "edited_message", "callback_query", "my_chat_member")
+FILES: Final = {"photo": "image", "voice": "voice", "audio": "audio", "video": "video", "document": "file"}
+# What every message has beside its content.
+FRAME: Final = {"message_id", "from", "chat", "date", "edit_date", "reply_to_message"}
 PHOTOS: Final = ("image/jpeg", "image/png", "image/webp")
 # Telegram has no codes: its refusals are told apart by how their words begin.
 REFUSALS: Final = {
@@ -60,9 +61,9 @@ def _event(update: dict[str, Any], common: Fields) -> env.Inbound:
     chat = dict_of(dig(event, "message", "chat") or event.get("chat"))
     if kind not in CHATS or chat.get("type") != "private":
         return env.InboundUnknown(**common, reason="group" if kind in CHATS else kind)
-    to, name = text(chat, "id"), f"{optional(person, 'first_name') or ''} {optional(person, 'last_name') or ''}".strip()
-    user = env.EndUser(address=env.Address(to), name=name or None, username=optional(person, "username"))
-    common["end_user"] = user.model_copy(update={"locale": optional(person, "language_code")})
+    to, name = text(chat, "id"), " ".join(filter(None, (optional(person, "first_name"), optional(person, "last_name"))))
+    known: dict[str, Any] = {"username": optional(person, "username"), "locale": optional(person, "language_code")}
+    common["end_user"] = env.EndUser(address=env.Address(to), name=name or None, **known)
     common["provider_time"] = moment(seconds=event.get("edit_date") or event.get("date"))
     if kind == "my_chat_member":
         blocked = dig(event, "new_chat_member", "status") == "kicked"
@@ -71,50 +72,34 @@ def _event(update: dict[str, Any], common: Fields) -> env.Inbound:
         choice = env.ChoicePart(id=text(event, "data"), title=text(event, "data"))
         return env.InboundMessage(**common, message_id=f"{to}/{text(event, 'id')}", parts=(choice,))
     common |= {"message_id": f"{to}/{text(event, 'message_id')}", "parts": (_part(event),)}
-    quoted = dig(event, "reply_to_message", "message_id")
     if kind == "edited_message":
         return env.InboundEdit(**common)
+    quoted = dig(event, "reply_to_message", "message_id")
     return env.InboundMessage(**common, reply_to=f"{to}/{quoted}" if quoted else None)
 
 
 def _part(message: dict[str, Any]) -> env.Part:
-    kind = next((kind for kind in _PARTS if kind in message), None)
-    if kind:
-        held = (list_of(message[kind]) or [message[kind]])[-1]  # a photo in several sizes: the largest stands last
-        return _PARTS[kind](held if kind == "text" else dict_of(held), message)
-    extra = ("message_id", "from", "chat", "date", "edit_date", "reply_to_message")
-    other = next((key for key in message if key not in extra), "empty")
+    kind = next((kind for kind in ("text", *FILES, "sticker", "location", "contact") if kind in message), None)
+    held = dict_of((list_of(message.get(kind or "")) or [message.get(kind or "")])[-1])  # of a photo's sizes the largest is last
+    match kind:
+        case "text":
+            return env.TextPart(text=message["text"])
+        case "sticker":
+            return env.StickerPart(text=optional(held, "emoji"), media=_file("image", held))
+        case "location":
+            venue = {"name": dig(message, "venue", "title"), "address": dig(message, "venue", "address")}
+            return env.LocationPart(latitude=number(held, "latitude"), longitude=number(held, "longitude"), **venue)
+        case "contact":
+            return env.ContactPart(name=text(held, "first_name"), phones=(text(held, "phone_number"),))
+        case str():
+            return _file(FILES[kind], held, optional(message, "caption"))
+    other = next((key for key in message if key not in FRAME), "empty")
     return env.UnknownPart(provider_type=other, fallback=f"[Telegram: {other.replace('_', ' ')}]")
 
 
-def _file(family: Any, file: dict[str, Any], message: dict[str, Any]) -> env.MediaPart:
-    return env.MediaPart(
-        media=family,
-        mime_type=optional(file, "mime_type"),
-        name=optional(file, "file_name"),
-        size_bytes=count(file, "file_size"),
-        caption=optional(message, "caption"),
-        source={"file_id": text(file, "file_id")},
-    )
-
-
-def _place(place: dict[str, Any], message: dict[str, Any]) -> env.Part:
-    where = {"latitude": place.get("latitude"), "longitude": place.get("longitude")}
-    words = {"name": dig(message, "venue", "title"), "address": dig(message, "venue", "address")}
-    return env.LocationPart.model_validate(where | words)
-
-
-_PARTS: Final[dict[str, Callable[[Any, dict[str, Any]], env.Part]]] = {
-    "text": lambda held, message: env.TextPart(text=held),
-    "photo": lambda held, message: _file("image", held, message),
-    "voice": lambda held, message: _file("voice", held, message),
-    "audio": lambda held, message: _file("audio", held, message),
-    "video": lambda held, message: _file("video", held, message),
-    "document": lambda held, message: _file("file", held, message),
-    "sticker": lambda held, message: env.StickerPart(text=optional(held, "emoji"), media=_file("image", held, {})),
-    "location": _place,
-    "contact": lambda held, message: env.ContactPart(name=text(held, "first_name"), phones=(text(held, "phone_number"),)),
-}
+def _file(family: Any, file: dict[str, Any], caption: str | None = None) -> env.MediaPart:
+    read: dict[str, Any] = {"name": optional(file, "file_name"), "mime_type": optional(file, "mime_type"), "caption": caption}
+    return env.MediaPart(media=family, size_bytes=count(file, "file_size"), source={"file_id": text(file, "file_id")}, **read)
 
 
 def send(message: env.Outbound, account: TelegramAccount, now: datetime) -> byoc.Flow[byoc.Sent]:
@@ -124,17 +109,17 @@ def send(message: env.Outbound, account: TelegramAccount, now: datetime) -> byoc
         if message.on:
             yield byoc.json_call("POST", _url(account, "sendChatAction"), body | {"action": "typing"}, visible=False)
         return byoc.Sent()
-    if isinstance(message, env.Say) and message.reply_to:
+    if isinstance(message, env.Notice):
+        body["disable_notification"] = True
+    elif message.reply_to:
         body["reply_parameters"] = {"message_id": int(message.reply_to.rpartition("/")[2]), "allow_sending_without_reply": True}
-    if isinstance(message, env.Say) and message.file:
-        file = message.file
+    if isinstance(message, env.Say) and (file := message.file):
         kind = "photo" if file.mime_type in PHOTOS and file.size_bytes <= 10_000_000 else "document"
         upload = byoc.FormFile(kind, file.name, file.mime_type, file.content)
         body |= {"caption": message.text} if message.text else {}
         reply = yield byoc.form_call(_url(account, f"send{kind.title()}"), body, upload, visible=True)
     else:
-        quiet = {"disable_notification": True} if isinstance(message, env.Notice) else {}
-        reply = yield byoc.json_call("POST", _url(account, "sendMessage"), body | quiet | {"text": message.text}, visible=True)
+        reply = yield byoc.json_call("POST", _url(account, "sendMessage"), body | {"text": message.text}, visible=True)
     message_id = optional(_result(reply, now), "message_id")
     return byoc.Sent((f"{message.to}/{message_id}",) if message_id else ())
 
@@ -156,8 +141,8 @@ def _result(reply: byoc.HttpReply, now: datetime) -> dict[str, Any]:
     if reply.status == 200:
         return dict_of(answer.get("result"))
     code = next((known for known in REFUSALS if str(answer.get("description")).startswith(known)), None)
-    wait = {"retry-after": str(dig(answer, "parameters", "retry_after") or "")}
-    raise failure(replace(reply, headers=wait), now, table=REFUSALS, provider_code=code)
+    wait = dig(answer, "parameters", "retry_after")
+    raise failure(reply, now, table=REFUSALS, provider_code=code, wait_seconds=wait)
 
 
 def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
@@ -170,11 +155,11 @@ ADAPTER: Final = byoc.Adapter(
     title="Telegram",
     account=TelegramAccount,
     capabilities=byoc.Capabilities(
-        inbound=frozenset({f"message.{kind}" for kind in INBOUND} | {"edit", "ended", "unknown"}),
+        inbound=frozenset({f"message.{kind}" for kind in PARTS} | {"edit", "ended", "unknown"}),
         outbound=frozenset({"say.text", "say.image", "say.video", "say.audio", "say.file", "say.reply", "notice", "typing"}),
         max_text=4096,
-        text_unit="utf16",
         max_caption=1024,
+        text_unit="utf16",
         files=(byoc.FileRule(media="file", max_bytes=50_000_000),),
     ),
     verify=verify,

@@ -72,16 +72,13 @@ class TelegramSimulator(PlainProvider[Any]):
 
     def answer(self, request: RawRequest, now: datetime) -> Answer:
         """One method, or a file."""
-        _, *steps, token, method = request.path.split("/")
-        if steps[:1] == ["file"]:
-            token, method = request.path.split("/")[2], "file"
+        token, _, method = request.path.removeprefix("/file").lstrip("/").partition("/")
         if not same(token, f"bot{self.account.bot_token.get_secret_value()}"):
             raise _no(401, "Unauthorized")
-        if method == "file":
-            file = self.files.get(request.path.rpartition("/")[2].partition(".")[0])
-            return (
-                Answer(200, file.content, {"content-type": "application/octet-stream"}) if file else _no(404, "Not Found").answer
-            )
+        if request.path.startswith("/file/"):
+            if shown := self.files.get(method.rpartition("/")[2].partition(".")[0]):
+                return Answer(200, shown.content, {"content-type": "application/octet-stream"})
+            raise _no(404, "Not Found")
         fields, file = _read(request)
         if method == "getFile":
             found = str(fields.get("file_id")).removeprefix("AgAC")

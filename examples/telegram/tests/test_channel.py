@@ -5,42 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from byoc_telegram import ADAPTER, TelegramAccount
+from byoc_telegram import ADAPTER
+from byoc_telegram.suite import SUITE
 
-from adapters.conformance import NOW, Check, Suite, World
-from adapters.contract import HttpReply, RawRequest
+from adapters.conformance import NOW, Check, World
+from adapters.contract import HttpReply
 from adapters.envelope import Say, TypingSignal
 from adapters.errors import SendFailed, Verdict
 from adapters.simulation import Action
 
-ACCOUNT = TelegramAccount.model_validate(
-    {
-        "channel_id": "telegram",
-        "webhook_url": "https://gw.example.test/webhooks/telegram",
-        "bot_token": "1000:a-token-for-tests",
-        "secret_tokens": ["a-secret-for-tests"],
-    }
-)
-
-
-def sign(request: RawRequest, account: TelegramAccount) -> RawRequest:
-    """The request with the account's secret, as Telegram repeats it."""
-    proof = {"x-telegram-bot-api-secret-token": account.secret_tokens[0].get_secret_value()}
-    return replace(request, headers={**request.headers, **proof})
-
-
-SUITE = Suite(
-    adapter=ADAPTER,
-    account=ACCOUNT,
-    fixtures=Path(__file__).parent / "fixtures",
-    sign=sign,
-    proof_headers=("x-telegram-bot-api-secret-token",),
-    body_is_signed=False,
-)
+ACCOUNT = SUITE.account
 
 
 @pytest.mark.parametrize("check", SUITE.checks(), ids=str)
@@ -50,7 +27,7 @@ def test_conformance(check: Check) -> None:
 
 def test_the_secret_proves_the_caller_and_binds_nothing_of_the_request() -> None:
     """Telegram signs nothing, so an update is as trustworthy as the connection that it came over."""
-    request = sign(SUITE.events[0].request, ACCOUNT)
+    request = SUITE.sign(SUITE.events[0].request, ACCOUNT)
     ADAPTER.verify(replace(request, body=b'{"update_id": 1}'), ACCOUNT, NOW)
 
 
