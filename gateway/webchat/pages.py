@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from adapters.webchat import WebchatAccount
-from gateway.pages.assets import Asset, Assets, asset_of, load
+from gateway.pages.assets import Asset, asset_of, lightened, load
 from gateway.webchat.calls import worded
 from gateway.webchat.door import Visit
 
@@ -22,21 +22,13 @@ _ANY_ORIGIN: Final = {
 }
 
 
-def lean(script: bytes) -> bytes:
-    """A script without its comment lines and indentation, which are for its readers: a seventh less to load. Lines keep their numbers,
-    so that a fault in a browser points into the source. (No text of ours spans lines in a way that this would change.)"""
-    lines = (line.strip() for line in script.split(b"\n"))
-    return b"\n".join(b"" if line.startswith(b"//") else line for line in lines)
-
-
 class Pages:
     """`/widget.js`, `/widget/{version}/…` and `/chat/{channel_id}`."""
 
     def __init__(self, folder: Path = _FOLDER) -> None:
-        modules = load(folder / "widget")
-        self._assets = Assets(modules.version, {path: asset_of(path, lean(one.content)) for path, one in modules.files.items()})
-        loader = (folder / "widget.js").read_bytes().replace(b"{{version}}", modules.version.encode())
-        self._loader = asset_of("widget.js", lean(loader))
+        self._assets = load(folder / "widget")
+        loader = (folder / "widget.js").read_bytes().replace(b"{{version}}", self._assets.version.encode())
+        self._loader = asset_of("widget.js", lightened("widget.js", loader))
         self._page = (folder / "chat.html").read_text()
 
     async def loader(self, request: web.Request) -> web.Response:

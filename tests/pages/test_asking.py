@@ -104,7 +104,7 @@ def test_the_open_dialog_follows_who_comes_and_goes_and_how_busy_they_are(demo: 
     dialog.get_by_role("radio", name="Queue", exact=True).check(force=True)
     support = dialog.get_by_role("radio", name=re.compile("^Support"))
     expect(support).to_be_disabled(timeout=PATIENCE_MS)
-    expect(dialog.get_by_text(re.compile("Nobody of Support"))).to_be_visible()
+    expect(dialog.get_by_text(re.compile("No rep of Support"))).to_be_visible()
     assert_accessible(ana.page, "a queue in which nobody is free")
     ben.presence.select_option("online")
     expect(support).to_be_enabled(timeout=PATIENCE_MS)

@@ -110,6 +110,7 @@ def test_the_desk_weighs_at_most_60_kb_packed() -> None:
 def test_comments_are_left_out_and_lines_keep_their_numbers() -> None:
     script = b"// why\nimport x;\n/** What\n * it does. */\nconst a = 1; // stays\nconst b = `\n  text // here`;\n"
     assert assets.lightened("a.js", script) == b"\nimport x;\n\n\nconst a = 1; // stays\nconst b = `\n  text // here`;\n"
+    assert assets.lightened("a.js", b"/** @type {T} */ (a).b;\nc;\n/** d */\n") == b"(a).b;\nc;\n\n"
     assert assets.lightened("a.css", b"/* a\nb */\np { color: red }") == b"\n\np { color: red }"
     assert assets.lightened("a.svg", b"<!-- // -->") == b"<!-- // -->"
 

@@ -14,7 +14,7 @@ from tests.unseen import SEEN, UNSEEN
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 JUDGED = """async (texts) => {
-  const asset = document.querySelector('link[rel=modulepreload][href$="/desk/wording.js"]').href;
+  const asset = document.querySelector('link[rel=modulepreload][href$="/desk/words.js"]').href;
   const { saysSomething } = await import(asset);
   return texts.map((text) => saysSomething(text));
 }"""

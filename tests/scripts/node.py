@@ -20,4 +20,4 @@ def run_node(*arguments: str, needs: str | None = None, cwd: Path = ROOT) -> sub
     if missing and not os.environ.get("CI"):
         pytest.skip(f"the tests of the pages' scripts need {missing}")
     assert not missing, f"the tests of the pages' scripts need {missing}"
-    return subprocess.run([str(NODE), *arguments], cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run([str(NODE), *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, check=False)

@@ -1,17 +1,23 @@
 // What scripts ask of the page around them, where there is none: its language, and a store that forgets.
-const kept = () => {
-  const items = new Map();
-  return {
-    getItem: (key) => items.get(key) ?? null,
-    setItem: (key, value) => void items.set(key, String(value)),
-    removeItem: (key) => void items.delete(key),
-  };
-};
+class Store {
+  /** @type {Map<string, string>} */
+  #items = new Map();
+
+  /** @param {string} key */
+  getItem(key) {
+    return this.#items.get(key) ?? null;
+  }
+
+  /** @type {(key: string, value: string) => void} */
+  setItem(key, value) {
+    this.#items.set(key, String(value));
+  }
+}
 
 Object.assign(globalThis, {
   document: { documentElement: { lang: "en" } },
-  localStorage: kept(),
-  sessionStorage: kept(),
+  localStorage: new Store(),
+  sessionStorage: new Store(),
   addEventListener: () => {},
   removeEventListener: () => {},
 });

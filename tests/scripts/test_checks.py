@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 import run
+from tests.scripts import api_types
 from tests.scripts.node import ROOT, run_node
 
+pytestmark = pytest.mark.timeout(400)  # TypeScript takes seconds alone, and much longer where everything else runs beside it
+
+# What is wrong, the checker's number for it, and a script that has it.
 FAULTS = {
-    "a misspelled member": 'import { Desk } from "./state.js";\nnew Desk({ api: null, me: null }).sesions.clear();\n',
-    "a member of a text": 'import { countdown } from "../kit/format.js";\ncountdown(1).lenght.toFixed();\n',
-    "an import of nothing": 'import { nothing } from "./reading.js";\nnothing();\n',
-    "a name that is never used": 'import { later } from "./reading.js";\n',
+    "a misspelled member": (
+        2551,
+        '/** @param {import("./state/desk.js").Desk} desk */\nexport const clear = (desk) => desk.sesions.clear();\n',
+    ),
+    "a member of a text": (2551, 'import { countdown } from "../kit/format.js";\ncountdown(1).lenght.toFixed();\n'),
+    "a member that the API doesn't have": (
+        2339,
+        "/** @param {V1.Session} session */\nexport const f = (session) => session.colour;\n",
+    ),
+    "an import of nothing": (2305, 'import { nothing } from "./state/sessions.js";\nnothing();\n'),
+    "a name that is never used": (6133, 'import { later } from "./state/sessions.js";\n'),
+    "a value that may be missing": (2531, 'document.querySelector("p").remove();\n'),
+    "an argument without a type": (7006, "export const same = (one) => one;\n"),
 }
 
 
@@ -29,13 +43,17 @@ def test_a_fault_in_a_script_is_found(tmp_path: Path) -> None:
     for folder in ("gateway/pages", "gateway/webchat"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     shutil.copy(ROOT / "tsconfig.json", tmp_path)
-    files = {f"fault{number}.js": text for number, text in enumerate(FAULTS.values())}
-    for name, text in files.items():
-        (tmp_path / "gateway/pages/static/desk" / name).write_text(text)
+    for number, (_, text) in enumerate(FAULTS.values()):
+        (tmp_path / f"gateway/pages/static/desk/fault{number}.js").write_text(text)
     tool = run.SCRIPTS["types"][0]
     found = run_node(tool, "--project", str(tmp_path), needs=tool)
+    told = re.findall(r"/(fault\d)\.js\(.*error TS(\d+)", found.stdout)
     assert found.returncode != 0
-    assert sorted({line.partition("(")[0].rpartition("/")[2] for line in found.stdout.splitlines()}) == sorted(files)
+    assert sorted(told) == [(f"fault{number}", str(code)) for number, (code, _) in enumerate(FAULTS.values())]
+
+
+def test_the_scripts_are_checked_against_what_the_api_answers() -> None:
+    assert api_types.FILE.read_text(encoding="utf-8") == api_types.page(), "run `python -m tests.scripts.api_types`"
 
 
 @pytest.mark.parametrize("what", run.SCRIPTS)

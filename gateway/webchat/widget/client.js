@@ -1,87 +1,132 @@
-// The visitor's side of the chat service: session, stream, and a queue of what is to be said. Knows nothing of the
-// page's looks.
+// The visitor's side of the chat service: session, stream, and what is said and read. Knows nothing of the page's
+// looks.
 //
 // What it promises: lines are shown once and in the order of their numbers, whatever breaks; what was typed is sent
-// once, in order, across reloads, because each message carries an id of its own making and waits until the service
-// has it.
+// once, in order, across reloads.
 
-import { follow } from "./stream.js";
+import { Queue } from "./queue.js";
+import { follow, Patience, Service } from "./service.js";
 
-const RETRY_AT_MOST = 30_000;
+/** @typedef {import("./types.js").Line} Line */
+/** @typedef {import("./types.js").Frame} Frame */
+/** @typedef {import("./types.js").Item} Item */
+
 const TYPING_EVERY = 4_000;
+const MARKS_AFTER = 800;
+const PAGE = 50;
 
 export class Client {
+  /** @type {import("./types.js").Identity | null} */
+  identity = null;
+  /** @type {import("./types.js").Config | null} */
+  config = null;
+  /** @type {string | null} */
+  visitorId = null;
+  /** @type {"idle" | "connecting" | "live" | "offline" | "refused"} */
+  state = "idle";
+  /**
+   * In order of seq.
+   * @type {Line[]}
+   */
+  lines = [];
+  // The numbers of the last line here, and of the last that was read.
+  last = 0;
+  read = 0;
+  /**
+   * Where the lines before those that are here begin.
+   * @type {string | number | null}
+   */
+  older = null;
+  ended = false;
+  // Whether new lines are news, or history.
+  live = false;
+
+  #patience = new Patience();
+  /** @type {Promise<boolean> | null} */
+  #starting = null;
+  /** @type {AbortController | null} */
+  #stream = null;
+  /** @type {Map<string, ((detail: any) => void)[]>} */
+  #listeners = new Map();
+  #shelved = false;
+  #typedAt = 0;
+  #marking = 0;
+  #told = { read: 0, delivered: 0 };
+  // Raised by signing out: whatever belongs to before is of no use.
+  #epoch = 0;
+  #memory;
+  #service;
+
+  /** @param {{base: string, locale: string, memory: import("./types.js").Memory}} given */
   constructor({ base, locale, memory }) {
     this.base = base;
     this.locale = locale;
-    this.identity = null;
-    this.lines = []; // in order of seq
-    this.slow = false; // the service asked to wait with what is to be said
-    this.config = null;
-    this.last = 0;
-    this.read = 0;
-    this.ended = false;
-    this.state = "idle"; // connecting, live, offline
-    this.older = null;
-    this.live = false; // whether new lines are news, or history
     this.#memory = memory;
+    this.#service = new Service(base, () => this.start());
     const kept = memory.read();
-    this.#token = kept.token;
+    this.#service.token = kept.token ?? null;
     this.known = Boolean(kept.token);
     this.wasOpen = Boolean(kept.open && kept.token);
-    this.#queue = (kept.queue || []).map((item) => ({ ...item, status: "sending" }));
-    for (const name of ["online", "focus"]) addEventListener(name, () => this.#wake());
-    document.addEventListener("visibilitychange", () => this.#wake());
+    this.queue = new Queue({
+      kept: kept.queue,
+      ready: () => Boolean(this.#service.token),
+      deliver: (item) => this.#deliver(item),
+      renew: () => this.start(),
+      pause: (tries, answer) => this.#patience.pause(tries, answer),
+      keep: (queue) => this.remember({ queue }),
+      onChange: () => this.#tell("queue"),
+    });
+    const wake = () => this.#patience.wake();
+    for (const name of ["online", "focus"]) addEventListener(name, wake);
+    document.addEventListener("visibilitychange", wake);
     addEventListener("offline", () => this.#stream?.abort());
     // An open stream would keep the page out of the back-forward cache.
     addEventListener("pagehide", () => this.#shelve(true));
     addEventListener("pageshow", () => this.#shelve(false));
   }
 
-  #memory;
-  #token;
-  // What was said, in order, until it was both taken ("sent") and shown as a line of the stream, whichever comes first.
-  #queue = [];
-  #starting = null;
-  #stream = null;
-  #pumping = false;
-  #wakers = new Set();
-  #listeners = new Map();
-  #shelved = false;
-  #typedAt = 0;
-  #marking = null;
-  #told = { read: 0, delivered: 0 };
-  #epoch = 0; // raised by signing out: whatever belongs to before is of no use
-
+  /** @type {(name: string, listener: (detail: any) => void) => void} */
   on(name, listener) {
-    this.#listeners.set(name, [...(this.#listeners.get(name) || []), listener]);
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
   }
 
+  /**
+   * @param {string} name
+   * @param {unknown} [detail]
+   */
   #tell(name, detail) {
-    for (const listener of this.#listeners.get(name) || []) listener(detail);
+    for (const listener of this.#listeners.get(name) ?? []) listener(detail);
   }
 
+  /** @param {import("./types.js").Kept} changes */
   remember(changes) {
-    if (this.#token || changes.token) this.#memory.write(changes);
+    if (this.#service.token || changes.token) this.#memory.write(changes);
   }
 
   // ---------------------------------------------------------------------------------------------- the session
 
-  // Begin or go on; may be called again with answers of the form, or after signing in. One at a time.
+  /**
+   * Begin or go on; may be called again with answers of the form, or after signing in. One at a time. False when the
+   * service refused.
+   * @param {import("./types.js").Answers} [prechat]
+   */
   start(prechat) {
-    this.#starting ??= this.#start(prechat, this.#epoch).finally(() => (this.#starting = null));
+    this.#starting ??= this.#start(prechat, this.#epoch).finally(() => {
+      this.#starting = null;
+    });
     return this.#starting;
   }
 
+  /** @type {(prechat: import("./types.js").Answers | undefined, epoch: number) => Promise<boolean>} */
   async #start(prechat, epoch) {
     const first = this.state === "idle";
     if (first) this.#become("connecting");
-    for (let tries = 0; epoch === this.#epoch; tries++) {
+    for (let tries = 0; epoch === this.#epoch; tries += 1) {
       const answer = await this.#session(prechat).catch(() => null);
       if (answer?.ok) {
         this.#begun(await answer.json());
         if (first) this.#listen(epoch);
-        this.#pump();
+        this.queue.pump();
         return true;
       }
       if (answer && answer.status < 500 && answer.status !== 429) {
@@ -89,46 +134,61 @@ export class Client {
         return false;
       }
       this.#become("offline");
-      await this.#pause(tries, answer);
+      await this.#patience.pause(tries, answer);
     }
     return false;
   }
 
+  /** @param {import("./types.js").Answers} [prechat] */
   async #session(prechat) {
-    const body = { locale: this.locale, capabilities: ["typing", "read", "file"], page: pageNow() };
-    if (this.#token) body.visitor_token = this.#token;
-    if (prechat) body.prechat = prechat;
-    const proof = this.identity && (await this.identity());
-    if (proof) body.identity_jwt = proof;
-    return this.#fetch("/session", { method: "POST", body: JSON.stringify(body) }, false);
+    const body = {
+      locale: this.locale,
+      capabilities: ["typing", "read", "file"],
+      page: pageNow(),
+      visitor_token: this.#service.token ?? undefined,
+      prechat,
+      identity_jwt: (this.identity && (await this.identity())) || undefined,
+    };
+    return this.#service.fetch("/session", { method: "POST", body: JSON.stringify(body) }, false);
   }
 
-  #begun(answer) {
-    if (this.visitorId && this.visitorId !== answer.visitor_id) this.#reset();
-    this.visitorId = answer.visitor_id;
-    this.#token = answer.visitor_token;
+  /**
+   * @param {{
+   *   visitor_id: string, visitor_token: string, read_seq: number, config: import("./types.js").Config
+   * }} answer
+   */
+  #begun({ visitor_id: visitorId, visitor_token: token, config, read_seq: read }) {
+    if (this.visitorId && this.visitorId !== visitorId) this.#reset();
+    this.visitorId = visitorId;
+    this.#service.token = token;
     this.known = true;
-    this.config = answer.config;
-    this.read = this.#told.read = Math.max(this.read, answer.read_seq);
-    this.remember({ token: this.#token });
+    this.config = config;
+    this.read = Math.max(this.read, read);
+    this.#told.read = this.read;
+    this.remember({ token });
     this.#tell("config");
   }
 
-  // Signing in: the same visitor, now with a name that is proven, and perhaps a longer history.
+  /**
+   * Signing in: the same visitor, now with a name that is proven, and perhaps a longer history.
+   * @param {import("./types.js").Identity} identity
+   */
   async identify(identity) {
     this.identity = identity;
     if (this.known || this.state !== "idle") await this.#again();
   }
 
   async signOut() {
-    const leaving = this.#token && this.#fetch("/session", { method: "DELETE" }, false).catch(() => null);
-    this.#epoch++;
+    const service = this.#service;
+    const leaving = service.token && service.fetch("/session", { method: "DELETE" }, false).catch(() => null);
+    this.#epoch += 1;
     this.#memory.forget();
-    this.#token = this.visitorId = this.identity = null;
+    service.token = null;
+    this.visitorId = null;
+    this.identity = null;
     this.known = false;
     this.#stream?.abort();
-    this.#queue = [];
-    this.slow = false;
+    this.queue.clear();
     this.#reset();
     this.state = "idle";
     this.#tell("state");
@@ -140,20 +200,23 @@ export class Client {
     await this.#starting;
     await this.start();
     this.#stream?.abort();
-    this.#wake();
+    this.#patience.wake();
   }
 
   #reset() {
     this.lines = [];
-    this.last = this.read = 0;
+    this.last = 0;
+    this.read = 0;
     this.#told = { read: 0, delivered: 0 };
     this.older = null;
-    this.ended = this.live = false;
+    this.ended = false;
+    this.live = false;
     this.#tell("reset");
   }
 
+  /** @param {number} epoch */
   async #history(epoch) {
-    const answer = await this.#get("/messages?limit=50");
+    const answer = await this.#service.get(`/messages?limit=${PAGE}`);
     if (!answer || epoch !== this.#epoch) return;
     for (const line of answer.items) this.#add(line);
     this.older = answer.next;
@@ -161,9 +224,12 @@ export class Client {
     this.#tell("history");
   }
 
-  // The lines before those that are here, a page of them; none when there are none, or none can be had now.
+  /**
+   * The lines before those that are here, a page of them; none when there are none, or none can be had now.
+   * @returns {Promise<Line[]>}
+   */
   async loadOlder() {
-    const answer = this.older && (await this.#get(`/messages?limit=50&before=${this.older}`));
+    const answer = this.older && (await this.#service.get(`/messages?limit=${PAGE}&before=${this.older}`));
     if (!answer) return [];
     this.lines = [...answer.items, ...this.lines];
     this.older = answer.next;
@@ -172,23 +238,25 @@ export class Client {
 
   // -------------------------------------------------------------------------------------------- what is heard
 
+  /** @param {number} epoch */
   async #listen(epoch) {
     for (let tries = 0; epoch === this.#epoch; ) {
       if (!this.live) await this.#history(epoch);
       if (!this.live || this.#shelved) {
-        await this.#pause(tries++);
+        await this.#patience.pause(tries);
+        tries += 1;
         continue;
       }
       this.#stream = new AbortController();
       const status = await follow({
-        open: (path, accept, signal) => this.#fetch(path, { headers: { accept }, signal }, false),
+        open: (path, accept, signal) => this.#service.fetch(path, { headers: { accept }, signal }, false),
         after: () => this.last,
         take: (frame) => this.#take(frame),
         alive: () => {
           tries = 0;
           this.#become("live");
-          this.#wake();
-          this.#pump();
+          this.#patience.wake();
+          this.queue.pump();
         },
         controller: this.#stream,
       });
@@ -196,74 +264,63 @@ export class Client {
       if (status === 401) await this.start();
       if (status === "done") continue;
       if (tries > 0 || navigator.onLine === false) this.#become("offline");
-      await this.#pause(tries++);
+      await this.#patience.pause(tries);
+      tries += 1;
     }
   }
 
+  /** @param {boolean} on */
   #shelve(on) {
     this.#shelved = on;
     if (on) this.#stream?.abort();
-    else this.#wake();
+    else this.#patience.wake();
   }
 
+  /** @param {Frame} frame */
   #take(frame) {
-    if (!this.live) return; // the rest of what came with a reset
+    // The rest of what came with a reset.
+    if (!this.live) return;
     if (frame.type === "reset") {
       this.#reset();
-      this.#stream.abort(); // the history first
+      // The history first.
+      this.#stream?.abort();
     } else if (!frame.seq) this.#fleeting(frame);
     else if (frame.seq === this.last + 1) {
       this.#add(frame);
       this.#tell("line", frame);
       if (frame.from?.kind !== "visitor") this.#mark();
-    } else if (frame.seq > this.last) this.#stream.abort(); // a hole: ask again from where we are
+    } else if (frame.seq > this.last) {
+      // A hole: ask again from where we are.
+      this.#stream?.abort();
+    }
   }
 
+  /** @param {Frame} frame */
   #fleeting(frame) {
-    if (frame.type === "token") {
-      this.#token = frame.visitor_token;
-      this.remember({ token: this.#token });
+    if (frame.type === "token" && frame.visitor_token) {
+      this.#service.token = frame.visitor_token;
+      this.remember({ token: frame.visitor_token });
     }
-    if (frame.type === "read") this.read = Math.max(this.read, frame.up_to_seq);
+    if (frame.type === "read") this.read = Math.max(this.read, frame.up_to_seq ?? 0);
     this.#tell(frame.type, frame);
   }
 
+  /** @param {Line} line */
   #add(line) {
     this.last = line.seq;
     this.lines.push(line);
-    this.#settle(line);
+    this.queue.settle(line);
     if (line.type === "message") this.ended = false;
     if (line.type === "notice" && line.code === "ended") this.ended = true;
   }
 
-  // A line of ours came back: the bubble that waited for it has done its duty. The service shows a line as soon as it
-  // is kept, which may be before it is passed on: until the answer says so too, the item goes on being sent. A file
-  // isn't uploaded for that again.
-  #settle(line) {
-    const item = line.client_id && this.#queue.find((one) => one.client_id === line.client_id);
-    if (!item) return;
-    item.shown = true;
-    if (item.status !== "sending" || item.file) this.#done(item);
-    this.#tell("queue");
-  }
-
-  #done(item) {
-    this.#queue = this.#queue.filter((other) => other !== item);
-    if (!this.#queue.some((other) => other.status === "sending")) this.slow = false;
-    this.#keepQueue();
-  }
-
-  // What has no line yet, in order: a bubble for each.
-  get waiting() {
-    return this.#queue.filter((item) => !item.shown);
-  }
-
   get unread() {
-    return this.lines.filter((line) => line.seq > this.read && line.type === "message" && line.from?.kind !== "visitor")
+    const { read } = this;
+    return this.lines.filter(({ seq, type, from }) => seq > read && type === "message" && from?.kind !== "visitor")
       .length;
   }
 
-  // The visitor has all of it before their eyes.
+  /** The visitor has all of it before their eyes. */
   seen() {
     if (this.last <= this.read) return;
     this.read = this.last;
@@ -271,188 +328,71 @@ export class Client {
     this.#tell("read");
   }
 
-  // Tell how far this browser holds the lines, and how far they were read; gathered for a moment, for lines come in
-  // bursts.
+  /**
+   * Tell how far this browser holds the lines, and how far they were read; gathered for a moment, for lines come in
+   * bursts.
+   */
   #mark() {
-    this.#marking ??= setTimeout(() => {
-      this.#marking = null;
+    this.#marking ||= setTimeout(() => {
+      this.#marking = 0;
       if (this.read > this.#told.read) this.#tellMark("read", this.read);
       if (this.last > Math.max(this.read, this.#told.delivered)) this.#tellMark("delivered", this.last);
-    }, 800);
+    }, MARKS_AFTER);
   }
 
+  /** @type {(kind: "read" | "delivered", seq: number) => void} */
   #tellMark(kind, seq) {
     this.#told[kind] = seq;
-    this.#post(`/${kind}`, { seq }).catch(() => (this.#told[kind] = 0)); // the next mark tells it too
+    this.#service.post(`/${kind}`, { seq }).catch(() => {
+      // The next mark tells it too.
+      this.#told[kind] = 0;
+    });
   }
 
   // ---------------------------------------------------------------------------------------------- what is said
 
+  /** @param {Pick<Item, "text" | "choice" | "file">} words */
   say(words) {
-    const item = { client_id: newId(), at: new Date().toISOString(), status: "sending", ...words };
-    this.#queue.push(item);
     this.ended = false;
     this.#typedAt = 0;
-    this.#keepQueue();
-    this.#tell("queue");
-    this.#pump();
+    this.queue.say(words);
   }
 
-  again(item) {
-    item.status = "sending";
-    this.#tell("queue");
-    this.#pump();
-  }
-
-  drop(item) {
-    item.request?.abort();
-    this.#done(item);
-    this.#tell("queue");
-  }
-
-  #keepQueue() {
-    const queue = this.#queue.filter((item) => !item.file && item.status !== "sent");
-    this.remember({ queue: queue.map(({ client_id, at, text, choice }) => ({ client_id, at, text, choice })) });
-  }
-
-  async #pump() {
-    if (this.#pumping || !this.#token) return;
-    this.#pumping = true;
-    const epoch = this.#epoch;
-    let tries = 0;
-    while (epoch === this.#epoch) {
-      const item = this.#queue.find((one) => one.status === "sending");
-      if (!item) break;
-      const answer = await this.#deliver(item).catch(() => null);
-      if (epoch !== this.#epoch || !this.#queue.includes(item)) continue;
-      if (answer?.status === 202) {
-        item.status = "sent";
-        tries = 0;
-        this.slow = false;
-        if (item.shown) this.#done(item);
-        else this.#keepQueue();
-      } else if (answer?.status === 401 && tries++ < 3) {
-        if (!(await this.start())) item.status = "failed";
-      } else if (answer && answer.status < 500 && answer.status !== 429) {
-        Object.assign(item, { status: "failed", reason: answer.code });
-        if (item.shown) this.#done(item); // the line stands: there is nothing for the visitor to repeat
-      } else {
-        this.slow ||= Boolean(answer);
-        this.#tell("queue");
-        await this.#pause(tries++, answer);
-        continue;
-      }
-      this.#tell("queue");
-    }
-    this.#pumping = false;
-  }
-
+  /**
+   * @param {Item} item
+   * @returns {Promise<import("./types.js").Answer>}
+   */
   async #deliver(item) {
-    if (item.file) return this.#upload(item);
-    const { client_id, text, choice } = item;
-    const answer = await this.#post("/messages", { client_id, text, choice });
+    const { client_id, text, choice, file } = item;
+    if (file) return this.#service.upload(item, file, () => this.#tell("progress", item));
+    const answer = await this.#service.post("/messages", { client_id, text, choice });
     const code = answer.ok ? null : (await answer.json().catch(() => ({}))).code;
     return { status: answer.status, code, headers: answer.headers };
   }
 
-  // XMLHttpRequest, because fetch doesn't tell how much of a file is through.
-  #upload(item) {
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      const form = new FormData();
-      form.append("client_id", item.client_id);
-      if (item.text) form.append("text", item.text);
-      form.append("file", item.file, item.file.name);
-      request.open("POST", `${this.base}/messages`);
-      request.setRequestHeader("authorization", `Bearer ${this.#token}`);
-      request.responseType = "json";
-      request.upload.onprogress = ({ loaded, total }) => {
-        item.progress = loaded / total;
-        this.#tell("progress", item);
-      };
-      request.onload = () => {
-        const headers = { get: (name) => request.getResponseHeader(name) };
-        resolve({ status: request.status, code: request.response?.code, headers });
-      };
-      request.onerror = request.onabort = reject;
-      item.request = request;
-      request.send(form);
-    });
-  }
-
+  /** @param {boolean} on */
   typing(on) {
     const now = Date.now();
-    if (!this.#token || (on && now - this.#typedAt < TYPING_EVERY) || (!on && !this.#typedAt)) return;
+    if (!this.#service.token || (on && now - this.#typedAt < TYPING_EVERY) || (!on && !this.#typedAt)) return;
     this.#typedAt = on ? now : 0;
-    this.#post("/typing", { on }).catch(() => {});
+    this.#service.post("/typing", { on }).catch(() => {});
   }
 
-  async end() {
-    return this.#post("/end", {}).then(
-      (answer) => answer.ok,
-      () => false,
-    );
+  /** A failure needs no word: the conversation is still open. */
+  end() {
+    this.#service.post("/end", {}).catch(() => {});
   }
 
-  // ------------------------------------------------------------------------------------------------ the network
-
-  #post(path, body) {
-    return this.#fetch(path, { method: "POST", body: JSON.stringify(body) });
-  }
-
-  async #get(path) {
-    const answer = await this.#fetch(path).catch(() => null);
-    return answer?.ok ? answer.json() : null;
-  }
-
-  // A token that ran out is renewed once, unless `renew` is false.
-  async #fetch(path, options = {}, renew = true) {
-    const headers = { ...options.headers };
-    if (options.body) headers["content-type"] = "application/json";
-    const begins = path === "/session" && options.method === "POST";
-    if (this.#token && !begins) headers.authorization = `Bearer ${this.#token}`;
-    const answer = await fetch(this.base + path, { ...options, headers, credentials: "omit", cache: "no-store" });
-    if (answer.status === 401 && renew && path !== "/messages" && (await this.start()))
-      return this.#fetch(path, options, false);
-    return answer;
-  }
-
+  /** @param {Client["state"]} state */
   #become(state) {
     if (this.state === state) return;
     this.state = state;
     this.#tell("state");
   }
-
-  #wake() {
-    for (const waker of this.#wakers) waker();
-  }
-
-  // Wait as long as the service asked, or ever longer with full jitter, so that a restart doesn't bring all visitors
-  // at once; whatever may have changed the network ends the wait, but for the service's own wish.
-  #pause(tries, answer) {
-    const asked = Number(answer?.headers?.get("retry-after")) * 1000;
-    const wait = asked || Math.random() * Math.min(RETRY_AT_MOST, 1000 * 2 ** tries);
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#wakers.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, wait);
-      if (!asked) this.#wakers.add(done);
-    });
-  }
 }
 
-function pageNow() {
-  return {
-    url: location.href.slice(0, 2000),
-    title: document.title.slice(0, 500),
-    referrer: document.referrer.slice(0, 2000),
-  };
-}
-
-// 128 random bits. crypto.randomUUID is missing on pages without https.
-function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+const pageNow = () => ({
+  url: location.href.slice(0, 2000),
+  title: document.title.slice(0, 500),
+  referrer: document.referrer.slice(0, 2000),
+});

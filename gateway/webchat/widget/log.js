@@ -3,26 +3,39 @@
 // One tab stop for the whole list; the arrow keys go from line to line. Each item is named with who, what and when.
 
 import { h, linked } from "./dom.js";
-import { sizeOf } from "./words.js";
+import { nameOf, plain, sizeOf } from "./words.js";
+
+/** @typedef {import("./types.js").Line} Line */
+/** @typedef {import("./types.js").Item} Item */
+
+const NEAR_END = 80;
 
 export class Log {
+  /**
+   * The bubbles of what waits, by the messages' own ids.
+   * @type {Map<string, HTMLElement>}
+   */
+  #pending = new Map();
+  /**
+   * Who speaks in an item: the visitor is "". A notice has no speaker.
+   * @type {WeakMap<Element, string>}
+   */
+  #speakers = new WeakMap();
+
+  /**
+   * @param {import("./client.js").Client} client
+   * @param {import("./types.js").Words} words
+   */
   constructor(client, words) {
     this.client = client;
     this.words = words;
     this.list = h("ol", { "aria-label": words("log"), keydown: (event) => this.#walk(event) });
-    this.more = h(
-      "button",
-      { type: "button", class: "more", hidden: true, click: () => this.#older() },
-      words("earlier"),
-    );
-    this.welcome = h("li", { class: "first theirs", hidden: true });
-    this.when = h("div", { class: "under", "aria-hidden": "true" });
-    this.element = h("div", { class: "scroll" }, this.more, this.list, this.when);
-    this.#pending = new Map();
+    this.more = h("button.more", { hidden: true, click: () => this.#older() }, words("earlier"));
+    this.welcome = h("li.first.theirs", { hidden: true });
+    this.when = h("div.under", { "aria-hidden": "true" });
+    this.element = h("div.scroll", this.more, this.list, this.when);
     this.reset();
   }
-
-  #pending;
 
   reset() {
     this.#pending.clear();
@@ -30,12 +43,13 @@ export class Log {
     this.#tabStop();
   }
 
+  /** @param {string | null} text */
   greet(text) {
     this.welcome.hidden = !text;
-    this.welcome.replaceChildren(h("span", { class: "bubble", dir: "auto" }, text || ""));
+    this.welcome.replaceChildren(bubble(text ?? ""));
   }
 
-  // Everything that is known, at the end of which the visitor finds themself.
+  /** Everything that is known, at the end of which the visitor finds themself. */
   history() {
     this.reset();
     for (const line of this.client.lines) this.#append(line);
@@ -44,6 +58,7 @@ export class Log {
     this.down();
   }
 
+  /** @param {Line} line */
   line(line) {
     const follow = this.atEnd;
     this.#append(line);
@@ -53,22 +68,23 @@ export class Log {
 
   get atEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.element;
-    return scrollHeight - scrollTop - clientHeight < 80;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END;
   }
 
   down() {
     this.element.scrollTop = this.element.scrollHeight;
   }
 
-  // Bubbles of what waits: made once, moved to the end, removed when their line has come.
+  /** Bubbles of what waits: made once, moved to the end, removed when their line has come. */
   queue() {
+    const { waiting } = this.client.queue;
     for (const [id, item] of this.#pending) {
-      if (!this.client.waiting.some(({ client_id }) => client_id === id)) {
+      if (!waiting.some(({ client_id }) => client_id === id)) {
         item.remove();
         this.#pending.delete(id);
       }
     }
-    for (const wish of this.client.waiting) {
+    for (const wish of waiting) {
       const old = this.#pending.get(wish.client_id);
       const item = this.#waiting(wish);
       if (old) old.replaceWith(item);
@@ -79,7 +95,7 @@ export class Log {
     this.#date();
   }
 
-  // Below the last line stands when it was said, and of one's own, that it was sent.
+  /** Below the last line stands when it was said, and of one's own, that it was sent. */
   #date() {
     const line = this.client.lines.at(-1);
     const mine = line?.from?.kind === "visitor";
@@ -90,17 +106,22 @@ export class Log {
     this.when.classList.toggle("mine", mine);
   }
 
+  /** @type {(at: string, style: Intl.DateTimeFormatOptions) => string} */
   #time(at, style) {
     return new Intl.DateTimeFormat(this.client.locale, style).format(new Date(at));
   }
 
-  progress(wish) {
-    const bar = this.#pending.get(wish.client_id)?.querySelector("progress");
-    if (bar) bar.value = wish.progress;
+  /** @param {Item} item */
+  progress({ client_id: id, progress = 0 }) {
+    const bar = /** @type {HTMLProgressElement | null | undefined} */ (
+      this.#pending.get(id)?.querySelector("progress")
+    );
+    if (bar) bar.value = progress;
   }
 
   // ----------------------------------------------------------------------------------------------- one line
 
+  /** @type {(line: Line, before?: Element | null) => void} */
   #append(line, before = null) {
     const item = this.#item(line);
     if (!item) return;
@@ -109,52 +130,53 @@ export class Log {
     if (item.nextElementSibling) this.#group(item.nextElementSibling);
   }
 
+  /** @param {Line} line */
   #item(line) {
     if (line.type === "notice") return this.#notice(line);
-    if (line.type !== "message") return null; // of a kind to come
-    const mine = line.from?.kind === "visitor";
-    const name = mine ? this.words("you") : line.from?.name || this.words("agent");
-    const item = this.#row(mine, name, line.at, plain(line));
-    if (!mine) item.append(this.#face(name, line.from?.avatar), h("span", { class: "who", dir: "auto" }, name));
-    item.append(...this.#body(line));
+    // Of a kind to come.
+    if (line.type !== "message") return null;
+    const { from, at, file, text } = line;
+    const mine = from?.kind === "visitor";
+    const name = nameOf(line, this.words);
+    return this.#row(
+      mine,
+      name,
+      at,
+      plain(line),
+      !mine && [this.#face(name, from?.avatar), h("span.who", { dir: "auto" }, name)],
+      file && this.#file(file),
+      text && bubble(linked(text)),
+    );
+  }
+
+  /** @param {Line} line */
+  #notice({ text }) {
+    const words = text || this.words("ended");
+    return h("li.notice", { tabindex: "-1", dir: "auto" }, words);
+  }
+
+  /** @type {(mine: boolean, name: string, at: string, text?: string, ...children: unknown[]) => HTMLElement} */
+  #row(mine, name, at, text, ...children) {
+    const title = this.#time(at, { dateStyle: "short", timeStyle: "short" });
+    const given = { tabindex: "-1", title, "aria-label": `${name}: ${text}` };
+    const item = h(mine ? "li.mine" : "li.theirs", given, children);
+    this.#speakers.set(item, mine ? "" : name);
     return item;
   }
 
-  #notice(line) {
-    const text = line.text || this.words("ended");
-    return h("li", { class: "notice", tabindex: "-1", dir: "auto" }, text);
-  }
-
-  #row(mine, name, at, text) {
-    const time = this.#time(at, { dateStyle: "short", timeStyle: "short" });
-    const item = h("li", {
-      class: mine ? "mine" : "theirs",
-      tabindex: "-1",
-      title: time,
-      "aria-label": `${name}: ${text}`,
-    });
-    item.who = mine ? "" : name;
-    return item;
-  }
-
-  #body({ text, file }) {
-    const parts = [];
-    if (file) parts.push(this.#file(file));
-    if (text) parts.push(h("span", { class: "bubble", dir: "auto" }, linked(text)));
-    return parts;
-  }
-
+  /** @param {import("./types.js").ChatFile} file */
   #file({ url, name, mime_type, size_bytes }) {
     const href = new URL(url, this.client.base).href;
     const link = { href, target: "_blank", rel: "noopener noreferrer", download: name };
     if (/^image\/(png|jpeg|gif|webp)$/.test(mime_type)) {
-      return h("a", link, h("img", { class: "picture", src: href, alt: name, loading: "lazy" }));
+      return h("a", link, h("img.picture", { src: href, alt: name, loading: "lazy" }));
     }
-    return h("a", { ...link, class: "bubble", dir: "auto" }, `${name} (${sizeOf(size_bytes, this.client.locale)})`);
+    return h("a.bubble", { ...link, dir: "auto" }, `${name} (${sizeOf(size_bytes, this.client.locale)})`);
   }
 
+  /** @type {(name: string, avatar?: string | null) => HTMLElement} */
   #face(name, avatar) {
-    const face = h("span", { class: "face", "aria-hidden": "true" }, [...name][0].toUpperCase());
+    const face = h("span.face", { "aria-hidden": "true" }, [...name][0].toUpperCase());
     if (avatar && /^https?:/.test(avatar)) {
       // Behind the initial until it is there, so that a picture that can't be had leaves no hole.
       const picture = h("img", {
@@ -167,30 +189,43 @@ export class Log {
     return face;
   }
 
-  // Name and picture stand at each change of the speaker.
+  /**
+   * Name and picture stand at each change of the speaker.
+   * @param {Element} item
+   */
   #group(item) {
     const before = item.previousElementSibling;
-    const first = item.who === undefined || before?.who !== item.who;
+    const speaker = this.#speakers.get(item);
+    const first = speaker === undefined || !before || this.#speakers.get(before) !== speaker;
     item.classList.toggle("first", first);
-    for (const part of item.querySelectorAll(".who, .face")) part.hidden = !first;
+    for (const part of item.querySelectorAll(".who, .face")) part.toggleAttribute("hidden", !first);
   }
 
+  /** @param {Item} wish */
   #waiting(wish) {
-    const { status, text, file, progress } = wish;
-    const item = this.#row(true, this.words("you"), wish.at, text || file?.name);
-    if (file) item.append(h("span", { class: "bubble", dir: "auto" }, file.name));
-    if (text) item.append(h("span", { class: "bubble", dir: "auto" }, linked(text)));
-    if (file && status === "sending")
-      item.append(h("progress", { "aria-label": this.words("sending"), max: "1", value: String(progress || 0) }));
-    item.append(h("span", { class: "under" }, this.words(status), ...this.#choices(wish)));
+    const { status, text, file, progress = 0, at } = wish;
+    const uploads = file && status === "sending";
+    const item = this.#row(
+      true,
+      this.words("you"),
+      at,
+      text || file?.name,
+      file && bubble(file.name),
+      text && bubble(linked(text)),
+      uploads && h("progress", { "aria-label": this.words("sending"), max: "1", value: progress }),
+      h("span.under", this.words(status), this.#choices(wish)),
+    );
     item.classList.toggle("bad", status === "failed");
     return item;
   }
 
+  /** @param {Item} wish */
   #choices(wish) {
-    const button = (word, act) => h("button", { type: "button", click: () => act(wish) }, this.words(word));
-    const drop = (one) => this.client.drop(one);
-    if (wish.status === "failed") return [button("retry", (one) => this.client.again(one)), button("remove", drop)];
+    const { queue } = this.client;
+    /** @type {(word: string, click: () => void) => HTMLElement} */
+    const button = (word, click) => h("button", { click }, this.words(word));
+    const drop = () => queue.drop(wish);
+    if (wish.status === "failed") return [button("retry", () => queue.again(wish)), button("remove", drop)];
     return wish.status === "sending" && wish.file ? [button("cancel", drop)] : [];
   }
 
@@ -201,28 +236,32 @@ export class Log {
     const before = this.list.children[1];
     const height = this.element.scrollHeight;
     for (const line of await this.client.loadOlder()) this.#append(line, before);
-    this.element.scrollTop += this.element.scrollHeight - height; // what was before the eyes stays there
+    // What was before the eyes stays there.
+    this.element.scrollTop += this.element.scrollHeight - height;
     this.more.disabled = false;
     this.more.hidden = !this.client.older;
     this.#tabStop();
   }
 
+  /** @param {KeyboardEvent} event */
   #walk(event) {
-    const items = [...this.list.children].filter((item) => !item.hidden);
-    const at = items.indexOf(event.target);
-    const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: items.length - 1 }[event.key];
-    if (at < 0 || to === undefined || !items[to]) return;
+    const items = /** @type {HTMLElement[]} */ ([...this.list.children]).filter((item) => !item.hidden);
+    const at = items.indexOf(/** @type {HTMLElement} */ (event.target));
+    /** @type {{[key: string]: number}} */
+    const ways = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: items.length - 1 };
+    const to = ways[event.key];
+    if (at < 0 || !items[to]) return;
     event.preventDefault();
     this.#tabStop(items[to]);
     items[to].focus();
   }
 
+  /** @param {Element | null} item */
   #tabStop(item = this.list.lastElementChild) {
-    for (const other of this.list.querySelectorAll(":scope > [tabindex='0']")) other.tabIndex = -1;
-    if (item) item.tabIndex = 0;
+    for (const other of this.list.querySelectorAll(":scope > [tabindex='0']")) other.setAttribute("tabindex", "-1");
+    item?.setAttribute("tabindex", "0");
   }
 }
 
-export function plain({ text, file }) {
-  return [file && `[${file.name}]`, text].filter(Boolean).join(" ");
-}
+/** @param {string | (string | Node)[]} content */
+const bubble = (content) => h("span.bubble", { dir: "auto" }, content);

@@ -1,7 +1,6 @@
 // Puts the chat on the page, as the script's data- attributes say, and takes the page's calls.
 
 import { Client } from "./client.js";
-import { memory } from "./memory.js";
 import { Panel } from "./panel.js";
 import { localeOf } from "./words.js";
 
@@ -9,6 +8,7 @@ const RTL = /^(ar|dv|fa|he|ku|ps|ug|ur|yi)\b/i;
 
 class ByocChat extends HTMLElement {}
 
+/** @param {HTMLScriptElement} script */
 export function start(script) {
   if (!customElements.get("byoc-chat")) customElements.define("byoc-chat", ByocChat);
   const { channel, display = "launcher", target, theme = "auto", identity, locale } = script.dataset;
@@ -26,7 +26,7 @@ export function start(script) {
   listen(client, panel);
 
   const mount = () => {
-    (target ? document.querySelector(target) : document.body).append(host);
+    (target ? document.querySelector(target) : document.body)?.append(host);
     // Nothing is asked of the server, and nothing kept in the browser, before the visitor opens the chat for the
     // first time.
     if (display !== "launcher" || script.dataset.open === "true" || client.wasOpen) panel.open({ focus: false });
@@ -36,8 +36,13 @@ export function start(script) {
   else document.addEventListener("DOMContentLoaded", mount, { once: true });
 }
 
-// The page's calls: those that were waiting, then each as it is pushed.
+/**
+ * The page's calls: those that were waiting, then each as it is pushed.
+ * @param {Client} client
+ * @param {Panel} panel
+ */
 function listen(client, panel) {
+  /** @type {{[name: string]: (given?: any) => unknown}} */
   const calls = {
     open: () => panel.open(),
     close: () => panel.close(),
@@ -45,8 +50,54 @@ function listen(client, panel) {
     identify: (identity) => client.identify(typeof identity === "function" ? identity : () => identity),
     signOut: () => client.signOut(),
   };
-  const take = ([name, ...given]) => calls[name]?.(...given);
+  /** @param {any} call `["open"]`, `["identify", token]` */
+  const take = ([name, given]) => calls[name]?.(given);
   const waiting = window.byocChat;
   window.byocChat = { push: take };
-  if (Array.isArray(waiting)) waiting.forEach(take);
+  for (const call of Array.isArray(waiting) ? waiting : []) take(call);
+}
+
+/**
+ * What survives a reload: the visitor's token, what is not sent yet, whether the chat was open. It stands in the page's
+ * own storage, which no browser counts as a third party's. Where storage is forbidden, it lasts as long as the page.
+ * @param {string} base
+ * @param {string} [kind] "none": nothing is kept
+ * @returns {import("./types.js").Memory}
+ */
+function memory(base, kind) {
+  const key = `byoc-chat:${base}`;
+  /** @type {import("./types.js").Kept} */
+  let kept = {};
+  const storage = kind === "none" ? null : usable();
+  return {
+    read() {
+      try {
+        if (storage) kept = JSON.parse(storage.getItem(key) ?? "{}");
+      } catch {
+        kept = {};
+      }
+      return kept;
+    },
+    write(changes) {
+      kept = { ...this.read(), ...changes };
+      try {
+        storage?.setItem(key, JSON.stringify(kept));
+      } catch {
+        // Full or forbidden: this page still has it.
+      }
+    },
+    forget() {
+      kept = {};
+      storage?.removeItem(key);
+    },
+  };
+}
+
+function usable() {
+  try {
+    localStorage.getItem("byoc-chat");
+    return localStorage;
+  } catch {
+    return null;
+  }
 }

@@ -1,88 +1,74 @@
 // The widget's looks: a button in the corner, and the panel that it opens.
 
-import { Composer } from "./composer.js";
-import { h, icon } from "./dom.js";
-import { askForm } from "./form.js";
-import { Log, plain } from "./log.js";
-import { Voice } from "./speak.js";
+import { askForm, Composer } from "./composer.js";
+import { h, icon, Voice } from "./dom.js";
+import { Log } from "./log.js";
 import { readableOn, sheet } from "./style.js";
-import { wordsOf } from "./words.js";
+import { nameOf, plain, transcriptOf, wordsOf } from "./words.js";
 
 const TYPING_FADES = 8_000;
 const TYPING_IS_SAID_AFTER = 2_000;
 
-export class Panel {
-  constructor(host, client, display) {
-    this.host = host;
-    this.client = client;
-    this.words = wordsOf(client.locale);
-    this.alone = display !== "launcher";
-    this.isOpen = false;
-    this.#build();
-    this.#listen();
-  }
+/** @typedef {import("./types.js").Line} Line */
 
-  #typing = null;
+export class Panel {
+  isOpen = false;
+  voice = new Voice();
+  title = h("h1", { id: "title" });
+  state = h("div.state", { hidden: true });
+  typing = h("div.typing", { "aria-hidden": "true" });
+  bar = h("div.bar", { hidden: true });
+  badge = h("span.badge", { "aria-hidden": "true", hidden: true });
+  /** @type {HTMLFormElement | null} */
+  form = null;
+  // The timers of somebody's typing: until it fades, until it is said.
+  #typingTimers = [0, 0];
   #confirming = false;
 
-  #build() {
-    const { words } = this;
-    const root = this.host.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet];
-    this.voice = new Voice();
-    this.log = new Log(this.client, words);
-    this.composer = new Composer(this.client, words, () => this.log.down());
-    this.title = h("h1", { id: "title" });
-    this.endButton = h(
-      "button",
-      { class: "icon", type: "button", "aria-label": words("end"), hidden: true, click: () => this.#askEnd() },
-      icon("end"),
-    );
-    const close = h(
-      "button",
-      { class: "icon", type: "button", "aria-label": words("close"), click: () => this.close() },
-      icon("close"),
-    );
-    this.state = h("div", { class: "state", hidden: true });
-    this.typing = h("div", { class: "typing", "aria-hidden": "true" });
-    this.bar = h("div", { class: "bar", hidden: true });
-    this.form = null;
+  /**
+   * @param {HTMLElement} host
+   * @param {import("./client.js").Client} client
+   * @param {string} display
+   */
+  constructor(host, client, display) {
+    const words = wordsOf(client.locale);
+    this.host = host;
+    this.client = client;
+    this.words = words;
+    this.alone = display !== "launcher";
+    this.root = host.attachShadow({ mode: "open" });
+    this.root.adoptedStyleSheets = [sheet];
+    this.log = new Log(client, words);
+    this.composer = new Composer(client, words, () => this.log.down());
     this.talk = [this.log.element, this.typing, this.composer.element];
+    const ends = { "aria-label": words("end"), hidden: true, click: () => this.#askEnd() };
+    this.endButton = h("button.icon", ends, icon("end"));
+    const closes = { "aria-label": words("close"), click: () => this.close() };
     this.panel = h(
-      this.alone ? "main" : "div",
+      this.alone ? "main.panel" : "div.panel",
       {
-        class: "panel",
         id: "panel",
         "aria-labelledby": "title",
         hidden: true,
-        ...(this.alone ? {} : { role: "dialog" }),
+        role: this.alone ? null : "dialog",
+        keydown: ({ key }) => key === "Escape" && this.close(),
       },
-      h("header", {}, this.title, this.endButton, this.alone ? null : close),
+      h("header", this.title, this.endButton, !this.alone && h("button.icon", closes, icon("close"))),
       this.state,
-      ...this.talk,
+      this.talk,
       this.bar,
     );
-    this.panel.addEventListener("keydown", (event) => event.key === "Escape" && !this.alone && this.close());
-    this.badge = h("span", { class: "badge", "aria-hidden": "true", hidden: true });
-    this.launcher = h(
-      "button",
-      {
-        class: "launcher",
-        type: "button",
-        "aria-expanded": "false",
-        "aria-controls": "panel",
-        click: () => this.toggle(),
-      },
-      icon("chat"),
-      this.badge,
-    );
-    root.append(this.voice.element, this.panel, ...(this.alone ? [] : [this.launcher]));
+    const opens = { "aria-expanded": "false", "aria-controls": "panel", click: () => this.toggle() };
+    this.launcher = h("button.launcher", opens, icon("chat"), this.badge);
+    this.root.append(this.voice.element, this.panel, ...(this.alone ? [] : [this.launcher]));
     this.composer.catchDrops(this.panel);
     this.#unread();
+    this.#listen();
   }
 
   #listen() {
     const { client, log } = this;
+    /** @type {{[name: string]: (detail: any) => void}} */
     const hears = {
       config: () => this.#configured(),
       state: () => this.#stated(),
@@ -137,22 +123,21 @@ export class Panel {
   }
 
   #focus() {
-    (
-      this.form?.querySelector("input, select") ||
-      (this.bar.hidden ? this.composer.input : this.bar.querySelector("button"))
-    ).focus();
+    const next = this.form?.querySelector("input, select") ?? this.bar.querySelector("button") ?? this.composer.input;
+    /** @type {HTMLElement} */ (next).focus();
   }
 
   // ------------------------------------------------------------------------------------------------ what changes
 
   #configured() {
     const { config } = this.client;
+    if (!config) return;
     this.title.textContent = config.title;
     this.client.remember({ open: this.isOpen });
     this.host.style.setProperty("--accent", config.accent);
     this.host.style.setProperty("--on-accent", readableOn(config.accent));
     this.log.greet(config.welcome);
-    const hadFocus = this.form?.contains(this.host.shadowRoot.activeElement);
+    const hadFocus = this.form?.contains(this.root.activeElement);
     this.form?.remove();
     this.form = null;
     if (config.prechat.length) {
@@ -164,25 +149,28 @@ export class Panel {
     if (hadFocus) this.#focus();
   }
 
-  // What the line above the conversation says; "live" and "idle" say nothing.
+  /** What the line above the conversation says; "live" and "idle" say nothing. */
   #stated() {
-    const { state: now, slow } = this.client;
+    const { state: now, queue } = this.client;
+    const { slow } = queue;
     const state = slow && (now === "live" || now === "connecting") ? "slow" : now;
     const shown = ["offline", "connecting", "refused", "slow"].includes(state);
     const text = shown ? this.words(state) : "";
     if (shown && state !== "connecting" && text !== this.state.textContent) this.#say(state);
     this.state.hidden = !shown;
     this.state.textContent = text;
-    if (state === "idle" && this.isOpen) this.client.start(); // signed out: somebody new
+    // Signed out: somebody new.
+    if (state === "idle" && this.isOpen) this.client.start();
   }
 
+  /** @param {Line} line */
   #line(line) {
     this.log.line(line);
     const theirs = line.from?.kind !== "visitor";
     if (line.type === "message" && theirs) {
       this.#types({ on: false });
-      const name = line.from?.name || this.words("agent");
-      this.voice.say(this.isOpen ? `${name}: ${plain(line)}` : this.words("unread", { n: this.client.unread }));
+      const said = `${nameOf(line, this.words)}: ${plain(line)}`;
+      this.voice.say(this.isOpen ? said : this.words("unread", { n: this.client.unread }));
     }
     if (line.type === "notice" && this.isOpen) this.voice.say(line.text || this.words("ended"));
     this.#unread();
@@ -190,29 +178,32 @@ export class Panel {
     this.#around();
   }
 
-  // What stands around the conversation: the end, quick replies, the bar of a closed chat.
+  /** What stands around the conversation: the end, quick replies, the bar of a closed chat. */
   #around() {
     const { client } = this;
     if (!client.config || this.form) return;
-    const closed = client.ended && !client.waiting.length;
+    const waits = client.queue.waiting.length > 0;
+    const closed = client.ended && !waits;
     if (closed) this.#types({ on: false });
     const last = client.lines.at(-1);
-    this.composer.offer(
-      client.waiting.length ? [] : last?.quick_replies || (client.lines.length ? [] : client.config.starters),
-    );
+    const replies = last ? (last.quick_replies ?? []) : client.config.starters;
+    this.composer.offer(waits ? [] : replies);
     this.endButton.hidden = closed || !client.lines.some((line) => line.type === "message");
     if (closed) this.#bar([], ["save", () => this.#save()], ["anew", () => this.#anew(), "main"]);
     else if (!this.#confirming) this.#bar();
     this.composer.element.hidden = !this.bar.hidden;
   }
 
+  /**
+   * Show the bar in the composer's place, or hide it.
+   * @param {Node[]} [words]
+   * @param {[word: string, click: () => void, kind?: "main"][]} buttons
+   */
   #bar(words, ...buttons) {
-    const had = this.bar.contains(this.host.shadowRoot.activeElement);
+    const had = this.bar.contains(this.root.activeElement);
     this.bar.hidden = !words;
-    const made = buttons.map(([word, act, kind]) =>
-      h("button", { type: "button", class: kind, click: act }, this.words(word)),
-    );
-    this.bar.replaceChildren(...(words || []), ...made);
+    const made = buttons.map(([word, click, kind]) => h(kind ? "button.main" : "button", { click }, this.words(word)));
+    this.bar.replaceChildren(...(words ?? []), ...made);
     this.composer.element.hidden = Boolean(words);
     if (had) this.#focus();
   }
@@ -225,34 +216,32 @@ export class Panel {
     this.launcher.setAttribute("aria-label", n ? `${name}. ${this.words("unread", { n })}` : name);
   }
 
-  // Read is what stood before the visitor's eyes: the panel open, the page in front.
+  /** Read is what stood before the visitor's eyes: the panel open, the page in front. */
   #seen() {
     if (this.isOpen && !document.hidden && document.hasFocus()) this.client.seen();
   }
 
-  /** @param {{on: boolean, from?: {name?: string}}} frame */
+  /** @param {{on?: boolean, from?: import("./types.js").Speaker}} frame */
   #types({ on, from }) {
-    clearTimeout(this.#typing?.fade);
-    clearTimeout(this.#typing?.said);
-    this.typing.textContent = "";
-    this.#typing = null;
-    if (!on) return;
-    const text = this.words("typing", { name: from?.name || this.words("agent") });
+    for (const timer of this.#typingTimers) clearTimeout(timer);
+    const text = on ? this.words("typing", { name: from?.name || this.words("agent") }) : "";
     this.typing.textContent = text;
-    this.#typing = {
-      fade: setTimeout(() => this.#types({ on: false }), TYPING_FADES),
-      said: setTimeout(() => this.isOpen && this.voice.say(text), TYPING_IS_SAID_AFTER),
-    };
+    if (!on) return;
+    this.#typingTimers = [
+      setTimeout(() => this.#types({ on: false }), TYPING_FADES),
+      setTimeout(() => this.isOpen && this.voice.say(text), TYPING_IS_SAID_AFTER),
+    ];
   }
 
   #failures() {
-    for (const wish of this.client.waiting) {
-      if (wish.status === "failed" && !wish.told)
-        this.#say(wish.reason === "unsupported_media_type" ? "wrong_type" : "failed");
+    for (const wish of this.client.queue.waiting) {
+      const word = wish.reason === "unsupported_media_type" ? "wrong_type" : "failed";
+      if (wish.status === "failed" && !wish.told) this.#say(word);
       wish.told = wish.status === "failed";
     }
   }
 
+  /** @param {string} word */
   #say(word) {
     if (this.isOpen) this.voice.say(this.words(word));
   }
@@ -261,6 +250,7 @@ export class Panel {
 
   #askEnd() {
     this.#confirming = true;
+    /** @type {(then?: () => void) => () => void} */
     const leave = (then) => () => {
       this.#confirming = false;
       this.#bar();
@@ -268,12 +258,9 @@ export class Panel {
       this.#around();
       this.#focus();
     };
-    this.#bar(
-      [h("p", {}, this.words("end_sure"))],
-      ["end", leave(() => this.client.end()), "main"],
-      ["cancel", leave()],
-    );
-    this.bar.querySelector("button").focus();
+    const end = leave(() => this.client.end());
+    this.#bar([h("p", this.words("end_sure"))], ["end", end, "main"], ["cancel", leave()]);
+    this.#focus();
   }
 
   #anew() {
@@ -282,18 +269,11 @@ export class Panel {
     this.#focus();
   }
 
-  // The transcript, whole, as a text to keep. It holds what this visitor was shown, for it is made of nothing else.
   async #save() {
     while ((await this.client.loadOlder()).length);
-    const when = new Intl.DateTimeFormat(this.client.locale, { dateStyle: "medium", timeStyle: "short" });
-    const lines = this.client.lines.map((line) => {
-      const name = line.from?.kind === "visitor" ? this.words("you") : line.from?.name || this.words("agent");
-      const text = line.type === "notice" ? `— ${line.text || this.words("ended")}` : `${name}: ${plain(line)}`;
-      return `${when.format(new Date(line.at))}  ${text}`;
-    });
-    const href = URL.createObjectURL(
-      new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/plain;charset=utf-8" }),
-    );
+    const text = transcriptOf(this.client.lines, this.words, this.client.locale);
+    // The mark at the start tells editors that it is UTF-8.
+    const href = URL.createObjectURL(new Blob([`\ufeff${text}`], { type: "text/plain;charset=utf-8" }));
     h("a", { href, download: "chat.txt" }).click();
     setTimeout(() => URL.revokeObjectURL(href), 10_000);
     this.log.history();

@@ -150,7 +150,10 @@ form.ask { flex: 1; overflow-y: auto; padding: 18px; display: flex; flex-directi
 export const sheet = new CSSStyleSheet();
 sheet.replaceSync(CSS);
 
-// Black or white, whichever can be read on the company's colour.
+/**
+ * Black or white, whichever can be read on the company's colour.
+ * @param {string} colour `#1a5fb4`
+ */
 export function readableOn(colour) {
   const [r, g, b] = [1, 3, 5].map((at) => {
     const part = parseInt(colour.slice(at, at + 2), 16) / 255;

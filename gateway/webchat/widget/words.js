@@ -1,4 +1,4 @@
-// The widget's own words. Notices come from the service in the visitor's language.
+// The widget's own words, and a conversation in words. Notices come from the service in the visitor's language.
 
 const EN = {
   open: "Open chat",
@@ -25,7 +25,6 @@ const EN = {
   too_large: "This file is too large. Largest size: {size}.",
   wrong_type: "Files of this type can't be sent.",
   too_long: "Too long: {n} of {max} characters",
-  drop: "Drop the file to send it",
   begin: "Start chat",
   required: "Please fill in this field.",
   end: "End chat",
@@ -35,6 +34,7 @@ const EN = {
   anew: "New chat",
 };
 
+/** @type {{[language: string]: {[key: string]: string}}} */
 const WORDS = {
   en: EN,
   de: {
@@ -62,7 +62,6 @@ const WORDS = {
     too_large: "Diese Datei ist zu groß. Größtmögliche Datei: {size}.",
     wrong_type: "Dateien dieser Art können nicht gesendet werden.",
     too_long: "Zu lang: {n} von {max} Zeichen",
-    drop: "Datei hier ablegen, um sie zu senden",
     begin: "Chat beginnen",
     required: "Bitte füllen Sie dieses Feld aus.",
     end: "Chat beenden",
@@ -96,7 +95,6 @@ const WORDS = {
     too_large: "ファイルが大きすぎます。上限は{size}です。",
     wrong_type: "この種類のファイルは送信できません。",
     too_long: "長すぎます：{n}／{max}文字",
-    drop: "ここにドロップすると送信します",
     begin: "チャットを始める",
     required: "この項目を入力してください。",
     end: "チャットを終了",
@@ -130,7 +128,6 @@ const WORDS = {
     too_large: "هذا الملف كبير جدًا. الحد الأقصى: {size}.",
     wrong_type: "لا يمكن إرسال هذا النوع من الملفات.",
     too_long: "النص طويل جدًا: {n} من {max} حرفًا",
-    drop: "أفلت الملف لإرساله",
     begin: "بدء المحادثة",
     required: "يرجى ملء هذا الحقل.",
     end: "إنهاء المحادثة",
@@ -141,17 +138,56 @@ const WORDS = {
   },
 };
 
-// The script's own wish, else the page's language, else the browser's.
+/**
+ * The script's own wish, else the page's language, else the browser's.
+ * @param {string} [wish]
+ */
 export function localeOf(wish) {
-  return (wish && wish !== "auto" && wish) || document.documentElement.lang || navigator.language || "en";
+  return (wish !== "auto" && wish) || document.documentElement.lang || navigator.language || "en";
 }
 
+/**
+ * @param {string} locale
+ * @returns {import("./types.js").Words}
+ */
 export function wordsOf(locale) {
+  /** @type {{[key: string]: string}} */
   const words = { ...EN, ...WORDS[locale.toLowerCase().split("-")[0]] };
-  return (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  return (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
+/** @type {(bytes: number, locale: string) => string} */
 export function sizeOf(bytes, locale) {
-  const [unit, divisor] = bytes < 1e6 ? ["kilobyte", 1e3] : ["megabyte", 1e6];
-  return new Intl.NumberFormat(locale, { style: "unit", unit, maximumFractionDigits: 1 }).format(bytes / divisor);
+  const small = bytes < 1e6;
+  const unit = small ? "kilobyte" : "megabyte";
+  return new Intl.NumberFormat(locale, { style: "unit", unit, maximumFractionDigits: 1 }).format(
+    bytes / (small ? 1e3 : 1e6),
+  );
 }
+
+/** @typedef {import("./types.js").Line} Line */
+
+/**
+ * The conversation as a text to keep. It holds what this visitor was shown, for it is made of nothing else.
+ * @param {Line[]} lines
+ * @param {import("./types.js").Words} words
+ * @param {string} locale
+ */
+export function transcriptOf(lines, words, locale) {
+  const when = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+  const told = lines.map((line) => {
+    const { type, text, at } = line;
+    const said = type === "notice" ? `— ${text || words("ended")}` : `${nameOf(line, words)}: ${plain(line)}`;
+    return `${when.format(new Date(at))}  ${said}`;
+  });
+  return `${told.join("\r\n")}\r\n`;
+}
+
+/** @type {(line: Pick<Line, "from">, words: import("./types.js").Words) => string} */
+export const nameOf = ({ from }, words) => (from?.kind === "visitor" ? words("you") : from?.name || words("agent"));
+
+/**
+ * What a line says, in one line of text.
+ * @param {Pick<Line, "text" | "file">} line
+ */
+export const plain = ({ text, file }) => [file && `[${file.name}]`, text].filter(Boolean).join(" ");

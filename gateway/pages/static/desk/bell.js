@@ -9,11 +9,13 @@ export class Bell {
   onOpen = () => {};
 
   options = { sound: true, notices: false, ...read() };
+  /** @type {AudioContext | null} */
   #audio = null;
   #leads = !navigator.locks;
   /** @type {(value?: any) => void} */
   #release = () => {};
 
+  /** @param {string} login */
   constructor(login) {
     const held = new Promise((resolve) => {
       this.#release = resolve;
@@ -31,10 +33,12 @@ export class Bell {
     this.#audio?.close();
   }
 
-  get mayNotify() {
-    return "Notification" in window && Notification.permission === "granted";
+  /** Whether there are desktop notices: the rep wants them, and the browser allows them. */
+  get notifies() {
+    return this.options.notices && "Notification" in window && Notification.permission === "granted";
   }
 
+  /** @type {(name: "sound" | "notices", value: boolean) => void} */
   set(name, value) {
     this.options = { ...this.options, [name]: value };
     localStorage.setItem(OPTIONS, JSON.stringify(this.options));
@@ -44,18 +48,22 @@ export class Bell {
   async allowNotices() {
     const answer = "Notification" in window ? await Notification.requestPermission() : "denied";
     this.set("notices", answer === "granted");
-    return answer === "granted";
+    return this.options.notices;
   }
 
-  /** `urgent`: somebody waits for an answer in seconds; else it is news, which a rep who looks at the page has seen. */
+  /**
+   * `urgent`: somebody waits for an answer in seconds; else it is news, which a rep who looks at the page has seen.
+   * @param {import("./state/desk.js").Alert} alert
+   */
   ring({ text, session, urgent }) {
     if (!this.#leads || (!urgent && document.hasFocus())) return;
     if (this.options.sound) this.#sound(urgent);
-    if (this.options.notices && this.mayNotify && !document.hasFocus()) this.#notify(text, session);
+    if (this.notifies && !document.hasFocus()) this.#notify(text, session);
   }
 
+  /** @type {(text: string, session: string) => void} */
   #notify(text, session) {
-    const notice = new Notification("Desk", { body: text, tag: session ?? "desk" });
+    const notice = new Notification("Desk", { body: text, tag: session });
     notice.onclick = () => {
       window.focus();
       this.onOpen(session);
@@ -63,31 +71,36 @@ export class Bell {
     };
   }
 
-  // Two soft tones, made here: no file to load, and nothing where the browser wants a click first.
+  /**
+   * Two soft tones, made here: no file to load, and nothing where the browser wants a click first.
+   * @param {boolean} urgent
+   */
   #sound(urgent) {
     this.#audio ??= new AudioContext();
-    if (this.#audio.state !== "running") {
-      this.#audio.resume().catch(() => {});
+    const audio = this.#audio;
+    if (audio.state !== "running") {
+      audio.resume().catch(() => {});
       return;
     }
-    const start = this.#audio.currentTime;
-    (urgent ? [660, 880] : [520]).forEach((pitch, n) => {
-      const tone = this.#audio.createOscillator();
-      const loudness = this.#audio.createGain();
+    let at = audio.currentTime;
+    for (const pitch of urgent ? [660, 880] : [520]) {
+      const tone = audio.createOscillator();
+      const loudness = audio.createGain();
       tone.frequency.value = pitch;
-      loudness.gain.setValueAtTime(0.0001, start + n * 0.16);
-      loudness.gain.exponentialRampToValueAtTime(0.12, start + n * 0.16 + 0.02);
-      loudness.gain.exponentialRampToValueAtTime(0.0001, start + n * 0.16 + 0.3);
-      tone.connect(loudness).connect(this.#audio.destination);
-      tone.start(start + n * 0.16);
-      tone.stop(start + n * 0.16 + 0.32);
-    });
+      loudness.gain.setValueAtTime(0.0001, at);
+      loudness.gain.exponentialRampToValueAtTime(0.12, at + 0.02);
+      loudness.gain.exponentialRampToValueAtTime(0.0001, at + 0.3);
+      tone.connect(loudness).connect(audio.destination);
+      tone.start(at);
+      tone.stop(at + 0.32);
+      at += 0.16;
+    }
   }
 }
 
 function read() {
   try {
-    return JSON.parse(localStorage.getItem(OPTIONS)) ?? {};
+    return JSON.parse(localStorage.getItem(OPTIONS) ?? "{}");
   } catch {
     return {};
   }

@@ -1,8 +1,14 @@
 // Who the rep is: the demo's `?as=ana`, a token typed in, or a company's sign-in (OIDC: authorization code with PKCE).
 //
 // The token lives in sessionStorage: a reload keeps it, another tab may be another rep, and closing the tab forgets it.
-
 // Where the company gives a refresh token too, the page renews the access token before it runs out, and after a sleep.
+
+/**
+ * Whoever is signed in: `refresh` and `until` (milliseconds) where the company gives them. `opens`: the demo's rep
+ * opens the desk in this tab for the first time, and goes online; at a reload their presence is what they said last.
+ * @typedef {{token: string, refresh?: string, until?: number, opens?: boolean}} Login
+ */
+/** @typedef {import("../../types.js").Oidc} Oidc */
 
 const TOKEN = "byoc.desk.token";
 const WAITING = "byoc.desk.oidc";
@@ -13,9 +19,9 @@ const RENEW_AT = 0.7;
 const LATEST_MS = 30_000;
 
 /**
- * What to begin with, `{token, refresh, until}`, or null. `opens`: the demo's rep opens the desk in this tab for the
- * first time, and goes online; at a reload their presence is what they said last. Raises Error when a company's
- * sign-in said no.
+ * Whom to begin with, or null. Raises Error when a company's sign-in said no.
+ * @param {import("../../types.js").Settings} settings
+ * @returns {Promise<Login | null>}
  */
 export async function remembered(settings) {
   const address = new URL(location.href);
@@ -25,9 +31,14 @@ export async function remembered(settings) {
   return JSON.parse(sessionStorage.getItem(TOKEN) ?? "null");
 }
 
-export const remember = ({ opens: _, ...login }) => sessionStorage.setItem(TOKEN, JSON.stringify(login));
+/** @param {Login} login */
+export const remember = ({ token, refresh, until }) =>
+  sessionStorage.setItem(TOKEN, JSON.stringify({ token, refresh, until }));
 
-/** The demo's rep has been brought online in this tab. */
+/**
+ * The demo's rep has been brought online in this tab.
+ * @param {string} who
+ */
 export const opened = (who) => sessionStorage.setItem(OPENED + who, "1");
 
 /** Forget who it was; `?as=` goes too, or signing out would sign in again. */
@@ -38,15 +49,20 @@ export function forget() {
 
 /** Keeps a company's token fresh for as long as the page is open. */
 export class Renewal {
-  /** @type {(token: string) => void} */
-  onToken;
-
   #timer = 0;
+  /** @type {Promise<boolean> | null} */
   #running = null;
 
-  /** `onToken(token)` is told each new one. */
+  /**
+   * `onToken(token)` is told each new one.
+   * @param {Login} login
+   * @param {Oidc | null} oidc
+   * @param {(token: string) => void} onToken
+   */
   constructor(login, oidc, onToken) {
-    Object.assign(this, { login, oidc, onToken });
+    this.login = login;
+    this.oidc = oidc;
+    this.onToken = onToken;
     this.#plan();
   }
 
@@ -56,28 +72,29 @@ export class Renewal {
   }
 
   /** A new token now; false when there is none to be had. Several who ask at once wait for the same one. */
-  now() {
-    if (!this.oidc || !this.login.refresh) return Promise.resolve(false);
-    this.#running ??= this.#renew().finally(() => {
+  async now() {
+    const { oidc, login } = this;
+    if (!oidc || !login.refresh) return false;
+    this.#running ??= this.#renew(oidc, login.refresh).finally(() => {
       this.#running = null;
     });
     return this.#running;
   }
 
-  async #renew() {
+  /** @type {(oidc: Oidc, refresh: string) => Promise<boolean>} */
+  async #renew(oidc, refresh) {
     let login;
     try {
-      login = await tokens(this.oidc, { grant_type: "refresh_token", refresh_token: this.login.refresh });
+      login = await tokens(oidc, { grant_type: "refresh_token", refresh_token: refresh });
     } catch (error) {
-      if (error.refused) return false;
-      this.#timer = setTimeout(() => this.now(), LATEST_MS);
+      if (!error.refused) this.#timer = setTimeout(() => this.now(), LATEST_MS);
       return false;
     }
     // Signed out meanwhile.
     if (!this.oidc) return false;
-    this.login = { refresh: this.login.refresh, ...login };
+    this.login = { refresh, ...login };
     remember(this.login);
-    this.onToken(this.login.token);
+    this.onToken(login.token);
     this.#plan();
     return true;
   }
@@ -89,7 +106,10 @@ export class Renewal {
   }
 }
 
-/** Go to the company's page. */
+/**
+ * Go to the company's page.
+ * @param {Oidc} oidc
+ */
 export async function depart(oidc) {
   const verifier = random();
   const state = random();
@@ -109,14 +129,14 @@ export async function depart(oidc) {
   location.assign(address);
 }
 
+/** @type {(oidc: Oidc, address: URL) => Promise<Login>} */
 async function returned(oidc, address) {
   const waiting = JSON.parse(sessionStorage.getItem(WAITING) ?? "null");
   sessionStorage.removeItem(WAITING);
   const given = Object.fromEntries(address.searchParams);
   clean(["code", "state", "session_state", "iss", "error", "error_description"]);
   // An answer that this tab didn't ask for may be somebody else's sign-in.
-  if (!waiting || waiting.state !== given.state)
-    throw new Error("This page did not start the sign-in. Sign in again.");
+  if (!waiting || waiting.state !== given.state) throw new Error("This page did not start the sign-in. Sign in again.");
   if (!given.code) throw new Error(given.error_description || given.error || "The sign-in was refused.");
   const login = await tokens(oidc, {
     grant_type: "authorization_code",
@@ -128,15 +148,20 @@ async function returned(oidc, address) {
   return login;
 }
 
-// Raises Error; `refused` says that the company answered no, so that asking again is of no use.
+/**
+ * Raises Error; `refused` says that the company answered no, so that asking again is of no use.
+ * @param {Oidc} oidc
+ * @param {{[name: string]: string}} asked
+ * @returns {Promise<Login>}
+ */
 async function tokens(oidc, asked) {
   const body = new URLSearchParams({ ...asked, client_id: oidc.client_id });
   const answer = await fetch(oidc.token_endpoint, { method: "POST", body, credentials: "omit" }).catch(() => null);
   const given = await answer?.json().catch(() => null);
-  if (!answer?.ok || !given?.access_token)
-    throw Object.assign(new Error("The sign-in could not be completed. Sign in again."), {
-      refused: Boolean(answer && answer.status < 500),
-    });
+  if (!answer?.ok || !given?.access_token) {
+    const refused = Boolean(answer && answer.status < 500);
+    throw Object.assign(new Error("The sign-in could not be completed. Sign in again."), { refused });
+  }
   return {
     token: given.access_token,
     ...(given.refresh_token && { refresh: given.refresh_token }),
@@ -146,6 +171,7 @@ async function tokens(oidc, asked) {
 
 const here = () => location.origin + location.pathname;
 
+/** @param {string[]} names */
 function clean(names) {
   const address = new URL(location.href);
   for (const name of names) address.searchParams.delete(name);
@@ -154,8 +180,8 @@ function clean(names) {
 
 const random = () => base64(crypto.getRandomValues(new Uint8Array(32)));
 
-const base64 = (bytes) =>
-  btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+/** @param {Uint8Array} bytes */
+const base64 = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (one) => URL_SAFE[one]);
+
+/** @type {{[letter: string]: string}} */
+const URL_SAFE = { "+": "-", "/": "_", "=": "" };

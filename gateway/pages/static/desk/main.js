@@ -1,18 +1,24 @@
 // The desk's start: who is it, then the state, the stream and the elements.
 
-import { fill, h } from "../kit/dom.js";
-import { settings } from "../kit/settings.js";
+import { fill } from "../kit/dom.js";
 import { Api } from "./api.js";
 import { Bell } from "./bell.js";
+import { DeskView } from "./elements/desk-view.js";
+import { SignIn } from "./elements/sign-in.js";
 import * as login from "./login.js";
-import { Desk } from "./state.js";
+import { Desk } from "./state/desk.js";
 import { EventStream } from "./stream.js";
-import "./elements/desk-view.js";
-import "./elements/sign-in.js";
 
 class ByocDesk extends HTMLElement {
+  /**
+   * What the server says of this page, from a meta tag: a script of its own would not be let in.
+   * @type {import("../../types.js").Settings}
+   */
+  settings = JSON.parse(document.querySelector('meta[name="byoc-settings"]')?.getAttribute("content") ?? "{}");
+  /** @type {{desk: Desk, stream: EventStream, bell: Bell, renewal: login.Renewal} | null} */
+  running = null;
+
   async connectedCallback() {
-    this.settings = settings();
     try {
       const known = await login.remembered(this.settings);
       if (known) await this.#enter(known);
@@ -24,14 +30,17 @@ class ByocDesk extends HTMLElement {
 
   #ask(problem = "") {
     this.#leave();
-    const page = h("byoc-sign-in");
-    Object.assign(page, { settings: this.settings, problem, enter: (token) => this.#enter({ token }) });
-    fill(this, page);
+    fill(this, new SignIn(this.settings, problem, (token) => this.#enter({ token })));
   }
 
+  /** @param {login.Login} known */
   async #enter(known) {
     const api = new Api(known.token);
-    const renewal = new login.Renewal(known, this.settings.oidc, (token) => this.#renewed(api, token));
+    // The stream goes on with a new token at its next connection: its old one is good until it runs out, and resuming
+    // loses nothing.
+    const renewal = new login.Renewal(known, this.settings.oidc ?? null, (token) => {
+      api.token = token;
+    });
     let me;
     try {
       me = await api.me().catch(async (error) => {
@@ -48,6 +57,7 @@ class ByocDesk extends HTMLElement {
     this.#open(api, me, renewal, known.opens);
   }
 
+  /** @type {(api: Api, me: V1.Me, renewal: login.Renewal, opens?: boolean) => void} */
   #open(api, me, renewal, opens) {
     const bell = new Bell(me.login);
     const desk = new Desk({
@@ -61,14 +71,15 @@ class ByocDesk extends HTMLElement {
       url: "/api/v1/events",
       protocols: () => ["byoc", `bearer.${api.token}`],
       onEvent: (event) => desk.take(event),
-      onOpen: (resumed, gone) =>
-        desk.opened(resumed, gone).then(async () => opens && (await desk.present()) && login.opened(me.login)),
+      onOpen: async (resumed, gone) => {
+        await desk.opened(resumed, gone);
+        if (opens && (await desk.present())) login.opened(me.login);
+      },
       onState: (state) => desk.setConnection(state),
       // A browser doesn't say why a socket was refused; a plain call does.
       onRefused: () => desk.quietly(() => api.me()),
     });
-    const view = h("byoc-desk-view");
-    Object.assign(view, { desk, stream, bell, signOut: () => this.#out() });
+    const view = new DeskView(desk, stream, bell, () => this.#out());
     this.running = { desk, stream, bell, renewal };
     fill(this, view);
     bell.onOpen = (session) => view.open(session);
@@ -76,19 +87,16 @@ class ByocDesk extends HTMLElement {
     document.title = `Desk – ${me.name}`;
   }
 
-  // The stream goes on with the new token at its next connection: its old one is good until it runs out, and resuming
-  // loses nothing.
-  #renewed(api, token) {
-    api.token = token;
-  }
-
+  /** @param {login.Renewal} renewal */
   async #unauthenticated(renewal) {
     // Said already.
     if (renewal !== this.running?.renewal) return;
-    if (!(await renewal.now()) && renewal === this.running?.renewal)
-      this.#out("Your sign-in has expired. Sign in again to continue where you were.");
+    const renewed = await renewal.now();
+    if (renewed || renewal !== this.running?.renewal) return;
+    this.#out("Your sign-in has expired. Sign in again to continue where you were.");
   }
 
+  /** @param {string} [problem] */
   #out(problem) {
     login.forget();
     this.#ask(problem);

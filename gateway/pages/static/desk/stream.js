@@ -20,25 +20,17 @@ const HEARTBEAT_MS = 20_000;
 const GONE = 4410;
 const WHO = 4401;
 
-export class EventStream {
-  /** @type {string} */
-  url;
-  /** @type {() => string[]} */
-  protocols;
-  /** @type {(event: any) => void} */
-  onEvent;
-  /** @type {(resumed: boolean, gone: boolean) => void} */
-  onOpen;
-  /** @type {(state: {state: string, retryAt?: number}) => void} */
-  onState;
-  /** @type {() => void} */
-  onRefused;
+/** @typedef {{socket: WebSocket, resumed: boolean, greeted: boolean}} Connection */
+/** @typedef {(now: {state: "connecting" | "live" | "waiting", retryAt?: number}) => void} OnState */
 
+export class EventStream {
+  /** @type {WebSocket | null} */
   #socket = null;
   #timers = { retry: 0, open: 0, answer: 0, tick: 0 };
   #wait = FIRST_WAIT_MS;
   // What we have seen may be of a time that was undone (an older backup was restored).
   #gone = false;
+  /** @type {number | null} */
   #last = null;
   #heard = 0;
   #ticked = 0;
@@ -47,12 +39,20 @@ export class EventStream {
 
   /**
    * `protocols()` carries the token, as it is at each connection. `onOpen(resumed, gone)` comes with `hello`, before
-   * the events of a connection: not resumed means that the state must be read anew. `gone`: and that nothing of what
-   * was read holds. `onState({state: "connecting" | "live" | "waiting", retryAt})`; `onRefused()`: the connection was
-   * lost before `hello`, so the token may be no good.
+   * the events of a connection: not resumed means that the state must be read anew, `gone` that nothing of what was
+   * read holds. `onRefused()`: the connection was lost before `hello`, so the token may be no good.
+   * @param {{
+   *   url: string, protocols: () => string[], onEvent: (event: V1.Event) => void, onState: OnState,
+   *   onOpen: (resumed: boolean, gone: boolean) => void, onRefused: () => void,
+   * }} given
    */
   constructor({ url, protocols, onEvent, onOpen, onState, onRefused }) {
-    Object.assign(this, { url, protocols, onEvent, onOpen, onState, onRefused });
+    this.url = url;
+    this.protocols = protocols;
+    this.onEvent = onEvent;
+    this.onOpen = onOpen;
+    this.onState = onState;
+    this.onRefused = onRefused;
   }
 
   start() {
@@ -88,11 +88,14 @@ export class EventStream {
     const resumed = this.#last !== null;
     const address = new URL(this.url, location.href);
     address.protocol = address.protocol.replace("http", "ws");
-    if (resumed) address.searchParams.set("after", this.#last);
+    if (resumed) address.searchParams.set("after", String(this.#last));
     const socket = new WebSocket(address, this.protocols());
     const connection = { socket, resumed, greeted: false };
     this.#socket = socket;
-    const mine = (take) => (event) => socket === this.#socket && take(event);
+    /** @type {<E>(take: (event: E) => void) => (event: E) => void} */
+    const mine = (take) => (event) => {
+      if (socket === this.#socket) take(event);
+    };
     this.#timers.open = setTimeout(
       mine(() => this.#lost(connection, 0)),
       OPEN_PATIENCE_MS,
@@ -101,14 +104,16 @@ export class EventStream {
     socket.onclose = mine(({ code }) => this.#lost(connection, code));
   }
 
+  /** @type {(connection: Connection, frame: V1.Event) => void} */
   #take(connection, frame) {
     this.#heard = Date.now();
     clearTimeout(this.#timers.answer);
-    if (frame.id !== null && frame.id !== undefined) this.#last = frame.id;
+    this.#last = frame.id ?? this.#last;
     if (frame.type === "hello") this.#greet(connection, frame.data);
     else if (frame.type !== "heartbeat" && frame.type !== "pong") this.onEvent(frame);
   }
 
+  /** @type {(connection: Connection, hello: {heartbeat_seconds?: number}) => void} */
   #greet(connection, { heartbeat_seconds: seconds }) {
     clearTimeout(this.#timers.open);
     connection.greeted = true;
@@ -136,6 +141,7 @@ export class EventStream {
     this.#timers.answer = setTimeout(() => this.retry(), ANSWER_PATIENCE_MS);
   }
 
+  /** @type {(connection: Connection, code: number) => void} */
   #lost({ greeted }, code) {
     this.#drop();
     if (this.#stopped) return;
@@ -152,7 +158,8 @@ export class EventStream {
   }
 
   #drop() {
-    for (const timer of ["retry", "open", "answer"]) clearTimeout(this.#timers[timer]);
+    const { retry, open, answer } = this.#timers;
+    for (const timer of [retry, open, answer]) clearTimeout(timer);
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();

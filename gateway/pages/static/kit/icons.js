@@ -1,5 +1,8 @@
 // Small line icons, drawn here: 24 units square, one stroke.
 
+import { assign } from "./dom.js";
+
+/** @type {{[name: string]: string}} */
 const PATHS = {
   add_person: "M15 19v-1a5 5 0 0 0-10 0v1M10 10a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7M19 8v6M16 11h6",
   alert: "M12 4 3 20h18zM12 10v4M12 17v.5",
@@ -26,7 +29,6 @@ const PATHS = {
     "M6 3h4l1.5 5-2.5 2a12 12 0 0 0 5 5l2-2.5 5 1.500v4a2 2 0 0 1-2 2A17 17 0 0 1 4 5a2 2 0 0 1 2-2M15 4l5 5M20 4l-5 5",
   pin: "M12 21s7-6.5 7-12a7 7 0 0 0-14 0c0 5.5 7 12 7 12M12 11.500a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5",
   pinned: "M9 4h6l-1 6 3 3H7l3-3zM12 13v8",
-  play: "M8 5l11 7-11 7z",
   redo: "M20 12a8 8 0 1 1-2.5-5.800M20 3v5h-5",
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14M16.5 16.5 21 21",
   send: "M4 12 20 4l-4 16-4-7z",
@@ -37,20 +39,16 @@ const PATHS = {
   wire: "M3 7h6v10h6V7h6",
 };
 
-/** An icon; it says nothing to screen readers, so the button around it needs words of its own. */
+/**
+ * An icon; it says nothing to screen readers, so the button around it needs words of its own.
+ * @param {string} name
+ */
 export function icon(name, size = 20) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [key, value] of Object.entries({
-    viewBox: "0 0 24 24",
-    width: String(size),
-    height: String(size),
-    "aria-hidden": "true",
-    class: `icon icon-${name}`,
-  })) {
-    svg.setAttribute(key, value);
-  }
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", PATHS[name]);
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  const path = document.createElementNS(space, "path");
+  assign(svg, { viewBox: "0 0 24 24", width: size, height: size, "aria-hidden": "true", class: `icon icon-${name}` });
+  assign(path, { d: PATHS[name] });
   svg.append(path);
   return svg;
 }

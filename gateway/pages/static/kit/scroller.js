@@ -8,46 +8,123 @@
 // own and those that a change of size forces all by the same event, so we remember where we put the view and how high
 // it was: only an event that finds the view as high as it was and somewhere else is the reader's.
 
+/**
+ * A row: drawn anew when its sign is another; `guess` is its height in px until then.
+ * @typedef {{key: string | number, sign: unknown, guess: number, make: () => HTMLElement}} Row
+ */
+/**
+ * What the reader looks at: a row, and how far below the view's top it begins; null: the end.
+ * @typedef {{key: Row["key"], offset: number} | null} Anchor
+ */
+
 // In px, drawn above and below the view.
 const BEYOND = 600;
 // In px from the end at which a reader who moves down has arrived there.
 const AT_END = 48;
 
-export class Scroller {
-  /** @type {HTMLElement} */
-  view;
-  /** @type {HTMLElement} */
-  canvas;
-  /** @type {HTMLElement} */
-  list;
-  /** @type {(row: any) => HTMLElement} */
-  make;
-  /** @type {(row: any) => number} */
-  guess;
-  /** @type {() => void} */
-  onScroll;
-
-  // {key, sign, …}
+/** Where each row begins, in px. */
+export class Layout {
+  /** @type {Row[]} */
   rows = [];
   // In px, at the start that stand for rows that aren't here yet.
   lead = 0;
-  atEnd = true;
-
+  /**
+   * As drawn, by key.
+   * @type {Map<Row["key"], number>}
+   */
   #heights = new Map();
   #tops = [0];
+
+  /** @type {(rows: Row[], lead: number) => void} */
+  set(rows, lead) {
+    this.rows = rows;
+    this.lead = lead;
+    this.arrange();
+  }
+
+  /** Work out the places anew, by the heights that are known now. */
+  arrange() {
+    let top = this.lead;
+    this.#tops = [top];
+    for (const { key, guess } of this.rows) {
+      top += this.#heights.get(key) ?? guess;
+      this.#tops.push(top);
+    }
+  }
+
+  /**
+   * A row was drawn. True when it is not as high as was thought.
+   * @type {(key: Row["key"], height: number) => boolean}
+   */
+  measured(key, height) {
+    if (Math.abs((this.#heights.get(key) ?? -1) - height) <= 0.5) return false;
+    this.#heights.set(key, height);
+    return true;
+  }
+
+  get height() {
+    return this.#tops[this.rows.length];
+  }
+
+  /** @param {number} place a row's */
+  top(place) {
+    return this.#tops[place];
+  }
+
+  /**
+   * The row at a position; the first or the last beyond them.
+   * @param {number} position
+   */
+  at(position) {
+    let low = 0;
+    let high = this.rows.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#tops[middle] <= position) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /**
+   * While the lead fills the view, the anchor is the first row that is here, so that what comes is put between.
+   * @param {number} top the view's
+   * @returns {Anchor}
+   */
+  anchor(top) {
+    const place = this.at(top);
+    return this.rows[place] ? { key: this.rows[place].key, offset: this.#tops[place] - top } : null;
+  }
+
+  /**
+   * Where the view's top must be for the anchor to stay where it is; where it is now, when the row is gone.
+   * @type {(anchor: Anchor, now: number, viewHeight: number) => number}
+   */
+  topFor(anchor, now, viewHeight) {
+    const place = anchor ? this.rows.findIndex(({ key }) => key === anchor.key) : -1;
+    return Math.max(0, !anchor ? this.height - viewHeight : place < 0 ? now : this.#tops[place] - anchor.offset);
+  }
+}
+
+export class Scroller {
+  atEnd = true;
+  #layout = new Layout();
+  /** @type {Map<Row["key"], {element: HTMLElement, sign: unknown}>} */
   #shown = new Map();
-  #sizes;
+  #sizes = new ResizeObserver(() => this.#later());
   #frame = 0;
   // The view as we last left it.
   #left = { top: 0, height: 0 };
 
   /**
-   * `view` scrolls; `list` holds the rows; `make(row)` draws one, `guess(row)` its height in px; `onScroll()` after
-   * each move.
+   * `view` scrolls; `list` holds the rows; `onScroll()` is called after each move.
+   * @param {{view: HTMLElement, canvas: HTMLElement, list: HTMLElement, onScroll?: () => void}} given
    */
-  constructor({ view, canvas, list, make, guess, onScroll = () => {} }) {
-    Object.assign(this, { view, canvas, list, make, guess, onScroll });
-    this.#sizes = new ResizeObserver(() => this.#later());
+  constructor({ view, canvas, list, onScroll = () => {} }) {
+    this.view = view;
+    this.canvas = canvas;
+    this.list = list;
+    this.onScroll = onScroll;
     this.#sizes.observe(view);
     view.addEventListener("scroll", () => this.#scrolled(), { passive: true });
   }
@@ -57,19 +134,19 @@ export class Scroller {
     cancelAnimationFrame(this.#frame);
   }
 
-  /** Other rows, or other signs on them. */
+  /**
+   * Other rows, or other signs on them.
+   * @type {(rows: Row[], lead: number) => void}
+   */
   set(rows, lead) {
-    const anchor = this.#anchor();
-    this.rows = rows;
-    this.lead = lead;
+    const anchor = this.#anchor;
+    this.#layout.set(rows, lead);
     this.#draw(anchor);
   }
 
   /** Forget everything: another list begins, at its end. */
   reset() {
-    this.rows = [];
-    this.lead = 0;
-    this.#heights.clear();
+    this.#layout = new Layout();
     for (const { element } of this.#shown.values()) element.remove();
     this.#shown.clear();
     this.atEnd = true;
@@ -77,21 +154,14 @@ export class Scroller {
 
   toEnd() {
     this.atEnd = true;
-    this.#draw({ end: true });
+    this.#draw(null);
   }
 
-  /** Bring a row into view; false when there is none of that key. */
-  show(key) {
-    const place = this.rows.findIndex((row) => row.key === key);
-    if (place < 0) return false;
-    this.atEnd = false;
-    this.#draw({ key, offset: 80 });
-    return true;
-  }
-
-  /** Whether the lead, the part that isn't here yet, is in view or nearly. */
-  get atLead() {
-    return this.lead > 0 && this.view.scrollTop < this.lead + BEYOND;
+  /** Whether the lead, the part that isn't here yet, is in view or nearly; `far`: it fills the view. */
+  get lead() {
+    const { lead } = this.#layout;
+    const { scrollTop, clientHeight } = this.view;
+    return { near: lead > 0 && scrollTop < lead + BEYOND, far: scrollTop + clientHeight < lead };
   }
 
   #scrolled() {
@@ -99,55 +169,25 @@ export class Scroller {
     const moved = clientHeight === this.#left.height ? scrollTop - this.#left.top : 0;
     if (moved < -1) this.atEnd = false;
     else if (moved > 1) this.atEnd = scrollTop + clientHeight >= scrollHeight - AT_END;
-    this.#draw(this.#anchor());
+    this.#draw(this.#anchor);
     this.onScroll();
   }
 
   #later() {
     cancelAnimationFrame(this.#frame);
-    this.#frame = requestAnimationFrame(() => this.#draw(this.#anchor()));
+    this.#frame = requestAnimationFrame(() => this.#draw(this.#anchor));
   }
 
-  // What the reader looks at: the end, or the first row in view and how far below the view's top it begins. While the
-  // lead fills the view, it is the first row that is here, so that what comes is put between.
-  #anchor() {
-    if (this.atEnd) return { end: true };
-    const top = this.view.scrollTop;
-    const place = this.#at(top);
-    return this.rows[place]
-      ? { key: this.rows[place].key, offset: this.lead + this.#tops[place] - top }
-      : { end: true };
+  get #anchor() {
+    return this.atEnd ? null : this.#layout.anchor(this.view.scrollTop);
   }
 
-  #height(row) {
-    return this.#heights.get(row.key) ?? this.guess(row);
-  }
-
-  #layout() {
-    const tops = new Array(this.rows.length + 1);
-    tops[0] = 0;
-    for (let n = 0; n < this.rows.length; n += 1) tops[n + 1] = tops[n] + this.#height(this.rows[n]);
-    this.#tops = tops;
-  }
-
-  // The row at a scroll position.
-  #at(position) {
-    const wanted = position - this.lead;
-    let low = 0;
-    let high = this.rows.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.#tops[middle] <= wanted) low = middle;
-      else high = middle - 1;
-    }
-    return Math.max(0, low);
-  }
-
+  /** @param {Anchor} anchor */
   #draw(anchor) {
     // Drawing tells true heights, which move the rows, which may bring others into view: it settles in two rounds or
     // three.
     for (let round = 0; round < 4; round += 1) {
-      this.#layout();
+      this.#layout.arrange();
       this.#place(anchor);
       this.#render();
       if (!this.#measure()) break;
@@ -155,42 +195,39 @@ export class Scroller {
     this.#place(anchor);
   }
 
+  /** @param {Anchor} anchor */
   #place(anchor) {
-    const height = this.lead + this.#tops[this.rows.length];
-    this.canvas.style.blockSize = `${height}px`;
-    let top = height - this.view.clientHeight;
-    if (!anchor.end) {
-      const place = this.rows.findIndex((row) => row.key === anchor.key);
-      top = place < 0 ? this.view.scrollTop : this.lead + this.#tops[place] - anchor.offset;
-    }
-    top = Math.max(0, top);
-    if (Math.abs(this.view.scrollTop - top) > 0.5) this.view.scrollTop = top;
-    this.#left = { top: this.view.scrollTop, height: this.view.clientHeight };
+    const { view } = this;
+    this.canvas.style.blockSize = `${this.#layout.height}px`;
+    const top = this.#layout.topFor(anchor, view.scrollTop, view.clientHeight);
+    if (Math.abs(view.scrollTop - top) > 0.5) view.scrollTop = top;
+    this.#left = { top: view.scrollTop, height: view.clientHeight };
   }
 
   #render() {
     const { scrollTop, clientHeight } = this.view;
-    const first = this.#at(scrollTop - BEYOND);
-    const last = Math.min(this.rows.length, this.#at(scrollTop + clientHeight + BEYOND) + 1);
+    const { rows } = this.#layout;
+    const first = this.#layout.at(scrollTop - BEYOND);
+    const last = Math.min(rows.length, this.#layout.at(scrollTop + clientHeight + BEYOND) + 1);
     const next = new Map();
     let place = this.list.firstElementChild;
     for (let n = first; n < last; n += 1) {
-      const row = this.rows[n];
-      let shown = this.#shown.get(row.key);
-      if (!shown || shown.sign !== row.sign) {
-        const element = this.make(row);
+      const { key, sign, make } = rows[n];
+      let shown = this.#shown.get(key);
+      if (!shown || shown.sign !== sign) {
+        const element = make();
         if (shown) {
           if (shown.element === place) place = place.nextElementSibling;
           this.#sizes.unobserve(shown.element);
           shown.element.remove();
         }
         this.#sizes.observe(element);
-        shown = { element, sign: row.sign };
+        shown = { element, sign };
       }
-      shown.element.setAttribute("aria-posinset", n + 1);
-      shown.element.setAttribute("aria-setsize", this.rows.length);
-      next.set(row.key, shown);
-      this.#shown.delete(row.key);
+      shown.element.setAttribute("aria-posinset", String(n + 1));
+      shown.element.setAttribute("aria-setsize", String(rows.length));
+      next.set(key, shown);
+      this.#shown.delete(key);
       if (shown.element === place) place = place.nextElementSibling;
       else this.list.insertBefore(shown.element, place);
     }
@@ -201,18 +238,14 @@ export class Scroller {
       element.remove();
     }
     this.#shown = next;
-    this.list.style.insetBlockStart = `${this.lead + this.#tops[first]}px`;
+    this.list.style.insetBlockStart = `${this.#layout.top(first)}px`;
   }
 
-  // Gives true when a height was not as thought.
+  /** True when a height was not as thought. */
   #measure() {
     let wrong = false;
     for (const [key, { element }] of this.#shown) {
-      const height = element.getBoundingClientRect().height;
-      if (Math.abs((this.#heights.get(key) ?? -1) - height) > 0.5) {
-        this.#heights.set(key, height);
-        wrong = true;
-      }
+      if (this.#layout.measured(key, element.getBoundingClientRect().height)) wrong = true;
     }
     return wrong;
   }

@@ -1,10 +1,12 @@
 // One line on a handset: a message in a bubble, or a notice apart from them.
 
 import { h } from "../kit/dom.js";
-import { clock, hue, initials, moment } from "../kit/format.js";
 import { icon } from "../kit/icons.js";
-import { linked, marked } from "../kit/text.js";
+import { linked, portray, time } from "../kit/pieces.js";
 
+/** @typedef {import("../../types.js").PhoneLine} PhoneLine */
+
+/** @type {{[status: string]: [words: string, sign: string]}} */
 const SENT = {
   sending: ["Sending", "clock"],
   sent: ["Sent", "check"],
@@ -16,84 +18,94 @@ const SENT = {
 /**
  * A row; `kind`: the channel's; `first`: the first of a run from one side and speaker. `press(line, button)` when it
  * is chosen.
+ * @param {PhoneLine} line
+ * @param {{kind: string, first: boolean}} where
+ * @param {(line: PhoneLine, button: HTMLElement) => void} press
  */
 export function bubble(line, { kind, first }, press) {
+  const { id, at, from, text, speaker, status, deleted, reaction } = line;
   const written = kind.startsWith("whatsapp") ? marked : linked;
-  if (line.kind === "notice")
-    return h(
-      "li.row.notice",
-      { "data-line": line.id },
-      h(
-        "button.notice-text",
-        {
-          "aria-description": "Notice; press for what crossed the wire",
-          click: (event) => press(line, event.currentTarget),
-        },
-        h("span", { dir: "auto" }, written(line.text ?? "")),
-      ),
-    );
-  const mine = line.from === "me";
-  const [words, sign] = (mine && SENT[line.status]) || [];
+  /** @param {{currentTarget: HTMLElement}} event */
+  const click = ({ currentTarget }) => press(line, currentTarget);
+  if (line.kind === "notice") {
+    const given = { "aria-description": "Notice; press for what crossed the wire", click };
+    const words = h("span", { dir: "auto" }, written(text ?? ""));
+    return h("li.row.notice", { "data-line": id }, h("button.notice-text", given, words));
+  }
+  const mine = from === "me";
+  const [words, sign] = (mine && SENT[status ?? ""]) || [];
+  const look = { "aria-label": "Actions for this message", title: "This message …", click };
   return h(
-    `li.row.${mine ? "me" : "them"}${first ? " first" : ""}`,
-    { "data-line": line.id },
-    !mine && first && face(line.speaker),
-    !mine && line.speaker && first && h("p.speaker", { dir: "auto" }, line.speaker),
+    `li.row.${mine ? "me" : "them"}${first ? ".first" : ""}`,
+    { "data-line": id },
+    !mine && first && face(speaker),
+    !mine && first && speaker && h("p.speaker", { dir: "auto" }, speaker),
     h(
       "div.bubble",
-      h("span.unseen", mine ? "You: " : `${line.speaker ?? "Business"}: `),
+      h("span.unseen", mine ? "You: " : `${speaker ?? "Business"}: `),
       line.media && media(line.media),
-      line.text && h("p.text", { dir: "auto" }, written(line.text)),
-      line.deleted && !line.text && h("p.text.gone", "Taken back"),
+      text && h("p.text", { dir: "auto" }, written(text)),
+      deleted && !text && h("p.text.gone", "Taken back"),
       choices(line),
-      line.reaction && h("p.reaction", line.reaction),
+      reaction && h("p.reaction", reaction),
     ),
     h(
       "p.meta",
-      h("time", { datetime: line.at, title: moment(line.at) }, clock(line.at)),
-      words && h(`span.status.${line.status}`, icon(sign, 12), words),
-      h(
-        "button.look",
-        {
-          "aria-label": "Actions for this message",
-          title: "This message …",
-          click: (event) => press(line, event.currentTarget),
-        },
-        icon("more", 14),
-      ),
+      time(at),
+      words && sign && h(`span.status.${status}`, icon(sign, 12), words),
+      h("button.look", look, icon("more", 14)),
     ),
   );
 }
 
+/** @param {string | null} [speaker] */
 function face(speaker) {
-  const element = h("span.avatar", { "aria-hidden": "true" }, speaker ? initials(speaker) : "B");
-  element.style.setProperty("--hue", hue(speaker ?? "business"));
+  const element = portray(h("span.avatar"), speaker ?? "", speaker ?? "business");
+  if (!speaker) element.textContent = "B";
   return element;
 }
 
-function media({ name, mime_type: type = "", url }) {
+/** @param {NonNullable<PhoneLine["media"]>} file */
+function media({ name, mime_type: type = "", url: src }) {
   const words = name || "File";
-  if (!url) return h("p.file", icon("file"), words);
-  if (type.startsWith("image/"))
-    return h(
-      "a.picture",
-      { href: url, target: "_blank", rel: "noopener" },
-      h("img", { src: url, alt: words, loading: "lazy" }),
-    );
-  if (type.startsWith("video/"))
-    return h("video", { src: url, controls: true, preload: "metadata", "aria-label": words });
-  if (type.startsWith("audio/"))
-    return h("audio", { src: url, controls: true, preload: "metadata", "aria-label": words });
-  return h("a.file", { href: url, download: words }, icon("file"), h("span", { dir: "auto" }, words));
+  if (!src) return h("p.file", icon("file"), words);
+  const [family] = type.split("/");
+  if (family === "image") {
+    const picture = h("img", { src, alt: words, loading: "lazy" });
+    return h("a.picture", { href: src, target: "_blank", rel: "noopener" }, picture);
+  }
+  const player = { src, controls: true, preload: "metadata", "aria-label": words };
+  if (family === "video" || family === "audio") return h(family, player);
+  return h("a.file", { href: src, download: words }, icon("file"), h("span", { dir: "auto" }, words));
 }
 
-function choices({ choices: offered }) {
+/** @param {PhoneLine} line */
+function choices({ choices: offered = [] }) {
+  const words = offered.map((choice) => (typeof choice === "string" ? choice : (choice.title ?? "")));
   return (
-    Array.isArray(offered) &&
-    offered.length > 0 &&
+    words.length > 0 &&
     h(
       "p.choices",
-      offered.map((choice) => h("span.choice", choice.title ?? String(choice))),
+      words.map((one) => h("span.choice", one)),
     )
   );
+}
+
+/** @type {{[mark: string]: string}} */
+const MARKS = { "*": "strong", _: "em", "~": "s" };
+const MARKED = /(?<![\p{L}\p{N}])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\p{L}\p{N}])/gu;
+
+/**
+ * A text with WhatsApp's marks: `*bold*`, `_italic_`, `~struck~`.
+ * @param {string} text
+ * @returns {(string | Node)[]}
+ */
+function marked(text) {
+  const nodes = [];
+  let end = 0;
+  for (const found of text.matchAll(MARKED)) {
+    nodes.push(...linked(text.slice(end, found.index)), h(MARKS[found[1]], marked(found[2])));
+    end = found.index + found[0].length;
+  }
+  return [...nodes, ...linked(text.slice(end))];
 }

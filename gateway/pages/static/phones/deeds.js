@@ -1,5 +1,8 @@
 // What a customer can do beside writing, and which capability of the channel says so.
 
+/** @typedef {import("../../types.js").Deed} Deed */
+
+/** @type {Deed[]} */
 export const DEEDS = [
   { kind: "typing", words: "Type", needs: ["typing"] },
   { kind: "read", words: "Read", needs: ["receipt"] },
@@ -113,7 +116,10 @@ const PAGE_AD = {
   ads_context_data: { ad_title: "20 % off all lamps", photo_url: "https://shop.example/lamp.jpg", post_id: "1" },
 };
 
-// No capability tells who may misbehave: the simulated provider says so, with the reason why not.
+/**
+ * No capability tells who may misbehave: the simulated provider says so, with the reason why not.
+ * @type {Deed[]}
+ */
 export const MISCHIEF = [
   { kind: "twice", words: "Send twice", needs: [] },
   { kind: "offline", words: "Go offline", needs: [] },
@@ -124,13 +130,17 @@ export const MISCHIEF = [
   { kind: "end", words: "End the chat", needs: [] },
 ];
 
+/** @type {Deed[]} */
 export const ON_A_LINE = [
   { kind: "react", words: "Thumbs up", needs: ["reaction"], give: () => ({ text: "👍", details: { emoji: "👍" } }) },
   { kind: "edit", words: "Edit", needs: ["edit"], mine: true },
   { kind: "unsend", words: "Take back", needs: ["deletion"], mine: true },
 ];
 
-/** Those of the deeds that the channel says it can. */
+/**
+ * Those of the deeds that the channel says it can.
+ * @type {(deeds: Deed[], channel: import("../../types.js").Channel) => Deed[]}
+ */
 export const possible = (deeds, channel) =>
   deeds.filter(
     ({ needs, kinds }) =>

@@ -1,35 +1,54 @@
 // A handset: one customer on one channel. It looks like its channel by its styles alone; what it does is the same for
 // all.
 
-import { announce, assign, busy, fill, h, keyed } from "../kit/dom.js";
+import { announce, busy, fill, h, keyed, write } from "../kit/dom.js";
 import { icon } from "../kit/icons.js";
 import { bubble } from "./bubble.js";
 import * as calls from "./calls.js";
 import { DEEDS, MISCHIEF, ON_A_LINE, possible } from "./deeds.js";
+import { showWire } from "./wire.js";
+
+/** @typedef {import("../../types.js").Deed} Deed */
+/** @typedef {import("../../types.js").PhoneLine} PhoneLine */
 
 const MOST_SHOWN = 200;
 const TYPING_EVERY_MS = 4_000;
 
-class Handset extends HTMLElement {
-  /** @type {{id: string, kind: string, title: string, capabilities: string[]}} */
-  channel;
-  /** @type {string} */
-  customer;
-  /** @type {import("./main.js").Wall} */
-  wall;
-
+export class Handset extends HTMLElement {
+  /** @type {PhoneLine[]} */
   lines = [];
+  loaded = false;
+  /**
+   * The last line that was said to screen readers; null: nothing was shown yet.
+   * @type {string | null}
+   */
+  told = null;
+  // What was asked last counts.
+  asked = 0;
+  typed = 0;
+  // The next message's webhook comes twice.
+  twice = false;
 
-  connectedCallback() {
-    const { channel } = this;
+  list = h("ol.screen-lines");
+  trouble = h("p.trouble", { role: "status" });
+  name = h("span.business-customer");
+  /** @type {HTMLInputElement} */
+  picker = h("input", { type: "file", hidden: true, change: () => this.#file(this.picker.files?.[0]) });
+
+  /**
+   * @param {import("../../types.js").Channel} channel
+   * @param {string} customer
+   * @param {() => void} onLook what the phone shows has been read
+   */
+  constructor(channel, customer, onLook) {
+    super();
+    const { title } = channel;
+    this.channel = channel;
+    this.customer = customer;
+    this.onLook = onLook;
     this.dataset.kind = channel.kind;
     const id = `phone-${channel.id}`;
-    this.list = h("ol.screen-lines");
-    this.screen = h(
-      "div.screen",
-      { tabindex: "0", role: "region", "aria-label": `${channel.title}: messages` },
-      this.list,
-    );
+    this.screen = h("div.screen", { tabindex: "0", role: "region", "aria-label": `${title}: messages` }, this.list);
     this.text = h("input.say", {
       id: `${id}-text`,
       autocomplete: "off",
@@ -37,20 +56,23 @@ class Handset extends HTMLElement {
       placeholder: "Message",
       input: () => this.#typing(),
     });
-    this.picker = h("input", { type: "file", hidden: true, change: () => this.#file(this.picker.files[0]) });
-    this.menu = h("div.deeds", { id: `${id}-deeds`, hidden: true });
+    this.menu = h(
+      "div.deeds",
+      { id: `${id}-deeds`, hidden: true },
+      group("Customer", possible(DEEDS, channel), this.#press),
+      group("Misbehaviour", possible(MISCHIEF, channel), this.#press),
+    );
     this.menuButton = h(
       "button.pad",
       {
-        "aria-label": `${channel.title}: what else the customer can do`,
+        "aria-label": `${title}: what else the customer can do`,
         "aria-expanded": "false",
         "aria-controls": `${id}-deeds`,
         click: () => this.#menu(),
       },
       icon("more"),
     );
-    this.trouble = h("p.trouble", { role: "status" });
-    this.name = h("span.business-customer");
+    const attach = { "aria-label": "Send a picture or file", click: () => this.picker.click() };
     fill(
       this,
       h(
@@ -59,7 +81,7 @@ class Handset extends HTMLElement {
         h(
           "header.phone-head",
           h("span.avatar.business", { "aria-hidden": "true" }, "B"),
-          h("div", h("h2", { id: `${id}-title` }, channel.title), this.name),
+          h("div", h("h2", { id: `${id}-title` }, title), this.name),
           this.menuButton,
         ),
         this.menu,
@@ -68,23 +90,24 @@ class Handset extends HTMLElement {
         h(
           "form.phone-foot",
           { submit: (event) => this.#submit(event) },
-          h("button.pad", { "aria-label": "Send a picture or file", click: () => this.picker.click() }, icon("attach")),
-          h("label.unseen", { for: `${id}-text` }, `Message on ${channel.title}`),
+          h("button.pad", attach, icon("attach")),
+          h("label.unseen", { for: `${id}-text` }, `Message on ${title}`),
           this.text,
           this.picker,
           h("button.pad.send", { type: "submit", "aria-label": "Send" }, icon("send")),
         ),
       ),
     );
-    fill(
-      this.menu,
-      group("Customer", possible(DEEDS, channel), this.#press),
-      group("Misbehaviour", possible(MISCHIEF, channel), this.#press),
-    );
+  }
+
+  connectedCallback() {
     this.be(this.customer);
   }
 
-  /** Another customer holds the phone. */
+  /**
+   * Another customer holds the phone.
+   * @param {string} customer
+   */
   be(customer) {
     this.customer = customer;
     this.name.textContent = customer;
@@ -94,70 +117,73 @@ class Handset extends HTMLElement {
     return this.look();
   }
 
-  /** Read what the phone shows; what was asked last counts. */
+  /** Read what the phone shows. */
   async look() {
-    const asked = Symbol("look");
-    this.asked = asked;
+    this.asked += 1;
+    const { asked } = this;
     try {
       const lines = await calls.messages(this.channel.id, this.customer);
       if (asked !== this.asked) return;
       this.lines = lines;
       this.loaded = true;
       this.#render();
-      this.wall.looked();
+      this.onLook();
     } catch (error) {
       if (asked === this.asked) this.#say(error.message);
     }
   }
 
   #render() {
-    const near = this.screen.scrollTop + this.screen.clientHeight >= this.screen.scrollHeight - 60;
+    const { scrollTop, clientHeight, scrollHeight } = this.screen;
+    const near = scrollTop + clientHeight >= scrollHeight - 60;
     const lines = this.lines.slice(-MOST_SHOWN);
     const rows = lines.map((line, n) => {
       const before = lines[n - 1];
       const first = !before || before.kind === "notice" || before.from !== line.from || before.speaker !== line.speaker;
       return { line, first, sign: JSON.stringify([line, first]) };
     });
+    const { kind, title } = this.channel;
     keyed(this.list, rows, {
       key: ({ line }) => line.id,
-      make: ({ line, first }) =>
-        bubble(line, { kind: this.channel.kind, first }, (chosen, button) => this.#line(chosen, button)),
+      make: ({ line, first }) => bubble(line, { kind, first }, (chosen, button) => this.#choose(chosen, button)),
       same: (a, b) => a.sign === b.sign,
     });
     if (near) this.screen.scrollTop = this.screen.scrollHeight;
     const last = lines.at(-1);
-    if (this.told !== null && last && last.id !== this.told && last.from === "them")
-      announce(`${this.channel.title}: ${last.speaker ?? ""} ${last.text ?? "a file"}`);
+    if (this.told !== null && last && last.id !== this.told && last.from === "them") {
+      announce(`${title}: ${last.speaker ?? ""} ${last.text ?? "a file"}`);
+    }
     this.told = last?.id ?? "";
   }
 
+  /** @param {Event} event */
   #submit(event) {
     event.preventDefault();
     const text = this.text.value.trim();
     if (!text) return;
+    const times = this.twice ? 2 : undefined;
     this.text.value = "";
+    this.#sayTwice(false);
     this.#do(
-      async () => calls.say(this.channel.id, this.customer, { text, times: this.twice ? 2 : undefined }),
+      () => calls.say(this.channel.id, this.customer, { text, times }),
       () => {
         this.text.value = text;
       },
     );
-    this.twice = false;
-    this.#marks();
   }
 
+  /** @param {File} [file] */
   #file(file) {
-    if (file)
-      this.#do(() =>
-        calls.say(this.channel.id, this.customer, { text: this.text.value.trim(), file }).then(() => {
-          this.text.value = "";
-        }),
-      );
     this.picker.value = "";
+    if (!file) return;
+    this.#do(async () => {
+      await calls.say(this.channel.id, this.customer, { text: this.text.value.trim(), file });
+      this.text.value = "";
+    });
   }
 
   #typing() {
-    if (!this.channel.capabilities.includes("typing") || Date.now() - (this.typed ?? 0) < TYPING_EVERY_MS) return;
+    if (!this.channel.capabilities.includes("typing") || Date.now() - this.typed < TYPING_EVERY_MS) return;
     this.typed = Date.now();
     // Its loss is nothing.
     calls.act(this.channel.id, this.customer, { kind: "typing", on: true }).catch(() => {});
@@ -165,29 +191,28 @@ class Handset extends HTMLElement {
 
   #menu() {
     this.menu.hidden = !this.menu.hidden;
-    assign(this.menuButton, { "aria-expanded": String(!this.menu.hidden) });
+    this.menuButton.setAttribute("aria-expanded", String(!this.menu.hidden));
   }
 
-  #press = (deed, button) => {
-    if (deed.kind === "twice") {
-      this.twice = !this.twice;
-      this.#marks();
-      if (this.twice) this.#say("The next message’s webhook arrives twice.");
-      return;
+  /** @type {(deed: Deed, button: HTMLElement) => void} */
+  #press = ({ kind, give }, button) => {
+    const { channel, customer } = this;
+    if (kind === "twice") this.#sayTwice(!this.twice);
+    else {
+      const stop = () => calls.say(channel.id, customer, { text: "STOP" });
+      const act = () => calls.act(channel.id, customer, { kind, ...give?.(channel) });
+      busy(button, () => this.#do(kind === "stop" ? stop : act));
     }
-    busy(button, () =>
-      this.#do(() =>
-        deed.kind === "stop"
-          ? calls.say(this.channel.id, this.customer, { text: "STOP" })
-          : calls.act(this.channel.id, this.customer, { kind: deed.kind, ...deed.give?.(this.channel) }),
-      ),
-    );
+    if (this.twice) this.#say("The next message’s webhook arrives twice.");
   };
 
-  #marks() {
-    this.menu.querySelector('[data-deed="twice"]')?.setAttribute("aria-pressed", String(Boolean(this.twice)));
+  /** @param {boolean} on */
+  #sayTwice(on) {
+    this.twice = on;
+    this.menu.querySelector('[data-deed="twice"]')?.setAttribute("aria-pressed", String(on));
   }
 
+  /** @type {(work: () => Promise<unknown>, undo?: () => void) => Promise<void>} */
   async #do(work, undo) {
     this.#say("");
     try {
@@ -199,46 +224,42 @@ class Handset extends HTMLElement {
     }
   }
 
+  /** @param {string} text */
   #say(text) {
-    if (this.trouble.textContent !== text) this.trouble.textContent = text;
+    write(this.trouble, text);
   }
 
-  #line(line, button) {
+  /** @type {(line: PhoneLine, button: HTMLElement) => void} */
+  #choose(line, button) {
     const deeds = possible(ON_A_LINE, this.channel).filter(({ mine }) => !mine || line.from === "me");
-    this.wall.choose({ handset: this, line, deeds, button });
+    showWire({ handset: this, line, deeds, button });
   }
 
-  /** Do something with one of the lines. */
-  onLine(line, deed, text) {
-    return this.#do(() =>
-      calls.act(this.channel.id, this.customer, {
-        kind: deed.kind,
-        target: line.id,
-        ...deed.give?.(),
-        ...(text !== undefined && { text }),
-      }),
-    );
+  /**
+   * Do something with one of the lines.
+   * @type {(line: PhoneLine, deed: Deed, text?: string) => Promise<void>}
+   */
+  onLine(line, { kind, give }, text) {
+    const action = { kind, target: line.id, ...give?.(this.channel), ...(text !== undefined && { text }) };
+    return this.#do(() => calls.act(this.channel.id, this.customer, action));
   }
 }
 
+/** @type {(title: string, deeds: Deed[], press: (deed: Deed, button: HTMLElement) => void) => HTMLElement | null} */
 function group(title, deeds, press) {
   if (!deeds.length) return null;
-  return h(
-    "div.deed-group",
-    { role: "group", "aria-label": title },
-    h("p.deed-title", title),
-    deeds.map((deed) =>
-      h(
-        "button.button.small",
-        {
-          "data-deed": deed.kind,
-          "aria-pressed": deed.kind === "twice" ? "false" : null,
-          click: (event) => press(deed, event.currentTarget),
-        },
-        deed.words,
-      ),
+  const buttons = deeds.map((deed) =>
+    h(
+      "button.button.small",
+      {
+        "data-deed": deed.kind,
+        "aria-pressed": deed.kind === "twice" ? "false" : null,
+        click: (event) => press(deed, event.currentTarget),
+      },
+      deed.words,
     ),
   );
+  return h("div.deed-group", { role: "group", "aria-label": title }, h("p.deed-title", title), buttons);
 }
 
 customElements.define("byoc-handset", Handset);

@@ -4,7 +4,10 @@
 const POLL_MS = 4_000;
 const POLL_WITHOUT_STREAM_MS = 1_500;
 
-/** Calls `changed(channelId | null, customer | null)`, null for "perhaps anything"; gives a function that ends it. */
+/**
+ * Calls `changed` with null for "perhaps anything"; gives a function that ends it.
+ * @param {(channel: string | null, customer: string | null) => void} changed
+ */
 export function listen(changed) {
   const stream = new EventSource("/phones/stream");
   let live = false;

@@ -2,40 +2,56 @@
 // be mistaken.
 
 import { busy, fill, h, keyed } from "../../kit/dom.js";
-import { clock, moment } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
-import { linked } from "../../kit/text.js";
-import { isAside, isIn } from "../reading.js";
-import { saysSomething, UNSEEN } from "../wording.js";
+import { said, time } from "../../kit/pieces.js";
+import { isIn } from "../state/sessions.js";
+import { saysSomething, UNSEEN } from "../words.js";
+import { submitOnEnter } from "./composer.js";
+import { Part } from "./part.js";
 
-class AsidePanel extends HTMLElement {
-  /** @type {import("../state.js").Desk} */
-  desk;
-  /** @type {import("./conversation.js").Conversation} */
-  conversation;
+/** @typedef {{key: number | string, entry?: V1.Entry, item?: import("../state/outbox.js").Item, sign?: string}} Line */
 
-  connectedCallback() {
-    this.list = h("ol.aside-lines", { tabindex: "0", "aria-label": "Internal thread" });
-    this.text = h("textarea.field", {
-      id: "aside-text",
-      rows: 2,
-      dir: "auto",
-      required: true,
-      keydown: (event) => this.#key(event),
-    });
-    this.label = h("label.above", { for: "aside-text" });
-    this.send = h("button.button.aside", { type: "submit" });
-    this.form = h("form.aside-form", { submit: (event) => this.#submit(event) }, this.label, this.text, this.send);
-    this.lower = h("button.button.small", { click: (event) => this.#lower(event.currentTarget) }, "Lower flag");
-    this.close = h(
-      "button.button.bare.round",
-      { "aria-label": "Close the internal thread", click: () => this.conversation.toggleAside(false) },
-      icon("close"),
-    );
-    this.reason = h("p.aside-reason");
-    this.whose = h("select.field", { "aria-label": "Whose flag", change: () => this.#choose(this.whose.value) });
-    fill(
-      this,
+const NEAR_END = 40;
+/** @type {{[kind: string]: string}} */
+const DEEDS = { flag_raised: " raised a flag", flag_lowered: " lowered the flag" };
+
+export class AsidePanel extends Part {
+  /** @type {string | null} */
+  shown = null;
+  // Whose flag a supervisor answers; which of several.
+  chosen = "";
+  // That flag was lowered while something was being written: whose it is for now must be chosen anew.
+  torn = false;
+  /** @type {V1.Flag | null} */
+  flag = null;
+  options = "";
+
+  list = h("ol.aside-lines", { tabindex: "0", "aria-label": "Internal thread" });
+  /** @type {HTMLTextAreaElement} */
+  text = h("textarea.field", {
+    id: "aside-text",
+    rows: 2,
+    dir: "auto",
+    required: true,
+    keydown: (event) => submitOnEnter(event, this.form),
+  });
+  label = h("label.above", { for: "aside-text" });
+  send = h("button.button.aside", { type: "submit" });
+  /** @type {HTMLFormElement} */
+  form = h("form.aside-form", { submit: (event) => this.#submit(event) }, this.label, this.text, this.send);
+  lower = h("button.button.small", { click: () => this.#lower() }, "Lower flag");
+  reason = h("p.aside-reason");
+  /** @type {HTMLSelectElement} */
+  whose = h("select.field", { hidden: true, "aria-label": "Whose flag", change: () => this.#choose(this.whose.value) });
+
+  /**
+   * @param {import("../state/desk.js").Desk} desk
+   * @param {() => void} close
+   */
+  constructor(desk, close) {
+    super(desk);
+    const closing = { "aria-label": "Close the internal thread", click: close };
+    this.append(
       h(
         "aside.aside",
         { "aria-labelledby": "aside-title" },
@@ -43,7 +59,7 @@ class AsidePanel extends HTMLElement {
           "header",
           icon("lock"),
           h("div", h("h2", { id: "aside-title" }, "Internal"), h("p", "The customer never sees this.")),
-          this.close,
+          h("button.button.bare.round", closing, icon("close")),
         ),
         this.reason,
         this.whose,
@@ -51,160 +67,148 @@ class AsidePanel extends HTMLElement {
         h("div.aside-foot", this.lower, this.form),
       ),
     );
-    this.unwatch = this.desk.watch(["log", "selection"], () => this.render());
-    this.render();
   }
 
-  disconnectedCallback() {
-    this.unwatch();
+  connectedCallback() {
+    this.follow(["log", "selection"], () => this.#render());
   }
 
-  focusField() {
-    this.text.focus();
-  }
-
-  render() {
+  #render() {
     const { desk } = this;
+    const { login, supervisor } = desk.me;
     const session = desk.current;
     if (!session) return;
     if (session.id !== this.shown) {
       this.shown = session.id;
       this.text.value = "";
       this.chosen = "";
-      this.list.shownItems = new Map();
-      this.list.replaceChildren();
+      this.#list([]);
     }
-    const flag = desk.me.supervisor
-      ? this.#flag(session)
-      : session.flags.find(({ raised_by }) => raised_by === desk.me.login);
-    this.flag = flag;
-    const may = flag || isIn(session, desk.me.login);
-    const others = session.flags.map(({ raised_by_name }) => raised_by_name).join(", ");
-    this.form.hidden = !may || session.status === "ended" || this.torn;
+    const flag = supervisor ? this.#choice(session) : session.flags.find(({ raised_by: by }) => by === login);
+    this.flag = flag ?? null;
+    const others = session.flags.map(({ raised_by_name: name }) => name).join(", ");
+    this.form.hidden = !(flag || isIn(session, login)) || session.status === "ended" || this.torn;
     this.lower.hidden = !flag;
     this.reason.hidden = !others;
     this.reason.textContent = `Flag raised by ${others}`;
-    this.label.textContent = flag
-      ? flag.raised_by === desk.me.login
-        ? "Whisper to your supervisors"
-        : `Whisper to ${flag.raised_by_name}`
-      : "Raise a flag: tell a supervisor what you need";
+    const whom = flag?.raised_by === login ? "your supervisors" : flag?.raised_by_name;
+    this.label.textContent = flag ? `Whisper to ${whom}` : "Raise a flag: tell a supervisor what you need";
     fill(this.send, icon(flag ? "lock" : "flag", 16), flag ? "Whisper" : "Raise flag");
-    this.#lines(session);
+    this.#lines(session.id);
     this.#reach(session);
   }
 
-  // Several reps may ask for help at once. What is being written is meant for one of them: when that flag is lowered,
-  // a supervisor chooses anew.
-  #flag(session) {
-    const { flags } = session;
-    const known = flags.find(({ raised_by }) => raised_by === this.chosen);
+  /**
+   * Several reps may ask for help at once. What is being written is meant for one of them: when that flag is lowered, a
+   * supervisor chooses anew.
+   * @param {V1.Session} session
+   */
+  #choice({ flag: first, flags }) {
+    const known = flags.find(({ raised_by: by }) => by === this.chosen);
     this.torn = Boolean(!known && this.chosen && flags.length && this.text.value.trim());
-    const chosen = known ?? (this.torn ? null : session.flag);
-    if (!this.torn) this.chosen = chosen?.raised_by;
+    const flag = known ?? (this.torn ? null : first);
+    if (!this.torn) this.chosen = flag?.raised_by ?? "";
     this.whose.hidden = flags.length < 2 && !this.torn;
-    const names = JSON.stringify([
-      ...(this.torn ? [["", "Choose whose flag"]] : []),
-      ...flags.map((one) => [one.raised_by, `${one.raised_by_name}’s flag`]),
-    ]);
-    if (names !== this.names) {
-      this.names = names;
-      fill(this.whose, ...JSON.parse(names).map(([value, words]) => h("option", { value }, words)));
+    const offered = flags.map(({ raised_by: by, raised_by_name: name }) => [by, `${name}’s flag`]);
+    if (this.torn) offered.unshift(["", "Choose whose flag"]);
+    const options = JSON.stringify(offered);
+    if (options !== this.options) {
+      this.options = options;
+      fill(
+        this.whose,
+        offered.map(([value, words]) => h("option", { value }, words)),
+      );
     }
-    this.whose.value = chosen?.raised_by ?? "";
-    return chosen;
+    this.whose.value = flag?.raised_by ?? "";
+    return flag;
   }
 
+  /** @param {string} login */
   #choose(login) {
     this.chosen = login;
-    this.render();
+    this.#render();
   }
 
-  #lines(session) {
-    const near = this.list.scrollTop + this.list.clientHeight >= this.list.scrollHeight - 40;
-    const unsent = this.desk.outbox.of(session.id).filter((item) => item.aside);
-    const lines = [
-      ...this.desk.transcript(session.id).asides.map((entry) => ({ key: entry.number, entry })),
-      ...unsent.map((item) => ({ key: item.key, item, sign: item.state })),
-    ];
-    keyed(this.list, lines, {
-      key: ({ key }) => key,
-      make: (line) => this.#line(line),
-      same: (a, b) => a.entry === b.entry && a.sign === b.sign,
-    });
+  /** @param {string} id */
+  #lines(id) {
+    const { scrollTop, clientHeight, scrollHeight } = this.list;
+    const near = scrollTop + clientHeight >= scrollHeight - NEAR_END;
+    const { outbox, transcripts } = this.desk;
+    this.#list([
+      ...transcripts.of(id).asides.map((entry) => ({ key: entry.number, entry })),
+      ...outbox.of(id).flatMap((item) => (item.aside ? [{ key: item.key, item, sign: item.state }] : [])),
+    ]);
     if (near) this.list.scrollTop = this.list.scrollHeight;
   }
 
-  // A flag may be older than what is loaded.
-  #reach(session) {
-    const transcript = this.desk.transcript(session.id);
-    const raised = session.flag?.raised_at;
-    if (
-      raised &&
-      transcript.loaded &&
-      transcript.remaining &&
-      !transcript.loading &&
-      transcript.entries[0]?.at > raised
-    )
-      this.desk.loadOlder(session.id);
+  /** @param {Line[]} lines */
+  #list(lines) {
+    keyed(this.list, lines, {
+      key: ({ key }) => key,
+      make: ({ entry, item }) => (item ? this.#unsent(item) : this.#line(/** @type {V1.Entry} */ (entry))),
+      same: (a, b) => a.entry === b.entry && a.sign === b.sign,
+    });
   }
 
-  #line({ entry, item }) {
-    if (item)
-      return h(
-        "li.aside-line.mine",
-        h("p", { dir: "auto" }, item.text),
-        h(
-          "p.meta",
-          item.state === "refused" ? `Not sent: ${item.problem} ` : "Sending …",
-          item.state === "refused" &&
-            h("button.button.small", { click: () => this.desk.outbox.discard(item.key) }, "Discard"),
-        ),
-      );
-    const words = { flag_raised: "raised a flag", flag_lowered: "lowered the flag" }[entry.kind];
-    const mine = entry.from?.id === this.desk.me.login;
+  /**
+   * A flag may be older than what is loaded.
+   * @param {V1.Session} session
+   */
+  #reach({ id, flag }) {
+    const { loaded, remaining, loading, entries } = this.desk.transcripts.of(id);
+    if (!flag || !loaded || !remaining || loading) return;
+    if (entries[0]?.at > flag.raised_at) this.desk.transcripts.loadOlder(id);
+  }
+
+  /** @param {import("../state/outbox.js").Item} item */
+  #unsent({ key, text, state, problem }) {
+    const discard = h("button.button.small", { click: () => this.desk.outbox.discard(key) }, "Discard");
+    const meta = state === "refused" ? h("p.meta", `Not sent: ${problem} `, discard) : h("p.meta", "Sending …");
+    return h("li.aside-line.mine", h("p", { dir: "auto" }, text), meta);
+  }
+
+  /** @param {V1.Entry} entry */
+  #line(entry) {
+    const { kind, from, at, text } = entry;
     return h(
-      `li.aside-line.${entry.kind}.${mine ? "mine" : ""}`,
+      `li.aside-line.${kind}${from?.id === this.desk.me.login ? ".mine" : ""}`,
       h(
         "p.speaker",
-        h("span", { dir: "auto" }, entry.from?.name ?? "The system"),
-        words && ` ${words}`,
+        h("span", { dir: "auto" }, from?.name ?? "The system"),
+        DEEDS[kind],
         this.#about(entry),
         " ",
-        h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.at)),
+        time(at),
       ),
-      entry.text && h("p.text", { dir: "auto" }, linked(entry.text)),
+      text && said(text),
     );
   }
 
-  // Where two threads stand side by side, each whisper says whose it is in.
+  /**
+   * Where two threads stand side by side, each whisper says whose it is in.
+   * @param {V1.Entry} entry
+   */
   #about({ kind, from, details }) {
-    const about =
-      kind === "whisper" &&
-      this.desk.current?.flags.length > 1 &&
-      this.desk.current.flags.find(({ raised_by }) => raised_by === details?.raised_by);
+    const flags = this.desk.current?.flags ?? [];
+    if (kind !== "whisper" || flags.length < 2) return null;
+    const about = flags.find(({ raised_by: by }) => by === details.raised_by);
     return about && about.raised_by !== from?.id ? ` to ${about.raised_by_name}` : null;
   }
 
-  #key(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-    event.preventDefault();
-    this.form.requestSubmit();
-  }
-
+  /** @param {Event} event */
   async #submit(event) {
     event.preventDefault();
     const text = this.text.value.trim();
-    const { desk, shown: id } = this;
-    if (!text) return;
+    const { desk, shown: id, flag } = this;
+    if (!text || !id) return;
     if (!saysSomething(text)) {
-      desk.notice(id, UNSEEN, "bad");
+      desk.notices.add(id, UNSEEN, "bad");
       return;
     }
-    if (this.flag) {
-      desk.outbox.say(id, { text, aside: true, to: this.flag.raised_by });
+    if (flag) {
+      desk.outbox.say(id, { text, aside: true, to: flag.raised_by });
       this.text.value = "";
-      this.render();
+      this.#render();
       return;
     }
     await busy(this.send, async () => {
@@ -212,14 +216,10 @@ class AsidePanel extends HTMLElement {
     });
   }
 
-  #lower(button) {
-    const id = this.shown;
-    const { raised_by } = this.flag;
-    busy(button, () => this.desk.act(id, () => this.desk.api.lowerFlag(id, raised_by)));
+  #lower() {
+    const { desk, shown: id, flag } = this;
+    if (id && flag) busy(this.lower, () => desk.act(id, () => desk.api.lowerFlag(id, flag.raised_by)));
   }
 }
-
-/** Whether a session has a side thread to show. */
-export const hasAside = (session, transcript) => Boolean(session.flag) || transcript.entries.some(isAside);
 
 customElements.define("byoc-aside", AsidePanel);

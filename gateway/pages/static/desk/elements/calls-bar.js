@@ -1,46 +1,49 @@
 // What waits for the rep's answer, with the time that is left: work that routing offers, and invitations.
 
-import { announce, busy, h, keyed } from "../../kit/dom.js";
+import { announce, busy, h, keyed, write } from "../../kit/dom.js";
 import { countdown } from "../../kit/format.js";
-import { called } from "../reading.js";
+import { ASKED_TO, called } from "../state/sessions.js";
+import { Part } from "./part.js";
+
+/** @typedef {import("../../../types.js").Call} Call */
 
 // Letters of a note that may not fit on the card: the keyboard can scroll it.
 const SCROLLS = 120;
+const JOINING = { invite: "Join", transfer: "Take over" };
 
-class CallsBar extends HTMLElement {
-  /** @type {import("../state.js").Desk} */
-  desk;
-  /** @type {import("./desk-view.js").DeskView} */
-  view;
+export class CallsBar extends Part {
+  list = h("ul.calls");
+  told = new Set();
 
-  connectedCallback() {
-    this.list = h("ul.calls");
+  /**
+   * @param {import("../state/desk.js").Desk} desk
+   * @param {(session: string | null) => void} open
+   */
+  constructor(desk, open) {
+    super(desk);
+    this.open = open;
     this.append(this.list);
-    this.unwatch = this.desk.watch(["sessions"], () => this.#render());
-    this.timer = setInterval(() => this.#tick(), 250);
-    this.told = new Set();
-    this.#render();
   }
 
-  disconnectedCallback() {
-    this.unwatch();
-    clearInterval(this.timer);
+  connectedCallback() {
+    this.follow(["sessions"], () => this.#render());
+    this.every(250, () => this.#tick());
   }
 
   #render() {
-    const now = this.desk.api.now();
     // The server closes what has run out; until its word comes, a button that can only be refused helps nobody.
-    const calls = this.desk.calls.filter((call) => Date.parse(call.expires_at) > now);
+    const calls = this.desk.calls.filter((call) => this.desk.api.until(call.expires_at) > 0);
     for (const call of calls) {
       if (this.told.has(call.key)) continue;
       this.told.add(call.key);
-      announce(this.#title(call), { urgent: true });
+      announce(title(call), { urgent: true });
     }
     keyed(this.list, calls, {
-      key: (call) => call.key,
+      key: ({ key }) => key,
       make: (call) => this.#card(call),
       same: (a, b) => a.expires_at === b.expires_at && a.session.end_user.name === b.session.end_user.name,
-      lost: () => this.#lost(),
+      // The card with the focus is gone: on to the next, or to where the rep was led.
+      lost: () => (this.list.querySelector("button") ?? document.querySelector("#search"))?.focus(),
     });
     this.hidden = !calls.length;
   }
@@ -48,44 +51,31 @@ class CallsBar extends HTMLElement {
   #tick() {
     let over = false;
     for (const time of this.list.querySelectorAll("time")) {
-      const left = Date.parse(time.dateTime) - this.desk.api.now();
-      const words = countdown(left);
-      if (time.textContent !== words) time.textContent = words;
+      const left = this.desk.api.until(time.dateTime);
+      write(time, countdown(left));
       const share = Math.max(0, Math.min(1, left / Number(time.dataset.whole)));
-      time.nextElementSibling.style.inlineSize = `${100 * share}%`;
+      const bar = /** @type {HTMLElement} */ (time.nextElementSibling);
+      bar.style.inlineSize = `${100 * share}%`;
       over ||= left <= 0;
     }
     if (over) this.#render();
   }
 
-  #title(call) {
-    const { end_user: customer } = call.session;
-    const { channel_title: channel } = call.session;
-    if (call.kind === "offer") return `New conversation: ${called(customer)}, ${channel}`;
-    const asker = call.invitation.from_name;
-    const what = call.invitation.purpose === "transfer" ? "take over" : "join";
-    return `${asker} asks you to ${what}: ${called(customer)}, ${channel}`;
-  }
-
+  /** @param {Call} call */
   #card(call) {
-    const transfer = call.invitation?.purpose === "transfer";
-    const left = Date.parse(call.expires_at) - this.desk.api.now();
-    const from = call.kind === "offer" && call.session.offer?.queue ? `Queue ${call.session.offer.queue_name}` : null;
+    const { session, invitation, expires_at: datetime } = call;
+    const left = this.desk.api.until(datetime);
+    const note = invitation?.note;
     return h(
-      `li.call.${call.kind}`,
-      { "data-session": call.session.id },
-      h("p.call-title", { dir: "auto" }, this.#title(call)),
-      from && h("p.muted", from),
-      call.invitation?.note &&
-        h(
-          "p.note",
-          { dir: "auto", tabindex: call.invitation.note.length > SCROLLS ? "0" : null },
-          `“${call.invitation.note}”`,
-        ),
+      `li.call.${invitation ? "invitation" : "offer"}`,
+      { "data-session": session.id },
+      h("p.call-title", { dir: "auto" }, title(call)),
+      !invitation && session.offer?.queue && h("p.muted", `Queue ${session.offer.queue_name}`),
+      note && h("p.note", { dir: "auto", tabindex: note.length > SCROLLS ? "0" : null }, `“${note}”`),
       h(
         "p.left",
         h("span.unseen", "Time left: "),
-        h("time", { datetime: call.expires_at, "data-whole": left }, countdown(left)),
+        h("time", { datetime, "data-whole": left }, countdown(left)),
         h("span.bar", { "aria-hidden": "true" }),
       ),
       h(
@@ -93,7 +83,7 @@ class CallsBar extends HTMLElement {
         h(
           "button.button.primary",
           { "data-focus": "accept", click: (event) => busy(event.currentTarget, () => this.#accept(call)) },
-          call.kind === "offer" ? "Accept" : transfer ? "Take over" : "Join",
+          invitation ? JOINING[invitation.purpose] : "Accept",
         ),
         h(
           "button.button",
@@ -104,17 +94,22 @@ class CallsBar extends HTMLElement {
     );
   }
 
-  // The card with the focus is gone: on to the next, or to where the rep was led.
-  #lost() {
-    (this.list.querySelector("button") ?? document.querySelector("#search"))?.focus();
-  }
-
-  // The conversation opens at the press, not at the answer: what is typed meanwhile must not go to the customer before.
+  /**
+   * The conversation opens at the press, not at the answer: what is typed meanwhile must not go to the customer before.
+   * @param {Call} call
+   */
   async #accept(call) {
     const before = this.desk.selected;
-    this.view.open(call.session.id);
-    if (!(await this.desk.accept(call)) && this.desk.selected === call.session.id) this.view.open(before);
+    this.open(call.session.id);
+    if (!(await this.desk.accept(call)) && this.desk.selected === call.session.id) this.open(before);
   }
+}
+
+/** @param {Call} call */
+function title({ session, invitation }) {
+  const about = `${called(session.end_user)}, ${session.channel_title}`;
+  if (!invitation) return `New conversation: ${about}`;
+  return `${invitation.from_name} asks you to ${ASKED_TO[invitation.purpose]}: ${about}`;
 }
 
 customElements.define("byoc-calls-bar", CallsBar);

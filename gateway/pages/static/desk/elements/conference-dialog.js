@@ -4,11 +4,12 @@
 // While it is open it stays true: it is read anew every few seconds, for who else goes online is told to nobody, and
 // whenever the conversation changes. What can't be asked for any more is said, and can't be sent.
 
-import { announce, busy, h, keyed } from "../../kit/dom.js";
-import { icon } from "../../kit/icons.js";
+import { announce, busy, h, keyed, write } from "../../kit/dom.js";
 import { Unreachable } from "../api.js";
-import { saysSomething, UNSEEN } from "../wording.js";
-import { TYPES } from "../words.js";
+import { TYPES } from "../state/names.js";
+import { saysSomething, UNSEEN } from "../words.js";
+import { dialogHead } from "./dialogs.js";
+import { Part } from "./part.js";
 
 const WAIT_MS = 200;
 const ANEW_MS = 3_000;
@@ -16,78 +17,81 @@ const PAGE = 50;
 // That the API gives at once.
 const MOST = 1_000;
 const WORDS = {
-  invite: { title: "Invite to the conversation", button: "Invite", done: (name) => `${name} was invited.` },
+  invite: { title: "Invite to the conversation", button: "Invite", done: "was invited." },
   transfer: {
     title: "Transfer the conversation",
     button: "Transfer",
-    done: (name) => `${name} was asked to take over. You stay until they accept.`,
+    done: "was asked to take over. You stay until they accept.",
   },
 };
+/** @type {{[type: string]: string}} */
+const NONE = {
+  agent: "No agent who can be asked is online.",
+  queue: "No queue.",
+  flow: "There is no flow that you may run.",
+};
 
-/** Open the dialog for a session; `purpose` is "invite" or "transfer". */
-export function askRecipient(desk, session, purpose) {
-  const element = Object.assign(h("byoc-conference-dialog"), { desk, session, purpose });
-  document.body.append(element);
-}
+/**
+ * Open the dialog for a session.
+ * @type {(desk: import("../state/desk.js").Desk, session: string, purpose: V1.Purpose) => void}
+ */
+export const askRecipient = (desk, session, purpose) =>
+  document.body.append(new ConferenceDialog(desk, session, purpose));
 
-class ConferenceDialog extends HTMLElement {
-  /** @type {import("../state.js").Desk} */
-  desk;
-  /** @type {string} */
-  session;
-  /** @type {"invite" | "transfer"} */
-  purpose;
-
+class ConferenceDialog extends Part {
   type = "agent";
+  /** @type {V1.Destination | null} */
   chosen = null;
-  chosenName = "";
+  /** @type {V1.Destination[]} */
   items = [];
+  /** @type {string | null} */
   next = null;
   // What the server said no to.
   refused = "";
+  // The latest question: an answer to an older one is of no use.
+  asked = 0;
+  loading = false;
+  waiting = 0;
 
-  connectedCallback() {
-    const words = WORDS[this.purpose];
-    this.search = h("input.field", {
-      id: "destination-search",
-      type: "search",
-      placeholder: "Search",
-      autocomplete: "off",
-      input: () => this.#later(),
-    });
-    this.results = h("ul.destinations", { id: "destinations" });
-    this.told = h("p.destinations-state.muted", { role: "status" });
-    this.more = h("button.button.small", { hidden: true, click: () => this.#load(true) }, "More");
-    this.note = h("input.field", { id: "destination-note", maxlength: 2000, autocomplete: "off", dir: "auto" });
-    this.submit = h("button.button.primary", { type: "submit" }, words.button);
-    this.problem = h("p.problem", { role: "alert" });
+  search = h("input.field", {
+    id: "destination-search",
+    type: "search",
+    placeholder: "Search",
+    autocomplete: "off",
+    input: () => this.#later(),
+  });
+  results = h("ul.destinations", { id: "destinations" });
+  told = h("p.destinations-state.muted", { role: "status" });
+  more = h("button.button.small", { hidden: true, click: () => this.#load(true) }, "More");
+  note = h("input.field", { id: "destination-note", maxlength: 2000, autocomplete: "off", dir: "auto" });
+  submit = h("button.button.primary", { type: "submit" });
+  problem = h("p.problem", { role: "alert" });
+
+  /**
+   * @param {import("../state/desk.js").Desk} desk
+   * @param {string} session
+   * @param {V1.Purpose} purpose
+   */
+  constructor(desk, session, purpose) {
+    super(desk);
+    this.session = session;
+    this.purpose = purpose;
+    this.version = this.#session?.version;
+    const words = WORDS[purpose];
+    this.submit.append(words.button);
+    const close = () => this.dialog.close();
+    /** @type {HTMLDialogElement} */
     this.dialog = h(
       "dialog.conference",
       { "aria-labelledby": "conference-title", close: () => this.remove() },
       h(
         "form",
         { submit: (event) => this.#submit(event) },
-        h(
-          "header",
-          h("h2", { id: "conference-title" }, words.title),
-          h("button.button.bare.round", { "aria-label": "Close", click: () => this.dialog.close() }, icon("close")),
-        ),
+        dialogHead("conference-title", words.title, close),
         h(
           "fieldset.types",
           h("legend", "Recipient type"),
-          Object.entries(TYPES).map(([type, name]) =>
-            h(
-              "label.type",
-              h("input", {
-                type: "radio",
-                name: "recipient-type",
-                value: type,
-                checked: type === this.type,
-                change: () => this.#turn(type),
-              }),
-              h("span", name),
-            ),
-          ),
+          Object.entries(TYPES).map(([type, name]) => this.#type(type, name)),
         ),
         h("label.above", { for: "destination-search" }, "Search"),
         this.search,
@@ -95,28 +99,24 @@ class ConferenceDialog extends HTMLElement {
         h("label.above", { for: "destination-note" }, "Note to them (the customer doesn’t see it)"),
         this.note,
         this.problem,
-        h("div.dialog-buttons", h("button.button", { click: () => this.dialog.close() }, "Cancel"), this.submit),
+        h("div.dialog-buttons", h("button.button", { click: close }, "Cancel"), this.submit),
       ),
     );
     this.append(this.dialog);
-    this.dialog.showModal();
-    this.unwatch = this.desk.watch(["sessions", "selection"], () => this.#changed());
-    this.timer = setInterval(() => document.visibilityState === "visible" && this.#load(null), ANEW_MS);
-    this.version = this.#session?.version;
-    this.#load(false);
   }
 
-  disconnectedCallback() {
-    this.unwatch();
-    clearInterval(this.timer);
-    clearTimeout(this.waiting);
+  connectedCallback() {
+    this.dialog.showModal();
+    this.#load(false);
+    this.follow(["sessions", "selection"], () => this.#changed());
+    this.every(ANEW_MS, () => document.visibilityState === "visible" && this.#load(null));
   }
 
   get #session() {
-    return this.desk.sessions.get(this.session) ?? null;
+    return this.desk.sessions.get(this.session);
   }
 
-  // Why nobody can be asked for this now; empty: somebody can.
+  /** Why nobody can be asked for this now; empty: somebody can. */
   get #against() {
     const session = this.#session;
     if (!session) return "You are no longer in this conversation.";
@@ -132,37 +132,42 @@ class ConferenceDialog extends HTMLElement {
     else this.#load(null);
   }
 
-  #turn(type) {
-    this.type = type;
-    this.chosen = null;
-    this.#load(false);
+  /** @type {(type: string, name: string) => HTMLElement} */
+  #type(type, name) {
+    const change = () => {
+      this.type = type;
+      this.chosen = null;
+      this.#load(false);
+    };
+    const checked = type === this.type;
+    return h(
+      "label.type",
+      h("input", { type: "radio", name: "recipient-type", value: type, checked, change }),
+      h("span", name),
+    );
   }
 
   #later() {
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.#load(false), WAIT_MS);
+    this.waiting = setTimeout(() => this.isConnected && this.#load(false), WAIT_MS);
   }
 
-  // `further`: true for the next page, false for the first one of another question, null for what is shown, as it is
-  // now.
+  /**
+   * @param {boolean | null} further true: the next page; false: the first one of another question; null: what is shown,
+   *   as it is now
+   */
   async #load(further) {
     if (further === null && (this.loading || this.#against)) return;
-    const asked = Symbol("question");
-    this.asked = asked;
+    this.asked += 1;
+    const { asked, purpose, type, items, next } = this;
     this.loading = true;
-    if (further === false) this.told.textContent = "Looking …";
-    const limit = further === null ? Math.min(MOST, Math.max(PAGE, this.items.length)) : PAGE;
+    if (further === false) write(this.told, "Looking …");
+    const limit = further === null ? Math.min(MOST, Math.max(PAGE, items.length)) : PAGE;
+    const query = { purpose, type, q: this.search.value.trim(), cursor: further ? next : null, limit };
     try {
-      const page = await this.desk.destinations(this.session, {
-        purpose: this.purpose,
-        type: this.type,
-        q: this.search.value.trim(),
-        cursor: further ? this.next : null,
-        limit,
-      });
-      // An answer to an older question.
+      const page = await this.desk.destinations(this.session, query);
       if (asked !== this.asked) return;
-      this.items = further ? [...this.items, ...page.items] : page.items;
+      this.items = further ? [...items, ...page.items] : page.items;
       this.next = page.next;
       if (further !== null) this.refused = "";
     } catch (error) {
@@ -179,49 +184,42 @@ class ConferenceDialog extends HTMLElement {
   }
 
   #render() {
-    const gone = this.chosen && !this.items.some(({ id, allowed }) => id === this.chosen && allowed);
-    if (gone) {
-      announce(`${this.chosenName} can no longer be chosen.`, { urgent: true });
+    const { chosen, items } = this;
+    if (chosen && !items.some(({ id, allowed }) => id === chosen.id && allowed)) {
+      announce(`${chosen.name} can no longer be chosen.`, { urgent: true });
       this.chosen = null;
     }
     const problem = this.#against || this.refused;
-    if (this.problem.textContent !== problem) this.problem.textContent = problem;
-    keyed(this.results, this.items, {
+    write(this.problem, problem);
+    keyed(this.results, items, {
       key: ({ type, id }) => `${type} ${id}`,
       make: (item) => this.#row(item),
       same: (a, b) => JSON.stringify(a) === JSON.stringify(b),
     });
     this.more.hidden = !this.next;
-    const none = {
-      agent: "No agent who can be asked is online.",
-      queue: "No queue.",
-      flow: "There is no flow that you may run.",
-    }[this.type];
-    this.told.textContent = this.items.length || this.problem.textContent ? "" : none;
+    write(this.told, items.length || problem ? "" : NONE[this.type]);
     this.#allow();
   }
 
+  /** @param {V1.Destination} item */
   #row(item) {
     const why = `why-not-${item.type}-${item.id}`;
-    const choose = () => {
-      this.chosen = item.id;
-      this.chosenName = item.name;
-      this.#allow();
-    };
     const radio = h("input", {
       type: "radio",
       name: "recipient",
       value: item.id,
-      checked: item.id === this.chosen,
+      checked: item.id === this.chosen?.id,
       disabled: !item.allowed,
       "aria-describedby": item.allowed ? null : why,
       "data-focus": "radio",
-      change: choose,
+      change: () => {
+        this.chosen = item;
+        this.#allow();
+      },
     });
     const name = h("span.destination-name", { dir: "auto" }, item.name, item.bot && h("span.tag", "Bot"));
     return h(
-      "li",
-      { class: item.allowed ? null : "not-now" },
+      item.allowed ? "li" : "li.not-now",
       h("label.destination", radio, name, room(item)),
       !item.allowed && h("p.why-not", { id: why }, item.reason),
     );
@@ -231,22 +229,21 @@ class ConferenceDialog extends HTMLElement {
     this.submit.disabled = !this.chosen || Boolean(this.#against);
   }
 
+  /** @param {Event} event */
   #submit(event) {
     event.preventDefault();
-    if (!this.chosen || this.#against) return;
+    const { chosen, desk, session, purpose } = this;
+    if (!chosen || this.#against) return;
     const note = this.note.value.trim();
     if (note && !saysSomething(note)) {
       this.problem.textContent = UNSEEN;
       return;
     }
-    const recipient = { type: this.type, id: this.chosen };
-    const name = this.chosenName;
-    const { desk, session, purpose } = this;
     busy(this.submit, async () => {
       try {
-        const answer = await desk.api[purpose](session, recipient, note);
-        announce(WORDS[purpose].done(name));
-        if (answer?.warning) desk.notice(session, answer.warning, "warn");
+        const answer = await desk.api[purpose](session, { type: this.type, id: chosen.id }, note);
+        announce(`${chosen.name} ${WORDS[purpose].done}`);
+        if (answer.warning) desk.notices.add(session, answer.warning, "warn");
         this.dialog.close();
       } catch (error) {
         this.refused = error.message;
@@ -258,19 +255,16 @@ class ConferenceDialog extends HTMLElement {
   }
 }
 
+/** @param {V1.Destination} destination */
 function room({ load, capacity, available }) {
-  if (capacity != null) {
-    const meter = h("meter", {
-      min: 0,
-      max: Math.max(1, capacity),
-      high: Math.max(0.5, capacity - 0.5),
-      optimum: 0,
-      value: Math.min(load ?? 0, capacity),
-      "aria-hidden": "true",
-    });
-    return h("span.room", meter, h("span", `${load ?? 0} of ${capacity} in use`));
+  if (capacity !== null) {
+    const used = load ?? 0;
+    const max = Math.max(1, capacity);
+    const high = Math.max(0.5, capacity - 0.5);
+    const meter = h("meter", { min: 0, max, high, optimum: 0, value: Math.min(used, capacity), "aria-hidden": "true" });
+    return h("span.room", meter, h("span", `${used} of ${capacity} in use`));
   }
-  return available != null ? h("span.room", `${available} available`) : null;
+  return available !== null && h("span.room", `${available} available`);
 }
 
 customElements.define("byoc-conference-dialog", ConferenceDialog);

@@ -2,76 +2,76 @@
 // address (`#/id`).
 
 import { fill, h } from "../../kit/dom.js";
-import "./calls-bar.js";
-import "./connection-bar.js";
-import "./conversation.js";
-import "./notices.js";
-import "./session-list.js";
-import "./top-bar.js";
+import { CallsBar } from "./calls-bar.js";
+import { ConnectionBar } from "./connection-bar.js";
+import { Conversation } from "./conversation.js";
+import { Notices } from "./notices.js";
+import { Part } from "./part.js";
+import { SessionList } from "./session-list.js";
+import { TopBar } from "./top-bar.js";
 
-export class DeskView extends HTMLElement {
-  /** @type {import("../state.js").Desk} */
-  desk;
-  /** @type {import("../stream.js").EventStream} */
-  stream;
-  /** @type {import("../bell.js").Bell} */
-  bell;
-  /** @type {() => void} */
-  signOut;
-
-  connectedCallback() {
-    const { desk } = this;
-    const parts = Object.fromEntries(
-      ["top-bar", "connection-bar", "calls-bar", "session-list", "notices", "conversation"].map((name) => [
-        name,
-        Object.assign(h(`byoc-${name}`), { desk, view: this }),
-      ]),
+export class DeskView extends Part {
+  /**
+   * @param {import("../state/desk.js").Desk} desk
+   * @param {import("../stream.js").EventStream} stream
+   * @param {import("../bell.js").Bell} bell
+   * @param {() => void} signOut
+   */
+  constructor(desk, stream, bell, signOut) {
+    super(desk);
+    /** @param {string | null} session */
+    const open = (session) => this.open(session);
+    this.main = h(
+      "main.conversation-pane",
+      { id: "conversation", tabindex: "-1" },
+      new Notices(desk, true),
+      new Conversation(desk, open),
     );
-    parts.notices.everywhere = true;
     fill(
       this,
       h("a.skip", { href: "#conversation", click: (event) => this.#skip(event) }, "To the conversation"),
-      parts["top-bar"],
-      parts["connection-bar"],
+      new TopBar(desk, bell, signOut),
+      new ConnectionBar(desk, () => stream.retry()),
       h(
         "div.panes",
-        h("section.calls-pane", { "aria-label": "Waiting for your answer" }, parts["calls-bar"]),
-        h("nav.list-pane", { "aria-label": "Conversations" }, parts["session-list"]),
-        h("main.conversation-pane", { id: "conversation", tabindex: "-1" }, parts.notices, parts.conversation),
+        h("section.calls-pane", { "aria-label": "Waiting for your answer" }, new CallsBar(desk, open)),
+        h("nav.list-pane", { "aria-label": "Conversations" }, new SessionList(desk, open)),
+        this.main,
       ),
     );
-    this.unwatch = desk.watch(["selection", "sessions"], () => this.#render());
-    addEventListener("hashchange", this.#moved);
+  }
+
+  connectedCallback() {
+    this.listen(window, "hashchange", () => this.#moved());
     this.#moved();
-    this.#render();
+    this.follow(["selection", "sessions"], () => this.#render());
   }
 
-  disconnectedCallback() {
-    this.unwatch();
-    removeEventListener("hashchange", this.#moved);
-  }
-
-  /** Show a session (null: the list). With a keyboard and room for both, its field is where one goes on. */
+  /**
+   * Show a session (null: the list). With a keyboard and room for both, its field is where one goes on.
+   * @param {string | null} session
+   */
   open(session) {
     location.hash = session ? `#/${encodeURIComponent(session)}` : "#/";
     if (!session) this.querySelector(".session-row[aria-current]")?.focus();
     else if (matchMedia("(pointer: fine)").matches) this.desk.wantField();
   }
 
-  #moved = () => {
+  #moved() {
     const id = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
     this.desk.select(id && id !== "conversation" ? id : null);
-  };
+  }
 
+  /** @param {Event} event */
   #skip(event) {
     event.preventDefault();
-    this.querySelector("#conversation").focus();
+    this.main.focus();
   }
 
   #render() {
-    this.classList.toggle("has-selection", Boolean(this.desk.selected));
     const { desk } = this;
-    const unread = desk.groups.mine.reduce((sum, session) => sum + desk.unread(session.id), 0);
+    this.classList.toggle("has-selection", Boolean(desk.selected));
+    const unread = desk.groups.mine.reduce((sum, { id }) => sum + desk.unread(id), 0);
     const count = unread + desk.calls.length;
     document.title = `${count ? `(${count}) ` : ""}Desk – ${desk.me.name}`;
   }

@@ -1,308 +1,300 @@
 // One line of a log: a message with all that belongs to it, or a quiet line.
 
 import { h } from "../../kit/dom.js";
-import { clock, hue, initials, moment, size } from "../../kit/format.js";
+import { capital, clock, moment, size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
-import { linked } from "../../kit/text.js";
-import { called, fate } from "../reading.js";
-import { cameBy, capital, FATES, lineOf } from "../words.js";
+import { linked, OUTSIDE, portray, said, time } from "../../kit/pieces.js";
+import { called } from "../state/sessions.js";
+import { fate } from "../state/transcript.js";
+import { cameBy, FATES, lineOf, orderLine } from "../words.js";
 
-/** A day's heading. */
-export const dayLine = (words) => h("li.line.day", h("span", words));
+/** @typedef {import("../../../types.js").Child} Child */
+/**
+ * What can be done from a line: send a part again; ask anew for a file whose address ran out; see a picture in full.
+ * @typedef {{
+ *   again: (part: V1.Delivery, button: HTMLElement) => void,
+ *   stale: (entry: V1.Entry, element: HTMLElement) => void,
+ *   open: (part: V1.Media) => void,
+ * }} Actions
+ */
+/**
+ * A message and what it depends on. `lead`: the first of a run by one speaker; `cameBy`: its referral is news.
+ * @typedef {{
+ *   entry: V1.Entry, side: "mine" | "rep" | "customer", lead: boolean, cameBy: boolean, reactions: string[],
+ *   replyTo: V1.Entry | null,
+ * }} Message
+ */
 
-/** Where the unread ones begin. */
-export const newLine = () => h("li.line.new", h("span", "New"));
+const TROUBLES = ["failed", "unknown", "skipped"];
 
-export const quietLine = (entry, name) => {
-  const trouble = entry.kind === "notice" && troubled(entry);
-  const warning = entry.details?.warning;
+/**
+ * A day's heading, or where the unread ones begin.
+ * @param {"day" | "new"} kind
+ * @param {string} words
+ */
+export const headLine = (kind, words) => h(`li.line.${kind}`, h("span", words));
+
+/** @type {(entry: V1.Entry, name: (id: string) => string) => HTMLElement} */
+export function quietLine(entry, name) {
+  const { kind, at, text, details } = entry;
+  const reason = kind === "notice" && untold(entry);
   return h(
-    `li.line.quiet.of-${entry.kind}`,
+    `li.line.quiet.of-${kind}`,
     h("span", { dir: "auto" }, lineOf(entry, name)),
     " ",
-    h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.at)),
-    entry.kind === "invited" && entry.text && h("p.said-with-it", { dir: "auto" }, "“", linked(entry.text), "”"),
-    trouble && h("span.trouble", icon("alert", 14), `Not sent to the customer: ${trouble.reason ?? FATES[trouble.status][0]}`),
-    warning && h("span.trouble", icon("alert", 14), String(warning)),
+    time(at),
+    kind === "invited" && text && h("p.said-with-it", { dir: "auto" }, "“", linked(text), "”"),
+    reason && h("span.trouble", icon("alert", 14), `Not sent to the customer: ${reason}`),
+    details.warning && h("span.trouble", icon("alert", 14), String(details.warning)),
   );
-};
-
-function troubled(entry) {
-  if (entry.details?.skipped)
-    return { status: "skipped", reason: entry.details.skipped === true ? null : String(entry.details.skipped) };
-  const worst = fate(entry);
-  return worst && ["failed", "skipped", "unknown"].includes(worst.status) ? worst : null;
 }
 
 /**
- * A message. `side`: "mine", "rep" or "customer"; `lead`: the first of a run by one speaker; `reactions`: emojis on
- * it.
+ * Why the customer was not told of what a notice says; null: they were.
+ * @param {V1.Entry} entry
  */
-export function messageLine({ entry, side, lead, reactions, replyTo, cameBy: shown }, actions) {
-  const { from } = entry;
-  const bubble = h(
-    "div.bubble",
-    entry.details?.forwarded &&
-      h("p.muted", entry.details.forwarded === "often" ? "Forwarded many times" : "Forwarded"),
-    replyTo &&
-      h(
-        "p.quote",
-        { dir: "auto" },
-        h("span.unseen", "In reply to: "),
-        replyTo.deleted ? "a message that was taken back" : (replyTo.text ?? "a file"),
-      ),
-    content(entry, actions),
-    reactions?.length > 0 && h("p.reactions", h("span.unseen", "Reactions: "), reactions.join(" ")),
-  );
+function untold(entry) {
+  const { skipped } = entry.details;
+  if (skipped) return skipped === true ? FATES.skipped[0] : String(skipped);
+  const worst = fate(entry);
+  return worst && TROUBLES.includes(worst.status) ? (worst.reason ?? FATES[worst.status][0]) : null;
+}
+
+/** @type {(message: Message, actions: Actions) => HTMLElement} */
+export function messageLine({ entry, side, lead, reactions, replyTo, cameBy: news }, actions) {
+  const { from, details, referral } = entry;
+  const ours = side !== "customer";
+  const name = from ? called(from) : "Unknown";
   return h(
-    `li.line.message.${side}${lead ? " lead" : ""}`,
+    `li.line.message.${side}${lead ? ".lead" : ""}`,
     { "data-number": entry.number },
     // Of a story the message itself says so.
-    shown && entry.referral.source !== "story" && came(entry.referral),
-    lead && avatar(from),
+    news && referral && referral.source !== "story" && came(referral),
+    lead && portray(h("span.avatar.small"), from ? name : "?", from?.id ?? ""),
     h(
-      "p",
-      { class: lead ? "speaker" : "speaker unseen" },
-      h("span", { dir: "auto" }, from ? called(from) : "Unknown"),
+      lead ? "p.speaker" : "p.speaker.unseen",
+      h("span", { dir: "auto" }, name),
       side === "mine" && h("span.muted", " (you)"),
-      from?.role === "bot" && h("span.tag", "Bot"),
-      entry.details?.outside && h("span.tag", "Other tool"),
-      entry.details?.standby && side === "customer" && h("span.tag", "To another app"),
+      from?.role === "bot" && tag("Bot"),
+      details.outside && tag("Other tool"),
+      details.standby && !ours && tag("To another app"),
     ),
-    bubble,
+    h(
+      "div.bubble",
+      details.forwarded && h("p.muted", details.forwarded === "often" ? "Forwarded many times" : "Forwarded"),
+      replyTo && quote(replyTo),
+      content(entry, actions),
+      reactions.length > 0 && h("p.reactions", h("span.unseen", "Reactions: "), reactions.join(" ")),
+    ),
     h(
       "p.meta",
-      h("time", { datetime: entry.at, title: moment(entry.at) }, clock(entry.details?.said_at ?? entry.at)),
+      time(entry.at, clock(details.said_at ?? entry.at)),
       entry.edited && !entry.deleted && h("span", "edited"),
-      side !== "customer" && receipt(entry),
+      ours && receipt(entry),
     ),
-    side !== "customer" && trouble(entry, actions),
+    ours && entry.delivery.map((part) => trouble(part, actions)),
   );
 }
 
-// What the customer came by: other people's words, so they are text, and an address is only followed by a click.
+/** @param {string} words */
+const tag = (words) => h("span.tag", words);
+
+/** @param {V1.Entry} entry */
+function quote({ deleted, text }) {
+  const words = deleted ? "a message that was taken back" : (text ?? "a file");
+  return h("p.quote", { dir: "auto" }, h("span.unseen", "In reply to: "), words);
+}
+
+/**
+ * What the customer came by: other people's words, so they are text, and an address is only followed by a click.
+ * @param {V1.Referral} referral
+ */
 function came(referral) {
-  const outside = { target: "_blank", rel: "noopener noreferrer nofollow" };
+  const { body, url, media_url: media } = referral;
   return h(
     "div.came",
     h("p", icon("link", 14), h("bdi", capital(cameBy(referral)))),
-    referral.body && h("p.came-body", { dir: "auto" }, referral.body),
-    (referral.url || referral.media_url) &&
+    body && h("p.came-body", { dir: "auto" }, body),
+    (url || media) &&
       h(
         "p",
-        referral.url && h("a", { href: referral.url, ...outside }, host(referral.url)),
-        referral.url && referral.media_url && " · ",
-        referral.media_url && h("a", { href: referral.media_url, ...outside }, "its picture or video"),
+        url && h("a", { href: url, ...OUTSIDE }, URL.canParse(url) ? new URL(url).host : url),
+        url && media && " · ",
+        media && h("a", { href: media, ...OUTSIDE }, "its picture or video"),
       ),
   );
 }
 
-const host = (address) => (URL.canParse(address) ? new URL(address).host : address);
-
-function avatar(from) {
-  const face = h("span.avatar.small", { "aria-hidden": "true" }, initials(from ? called(from) : "?"));
-  face.style.setProperty("--hue", hue(from?.id ?? ""));
-  return face;
-}
-
+/** @param {V1.Entry} entry */
 function receipt(entry) {
   const worst = fate(entry);
   if (!worst) return null;
-  const [words, sign] = FATES[worst.status] ?? [worst.status, "clock"];
-  return h(`span.receipt.${worst.status}`, { title: moment(worst.at) }, icon(sign, 14), words);
+  const { status, at } = worst;
+  const [words, sign] = FATES[status] ?? [status, "clock"];
+  return h(`span.receipt.${status}`, { title: moment(at) }, icon(sign, 14), words);
 }
 
-// Each part that did not arrive, with the reason and what can be done; or that waits for another try, with why.
-function trouble(entry, actions) {
-  const bad = (entry.delivery ?? []).filter(({ status }) => ["failed", "unknown", "skipped"].includes(status));
-  const waiting = (entry.delivery ?? []).filter(({ status, reason }) => status === "queued" && reason);
-  const patience = waiting.map((part) => h("div.trouble.waiting", h("p", { dir: "auto" }, part.reason)));
-  return patience.concat(
-    bad.map((part) =>
-      h(
-        `div.trouble.${part.status}`,
-        h(
-          "p",
-          { dir: "auto" },
-          h("strong", FATES[part.status][0], ". "),
-          part.reason ??
-            (part.status === "unknown"
-              ? "The connection broke while this was being sent. If you send it again, the customer may see it twice."
-              : ""),
-        ),
-        actions.again &&
-          h(
-            "button.button.small",
-            { "data-focus": `again ${part.outbox_id}`, click: (event) => actions.again(part, event.currentTarget) },
-            icon("redo", 14),
-            "Send again",
-          ),
-      ),
+/**
+ * A part that did not arrive, with the reason and what can be done; or that waits for another try, with why.
+ * @type {(part: V1.Delivery, actions: Actions) => Child}
+ */
+function trouble(part, actions) {
+  const { status, reason, outbox_id: id } = part;
+  if (status === "queued" && reason) return h("div.trouble.waiting", h("p", { dir: "auto" }, reason));
+  if (!TROUBLES.includes(status)) return null;
+  const unsure = "The connection broke while this was being sent. If you send it again, the customer may see it twice.";
+  return h(
+    `div.trouble.${status}`,
+    h("p", { dir: "auto" }, h("strong", FATES[status][0], ". "), reason ?? (status === "unknown" && unsure)),
+    h(
+      "button.button.small",
+      { "data-focus": `again ${id}`, click: (event) => actions.again(part, event.currentTarget) },
+      icon("redo", 14),
+      "Send again",
     ),
   );
 }
 
-/** What the rep sent and the server hasn't confirmed. */
-export function unsentLine(item, actions) {
-  const words = {
+/**
+ * What the rep sent and the server hasn't confirmed.
+ * @param {import("../state/outbox.js").Item} item
+ * @param {import("../state/outbox.js").Outbox} outbox
+ */
+export function unsentLine({ key, state, problem, text, file }, outbox) {
+  const waits = {
     sending: "Sending …",
     held: "Not sent yet: waiting for the connection",
-    refused: `Not sent: ${item.problem}`,
-  }[item.state];
+    refused: `Not sent: ${problem}`,
+  };
   return h(
-    `li.line.message.mine.unsent.${item.state}`,
-    h(
-      "div.bubble",
-      item.text && h("p.text", { dir: "auto" }, item.text),
-      item.file && h("p.file", icon("file"), item.file.name),
-    ),
-    h("p.meta", h("span", words)),
-    item.state === "refused" &&
+    `li.line.message.mine.unsent.${state}`,
+    h("div.bubble", text && h("p.text", { dir: "auto" }, text), file && h("p.file", icon("file"), file.name)),
+    h("p.meta", h("span", waits[state])),
+    state === "refused" &&
       h(
         "div.trouble",
-        h("button.button.small", { click: () => actions.again(item.key) }, "Try again"),
-        h("button.button.small", { click: () => actions.discard(item.key) }, "Discard"),
+        h("button.button.small", { click: () => outbox.again(key) }, "Try again"),
+        h("button.button.small", { click: () => outbox.discard(key) }, "Discard"),
       ),
   );
 }
 
-/** The inside of a bubble. */
-export function content(entry, actions) {
-  if (entry.deleted) return h("p.text.gone", "Message deleted");
-  const parts = entry.parts?.length ? entry.parts : entry.text ? [{ type: "text", text: entry.text }] : [];
-  const shown = parts.map(
-    (part) => PARTS[part.type]?.(part, actions, entry) ?? h("p.text.gone", "(something this desk can't show)"),
-  );
+/**
+ * The inside of a bubble.
+ * @type {(entry: V1.Entry, actions: Actions) => Child}
+ */
+function content(entry, actions) {
+  const { deleted, parts, text, from } = entry;
+  if (deleted) return gone("Message deleted");
+  if (!parts.length) return text && said(text);
   // A rep's text beside a file stands in the entry, not in the parts.
-  const told = parts.some((part) => part.type === "text" || part.caption);
-  return [
-    shown,
-    !told &&
-      entry.parts?.length > 0 &&
-      entry.from?.role !== "end_user" &&
-      entry.text &&
-      h("p.text", { dir: "auto" }, linked(entry.text)),
-  ];
+  const told =
+    from?.role === "end_user" || parts.some((part) => part.type === "text" || ("caption" in part && part.caption));
+  return [parts.map((part) => partOf(part, entry, actions)), !told && text && said(text)];
 }
 
-const PARTS = {
-  text: ({ text }) => h("p.text", { dir: "auto" }, linked(text)),
-  media: (part, actions, entry) => [
-    media(part, actions, entry),
-    part.caption && h("p.text", { dir: "auto" }, linked(part.caption)),
-  ],
-  // A map is a stranger's page: a link says where it leads, and is only followed by a click.
-  location: ({ latitude, longitude, name, address }) =>
-    h(
-      "p.place",
-      icon("pin"),
-      h(
-        "span",
-        (name || address) && h("span", { dir: "auto" }, [name, address].filter(Boolean).join(", "), " "),
-        h(
-          "a",
-          {
-            href: `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`,
-            target: "_blank",
-            rel: "noopener noreferrer",
-          },
-          `Map: ${latitude.toFixed(6)}, ${longitude.toFixed(6)}`,
-        ),
-      ),
-    ),
-  contact: ({ name, phones, emails, organisation, addresses, urls }) =>
-    h(
-      "p.place",
-      icon("contact"),
-      h(
-        "span",
-        { dir: "auto" },
-        linked(
-          [name, organisation, ...(phones ?? []), ...(emails ?? []), ...(addresses ?? []), ...(urls ?? [])]
-            .filter(Boolean)
-            .join(", "),
-        ),
-      ),
-    ),
-  choice: ({ title, description, fields }) =>
-    h(
-      "div.choice",
-      h("p.text", { dir: "auto" }, h("span.tag", "Chose"), " ", title),
-      description && h("p.muted", { dir: "auto" }, description),
-      Object.keys(fields ?? {}).length > 0 &&
-        h(
-          "dl",
-          Object.entries(fields).map(([key, value]) => [
-            h("dt", key),
-            h("dd", { dir: "auto" }, typeof value === "string" ? value : JSON.stringify(value)),
-          ]),
-        ),
-    ),
-  sticker: (part, actions, entry) =>
-    part.media?.url
-      ? media(part.media, actions, entry, part.text || "Sticker")
-      : h("p.place", icon("sticker"), part.text ? `Sticker: ${part.text}` : "Sticker"),
-  product: ({ title, price, retailer_id, product_id }) =>
-    h(
-      "p.place",
-      icon("tag"),
-      h(
-        "span",
-        { dir: "auto" },
-        ["Product: ", h("strong", title ?? retailer_id ?? product_id ?? "?")],
-        price && `, ${price}`,
-        title && retailer_id && ` (${retailer_id})`,
-      ),
-    ),
-  order: ({ items, note }) =>
-    h(
-      "div.order",
-      h("p.place", icon("tag"), "Order"),
-      items.length > 0
-        ? h(
-            "ul",
-            items.map((item) => h("li", { dir: "auto" }, orderLine(item))),
-          )
-        : h("p.muted", "Nothing in it"),
-      note && h("p.text", { dir: "auto" }, linked(note)),
-    ),
-  call: () => h("p.place", icon("phone"), "Missed call from the customer"),
-  unknown: ({ fallback }) => h("p.text.gone", { dir: "auto" }, fallback),
-};
+/** @param {string} words */
+const gone = (words) => h("p.text.gone", { dir: "auto" }, words);
 
-function orderLine({ title, retailer_id, product_id, quantity, price, currency }) {
-  const known = title && retailer_id ? ` (${retailer_id})` : "";
-  const cost = price ? ` at ${price} ${currency ?? ""}`.trimEnd() : "";
-  return `${quantity ?? "?"} × ${title ?? retailer_id ?? product_id ?? "?"}${known}${cost}`;
-}
+/** @type {(sign: string, ...children: Child[]) => Child} */
+const place = (sign, ...children) => h("p.place", icon(sign), h("span", { dir: "auto" }, ...children));
 
-function media(part, actions, entry, words) {
-  const name =
-    part.name || { image: "Picture", video: "Video", audio: "Sound", voice: "Voice message", file: "File" }[part.media];
-  if (part.state === "pending") return h("p.file.pending", icon("clock"), `${name}: being fetched …`);
-  if (part.state === "failed" || !part.url)
-    return h("p.file.failed", icon("alert"), `${name}: ${part.reason || "could not be fetched"}`);
-  // A signed address runs out: asked for anew once, then shown as a file that can't be opened.
-  const stale = (event) => actions.stale?.(entry, event.currentTarget);
-  if (part.media === "image") {
-    const picture = h("img", {
-      src: part.url,
-      alt: words || part.caption || name,
-      loading: "lazy",
-      decoding: "async",
-      error: stale,
-    });
-    return h("button.picture", { "aria-label": `Open ${words || name}`, click: () => actions.open?.(part) }, picture);
+/** @type {(part: V1.Entry["parts"][number], entry: V1.Entry, actions: Actions) => Child} */
+function partOf(part, entry, actions) {
+  switch (part.type) {
+    case "text":
+      return said(part.text);
+    case "media":
+      return [media(part, entry, actions), part.caption && said(part.caption)];
+    case "location":
+      return location(part);
+    case "contact": {
+      const { name, organisation, phones = [], emails = [], addresses = [], urls = [] } = part;
+      const known = [name, organisation, ...phones, ...emails, ...addresses, ...urls];
+      return place("contact", linked(known.filter(Boolean).join(", ")));
+    }
+    case "choice":
+      return choice(part);
+    case "sticker":
+      if (part.media?.url) return media(part.media, entry, actions, part.text || "Sticker");
+      return place("sticker", part.text ? `Sticker: ${part.text}` : "Sticker");
+    case "product": {
+      const { title, price, retailer_id: id, product_id: other } = part;
+      const name = h("strong", title ?? id ?? other ?? "?");
+      return place("tag", "Product: ", name, price && `, ${price}`, title && id && ` (${id})`);
+    }
+    case "order": {
+      const { items = [], note } = part;
+      const lines = items.map((item) => h("li", { dir: "auto" }, orderLine(item)));
+      const list = lines.length ? h("ul", lines) : h("p.muted", "Nothing in it");
+      return h("div.order", place("tag", "Order"), list, note && said(note));
+    }
+    case "call":
+      return place("phone", "Missed call from the customer");
+    case "unknown":
+      return gone(part.fallback);
+    default:
+      return gone("(something this desk can't show)");
   }
-  if (part.media === "video")
-    return h("video", { src: part.url, controls: true, preload: "metadata", "aria-label": name, error: stale });
-  if (part.media === "audio" || part.media === "voice")
-    return h("audio", { src: part.url, controls: true, preload: "metadata", "aria-label": name, error: stale });
+}
+
+/**
+ * A map is a stranger's page: a link says where it leads, and is only followed by a click.
+ * @param {V1.LocationPart} part
+ */
+function location({ latitude, longitude, name, address }) {
+  const href = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`;
+  const words = [name, address].filter(Boolean).join(", ");
+  const link = h("a", { href, ...OUTSIDE }, `Map: ${latitude.toFixed(6)}, ${longitude.toFixed(6)}`);
+  return place("pin", words && h("span", { dir: "auto" }, words, " "), link);
+}
+
+/** @param {V1.ChoicePart} part */
+function choice({ title, description, fields = {} }) {
+  const answers = Object.entries(fields).map(([key, value]) => [
+    h("dt", key),
+    h("dd", { dir: "auto" }, typeof value === "string" ? value : JSON.stringify(value)),
+  ]);
+  return h(
+    "div.choice",
+    h("p.text", { dir: "auto" }, tag("Chose"), " ", title),
+    description && h("p.muted", { dir: "auto" }, description),
+    answers.length > 0 && h("dl", answers),
+  );
+}
+
+const MEDIA = { image: "Picture", video: "Video", audio: "Sound", voice: "Voice message", file: "File" };
+
+/**
+ * A file; `words` say what a picture is.
+ * @type {(part: V1.Media, entry: V1.Entry, actions: Actions, words?: string) => Child}
+ */
+function media(part, entry, actions, words) {
+  const { media: kind, state, url: src, reason, size_bytes: bytes } = part;
+  const name = part.name || MEDIA[kind];
+  if (state === "pending") return h("p.file.pending", icon("clock"), `${name}: being fetched …`);
+  if (state === "failed" || !src)
+    return h("p.file.failed", icon("alert"), `${name}: ${reason || "could not be fetched"}`);
+  /**
+   * A signed address runs out: asked for anew once, then shown as a file that can't be opened.
+   * @param {{currentTarget: HTMLElement}} event
+   */
+  const error = ({ currentTarget }) => actions.stale(entry, currentTarget);
+  if (kind === "image") {
+    const alt = words || part.caption || name;
+    const picture = h("img", { src, alt, loading: "lazy", decoding: "async", error });
+    return h("button.picture", { "aria-label": `Open ${words || name}`, click: () => actions.open(part) }, picture);
+  }
+  if (kind !== "file") {
+    const player = kind === "video" ? "video" : "audio";
+    return h(player, { src, controls: true, preload: "metadata", "aria-label": name, error });
+  }
+  const link = { href: src, download: name, rel: "noopener" };
   return h(
     "a.file",
-    { href: part.url, download: name, rel: "noopener" },
+    link,
     icon("download"),
     h("span", { dir: "auto" }, name),
-    part.size_bytes != null && h("span.muted", size(part.size_bytes)),
+    bytes !== null && h("span.muted", size(bytes)),
   );
 }

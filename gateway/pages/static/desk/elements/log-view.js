@@ -1,12 +1,26 @@
 // The log of a conversation: a window over its entries. Grey lines stand for what hasn't been loaded yet.
 
-import { announce, busy, fill, h } from "../../kit/dom.js";
-import { day } from "../../kit/format.js";
+import { announce, busy, h, write } from "../../kit/dom.js";
+import { day, list, midnight } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { Scroller } from "../../kit/scroller.js";
-import { called, isAside, isNews } from "../reading.js";
+import { called } from "../state/sessions.js";
+import { isAside, isNews } from "../state/transcript.js";
 import { lineOf } from "../words.js";
-import { dayLine, messageLine, newLine, quietLine, unsentLine } from "./log-line.js";
+import { openPicture } from "./dialogs.js";
+import { headLine, messageLine, quietLine, unsentLine } from "./log-line.js";
+import { Part } from "./part.js";
+
+/** @typedef {import("../../kit/scroller.js").Row} Row */
+/** @typedef {import("../state/transcript.js").Transcript} Transcript */
+/** @typedef {import("./log-line.js").Message} Message */
+/**
+ * What was found out about an entry, kept with it: of 10,000 entries all but a few are as they were.
+ * @typedef {{
+ *   entry: V1.Entry, names: number, hidden: boolean, time: number, day: number, speaker: string | null,
+ *   dayRow?: Row, row?: Row, message?: Message,
+ * }} Facts
+ */
 
 // In px, for each entry that isn't loaded.
 const GREY_LINE = 44;
@@ -15,63 +29,65 @@ const MOST_GREY = 200_000;
 // Messages of one speaker within this stand together.
 const RUN_MS = 5 * 60_000;
 
-export class LogView extends HTMLElement {
-  /** @type {import("../state.js").Desk} */
-  desk;
-  // Numbers of entries whose files were asked for anew.
+export class LogView extends Part {
+  /** @type {string | null} */
+  shown = null;
+  /** @type {Map<number, Facts>} */
+  facts = new Map();
+  /**
+   * Numbers of entries whose files were asked for anew.
+   * @type {Set<number>}
+   */
   staleAsked = new Set();
+  /**
+   * How far the rep had read when the conversation was opened.
+   * @type {number | null}
+   */
+  readBefore = null;
+  /**
+   * The last entry that was said to screen readers.
+   * @type {number | null}
+   */
+  told = null;
+
+  grey = h("div.grey-lines", { "aria-hidden": "true" });
+  list = h("ol.lines");
+  canvas = h("div.log-canvas", this.grey, this.list);
+  view = h("div.log", { role: "region", "aria-label": "Conversation log", tabindex: "0" }, this.canvas);
+  newestWords = h("span");
+  newest = h("button.button.to-end", { hidden: true, click: () => this.#toEnd() }, icon("down", 16), this.newestWords);
+  status = h("p.typing", { "aria-live": "off" });
+  scroller = new Scroller({ view: this.view, canvas: this.canvas, list: this.list, onScroll: () => this.#moved() });
 
   connectedCallback() {
-    this.grey = h("div.grey-lines", { "aria-hidden": "true" });
-    this.list = h("ol.lines");
-    this.canvas = h("div.log-canvas", this.grey, this.list);
-    this.view = h("div.log", { role: "region", "aria-label": "Conversation log", tabindex: "0" }, this.canvas);
-    this.newest = h(
-      "button.button.to-end",
-      { hidden: true, click: () => this.#toEnd() },
-      icon("down", 16),
-      h("span", "Newest"),
-    );
-    this.status = h("p.typing", { "aria-live": "off" });
     this.append(this.view, this.newest, this.status);
-    this.scroller = new Scroller({
-      view: this.view,
-      canvas: this.canvas,
-      list: this.list,
-      make: (row) => row.make(),
-      guess: (row) => row.guess,
-      onScroll: () => this.#moved(),
-    });
-    this.unwatch = this.desk.watch(["log", "selection"], () => this.render());
-    document.addEventListener("visibilitychange", this.#seen);
-    addEventListener("focus", this.#seen);
-    this.render();
+    this.follow(["log", "selection"], () => this.#render());
+    this.listen(document, "visibilitychange", () => this.#seen());
+    this.listen(window, "focus", () => this.#seen());
   }
 
   disconnectedCallback() {
-    this.unwatch();
+    super.disconnectedCallback();
     this.scroller.close();
-    document.removeEventListener("visibilitychange", this.#seen);
-    removeEventListener("focus", this.#seen);
   }
 
-  render() {
+  #render() {
     const { desk } = this;
     const id = desk.selected;
     if (!id) return;
-    const transcript = desk.transcript(id);
+    const transcript = desk.transcripts.of(id);
     if (id !== this.shown) this.#begin(id);
-    this.source = transcript;
-    const unloaded = transcript.loaded ? transcript.remaining : Math.min(desk.current?.entry_count ?? 8, 8);
+    const unloaded = transcript.remaining ?? Math.min(desk.current?.entry_count ?? 8, 8);
     const lead = Math.min(unloaded * GREY_LINE, MOST_GREY);
     this.grey.style.blockSize = `${lead}px`;
     this.grey.hidden = !lead;
-    this.scroller.set(this.#rows(transcript), lead);
+    this.scroller.set(this.#rows(id, transcript), lead);
     this.#tell(transcript);
-    this.#typing();
+    this.#typing(id);
     this.#moved();
   }
 
+  /** @param {string} id */
   #begin(id) {
     this.shown = id;
     this.told = null;
@@ -80,14 +96,19 @@ export class LogView extends HTMLElement {
     this.facts = new Map();
   }
 
-  // A row for each line. Of 10,000 entries all but a few are as they were: what was found out about one is kept with
-  // it.
-  #rows(transcript) {
+  /**
+   * A row for each line.
+   * @param {string} id
+   * @param {Transcript} transcript
+   */
+  #rows(id, transcript) {
+    /** @type {Row[]} */
     const rows = [];
+    /** @type {Facts | null} */
     let before = null;
-    let date = null;
+    let date = 0;
     // Told where it is new: a web chat says with each message on which page it was written.
-    let cameBy = null;
+    let cameBy = "";
     let newPlaced = this.readBefore === null;
     for (const entry of transcript.entries) {
       const facts = this.#facts(entry);
@@ -95,123 +116,113 @@ export class LogView extends HTMLElement {
       if (facts.day !== date) {
         date = facts.day;
         before = null;
-        facts.dayRow ??= { key: `day ${entry.number}`, sign: date, guess: 40, make: () => dayLine(day(entry.at)) };
+        const make = () => headLine("day", day(entry.at));
+        facts.dayRow ??= { key: `day ${entry.number}`, sign: date, guess: 40, make };
         rows.push(facts.dayRow);
       }
-      if (!newPlaced && entry.number > this.readBefore && isNews(entry)) {
+      if (!newPlaced && entry.number > (this.readBefore ?? 0) && isNews(entry)) {
         newPlaced = true;
         before = null;
-        rows.push({ key: "new", sign: "", guess: 30, make: newLine });
+        rows.push({ key: "new", sign: "", guess: 30, make: () => headLine("new", "New") });
       }
       const by = entry.referral ? JSON.stringify(entry.referral) : cameBy;
-      rows.push(this.#row(entry, facts, before, transcript, by !== cameBy));
+      rows.push(this.#row(facts, before, transcript, by !== cameBy));
       cameBy = by;
       before = facts;
     }
-    for (const item of this.desk.outbox.of(this.desk.selected).filter(({ aside }) => !aside)) {
-      rows.push({
-        key: item.key,
-        sign: `${item.state} ${item.problem}`,
-        guess: 60,
-        make: () =>
-          unsentLine(item, {
-            again: (key) => this.desk.outbox.again(key),
-            discard: (key) => this.desk.outbox.discard(key),
-          }),
-      });
+    const { outbox } = this.desk;
+    for (const item of outbox.of(id)) {
+      const sign = `${item.state} ${item.problem}`;
+      if (!item.aside) rows.push({ key: item.key, sign, guess: 60, make: () => unsentLine(item, outbox) });
     }
     return rows;
   }
 
-  // Entries are never changed in place, so one that is the same object has the same facts.
+  /**
+   * Entries are never changed in place, so one that is the same object has the same facts.
+   * @param {V1.Entry} entry
+   * @returns {Facts}
+   */
   #facts(entry) {
     const known = this.facts.get(entry.number);
     // A quiet line may name somebody whose name was learned since.
-    const { size: names } = this.desk.names;
+    const names = entry.kind === "message" ? 0 : this.desk.names.size;
     if (known?.entry === entry && known.names === names) return known;
-    const hidden = entry.kind === "whisper" || (entry.kind !== "message" && lineOf(entry, this.#name) === null);
+    const { number, kind, at, from } = entry;
+    const message = kind === "message";
     const facts = {
       entry,
       names,
-      hidden,
-      time: Date.parse(entry.at),
-      day: new Date(entry.at).setHours(0, 0, 0, 0),
-      speaker: entry.kind === "message" ? (entry.from?.id ?? "") : null,
-      row: known?.entry === entry && entry.kind === "message" ? known.row : null,
+      hidden: !message && lineOf(entry, this.desk.names.of) === null,
+      time: Date.parse(at),
+      day: midnight(at),
+      speaker: message ? (from?.id ?? "") : null,
     };
-    this.facts.set(entry.number, facts);
+    this.facts.set(number, facts);
     return facts;
   }
 
-  #row(entry, facts, before, transcript, cameBy) {
-    const key = entry.number;
-    if (entry.kind !== "message") {
-      facts.row ??= { key, sign: facts, guess: 30, make: () => quietLine(entry, this.#name) };
+  /**
+   * @param {Facts} facts
+   * @param {Facts | null} before
+   * @param {Transcript} transcript
+   * @param {boolean} cameBy
+   * @returns {Row}
+   */
+  #row(facts, before, transcript, cameBy) {
+    const { entry, row, message: was } = facts;
+    const { number: key, kind, from, details, text, parts } = entry;
+    if (kind !== "message") {
+      facts.row ??= { key, sign: facts, guess: 30, make: () => quietLine(entry, this.desk.names.of) };
       return facts.row;
     }
-    const lead = !(before && before.speaker === facts.speaker && facts.time - before.time < RUN_MS);
+    const lead = before?.speaker !== facts.speaker || facts.time - before.time >= RUN_MS;
     const reactions = [...(transcript.reactions.get(key)?.values() ?? [])];
-    const replyTo = entry.details?.reply_to ? transcript.get(Number(entry.details.reply_to)) : null;
-    const kept = facts.row;
-    if (
-      kept &&
-      kept.lead === lead &&
-      kept.cameBy === cameBy &&
-      kept.replyTo === replyTo &&
-      kept.reactions.join() === reactions.join()
-    )
-      return kept;
-    const { me } = this.desk;
-    const side = entry.from?.role === "end_user" ? "customer" : entry.from?.id === me.login ? "mine" : "rep";
-    const guess =
-      64 + Math.floor((entry.text?.length ?? 0) / 60) * 20 + (entry.parts?.some((p) => p.type === "media") ? 160 : 0);
-    facts.row = {
-      key,
-      sign: {},
-      lead,
-      cameBy,
-      replyTo,
-      reactions,
-      guess,
-      make: () => messageLine({ entry, side, lead, cameBy, reactions, replyTo }, this.actions),
-    };
+    const replyTo = details.reply_to ? transcript.get(Number(details.reply_to)) : null;
+    const same = was?.lead === lead && was.cameBy === cameBy && was.replyTo === replyTo;
+    if (row && same && was.reactions.join() === reactions.join()) return row;
+    const side = from?.role === "end_user" ? "customer" : from?.id === this.desk.me.login ? "mine" : "rep";
+    /** @type {Message} */
+    const message = { entry, side, lead, cameBy, reactions, replyTo };
+    const pictures = parts.some(({ type }) => type === "media") ? 160 : 0;
+    const guess = 64 + Math.floor((text?.length ?? 0) / 60) * 20 + pictures;
+    facts.message = message;
+    facts.row = { key, sign: message, guess, make: () => messageLine(message, this.actions) };
     return facts.row;
   }
 
-  #name = (id) => this.desk.name("agent", id);
-
-  // Once for each new message, however the window moves.
-  #tell(transcript) {
-    if (!transcript.loaded) return;
-    const { last } = transcript;
-    if (this.told !== null) {
-      for (const entry of transcript.entries.slice(-20)) {
-        if (entry.number <= this.told || entry.from?.id === this.desk.me.login) continue;
-        if (entry.kind === "message") announce(`${entry.from ? called(entry.from) : ""}: ${entry.text ?? "a file"}`);
-        else if (!isAside(entry) && entry.kind !== "notice") announce(lineOf(entry, this.#name) ?? "");
-      }
+  /**
+   * Once for each new message, however the window moves.
+   * @param {Transcript} transcript
+   */
+  #tell({ loaded, entries, last }) {
+    if (!loaded) return;
+    const { told } = this;
+    this.told = Math.max(told ?? 0, last);
+    for (const entry of told === null ? [] : entries.slice(-20)) {
+      const { number, kind, from, text } = entry;
+      if (number <= /** @type {number} */ (told) || from?.id === this.desk.me.login) continue;
+      if (kind === "message") announce(`${from ? called(from) : ""}: ${text ?? "a file"}`);
+      else if (!isAside(entry) && kind !== "notice") announce(lineOf(entry, this.desk.names.of) ?? "");
     }
-    this.told = Math.max(this.told ?? 0, last);
   }
 
-  #typing() {
-    const people = this.desk.typingIn(this.desk.selected).map((person) => called(person));
-    const words = people.length
-      ? `${new Intl.ListFormat("en").format(people)} ${people.length > 1 ? "are" : "is"} typing …`
-      : "";
-    if (this.status.textContent !== words) this.status.textContent = words;
+  /** @param {string} id */
+  #typing(id) {
+    const people = this.desk.typing.in(id).map(called);
+    write(this.status, people.length ? `${list(people)} ${people.length > 1 ? "are" : "is"} typing …` : "");
   }
 
   #moved() {
+    const { desk, shown: id, scroller } = this;
+    if (!id) return;
     this.#seen();
-    const transcript = this.source;
-    const far = this.view.scrollTop + this.view.clientHeight < this.scroller.lead;
-    const hidden = this.scroller.atEnd ? 0 : this.desk.unread(this.shown);
-    this.newest.hidden = this.scroller.atEnd;
-    this.newest.lastChild.textContent = hidden ? `${hidden} new` : "Newest";
-    if (transcript && this.scroller.atLead && !transcript.loading) this.desk.loadOlder(this.shown, { far });
-    else if (transcript && !transcript.loaded && !transcript.loading && !transcript.failed)
-      this.desk.loadOlder(this.shown);
+    const hidden = scroller.atEnd ? 0 : desk.unread(id);
+    this.newest.hidden = scroller.atEnd;
+    this.newestWords.textContent = hidden ? `${hidden} new` : "Newest";
+    const { loaded, loading, failed } = desk.transcripts.of(id);
+    const { near, far } = scroller.lead;
+    if (!loading && (near || (!loaded && !failed))) desk.transcripts.loadOlder(id, { far });
   }
 
   #toEnd() {
@@ -220,36 +231,29 @@ export class LogView extends HTMLElement {
     this.view.focus({ preventScroll: true });
   }
 
-  #seen = () => {
-    if (this.shown && this.scroller.atEnd && document.visibilityState === "visible" && document.hasFocus())
-      this.desk.seen(this.shown);
-  };
+  #seen() {
+    const looks = document.visibilityState === "visible" && document.hasFocus();
+    if (this.shown && this.scroller.atEnd && looks) this.desk.seen(this.shown);
+  }
 
+  /** @type {import("./log-line.js").Actions} */
   actions = {
-    again: (part, button) =>
-      busy(button, () => this.desk.act(this.shown, () => this.desk.api.resend(this.shown, part.outbox_id))),
+    again: ({ outbox_id: part }, button) => {
+      const { desk, shown: id } = this;
+      if (id) busy(button, () => desk.act(id, () => desk.api.resend(id, part)));
+    },
     stale: (entry, element) => this.#stale(entry, element),
-    open: (part) => this.#open(part),
+    open: openPicture,
   };
 
-  #stale(entry, element) {
-    if (this.staleAsked.has(entry.number)) {
+  /** @type {(entry: V1.Entry, element: Element) => void} */
+  #stale({ number }, element) {
+    if (this.staleAsked.has(number)) {
       element.replaceWith(h("span.file.failed", icon("alert"), "This file can't be opened now."));
       return;
     }
-    this.staleAsked.add(entry.number);
-    this.desk.take({ type: "media", session_id: this.shown, data: { number: entry.number } });
-  }
-
-  #open(part) {
-    const dialog = h("dialog.lightbox", {
-      "aria-label": part.name || "Picture",
-      close: () => dialog.remove(),
-      click: () => dialog.close(),
-    });
-    fill(dialog, h("img", { src: part.url, alt: part.caption || part.name || "Picture" }), h("button.button", "Close"));
-    document.body.append(dialog);
-    dialog.showModal();
+    this.staleAsked.add(number);
+    if (this.shown) this.desk.transcripts.refetch(this.shown, number);
   }
 }
 

@@ -3,58 +3,62 @@
 import { fill, h } from "../../kit/dom.js";
 import { icon } from "../../kit/icons.js";
 import { STATUSES } from "../words.js";
+import { Part } from "./part.js";
 
-class TopBar extends HTMLElement {
-  /** @type {import("../state.js").Desk} */
-  desk;
-  /** @type {import("./desk-view.js").DeskView} */
-  view;
+export class TopBar extends Part {
+  select = h(
+    "select.field",
+    { id: "presence", change: () => this.#say() },
+    STATUSES.map(([value, words]) => h("option", { value }, words)),
+  );
+  dot = h("span.dot", { "aria-hidden": "true" });
+  sound = h("button.button.bare.round", { click: () => this.#toggleSound() });
+  notices = h("button.button.bare.round", { click: () => this.#toggleNotices() });
+
+  /**
+   * @param {import("../state/desk.js").Desk} desk
+   * @param {import("../bell.js").Bell} bell
+   * @param {() => void} signOut
+   */
+  constructor(desk, bell, signOut) {
+    super(desk);
+    this.bell = bell;
+    this.signOut = signOut;
+  }
 
   connectedCallback() {
-    const { desk, view } = this;
-    this.select = h(
-      "select.field",
-      { id: "presence", change: () => desk.setPresence(this.select.value) },
-      STATUSES.map(([value, words]) => h("option", { value }, words)),
-    );
-    this.dot = h("span.dot", { "aria-hidden": "true" });
-    this.sound = toggle(() => this.#toggleSound());
-    this.notices = toggle(() => this.#toggleNotices());
+    const { me } = this.desk;
     fill(
       this,
       h(
         "header.top-bar",
         h("h1.brand", "Desk"),
         h("div.presence", this.dot, h("label.unseen", { for: "presence" }, "My presence"), this.select),
-        h("span.who", desk.me.name, desk.me.supervisor && h("span.tag", "Supervisor")),
+        h("span.who", me.name, me.supervisor && h("span.tag", "Supervisor")),
         this.sound,
         this.notices,
-        h("button.button.bare", { click: () => view.signOut() }, "Sign out"),
+        h("button.button.bare", { click: this.signOut }, "Sign out"),
       ),
     );
-    this.unwatch = desk.watch(["me", "connection"], () => this.#render());
-    this.#render();
+    this.follow(["me", "connection"], () => this.#render());
   }
 
-  disconnectedCallback() {
-    this.unwatch();
+  #say() {
+    this.desk.setPresence(/** @type {V1.PresenceStatus} */ (this.select.value));
   }
 
   #toggleSound() {
-    const { bell } = this.view;
-    bell.set("sound", !bell.options.sound);
+    this.bell.set("sound", !this.bell.options.sound);
     this.#render();
   }
 
   async #toggleNotices() {
-    const { bell } = this.view;
-    if (bell.options.notices && bell.mayNotify) bell.set("notices", false);
-    else if (!(await bell.allowNotices()))
-      this.desk.notice(
-        null,
-        "The browser blocks desktop notifications for this page. You can allow them in its settings.",
-        "warn",
-      );
+    const { bell } = this;
+    if (bell.notifies) bell.set("notices", false);
+    else if (!(await bell.allowNotices())) {
+      const sorry = "The browser blocks desktop notifications for this page. You can allow them in its settings.";
+      this.desk.notices.add(null, sorry, "warn");
+    }
     this.#render();
   }
 
@@ -62,19 +66,17 @@ class TopBar extends HTMLElement {
     const { status } = this.desk.presence;
     this.select.value = status;
     this.dot.dataset.status = status;
-    const { bell } = this.view;
-    show(this.sound, bell.options.sound, "Sound", "sound", "bell_off");
-    show(this.notices, bell.options.notices && bell.mayNotify, "Desktop notifications", "bell", "bell_off");
+    show(this.sound, this.bell.options.sound, "Sound", "sound");
+    show(this.notices, this.bell.notifies, "Desktop notifications", "bell");
   }
 }
 
-const toggle = (click) => h("button.button.bare.round", { click });
-
-function show(button, on, words, yes, no) {
+/** @type {(button: HTMLButtonElement, on: boolean, words: string, sign: string) => void} */
+function show(button, on, words, sign) {
   button.setAttribute("aria-pressed", String(on));
   button.setAttribute("aria-label", words);
   button.title = `${words}: ${on ? "on" : "off"}`;
-  fill(button, icon(on ? yes : no));
+  fill(button, icon(on ? sign : "bell_off"));
 }
 
 customElements.define("byoc-top-bar", TopBar);
