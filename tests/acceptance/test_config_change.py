@@ -124,7 +124,7 @@ async def test_sessions_outlive_a_change_of_the_config(tmp_path: Path) -> None:
             checked = await run(*BYOC, "check", "--config", company.written(), "--data", str(tmp_path / "data"))
             assert checked.code == 0, checked
             for words in (
-                "Channel moves belongs to org beta",
+                "Channel moves moves to org beta",
                 "Channel gone is not in the config",
                 "Org acme has no queue billing",
                 "Rep ben",
