@@ -4,7 +4,7 @@ What marks this channel: the customer is an opaque id without a name or number; 
 conversation; there are no receipts; all our bubbles look alike, so a name before the text tells who speaks; files are
 encrypted by whoever sends them. Source: Apple, "Messages for Business REST API" and its MSP tutorial (register.apple.com).
 
-Beside the usual six files: `tokens.py` (the JWT, both ways), `mmcs.py` (the files' encryption), `answers.py` (pickers and
+Beside the usual files: `tokens.py` (the JWT, both ways), `mmcs.py` (the files' encryption), `answers.py` (pickers and
 forms that come back), and `media.py` (fetching files).
 """
 
