@@ -58,16 +58,6 @@ class _Raised:
         self.error = error
 
 
-def together(jobs: Sequence[Callable[[sqlite3.Connection], T]]) -> Callable[[sqlite3.Connection], list[T | Exception]]:
-    """One job of many, whose effects are in the same commit, in their order: all are on disk, or none. A job that raises is rolled back
-    alone; its place in the result has the exception."""
-
-    def run(connection: sqlite3.Connection) -> list[T | Exception]:
-        return [one.error if isinstance(one, _Raised) else one for one in Savepoints()(connection, jobs)]
-
-    return run
-
-
 class GroupCommit:
     """The writer. `submit` queues a job for the next commit; the future is done when the commit is on disk.
 

@@ -6,6 +6,8 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -14,7 +16,8 @@ import pytest
 from gateway.errors import StoreUnavailable
 from gateway.store import group_commit
 from gateway.store.connecting import connect, migrate
-from gateway.store.group_commit import GroupCommit, together
+from gateway.store.group_commit import GroupCommit
+from gateway.store.sqlite import SqliteStore, SqliteTransaction
 from tests.world import wait_until
 
 Job = Callable[[sqlite3.Connection], object]
@@ -135,7 +138,7 @@ async def test_a_job_that_ends_the_transaction_fails_alone(tmp_path: Path) -> No
 
 async def test_jobs_that_go_together_are_all_in_the_file_or_none(tmp_path: Path) -> None:
     """However many; the first commit fails."""
-    failing, many = 0, [note(str(n)) for n in range(1_000)]
+    failing, many = 0, [str(n) for n in range(1_000)]
 
     def fault(at: str) -> None:
         nonlocal failing
@@ -143,14 +146,22 @@ async def test_jobs_that_go_together_are_all_in_the_file_or_none(tmp_path: Path)
             failing -= 1
             raise OSError("the disk is gone")
 
-    async with writer(tmp_path / "x.db", fault) as one:
-        failing = 1
-        results = await asyncio.gather(one.run(together(many)), one.run(note("late")), return_exceptions=True)
-        assert isinstance(results[0], StoreUnavailable)
-        assert [text for text in notes(tmp_path / "x.db") if text != "late"] == []
-        done = await one.run(together([*many[:500], many[0], *many[500:]]))
-        assert [type(result) for result in done] == [type(None)] * 500 + [sqlite3.IntegrityError] + [type(None)] * 500
-        assert [text for text in notes(tmp_path / "x.db") if text != "late"] == [str(n) for n in range(1_000)]
+    def answers(keys: list[str]) -> Callable[[SqliteTransaction], list[Exception | None]]:
+        return lambda stored: stored.each([partial(stored.records.keep_answer, "acme", "ana", key, "f", "{}") for key in keys])
+
+    def kept(stored: SqliteTransaction) -> list[str]:
+        return [key for key in many if stored.records.first_answer("acme", "ana", key)]
+
+    store = SqliteStore(tmp_path, lambda: datetime.now(UTC), fault)
+    await store.open()
+    failing = 1
+    results = await asyncio.gather(store.write(answers(many)), store.write(answers(["late"])), return_exceptions=True)
+    assert isinstance(results[0], StoreUnavailable)
+    assert await store.read(kept) == []
+    done = await store.write(answers([*many[:500], many[0], *many[500:]]))
+    assert [type(result) for result in done] == [type(None)] * 500 + [sqlite3.IntegrityError] + [type(None)] * 500
+    assert await store.read(kept) == many
+    await store.close()
 
 
 async def test_what_has_happened_already_is_written_down_at_last(tmp_path: Path) -> None:
