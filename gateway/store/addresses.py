@@ -11,14 +11,13 @@ A person on a channel is kept under one address, the key of conversation, sessio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from adapters.envelope import EndUser
 from gateway.store.contract import Whose
 from gateway.store.conversations import Conversations
-from gateway.store.gathering import Gathering
+from gateway.store.gathering import Gathering, among
 
 _COLUMNS: Final = "alias, address, lent, used_at, gone"
 
@@ -136,8 +135,9 @@ class Addresses:
             self._persons[channel_id, owner] = frozenset(aliases)
 
     def _select(self, channel_id: str, column: str, names: Sequence[str]) -> Iterator[tuple[str, _Row]]:
-        query = f"SELECT {_COLUMNS} FROM aliases WHERE channel_id = ? AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
-        for alias, owner, lent, used_at, gone in self._gathering.point(query, (channel_id, json.dumps(names))):
+        which, value = among(column, names)
+        query = f"SELECT {_COLUMNS} FROM aliases WHERE channel_id = ? AND {which}"  # noqa: S608
+        for alias, owner, lent, used_at, gone in self._gathering.point(query, (channel_id, value)):
             yield alias, _Row(owner, bool(lent), used_at, bool(gone))
 
 

@@ -20,7 +20,7 @@ from adapters.envelope import (
     SignedReading,
 )
 from gateway.store.contract import MOST_ASIDE, MOST_PARKED_PER_NAME, Conversation, MessageRef, OutboxRow
-from gateway.store.gathering import Gathering
+from gateway.store.gathering import Gathering, among
 
 _UPSERT: Final = """INSERT INTO conversations (channel_id, address, memory, person, last_inbound_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET memory = excluded.memory, person = excluded.person, last_inbound_at = excluded.last_inbound_at"""
@@ -134,10 +134,10 @@ class Conversations:
 
     def read_ahead(self, channel_id: str, addresses: Sequence[str]) -> None:
         """Hold what is known of these conversations."""
-        query = """SELECT address, memory, person, last_inbound_at FROM conversations
-                   WHERE channel_id = ? AND address IN (SELECT value FROM json_each(?))"""
+        which, value = among("address", addresses)
+        query = f"SELECT address, memory, person, last_inbound_at FROM conversations WHERE channel_id = ? AND {which}"  # noqa: S608
         self._known |= dict.fromkeys((channel_id, address) for address in addresses)
-        for address, memory, person, at in self._gathering.point(query, (channel_id, json.dumps(addresses))):
+        for address, memory, person, at in self._gathering.point(query, (channel_id, value)):
             self._known[channel_id, address] = _Row(channel_id, address, json.loads(memory), json.loads(person), at)
 
     def _save(self, row: _Row) -> None:
@@ -386,8 +386,11 @@ def _which_are_there(
     gathering: Gathering, channel_id: str, table: str, column: str, names: Sequence[str]
 ) -> dict[tuple[str, str], bool]:
     """Which of these names of a channel the table has a row for."""
-    query = f"SELECT DISTINCT {column} FROM {table} WHERE channel_id = ? AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
-    found = {row[0] for row in gathering.point(query, (channel_id, json.dumps(names)))} if names else set()
+    if not names:
+        return {}
+    which, value = among(column, names)
+    query = f"SELECT DISTINCT {column} FROM {table} WHERE channel_id = ? AND {which}"  # noqa: S608
+    found = {row[0] for row in gathering.point(query, (channel_id, value))}
     return {(channel_id, name): name in found for name in names}
 
 

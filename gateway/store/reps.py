@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
+from typing import Final
 
 from gateway.session.model import Presence, RepPresence
 from gateway.store.gathering import Gathering
+
+_NEVER_SEEN: Final = RepPresence()
 
 
 class Reps:
@@ -20,7 +23,7 @@ class Reps:
         """See the contract."""
         row = self._row(org, login)
         if row is None:
-            return RepPresence()
+            return _NEVER_SEEN
         gone = row["lost_at"] is not None and row["lost_at"] + grace_seconds <= steady.timestamp()
         return RepPresence(
             status=Presence.offline if gone else Presence(row["status"]),
