@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
 
@@ -25,17 +25,18 @@ from gateway.brokers.hub import Hub
 from gateway.brokers.persons import StoredProfiles
 from gateway.brokers.reading import entries_page, session_for, shown
 from gateway.brokers.reconciling import Judged, carry_out, channels_are, judge
+from gateway.brokers.timers import run_timers
 from gateway.brokers.typing_signals import TypingRelay
 from gateway.brokers.unit import Unit
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.session.commands import Command, TimerFired
+from gateway.session.commands import Command
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
-from gateway.store.contract import DueTimer, Store, Transaction
+from gateway.store.contract import Store, Transaction
 from gateway.store.media import MediaFolder
 
 T = TypeVar("T")
@@ -67,6 +68,7 @@ class EmbeddedBroker:
         self.media = StoredMedia(store, bell, ground, folder)
         self.profiles = StoredProfiles(store, bell, ground)
         self.run_presence = self._streams.run
+        self.run_timers = partial(run_timers, store, ground, bell)
 
     async def open(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
         """Open the store, and make what is in it fit the config (`gateway.brokers.reconciling`); `also` does what else is to be done of that
@@ -282,28 +284,7 @@ class EmbeddedBroker:
         """See the contract."""
         await self._streams.closed(caller.org, caller.login)
 
-    # ------------------------------------------------------------------------------------------ by the clock
-
-    async def run_timers(self) -> None:
-        """Fire timers as they fall due, until cancelled; those that fell due while nobody ran fire now."""
-        while True:
-            now = self._ground.steady().timestamp()
-            due = await self.store.read(lambda stored, now=now: stored.timers.due(now))  # type: ignore[misc]
-            for timer in due:
-                await self._write(lambda stored, timer=timer: self._fire(stored, timer))  # type: ignore[misc]
-            if due:
-                presence.ring_all(self._bell)
-                continue
-            upcoming = await self.store.read(lambda stored: stored.timers.next_due())
-            seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - self._ground.steady().timestamp()))
-            await self._bell.wait("timers", seconds)
-
-    def _fire(self, stored: Transaction, timer: DueTimer) -> None:
-        session = stored.sessions.load(timer.session_id) if stored.timers.take(timer) else None
-        if session is not None:
-            due_at = datetime.fromtimestamp(timer.due_at, UTC)
-            fired = TimerFired(kind=timer.kind, ref=timer.ref, due_at=due_at)  # type: ignore[arg-type]
-            Unit(stored, self._ground).do(session, fired)
+    # ---------------------------------------------------------------------------------------- throwing away
 
     async def purge(self) -> None:
         """Throw away what is older than it need be."""

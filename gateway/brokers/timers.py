@@ -1,0 +1,34 @@
+"""Firing timers: each once, in the transaction of its effect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gateway.brokers.ground import Ground
+from gateway.brokers.presence import ring_all
+from gateway.brokers.unit import Unit
+from gateway.doorbell.contract import Doorbell
+from gateway.session.commands import TimerFired
+from gateway.store.contract import DueTimer, Store
+
+
+async def run_timers(store: Store, ground: Ground, bell: Doorbell) -> None:
+    """Fire timers as they fall due, until cancelled; those that fell due while nobody ran fire now."""
+    while True:
+        now = ground.steady().timestamp()
+        due = await store.read(lambda stored, now=now: stored.timers.due(now))  # type: ignore[misc]
+        for timer in due:
+            await store.write(lambda stored, timer=timer: _fire(Unit(stored, ground), timer))  # type: ignore[misc]
+        if due:
+            ring_all(bell)
+            continue
+        upcoming = await store.read(lambda stored: stored.timers.next_due())
+        seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - ground.steady().timestamp()))
+        await bell.wait("timers", seconds)
+
+
+def _fire(unit: Unit, timer: DueTimer) -> None:
+    session = unit.stored.sessions.load(timer.session_id) if unit.stored.timers.take(timer) else None
+    if session is not None:
+        due_at = datetime.fromtimestamp(timer.due_at, UTC)
+        unit.do(session, TimerFired(kind=timer.kind, ref=timer.ref, due_at=due_at))  # type: ignore[arg-type]
