@@ -115,7 +115,8 @@ class Gathering:
                     place[key] = before
 
     def forget(self) -> None:
-        """What is held and gathered is no longer true: a savepoint was rolled back."""
+        """What is held and gathered is no longer true: a savepoint was rolled back, or another job begins."""
+        self._changes = None
         for place in self._held:
             place.clear()
         for rows in self._gathered:
