@@ -245,7 +245,8 @@ function partOf(part, entry, actions) {
 function location({ latitude, longitude, name, address }) {
   const href = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`;
   const words = [name, address].filter(Boolean).join(", ");
-  const link = h("a", { href, ...OUTSIDE }, `Map: ${latitude.toFixed(6)}, ${longitude.toFixed(6)}`);
+  const given = { href, target: "_blank", rel: "noopener noreferrer" };
+  const link = h("a", given, `Map: ${latitude.toFixed(6)}, ${longitude.toFixed(6)}`);
   return place("pin", words && h("span", { dir: "auto" }, words, " "), link);
 }
 
