@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters._meta.platform.simulator.page import PlatformSimulator
+from adapters._meta.platform.simulator import PlatformSimulator
 from adapters._meta.platform.simulator.rules import Dialect
 from adapters._meta.simulator.graph import demo_app
 from adapters.instagram import wire

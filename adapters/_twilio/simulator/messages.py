@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlencode
 
@@ -212,10 +213,9 @@ class Messages(Provider[TwilioAccount, Phone, TwilioWishes]):
     def _fetch_all(self, record: Record) -> None:
         """Twilio fetches what we named, with no credentials, before it hands the message on."""
         for n, url in enumerate(record.media_urls, 1):
-            last = n == len(record.media_urls)
-            self.bring(url, record.sid, lambda file, now, last=last: self._fetched(record, file, now, last))  # type: ignore[misc]
+            self.bring(url, record.sid, partial(self._fetched, record, n == len(record.media_urls)))
 
-    def _fetched(self, record: Record, file: SimFile | None, now: datetime, last: bool) -> None:
+    def _fetched(self, record: Record, last: bool, file: SimFile | None, now: datetime) -> None:
         if record.sid not in self.records or record.status in _FINAL:
             return
         if file is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters._meta.platform.simulator.page import PlatformSimulator
+from adapters._meta.platform.simulator import PlatformSimulator
 from adapters.conformance import PICTURE, World
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import EndUser, InboundMessage, Speaker
