@@ -36,7 +36,6 @@ class _Browser:
 
     customer: str
     token: str | None = None
-    asked_for_session: bool = False
     offline: bool = False
     cursor: int = 0
     read: int = 0
