@@ -20,7 +20,6 @@ CHANNELS = sorted(
 )
 
 GROUND = {"backoff", "clock", "errors"}
-RULES = {"session"}
 # Which rooms each room may import, from the ground up. `contract`: of the room before it, nothing but that file.
 MAY_IMPORT: dict[str, set[str]] = {
     "backoff": set(),

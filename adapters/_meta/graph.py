@@ -14,9 +14,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from adapters._meta.account import MetaAccount
-from adapters._meta.webhook import dict_of, text_of
+from adapters._meta.webhook import text_of
 from adapters.contract import FormFile, HttpCall, HttpReply
 from adapters.errors import SendFailed, Verdict
+from adapters.reading import dict_of
 from adapters.replies import Meaning, failure
 from adapters.signing import hmac_hex
 

@@ -8,18 +8,21 @@ Sources: Meta for Developers, "Create a webhook endpoint" (WhatsApp) and "Webhoo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import JsonValue, SecretStr
 
 from adapters.contract import Answer, RawRequest
-from adapters.errors import NotAuthentic
+from adapters.envelope import Inbound
+from adapters.errors import NotAuthentic, NotUnderstood
 from adapters.reading import json_object
 from adapters.signing import any_same, hmac_hex, require_secrets, same, sha256_hex
 
 SIGNATURE_HEADER: Final = "x-hub-signature-256"
 _MAX_CHALLENGE: Final = 256  # Meta sends ten digits
+_MOST_EVENTS: Final = 3000
 
 
 def handshake(request: RawRequest, verify_token: SecretStr) -> Answer | None:
@@ -62,16 +65,6 @@ def read(request: RawRequest) -> dict[str, Any]:
 # Meta's JSON may hold anything; these read it without ever failing.
 
 
-def dict_of(value: object) -> dict[str, Any]:
-    """The value if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def list_of(value: object) -> list[Any]:
-    """The value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
 def objects_in(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """The objects of a list that must hold some. What is there instead comes as an object too (`{name: value}`), so that a signed delivery of a
     shape that nobody knows is kept for operators, and not passed over."""
@@ -111,6 +104,28 @@ def shallow(value: Any, depth: int = 60) -> Any:
     if isinstance(value, dict):
         return {key: shallow(one, depth - 1) for key, one in value.items()}
     return value
+
+
+class NoSense(ValueError):
+    """An event lacks what makes it one."""
+
+
+def needed(value: object, name: str) -> str:
+    """The text (see `text_of`). Raises NoSense when there is none; `name` says where it was looked for."""
+    text = text_of(value)
+    if text is None:
+        raise NoSense(f"{name} is missing")
+    return text
+
+
+def gathered(sources: Iterable[Iterator[Inbound]]) -> list[Inbound]:
+    """All events of a delivery, in order. Raises NotUnderstood before it has read many more than Meta ever sends."""
+    events: list[Inbound] = []
+    for source in sources:
+        events += islice(source, _MOST_EVENTS + 1 - len(events))
+    if len(events) > _MOST_EVENTS:
+        raise NotUnderstood(f"more than {_MOST_EVENTS} events in one delivery: Meta sends 1,000 at most")
+    return events
 
 
 def digest_of(*parts: JsonValue) -> str:

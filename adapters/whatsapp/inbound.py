@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final, Literal
 
 from adapters._meta import graph, webhook
-from adapters._meta.webhook import dict_of, digest_of, list_of, number_of, text_of
+from adapters._meta.webhook import NoSense, digest_of, needed, number_of, text_of
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import (
     Author,
@@ -30,7 +29,7 @@ from adapters.envelope import (
     ReceiptStatus,
     TextPart,
 )
-from adapters.errors import NotUnderstood
+from adapters.reading import dict_of, list_of
 from adapters.replies import late_failure
 from adapters.whatsapp import people, wire
 from adapters.whatsapp.account import WhatsAppAccount
@@ -55,28 +54,9 @@ def parse(request: RawRequest, account: WhatsAppAccount) -> list[Inbound]:
         return [
             _Reader(request, account, Change("", {}, {}), {}).unknown("other_object", body, meant_for=webhook.object_of(body))
         ]
-    events: list[Inbound] = []
-    for change in wire.changes(body):
-        events += islice(
-            _Reader(request, account, change, people.contacts_in(change.value)).events(), _MOST_EVENTS + 1 - len(events)
-        )
-    if len(events) > _MOST_EVENTS:
-        raise NotUnderstood(f"more than {_MOST_EVENTS} events in one delivery: Meta sends 1,000 at most")
-    return events
-
-
-_MOST_EVENTS: Final = 3000
-
-
-class _NoSense(ValueError):
-    """An event lacks what makes it one."""
-
-
-def _need(value: object, name: str) -> str:
-    text = text_of(value)
-    if text is None:
-        raise _NoSense(f"{name} is missing")
-    return text
+    return webhook.gathered(
+        _Reader(request, account, change, people.contacts_in(change.value)).events() for change in wire.changes(body)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +131,14 @@ class _Reader:
         """One of `messages[]`."""
         end_user = people.changed(item, self.contacts) if people.is_change(item) else people.sender_of(item, self.contacts)
         if end_user is None:
-            raise _NoSense("no sender")
+            raise NoSense("no sender")
         if text_of(item.get("group_id")):
             return self.unknown("group", item, end_user)
         read = _KINDS.get(text_of(item.get("type")) or "", _Reader._said)
         return read(self, item, end_user)
 
     def _said(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
-        message_id = _need(item.get("id"), "id")
+        message_id = needed(item.get("id"), "id")
         return InboundMessage(
             **self.common(message_id, item, end_user),
             message_id=message_id,
@@ -171,33 +151,33 @@ class _Reader:
 
     def _reaction(self, item: dict[str, Any], end_user: EndUser, author: Author = Author.end_user) -> Inbound:
         reaction = dict_of(item.get("reaction"))
-        event_id = _need(item.get("id"), "id")
+        event_id = needed(item.get("id"), "id")
         return InboundReaction(
             **self.common(event_id, item, end_user),
             author=author,
-            message_id=_need(reaction.get("message_id"), "reaction.message_id"),
+            message_id=needed(reaction.get("message_id"), "reaction.message_id"),
             emoji=text_of(reaction.get("emoji")),  # "" or nothing: taken back
             remember=_number(end_user) if author is Author.end_user else {},  # typing can't hang on a reaction
         )
 
     def _edit(self, item: dict[str, Any], end_user: EndUser, author: Author = Author.end_user) -> Inbound:
         edit = dict_of(item.get("edit"))
-        event_id = _need(item.get("id"), "id")
+        event_id = needed(item.get("id"), "id")
         return InboundEdit(
             **self.common(event_id, item, end_user),
             author=author,
-            message_id=_need(edit.get("original_message_id"), "edit.original_message_id"),
+            message_id=needed(edit.get("original_message_id"), "edit.original_message_id"),
             parts=wire.parts_of(dict_of(edit.get("message"))),
         )
 
     def _revoke(self, item: dict[str, Any], end_user: EndUser, author: Author = Author.end_user) -> Inbound:
-        original = _need(dict_of(item.get("revoke")).get("original_message_id"), "revoke.original_message_id")
-        event_id = _need(item.get("id"), "id")
+        original = needed(dict_of(item.get("revoke")).get("original_message_id"), "revoke.original_message_id")
+        event_id = needed(item.get("id"), "id")
         return InboundDeletion(**self.common(event_id, item, end_user), author=author, message_id=original)
 
     def _system(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
         """WhatsApp's own words: a changed number, a changed id, a changed identity. The thread stays, and follows the person."""
-        message_id, system = _need(item.get("id"), "id"), dict_of(item.get("system"))
+        message_id, system = needed(item.get("id"), "id"), dict_of(item.get("system"))
         words = text_of(system.get("body")) or f"[{(text_of(system.get('type')) or 'system').replace('_', ' ')}]"
         return InboundMessage(
             **self.common(message_id, item, end_user),
@@ -211,7 +191,7 @@ class _Reader:
 
     def status(self, item: dict[str, Any]) -> Inbound:
         """One of `statuses[]`: the status of a message of ours."""
-        message_id, status = _need(item.get("id"), "id"), _need(item.get("status"), "status")
+        message_id, status = needed(item.get("id"), "id"), needed(item.get("status"), "status")
         end_user = people.recipient_of(item, self.contacts)
         if text_of(item.get("recipient_type")) == "group":
             return self.unknown("group", item, end_user)
@@ -231,9 +211,9 @@ class _Reader:
         """What staff wrote in the WhatsApp Business app. It doesn't say who; what we send by the API is never echoed."""
         number, scoped = item.get("to"), item.get("to_user_id")
         end_user = people.person(number, scoped, None, people.contact_of(self.contacts, number, scoped))
-        message_id, kind = _need(item.get("id"), "id"), text_of(item.get("type"))
+        message_id, kind = needed(item.get("id"), "id"), text_of(item.get("type"))
         if end_user is None:
-            raise _NoSense("no recipient")
+            raise NoSense("no recipient")
         if change := _CHANGES.get(kind or ""):
             return change(self, item, end_user, Author.business)
         return InboundMessage(
@@ -268,7 +248,7 @@ class _Reader:
         It has no `duration` or is `FAILED`. Calls that were held, and ours, are kept for operators. Source: "Calling > User-initiated
         calls" (read 2026); the status is written in small and in capital letters there.
         """
-        call_id, event = _need(item.get("id"), "id"), text_of(item.get("event")) or "call"
+        call_id, event = needed(item.get("id"), "id"), text_of(item.get("event")) or "call"
         theirs = (text_of(item.get("direction")) or "").upper() == "USER_INITIATED"
         end_user = people.sender_of(item, self.contacts) if theirs else None
         held = number_of(item.get("duration")) and (text_of(item.get("status")) or "").upper() != "FAILED"
@@ -282,7 +262,7 @@ class _Reader:
         """Who answers the customer changed. `control_passed` is told to the new responder, `control_taken` to the one before; so the first
         is ours now, and the second is no longer. Source: "Webhooks > Reference > messaging_handovers" (September 2026).
         """
-        kind = _need(value.get("type"), "type")
+        kind = needed(value.get("type"), "type")
         told, sender = dict_of(value.get(kind)), dict_of(value.get("sender"))
         number = (text_of(sender.get("phone_number")) or text_of(sender.get("wa_id")) or "").removeprefix("+")
         end_user = people.person(number, sender.get("user_id"))

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters._meta import graph
-from adapters._meta.webhook import dict_of, list_of, text_of
+from adapters._meta.webhook import text_of
 from adapters.contract import FileRule, Flow, FormFile, HttpReply, Sent
 from adapters.envelope import Notice, Outbound, OutboundFile, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
+from adapters.reading import dict_of, list_of
 from adapters.text import as_link, rule_among
 from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.failures import ERRORS

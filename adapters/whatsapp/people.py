@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from adapters._meta.webhook import dict_of, list_of, text_of
+from adapters._meta.webhook import text_of
 from adapters.envelope import Address, EndUser
 from adapters.phone_numbers import other_spelling
+from adapters.reading import dict_of, list_of
 
 # A business-scoped user id: country, dot, letters and digits (`ES.ENT.…` for linked portfolios).
 _SCOPED: Final = re.compile(r"^[A-Z]{2}\.")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from adapters._meta.webhook import dict_of, list_of, number_of, objects_in, text_of
+from adapters._meta.webhook import number_of, objects_in, text_of
 from adapters.envelope import (
     ChoicePart,
     ContactPart,
@@ -27,7 +27,7 @@ from adapters.envelope import (
     UnknownPart,
     from_unix,
 )
-from adapters.reading import whole
+from adapters.reading import dict_of, list_of, whole
 from adapters.referral import Referral, ReferralSource, ReferredProduct, referral
 
 

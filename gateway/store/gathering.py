@@ -118,9 +118,11 @@ class Gathering:
         """What is held and gathered is no longer true: a savepoint was rolled back, or another job begins."""
         self._changes = None
         for place in self._held:
-            place.clear()
+            if place:
+                place.clear()
         for rows in self._gathered:
-            rows.waiting.clear()
+            if rows.waiting:
+                rows.waiting.clear()
 
 
 def among(column: str, names: Sequence[str]) -> tuple[str, str]:

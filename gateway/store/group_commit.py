@@ -247,6 +247,27 @@ class Readers:
         return result
 
 
+class SharedFile:
+    """A file with its writer and its readers, which open and close together."""
+
+    def __init__(self, writer: GroupCommit, readers: Readers) -> None:
+        self.writer, self.readers = writer, readers
+
+    async def open(self) -> None:
+        """Open the file and bring its tables up to date. Raises StoreUnavailable."""
+        await self.writer.open()
+        await self.readers.open()
+
+    async def close(self) -> None:
+        """Commit pending work and close."""
+        await self.writer.close()
+        await self.readers.close()
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable when nothing can be made durable."""
+        await self.writer.ready()
+
+
 def _in_one_moment(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
     connection.execute("BEGIN")
     try:

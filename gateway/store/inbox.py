@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, cast
 from adapters.contract import RawRequest
 from gateway.clock import Clock
 from gateway.store.connecting import beside
-from gateway.store.group_commit import GroupCommit, Readers, Savepoints
+from gateway.store.group_commit import GroupCommit, Readers, Savepoints, SharedFile
 from gateway.store.inbox_contract import InboxCounts, InboxRow, Kept, Replayed, Tally
 
 T = TypeVar("T")
@@ -61,32 +61,18 @@ def _apply(connection: sqlite3.Connection, jobs: Sequence[Any]) -> list[Any]:
     return results
 
 
-class SqliteInbox:
+class SqliteInbox(SharedFile):
     """See `gateway.store.inbox_contract.Inbox`."""
 
     def __init__(self, data_dir: Path, clock: Clock, *, fault: Callable[[str], None] | None = None) -> None:
         path = data_dir / _FILE
         self._clock = clock
-        self._writer = GroupCommit(path, apply=_apply, migrations="gateway.store.migrations.inbox", fault=fault)
-        self._readers = Readers(path, size=2)
-
-    async def open(self) -> None:
-        """Open the file. Raises StoreUnavailable."""
-        await self._writer.open()
-        await self._readers.open()
-
-    async def close(self) -> None:
-        """Commit pending work and close."""
-        await self._writer.close()
-        await self._readers.close()
-
-    async def ready(self) -> None:
-        """See the contract."""
-        await self._writer.ready()
+        writer = GroupCommit(path, apply=_apply, migrations="gateway.store.migrations.inbox", fault=fault)
+        super().__init__(writer, Readers(path, size=2))
 
     def put(self, channel_id: str, request: RawRequest) -> asyncio.Future[None]:
         """See the contract."""
-        return self._writer.submit(
+        return self.writer.submit(
             (
                 channel_id,
                 request.received_at.timestamp(),
@@ -101,11 +87,11 @@ class SqliteInbox:
 
     async def channels(self) -> list[str]:
         """See the contract."""
-        return await self._readers.run(lambda c: [row["channel_id"] for row in c.execute(_CHANNELS)])
+        return await self.readers.run(lambda c: [row["channel_id"] for row in c.execute(_CHANNELS)])
 
     async def waiting(self, channel_id: str, *, limit: int) -> list[InboxRow]:
         """See the contract."""
-        return await self._readers.run(lambda c: [_row(row) for row in c.execute(_OLDEST, (channel_id, limit))])
+        return await self.readers.run(lambda c: [_row(row) for row in c.execute(_OLDEST, (channel_id, limit))])
 
     async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
         """See the contract."""
@@ -115,7 +101,7 @@ class SqliteInbox:
         ]
         values += [(_STUCK, None, _plain(why), row_id) for row_id, why in stuck]
         statement = "UPDATE inbox SET state = ?, done_at = ?, reason = ?, attempts = attempts + 1 WHERE id = ?"
-        await self._writer.insist(lambda c: c.executemany(statement, values) and None)
+        await self.writer.insist(lambda c: c.executemany(statement, values) and None)
 
     async def keep_aside(self, channel_id: str, org: str) -> None:
         """See the contract."""
@@ -125,7 +111,7 @@ class SqliteInbox:
             f"UPDATE inbox SET reason = :reason || ' (before that: ' || reason || ')' WHERE {which} AND channel_id = :channel AND NOT {_ASIDE}"  # noqa: S608
             for which in _KEPT.values()
         ]
-        await self._writer.run(lambda c: [c.execute(statement, values) for statement in statements] and None)
+        await self.writer.run(lambda c: [c.execute(statement, values) for statement in statements] and None)
 
     async def purge(self, done_days: float, stuck_days: float) -> None:
         """See the contract."""
@@ -136,11 +122,11 @@ class SqliteInbox:
             connection.execute("DELETE FROM inbox WHERE state = 1 AND done_at < ?", (done.timestamp(),))
             connection.execute("DELETE FROM inbox WHERE state = 2 AND received_at < ?", (stuck.timestamp(),))
 
-        await self._writer.run(write)
+        await self.writer.run(write)
 
     async def read(self, job: Callable[[SqliteInboxRows], T]) -> T:
         """See the contract."""
-        return await self._readers.run(lambda c: job(SqliteInboxRows(c)))
+        return await self.readers.run(lambda c: job(SqliteInboxRows(c)))
 
 
 class SqliteInboxRows:

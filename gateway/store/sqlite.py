@@ -17,7 +17,7 @@ from gateway.store.connecting import beside
 from gateway.store.conversations import Aside, Conversations, MessageIds
 from gateway.store.events import Events, Timers
 from gateway.store.gathering import Gathering
-from gateway.store.group_commit import GroupCommit, Readers
+from gateway.store.group_commit import GroupCommit, Readers, SharedFile
 from gateway.store.media import Media
 from gateway.store.outbox import Outbox
 from gateway.store.records import Records
@@ -186,30 +186,19 @@ def opened(data_dir: Path, clock: Clock = now) -> Iterator[SqliteTransaction]:
         transaction.finish()
 
 
-class SqliteStore:
+class SqliteStore(SharedFile):
     """See `gateway.store.contract.Store`. The file is `sessions.db` in the data folder."""
 
     def __init__(self, data_dir: Path, clock: Clock, fault: Callable[[str], None]) -> None:
         path = data_dir / _FILE
         self._clock, self._fault = clock, fault
         self._transaction: SqliteTransaction | None = None  # the writer's
-        self.writer = GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=fault)
-        self.readers = Readers(path)
-
-    async def open(self) -> None:
-        """See the contract."""
-        await self.writer.open()
-        await self.readers.open()
+        super().__init__(GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=fault), Readers(path))
 
     async def close(self) -> None:
         """See the contract."""
-        await self.writer.close()
-        await self.readers.close()
+        await super().close()
         self._transaction = None
-
-    async def ready(self) -> None:
-        """See the contract."""
-        await self.writer.ready()
 
     async def write(self, job: Callable[[SqliteTransaction], T]) -> T:
         """See the contract."""

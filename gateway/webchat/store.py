@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from gateway.clock import Clock
 from gateway.store.connecting import connect
-from gateway.store.group_commit import GroupCommit, Readers
+from gateway.store.group_commit import GroupCommit, Readers, SharedFile
 from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 
 T = TypeVar("T")
@@ -24,39 +24,25 @@ _VISITOR: Final = """SELECT channel_id, visitor_id, generation, subject, profile
     FROM visitor WHERE channel_id = ? AND visitor_id = ?"""
 
 
-class ChatStore:
+class ChatStore(SharedFile):
     """The file. A job gets `Kept`, its transaction; what it has written is on disk when `write` returns. Everything raises StoreUnavailable."""
 
     def __init__(self, data_dir: Path, clock: Clock) -> None:
         self._clock = clock
-        self._writer = GroupCommit(data_dir / _FILE, migrations="gateway.webchat.migrations")
-        self._readers = Readers(data_dir / _FILE)
-
-    async def open(self) -> None:
-        """Open it, and bring its tables up to date."""
-        await self._writer.open()
-        await self._readers.open()
-
-    async def close(self) -> None:
-        """Commit pending work and close."""
-        await self._writer.close()
-        await self._readers.close()
-
-    async def ready(self) -> None:
-        """Raises StoreUnavailable when nothing can be made durable."""
-        await self._writer.ready()
+        path = data_dir / _FILE
+        super().__init__(GroupCommit(path, migrations="gateway.webchat.migrations"), Readers(path))
 
     async def read(self, job: Callable[[Kept], T]) -> T:
         """A job that only reads."""
-        return await self._readers.run(lambda db: job(Kept(db, self._clock())))
+        return await self.readers.run(lambda db: job(Kept(db, self._clock())))
 
     async def write(self, job: Callable[[Kept], T]) -> T:
         """A job that is done whole, or not at all when it raises."""
-        return await self._writer.run(lambda db: job(Kept(db, self._clock())))
+        return await self.writer.run(lambda db: job(Kept(db, self._clock())))
 
     def submit(self, job: Callable[[Kept], T]) -> asyncio.Future[T]:
         """As `write`, for whoever doesn't wait for it."""
-        return self._writer.submit(lambda db: job(Kept(db, self._clock())))
+        return self.writer.submit(lambda db: job(Kept(db, self._clock())))
 
 
 class Kept:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browsers import AXE, AXE_TAGS, CHROMIUM, QUIET
 from tests.pages.demo_process import Demo
-from tests.pages.driving import DeskPage, Handset
+from tests.pages.driving import PATIENCE_MS, DeskPage, Handset
+
+expect.set_options(timeout=PATIENCE_MS)  # the default of five seconds fails on a busy machine
 
 Opens = Callable[..., Page]
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, Literal
 
 from adapters._meta import webhook
 from adapters._meta.account import PlatformAccount
 from adapters._meta.platform import people, wire
-from adapters._meta.webhook import dict_of, digest_of, list_of, text_of
+from adapters._meta.webhook import NoSense, digest_of, needed, text_of
 from adapters.contract import RawRequest
 from adapters.envelope import (
     Author,
@@ -32,10 +31,9 @@ from adapters.envelope import (
     ReceiptStatus,
     TextPart,
 )
-from adapters.errors import NotUnderstood
+from adapters.reading import dict_of, list_of
 from adapters.referral import Referral
 
-_MOST_EVENTS: Final = 3000
 _ABOUT: Final = {"sender", "recipient", "timestamp", "optin_ref", "prior_message"}
 _OUR_IDS: Final = ("msg_", "ntc_")
 # Apps of Meta's own that answer conversations. Source: Messenger Platform, "Conversation routing".
@@ -47,23 +45,7 @@ def parse(request: RawRequest, account: PlatformAccount, kind: str) -> list[Inbo
     body = webhook.read(request)
     if body.get("object") != kind:
         return [_Reader(request, account, {}).unknown("other_object", body, meant_for=webhook.object_of(body))]
-    events: list[Inbound] = []
-    for entry in webhook.objects_in(body, "entry"):
-        events += islice(_Reader(request, account, entry).events(), _MOST_EVENTS + 1 - len(events))
-    if len(events) > _MOST_EVENTS:
-        raise NotUnderstood(f"more than {_MOST_EVENTS} events in one delivery: Meta sends 1,000 at most")
-    return events
-
-
-class _NoSense(ValueError):
-    """An event lacks what makes it one."""
-
-
-def _need(value: object, name: str) -> str:
-    text = text_of(value)
-    if text is None:
-        raise _NoSense(f"{name} is missing")
-    return text
+    return webhook.gathered(_Reader(request, account, entry).events() for entry in webhook.objects_in(body, "entry"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +83,7 @@ class _Reader:
                 return read(self, item, item[key])
         reason = next((key for key in item if key not in _ABOUT), None)
         if reason is None:
-            raise _NoSense("nothing in it")
+            raise NoSense("nothing in it")
         return self.unknown(reason, item, self._customer(item))
 
     def standby(self, item: dict[str, Any]) -> Inbound:
@@ -127,7 +109,7 @@ class _Reader:
     def _known_customer(self, item: dict[str, Any]) -> EndUser:
         customer = self._customer(item)
         if customer is None:
-            raise _NoSense("nobody on the other side")
+            raise NoSense("nobody on the other side")
         return customer
 
     def common(self, event_id: str, item: dict[str, Any], end_user: EndUser | None) -> dict[str, Any]:
@@ -149,7 +131,7 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------- messages
 
     def _message(self, item: dict[str, Any], message: dict[str, Any]) -> Inbound:
-        mid, end_user = _need(message.get("mid"), "message.mid"), self._known_customer(item)
+        mid, end_user = needed(message.get("mid"), "message.mid"), self._known_customer(item)
         if message.get("is_echo") is True:
             return self._echo(item, message, mid, end_user)
         if message.get("is_deleted") is True:
@@ -192,15 +174,15 @@ class _Reader:
         return self._said(item, order, f"order:{digest_of(webhook.shallow(item))}", (wire.order_part(order),))
 
     def _edit(self, item: dict[str, Any], edit: dict[str, Any]) -> Inbound:
-        mid = _need(edit.get("mid"), "message_edit.mid")
+        mid = needed(edit.get("mid"), "message_edit.mid")
         return InboundEdit(
             **self.common(f"edit:{mid}:{text_of(edit.get('num_edit'))}", item, self._known_customer(item)),
             message_id=mid,
-            parts=(TextPart(text=_need(edit.get("text"), "message_edit.text")),),
+            parts=(TextPart(text=needed(edit.get("text"), "message_edit.text")),),
         )
 
     def _reaction(self, item: dict[str, Any], reaction: dict[str, Any]) -> Inbound:
-        customer, mid = self._known_customer(item), _need(reaction.get("mid"), "reaction.mid")
+        customer, mid = self._known_customer(item), needed(reaction.get("mid"), "reaction.mid")
         if text_of(dict_of(item.get("sender")).get("id")) == self.account.own_id:
             return self.unknown("echo_reaction", item, customer)
         return InboundReaction(
@@ -223,7 +205,7 @@ class _Reader:
         named = tuple(mid for mid in map(text_of, mids) if mid)
         until = wire.time_of(mark.get("watermark"))
         if until is None and not named:
-            raise _NoSense("neither a watermark nor a message")
+            raise NoSense("neither a watermark nor a message")
         return InboundReceipt(
             **self.common(f"{status}:{digest_of(webhook.shallow(item))}", item, self._known_customer(item)),
             status=status,

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters._meta.webhook import dict_of, text_of
+from adapters._meta.webhook import text_of
 from adapters.envelope import Address, EndUser, OutboundEvent
+from adapters.reading import dict_of
 
 _REF: Final = "user_ref:"
 _OWN_ID: Final = "person_id"  # memory: the id of somebody whose conversation began under a `user_ref`

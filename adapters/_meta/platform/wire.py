@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
-from adapters._meta.webhook import dict_of, list_of, number_of, text_of
+from adapters._meta.webhook import number_of, text_of
 from adapters.envelope import (
     ChoicePart,
     LocationPart,
@@ -26,6 +26,7 @@ from adapters.envelope import (
     UnknownPart,
     from_unix,
 )
+from adapters.reading import dict_of, list_of
 from adapters.referral import Referral, ReferralSource, ReferredProduct, referral
 
 _Media = Literal["image", "video", "audio", "voice", "file"]
