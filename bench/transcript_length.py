@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, TextPart
 from gateway import clock, config
-from gateway.brokers.contract import Answer, Caller
+from gateway.brokers.contract import Caller, Effect
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
 from gateway.doorbell.local import LocalDoorbell
@@ -78,7 +78,7 @@ class Bench:
     def caller(self, login: str) -> Caller:
         return caller_for(self._org, login)
 
-    async def command(self, login: str, session_id: str, command: Command) -> Answer:
+    async def command(self, login: str, session_id: str, command: Command) -> Effect:
         answer = await self.broker.command(self.caller(login), session_id, command)
         if isinstance(answer, Refusal):
             raise SystemExit(f"refused: {answer}")

@@ -9,9 +9,9 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from gateway.brokers import receipts
-from gateway.brokers.contract import Answer, Caller
-from gateway.brokers.reading import command_session_for, session_for, shown
+from gateway.brokers.contract import Caller, Effect
 from gateway.brokers.unit import Unit
+from gateway.brokers.views import command_session_for, session_for, shown
 from gateway.config import Org
 from gateway.session.commands import Command, Invite
 from gateway.session.decision import Refusal
@@ -20,13 +20,13 @@ from gateway.session.inviting import name_of
 from gateway.session.model import Session
 
 NOT_FOUND: Final = Refusal("session_not_found", "There is no such session, or you may not see it. Choose one from your list.")
-_ANSWER: TypeAdapter[Answer | Refusal] = TypeAdapter(Answer | Refusal)
+_ANSWER: TypeAdapter[Effect | Refusal] = TypeAdapter(Effect | Refusal)
 
 
-def execute(unit: Unit, caller: Caller, session_id: str, command: Command, key: str | None) -> Answer | Refusal:
+def execute(unit: Unit, caller: Caller, session_id: str, command: Command, key: str | None) -> Effect | Refusal:
     """See `gateway.brokers.contract.Broker.command`."""
 
-    def work() -> Answer | Refusal:
+    def work() -> Effect | Refusal:
         session = command_session_for(unit.stored, unit.ground, caller, session_id)
         if session is None:
             return NOT_FOUND
@@ -44,21 +44,21 @@ def execute(unit: Unit, caller: Caller, session_id: str, command: Command, key: 
     return _once(unit, caller, key, e2_fingerprint(session_id, command), work)
 
 
-def _done(unit: Unit, caller: Caller, session: Session, command: Command) -> Answer | Refusal:
+def _done(unit: Unit, caller: Caller, session: Session, command: Command) -> Effect | Refusal:
     done = unit.do(session, command)
     if isinstance(done, Refusal):
         return done
     entry = done.entries[0] if done.entries else None
     seen = shown(done.session, unit.ground, caller)
-    return Answer(session=seen, entry=entry, invitation=done.invitation, warning=done.warning)
+    return Effect(session=seen, entry=entry, invitation=done.invitation, warning=done.warning)
 
 
-def resend(unit: Unit, caller: Caller, session_id: str, outbox_id: str, key: str | None) -> Answer | Refusal:
+def resend(unit: Unit, caller: Caller, session_id: str, outbox_id: str, key: str | None) -> Effect | Refusal:
     """See `gateway.brokers.contract.Broker.resend`."""
     return _once(unit, caller, key, f"resend {session_id} {outbox_id}", lambda: _resent(unit, caller, session_id, outbox_id))
 
 
-def _resent(unit: Unit, caller: Caller, session_id: str, outbox_id: str) -> Answer | Refusal:
+def _resent(unit: Unit, caller: Caller, session_id: str, outbox_id: str) -> Effect | Refusal:
     session = session_for(unit.stored, unit.ground, caller, session_id)
     row = unit.stored.outbox.one(outbox_id)
     if session is None or row is None or row.session_id != session_id:
@@ -76,12 +76,12 @@ def _resent(unit: Unit, caller: Caller, session_id: str, outbox_id: str) -> Answ
         )
         return Refusal("not_resendable", sentence)
     receipts.tell_delivery(unit, row)
-    return Answer(session=shown(session, unit.ground, caller))
+    return Effect(session=shown(session, unit.ground, caller))
 
 
 def _once(
-    unit: Unit, caller: Caller, key: str | None, fingerprint: str, work: Callable[[], Answer | Refusal]
-) -> Answer | Refusal:
+    unit: Unit, caller: Caller, key: str | None, fingerprint: str, work: Callable[[], Effect | Refusal]
+) -> Effect | Refusal:
     """E2: with a key, the first answer is kept in the transaction of its effect, and given again."""
     if key is None:
         return work()

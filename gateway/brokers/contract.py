@@ -54,7 +54,7 @@ class Caller(Value):
         return frozenset(name.removeprefix("queue:") for name in self.audiences if name.startswith("queue:"))
 
 
-class Answer(Value):
+class Effect(Value):
     """What a command gave: the session as it now is, and what the command made."""
 
     session: Session
@@ -107,7 +107,7 @@ class Broker(Protocol):
         One result an event: None, or why it alone could not be applied. Raises BrokerUnavailable; then giving all again is right."""
         ...
 
-    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Answer | Refusal:
+    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Effect | Refusal:
         """A rep's command. With an idempotency `key` (scoped to the caller) a repetition gives the first answer and does nothing (E2);
         the same key with another command: `idempotency_key_reused`."""
         ...
@@ -143,7 +143,7 @@ class Broker(Protocol):
         """Every command and refusal of the session, newest first, for supervisors; others get `permission_denied`. Raises BadCursor."""
         ...
 
-    async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Answer | Refusal:
+    async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Effect | Refusal:
         """Queue a failed, skipped or unknown message again; `key` as in `command` (E2). `not_resendable` for any other state."""
         ...
 

@@ -18,16 +18,16 @@ from adapters.envelope import Inbound, InboundTyping, MediaPart, MediaState
 from gateway.backoff import LONGEST_BACKOFF
 from gateway.brokers import commands, intake, presence
 from gateway.brokers.commands import NOT_FOUND
-from gateway.brokers.contract import Answer, Caller, Event, Line
+from gateway.brokers.contract import Caller, Effect, Event, Line
 from gateway.brokers.deliveries import StoredMedia, StoredOutbox
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
 from gateway.brokers.persons import StoredProfiles
-from gateway.brokers.reading import entries_page, session_for, shown
 from gateway.brokers.reconciling import Judged, carry_out, channels_are, judge
 from gateway.brokers.timers import run_timers
 from gateway.brokers.typing_signals import TypingRelay
 from gateway.brokers.unit import Unit
+from gateway.brokers.views import entries_page, session_for, shown
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
@@ -151,11 +151,11 @@ class EmbeddedBroker:
 
     # -------------------------------------------------------------------------------------------- commands
 
-    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Answer | Refusal:
+    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Effect | Refusal:
         """See the contract."""
         return await self._commanded(lambda unit: commands.execute(unit, caller, session_id, command, key))
 
-    async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Answer | Refusal:
+    async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Effect | Refusal:
         """See the contract."""
         return await self._commanded(lambda unit: commands.resend(unit, caller, session_id, outbox_id, key))
 

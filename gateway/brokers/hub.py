@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from gateway.brokers.contract import Caller, Event, EventsGone, Line, SlowListener
 from gateway.brokers.ground import Ground
-from gateway.brokers.reading import entries_of, file_shape, lines_of, may_read, shown, sight_of
+from gateway.brokers.views import entries_of, file_shape, lines_of, may_read, shown, sight_of
 from gateway.doorbell.contract import Doorbell
 from gateway.session.audience import c10_shown
 from gateway.session.model import Session, SessionId

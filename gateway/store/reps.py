@@ -10,6 +10,7 @@ from gateway.session.model import Presence, RepPresence
 from gateway.store.gathering import Gathering
 
 _NEVER_SEEN: Final = RepPresence()
+_ONE_BY_ONE: Final = 8  # of an org; who asks for more reps than these asks for all of them, as a list of destinations does
 
 
 class Reps:
@@ -18,6 +19,7 @@ class Reps:
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
         self._rows: dict[tuple[str, str], sqlite3.Row | None] = gathering.held()
+        self._asked: dict[str, int] = gathering.held()  # how many reps of an org
 
     def presence(self, org: str, login: str, *, steady: datetime, grace_seconds: float) -> RepPresence:
         """See the contract."""
@@ -33,9 +35,18 @@ class Reps:
 
     def _row(self, org: str, login: str) -> sqlite3.Row | None:
         if (org, login) not in self._rows:
-            query = "SELECT * FROM presence WHERE org = ? AND login = ?"
-            self._rows[org, login] = self._gathering.point(query, (org, login)).fetchone()
-        return self._rows[org, login]
+            self._asked[org] = asked = self._asked.get(org, 0) + 1
+            if asked <= _ONE_BY_ONE:
+                query = "SELECT * FROM presence WHERE org = ? AND login = ?"
+                self._rows[org, login] = self._gathering.point(query, (org, login)).fetchone()
+            elif asked == _ONE_BY_ONE + 1:
+                rows = self._gathering.point("SELECT * FROM presence WHERE org = ?", (org,))
+                self._rows.update({(org, row["login"]): row for row in rows})
+        return self._rows.get((org, login))
+
+    def _changed(self) -> None:
+        self._rows.clear()
+        self._asked.clear()
 
     def set_presence(self, org: str, login: str, status: Presence) -> None:
         """See the contract."""
@@ -45,13 +56,13 @@ class Reps:
                    idle_since = CASE WHEN presence.status = excluded.status THEN presence.idle_since ELSE excluded.idle_since END""",
             {"org": org, "login": login, "status": status.value, "now": self._gathering.at},
         )
-        self._rows.clear()
+        self._changed()
 
     def took_work(self, org: str, login: str) -> None:
         """See the contract."""
         statement = "UPDATE presence SET idle_since = ? WHERE org = ? AND login = ?"
         self._gathering.run(statement, (self._gathering.at, org, login))
-        self._rows.clear()
+        self._changed()
 
     def is_connected(self, org: str, login: str) -> bool:
         """See the contract."""
@@ -71,9 +82,9 @@ class Reps:
                ON CONFLICT DO UPDATE SET streams = :open, lost_at = :lost""",
             {"org": org, "login": login, "now": at, "open": int(connected), "lost": None if connected else at},
         )
-        self._rows.clear()
+        self._changed()
 
     def begin_anew(self, steady: float) -> None:
         """See the contract."""
         self._gathering.run("UPDATE presence SET lost_at = :now WHERE lost_at > :now", {"now": steady})
-        self._rows.clear()
+        self._changed()

@@ -29,7 +29,7 @@ from adapters.envelope import (
 )
 from gateway import operators
 from gateway.app import Gateway
-from gateway.brokers.contract import Answer, Caller, Directory, Line
+from gateway.brokers.contract import Caller, Directory, Effect, Line
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.config import Channel
 from gateway.demo import cast
@@ -145,13 +145,13 @@ class Desk:
         for login in logins:
             await self.broker.set_presence(self.caller(login), status)
 
-    async def does(self, command: Command, session_id: str, *, key: str | None = None) -> Answer:
+    async def does(self, command: Command, session_id: str, *, key: str | None = None) -> Effect:
         """A command that must be done."""
         answer = await self.refused_or_done(command, session_id, key=key)
-        assert isinstance(answer, Answer), answer
+        assert isinstance(answer, Effect), answer
         return answer
 
-    async def refused_or_done(self, command: Command, session_id: str, *, key: str | None = None) -> Answer | Refusal:
+    async def refused_or_done(self, command: Command, session_id: str, *, key: str | None = None) -> Effect | Refusal:
         login: str = command.by  # type: ignore[union-attr]
         return await self.broker.command(self.caller(login), session_id, command, key=key)
 
@@ -180,7 +180,7 @@ class Desk:
         assert asked.invitation is not None
         await self.does(AcceptInvitation(by=Login(guest), invitation_id=asked.invitation.id), session_id)
 
-    async def say(self, session_id: str, text: str = "good day", *, login: str = "ana", key: str | None = None) -> Answer:
+    async def say(self, session_id: str, text: str = "good day", *, login: str = "ana", key: str | None = None) -> Effect:
         return await self.does(SayToCustomer(by=Login(login), text=text), session_id, key=key)
 
     async def lines(self, session_id: str, login: str = "sam") -> list[Line]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.brokers.contract import Answer
+from gateway.brokers.contract import Effect
 from gateway.session.commands import (
     AcceptInvitation,
     AcceptWork,
@@ -60,7 +60,7 @@ async def test_E2_a_refusal_is_an_answer_too(tmp_path: Path) -> None:
         assert isinstance(refused, Refusal)
         await one.joined(session_id)
         assert await one.refused_or_done(leave, session_id, key="k1") == refused
-        assert isinstance(await one.refused_or_done(leave, session_id, key="k2"), Answer)
+        assert isinstance(await one.refused_or_done(leave, session_id, key="k2"), Effect)
 
 
 async def test_E2_a_key_for_another_command_is_refused(tmp_path: Path) -> None:
@@ -192,5 +192,5 @@ async def test_work_that_two_accept_goes_to_whom_it_was_offered(tmp_path: Path) 
         assert session.offer is not None
         offered = session.offer.rep
         answers = await asyncio.gather(*(one.refused_or_done(AcceptWork(by=by), session.id) for by in (ANA, BEN)))
-        done = [by for by, answer in zip((ANA, BEN), answers, strict=True) if isinstance(answer, Answer)]
+        done = [by for by, answer in zip((ANA, BEN), answers, strict=True) if isinstance(answer, Effect)]
         assert done == [offered]

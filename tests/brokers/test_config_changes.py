@@ -15,7 +15,7 @@ import pytest
 from adapters.envelope import Address, ChannelId, EndUser
 from gateway import config
 from gateway.app import Gateway
-from gateway.brokers.contract import Answer, Caller
+from gateway.brokers.contract import Caller, Effect
 from gateway.errors import BrokerUnavailable
 from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, End, Invite, Leave, SayToCustomer
@@ -307,7 +307,7 @@ async def test_what_waits_for_a_removed_channel_fails_with_a_word(tmp_path: Path
         await one.restart()
         rows = await one.rows("SELECT id FROM outbox WHERE state = 'failed'")
         answer = await one.broker.resend(one.caller("ana"), session_id, rows[0][0])
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Effect)
         assert [item.id for item in await one.begun()] == [rows[0][0]]
 
 

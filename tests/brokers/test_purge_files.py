@@ -13,7 +13,7 @@ import pytest
 
 from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, MediaPart, TextPart
 from gateway.app import Gateway
-from gateway.brokers.contract import Answer, Caller
+from gateway.brokers.contract import Caller, Effect
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.demo import cast
 from gateway.errors import StoreUnavailable
@@ -53,13 +53,13 @@ class World:
         assert await self.broker.take_in([wrote]) == [None]
         page = await self.broker.sessions(self.ana, status=None, mine=False, q=None, cursor=None, limit=10)
         (session,) = page.items
-        assert isinstance(await self.broker.command(self.ana, session.id, AcceptWork(by=self.ana.login)), Answer)
+        assert isinstance(await self.broker.command(self.ana, session.id, AcceptWork(by=self.ana.login)), Effect)
         return session.id
 
     async def upload(self, content: bytes = b"picture") -> MediaPart:
         return await self.broker.store_file(self.ana, "hinge.png", "image/png", content)
 
-    async def says(self, session_id: str, part: MediaPart, key: str | None = None) -> Answer | Refusal:
+    async def says(self, session_id: str, part: MediaPart, key: str | None = None) -> Effect | Refusal:
         command = SayToCustomer(by=self.ana.login, file=part)
         return await self.broker.command(self.ana, session_id, command, key=key)
 
@@ -93,7 +93,7 @@ async def test_a_file_whose_message_was_refused_goes_after_a_day(tmp_path: Path)
     async with world(tmp_path) as one:
         session_id = await one.conversation()
         kept = await one.upload(b"kept")
-        assert isinstance(await one.says(session_id, kept), Answer)
+        assert isinstance(await one.says(session_id, kept), Effect)
         refused = await one.upload(b"refused")
         answer = await one.broker.command(one.ana, session_id, SayToCustomer(by=one.ana.login, file=refused, reply_to=99))
         assert isinstance(answer, Refusal)

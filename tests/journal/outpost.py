@@ -13,7 +13,7 @@ from typing import Any
 from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, MediaPart, Part, TextPart
 from gateway import config
 from gateway.app import Gateway
-from gateway.brokers.contract import Answer, Line
+from gateway.brokers.contract import Effect, Line
 from gateway.clock import Clock, now
 from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, SayToCustomer
@@ -94,12 +94,12 @@ class Outpost:
         assert await self.broker.take_in([message]) == [None]
         page = await self.broker.sessions(self._ana, status=None, mine=False, q=None, cursor=None, limit=1)
         session_id = page.items[0].id
-        assert isinstance(await self.broker.command(self._ana, session_id, AcceptWork(by=Login("ana"))), Answer)
+        assert isinstance(await self.broker.command(self._ana, session_id, AcceptWork(by=Login("ana"))), Effect)
         return session_id
 
     async def say(self, session_id: str, text: str, file: MediaPart | None = None) -> None:
         answer = await self.broker.command(self._ana, session_id, SayToCustomer(by=Login("ana"), text=text, file=file))
-        assert isinstance(answer, Answer), answer
+        assert isinstance(answer, Effect), answer
 
     async def picture(self) -> MediaPart:
         """Ana's, to be said."""

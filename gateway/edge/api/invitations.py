@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from gateway.brokers.contract import Answer
+from gateway.brokers.contract import Effect
 from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.destinations import AskableType
 from gateway.edge.api.shapes import InvitationShape, JoinedShape, invitation_of, joined_of
@@ -100,7 +100,7 @@ async def _invitation_after(
     return invitation_of(answer.invitation, ask.caller, ask.directory, answer.warning)
 
 
-async def _command(ask: Ask[InvitationBody, Nothing] | Ask[Nothing, Nothing], command: Command) -> Answer | Refusal:
+async def _command(ask: Ask[InvitationBody, Nothing] | Ask[Nothing, Nothing], command: Command) -> Effect | Refusal:
     return await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.brokers.contract import Answer
+from gateway.brokers.contract import Effect
 from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.shapes import (
     AuditShape,
@@ -113,7 +113,7 @@ async def read_audit(ask: Ask[Nothing, AuditQuery]) -> Listing[AuditShape] | Ref
 
 
 async def _session_after(ask: Ask[Nothing, Nothing], command: Command) -> SessionShape | Refusal:
-    answer: Answer | Refusal = await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
+    answer: Effect | Refusal = await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
     return answer if isinstance(answer, Refusal) else session_of(answer.session, ask.caller, ask.directory)
 
 

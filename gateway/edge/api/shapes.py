@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
-from gateway.brokers.contract import Answer, Caller, Directory
+from gateway.brokers.contract import Caller, Directory, Effect
 from gateway.session.audience import Access, e1_sight
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination
@@ -423,7 +423,7 @@ class JoinedShape(InvitationShape):
     session: SessionShape
 
 
-def joined_of(answer: Answer, caller: Caller, directory: Directory) -> JoinedShape:
+def joined_of(answer: Effect, caller: Caller, directory: Directory) -> JoinedShape:
     """What an acceptance gave. Raises ValueError when the answer has no invitation."""
     if answer.invitation is None:
         raise ValueError("an acceptance answers with its invitation")
