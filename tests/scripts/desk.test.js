@@ -151,6 +151,32 @@ test("a presence that was refused is as it was before", async () => {
   assert.equal(desk.presence.status, "online");
 });
 
+test("what the rep says of their presence is sent one after the other, and the last word stays", async () => {
+  const { desk, api } = opened([]);
+  /** @type {V1.PresenceStatus[]} */
+  const asked = [];
+  /** @type {(() => void)[]} */
+  const answers = [];
+  api.setPresence = (status) => {
+    asked.push(status);
+    return new Promise((done) => answers.push(() => done({ status, idle_since: null, connected: true })));
+  };
+  const [away, offline] = [desk.setPresence("away"), desk.setPresence("offline")];
+  await settled();
+  assert.deepEqual(asked, ["away"]);
+  desk.take({ type: "presence", session_id: null, data: { login: ANA.login, status: "away" } });
+  assert.equal(desk.presence.status, "offline");
+  answers[0]();
+  await away;
+  await settled();
+  assert.deepEqual(asked, ["away", "offline"]);
+  answers[1]();
+  await offline;
+  assert.equal(desk.presence.status, "offline");
+  desk.take({ type: "presence", session_id: null, data: { login: ANA.login, status: "busy" } });
+  assert.equal(desk.presence.status, "busy");
+});
+
 test("what the rep says of their presence while the state is read is later than what is read", async () => {
   const { desk, api } = opened([]);
   api.setPresence = async (status) => ({ status, idle_since: null, connected: true });

@@ -52,7 +52,7 @@ export class Api {
   /** @type {() => Promise<V1.Me>} */
   me = () => this.#get("/me");
   /** @type {(status: V1.PresenceStatus) => Promise<V1.Presence>} */
-  setPresence = (status) => this.#call("PUT", "/presence", { json: { status } });
+  setPresence = (status) => this.#call("PUT", "/presence", { json: { status }, keepalive: true });
 
   /** @type {(query: Query) => Promise<V1.ListOfSession>} */
   sessions = (query) => this.#get("/sessions", query);
@@ -122,10 +122,12 @@ export class Api {
   /**
    * @param {string} method
    * @param {string} path
-   * @param {{json?: object, form?: FormData, query?: Query, key?: string, patience?: number}} options
+   * @param {{
+   *   json?: object, form?: FormData, query?: Query, key?: string, patience?: number, keepalive?: boolean,
+   * }} options `keepalive`: it is sent even if the page is closed or reloaded right after
    * @returns {Promise<any>}
    */
-  async #call(method, path, { json, form, query, key, patience = PATIENCE_MS }) {
+  async #call(method, path, { json, form, query, key, patience = PATIENCE_MS, keepalive }) {
     /** @type {Record<string, string>} */
     const headers = { Accept: "application/json", Authorization: `Bearer ${this.token}` };
     if (method === "POST") headers["Idempotency-Key"] = key || crypto.randomUUID();
@@ -135,6 +137,7 @@ export class Api {
       headers,
       body: form ?? (json && JSON.stringify(json)),
       signal: AbortSignal.timeout(patience),
+      keepalive,
     };
     let answer;
     let text;

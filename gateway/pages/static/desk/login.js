@@ -36,7 +36,7 @@ export const remember = ({ token, refresh, until }) =>
   sessionStorage.setItem(TOKEN, JSON.stringify({ token, refresh, until }));
 
 /**
- * The demo's rep has been brought online in this tab.
+ * The demo's rep has opened the desk in this tab.
  * @param {string} who
  */
 export const opened = (who) => sessionStorage.setItem(OPENED + who, "1");

@@ -60,6 +60,7 @@ class ByocDesk extends HTMLElement {
   /** @type {(api: Api, me: V1.Me, renewal: login.Renewal, opens?: boolean) => void} */
   #open(api, me, renewal, opens) {
     const bell = new Bell(me.login);
+    let first = Boolean(opens);
     const desk = new Desk({
       api,
       me,
@@ -73,7 +74,11 @@ class ByocDesk extends HTMLElement {
       onEvent: (event) => desk.take(event),
       onOpen: async (resumed, gone) => {
         await desk.opened(resumed, gone);
-        if (opens && (await desk.present())) login.opened(me.login);
+        if (!first) return;
+        // Noted before it is said: a reload meanwhile must not overrule what the rep says next.
+        first = false;
+        login.opened(me.login);
+        await desk.present();
       },
       onState: (state) => desk.setConnection(state),
       // A browser doesn't say why a socket was refused; a plain call does.

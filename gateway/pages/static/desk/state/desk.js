@@ -173,7 +173,7 @@ export class Desk {
   /** @param {{type: string, session_id: string | null, data: any}} event */
   take({ type, session_id: id, data }) {
     if (type === "session") this.#put(data.session);
-    else if (type === "presence" && data.login === this.me.login) this.presence.is(data.status);
+    else if (type === "presence" && data.login === this.me.login) this.presence.reported(data.status);
     if (id) this.#happened(id, type, data);
   }
 
@@ -440,10 +440,9 @@ export class Desk {
     return wanted;
   }
 
-  /** Whoever opens the demo's desk is there to work, unless they have said otherwise. False when they are not. */
+  /** Whoever opens the demo's desk is there to work, unless they have said otherwise. */
   async present() {
     if (this.presence.status === "offline" && !this.presence.said) await this.setPresence("online");
-    return this.presence.status !== "offline";
   }
 
   /**

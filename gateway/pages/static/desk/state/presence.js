@@ -6,6 +6,12 @@ export class Presence {
   status = "offline";
   // How often the rep said it on this page: what is read meanwhile is older.
   said = 0;
+  // How many of these the server has not answered yet, the last of them, and what the server had before.
+  #saying = 0;
+  /** @type {Promise<unknown>} */
+  #last = Promise.resolve();
+  /** @type {V1.PresenceStatus} */
+  #stored = "offline";
   #onChange;
 
   /** @param {() => void} onChange */
@@ -20,17 +26,34 @@ export class Presence {
   }
 
   /**
-   * Shown at once, and as it was before when it is refused. False then.
+   * What the server reports. It is older than what the rep is saying at the moment.
+   * @param {V1.PresenceStatus} status
+   */
+  reported(status) {
+    if (!this.#saying) this.is(status);
+  }
+
+  /**
+   * Shown at once, and as it was before when it is refused. False then. One after the other: two requests at once may
+   * arrive in either order, and the last word must be the rep's last.
    * @param {V1.PresenceStatus} status
    * @param {(status: V1.PresenceStatus) => Promise<unknown>} send a falsy answer is a refusal
    */
   async say(status, send) {
-    this.said += 1;
-    const before = this.status;
+    const turn = ++this.said;
+    if (!this.#saying) this.#stored = this.status;
+    this.#saying += 1;
     this.is(status);
-    const done = Boolean(await send(status));
-    if (!done) this.is(before);
-    return done;
+    const sent = this.#last.then(() => send(status));
+    this.#last = sent.catch(() => {});
+    try {
+      const done = Boolean(await sent);
+      if (done) this.#stored = status;
+      else if (turn === this.said) this.is(this.#stored);
+      return done;
+    } finally {
+      this.#saying -= 1;
+    }
   }
 }
 
