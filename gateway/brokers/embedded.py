@@ -256,7 +256,7 @@ class EmbeddedBroker:
 
     async def position(self, caller: Caller) -> int:
         """See the contract."""
-        return self.hub.position
+        return await self.hub.newest()
 
     def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """See the contract."""

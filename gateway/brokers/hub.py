@@ -58,7 +58,7 @@ class Hub:
 
     async def start(self) -> None:
         """From now on."""
-        self._last = await self._newest()
+        self._last = await self.newest()
 
     async def run(self) -> None:
         """Give out what is committed, until cancelled."""
@@ -85,8 +85,8 @@ class Hub:
 
     async def listen(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """See `Broker.events`. Raises EventsGone, SlowListener."""
-        start = self._last if after is None else after
-        if start > self._last and start > await self._newest():
+        start = await self.newest() if after is None else after
+        if start > self._last and start > await self.newest():
             raise EventsGone  # a number of a time that was undone: an older backup was restored
         listener = _Listener(caller, max(start, self._last))
         self._listeners.add(listener)
@@ -100,7 +100,8 @@ class Hub:
         finally:
             self._listeners.discard(listener)
 
-    async def _newest(self) -> int:
+    async def newest(self) -> int:
+        """The number of the latest event that is stored, given out or not."""
         return await self._store.read(lambda stored: stored.events.newest())
 
     async def _missed(self, caller: Caller, start: int, until: int) -> AsyncIterator[Event]:

@@ -164,3 +164,17 @@ async def test_a_number_that_was_never_given_out_is_gone_too(tmp_path: Path) -> 
             await one.say(session_id, "still heard")
             (event,) = await listening
             assert event.number == last + 1
+
+
+async def test_from_now_on_begins_after_the_newest_event_not_after_the_last_one_given_out(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.say(session_id, "before")  # given out to nobody yet: the hub isn't at work
+        begin = await newest(one)
+        assert await one.broker.position(one.caller("ana")) == begin
+        listening = asyncio.create_task(heard(one, "ana", None, 1))
+        await asyncio.sleep(0.1)
+        async with giving_out(one):
+            await one.say(session_id, "after")
+            (event,) = await listening
+            assert event.number == begin + 1
