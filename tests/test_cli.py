@@ -25,6 +25,7 @@ from adapters.replies import CODES
 from gateway.cli import main
 from tests.journal.outpost import at_work, line, outpost, sms
 from tests.journal.provider import odd_provider, text
+from tests.store.backends import keep
 from tests.world import demo, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -333,7 +334,7 @@ async def test_what_waits_is_listed_with_since_when_and_its_next_try(tmp_path: P
 async def test_an_inbox_that_is_not_read_yet_is_not_called_understood(tmp_path: Path) -> None:
     async with outpost(tmp_path, {"line": line("http://127.0.0.1:9")}) as one:
         raw = RawRequest("POST", "https://x/webhooks/line", "", (), {}, b"{no json", datetime.now(UTC))
-        await one.gateway.inbox.put("line", raw)
+        await keep(one.gateway.inbox, "line", raw)
         assert byoc("inbox", "list", "--data", str(tmp_path)).stdout == "no webhook is stuck; 1 not read yet\n"
 
 

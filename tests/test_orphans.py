@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.orphans import orphans
 from tests.brokers.desk import BEGIN
 from tests.brokers.test_config_changes import Shop, changed_everywhere, shop
+from tests.store.backends import keep
 
 SENTENCES = [
     "Channel moves moves to org beta: 2 open sessions of org acme will end. Org acme keeps the history. A customer's next message opens a session in org beta.",
@@ -42,7 +43,7 @@ async def folder_with_webhooks(folder: Path) -> Shop:
     inbox = one._gateway.inbox
     await inbox.open()
     for channel_id in ("line", "line", "moves"):
-        await inbox.put(channel_id, RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
+        await keep(inbox, channel_id, RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
     await inbox.close()
     return one
 
@@ -93,7 +94,7 @@ async def test_the_new_org_gets_nothing_that_was_stuck_or_unknown_for_the_old_on
     inbox = one._gateway.inbox
     await inbox.open()
     for _ in range(2):
-        await inbox.put("line", RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
+        await keep(inbox, "line", RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
     stuck, unknown = await inbox.waiting("line", limit=2)
     await inbox.settle([(unknown.id, "unknown: follow")], [(stuck.id, "the adapter failed: oh")])
     await inbox.close()
@@ -144,7 +145,7 @@ async def test_a_renamed_orgs_webhooks_are_read_by_the_org_of_the_new_name(tmp_p
     async with shop(tmp_path / "data") as one:
         await one.conversation()
     await one._gateway.inbox.open()
-    await one._gateway.inbox.put("line", RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
+    await keep(one._gateway.inbox, "line", RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
     await one._gateway.inbox.close()
     one.raw["orgs"]["acme-gmbh"] = one.raw["orgs"].pop("acme")
     one.line["org"] = "acme-gmbh"

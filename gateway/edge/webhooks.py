@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Protocol
 
@@ -31,8 +32,8 @@ _log = logging.getLogger(__name__)
 class Store(Protocol):
     """Where raw requests are kept."""
 
-    def put(self, channel_id: str, request: RawRequest) -> asyncio.Future[None]:
-        """Durable when the future is done."""
+    def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
+        """`done(None)` when it is durable, `done(error)` when it isn't kept; on this loop."""
         ...
 
 
@@ -108,7 +109,9 @@ class Webhooks:
             raise NotAuthentic(f"{raw.method} is not a method that this provider uses", status=403)
         # Verified before it is stored, and stored before the 200: the provider resends what it got no 200 for.
         adapter.verify(raw, channel.account, raw.received_at)
-        await self._store.put(channel.id, raw)
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._store.put(channel.id, raw, partial(_tell, kept))
+        await kept
         self._bell.ring(inbox_topic(channel.id))
         self._accepted[channel.id].inc()
         return None
@@ -162,6 +165,15 @@ class Webhooks:
             body=body,
             received_at=now,
         )
+
+
+def _tell(kept: asyncio.Future[None], error: Exception | None) -> None:
+    if kept.done():  # nobody waits any more
+        return
+    if error is None:
+        kept.set_result(None)
+    else:
+        kept.set_exception(error)
 
 
 def _unavailable() -> Problem:

@@ -32,25 +32,23 @@ _HANGING_SECONDS: Final = 2.0  # a commit takes milliseconds
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
-class Savepoints:
-    """Runs each job of a batch in its own savepoint."""
+def _each_apart(connection: sqlite3.Connection, jobs: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+    """Each job's result, from a savepoint of its own."""
+    return [_one(connection, job) for job in jobs]
 
-    def __call__(self, connection: sqlite3.Connection, jobs: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
-        return [self._one(connection, job) for job in jobs]
 
-    @staticmethod
-    def _one(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        connection.execute("SAVEPOINT job")
-        try:
-            result = job(connection)
-        except Exception as error:
-            if of_the_disk(error) or not connection.in_transaction:  # SQLite may have rolled back everything by itself
-                raise
-            connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
-            return _Raised(error)
+def _one(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> Any:
+    connection.execute("SAVEPOINT job")
+    try:
+        result = job(connection)
+    except Exception as error:
+        if of_the_disk(error) or not connection.in_transaction:  # SQLite may have rolled back everything by itself
+            raise
+        connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
-        return result
+        return _Raised(error)
+    connection.execute("RELEASE job")
+    return result
 
 
 class _Raised:
@@ -59,22 +57,16 @@ class _Raised:
 
 
 class GroupCommit:
-    """The writer. `submit` queues a job for the next commit; the future is done when the commit is on disk.
-
-    `apply(connection, jobs)` runs a batch inside the transaction and gives one result a job; the default takes callables of the
-    connection. A writer of plain rows passes its own (see inbox.py), and spares the savepoints.
-    """
+    """The writer. `submit` queues a job, a callable of the connection, for the next commit; the future is done when the commit is on disk."""
 
     def __init__(
         self,
         path: Path,
         *,
-        apply: Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]] | None = None,
         migrations: str | None = None,
         fault: Callable[[str], None] | None = None,
     ) -> None:
         self._path = path
-        self._apply = apply or Savepoints()
         self._migrations = migrations
         self._fault = fault or (lambda point: None)
         self._jobs: deque[tuple[Any, asyncio.Future[Any]]] = deque()
@@ -112,7 +104,7 @@ class GroupCommit:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
 
-    def submit(self, job: Any) -> asyncio.Future[Any]:
+    def submit(self, job: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
         """Queue a job. Must be called on the loop that opened the writer."""
         assert self._loop is not None, "open() comes first"  # noqa: S101
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -181,7 +173,7 @@ class GroupCommit:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             begun = True
-            results = self._apply(self._connection, jobs)
+            results = _each_apart(self._connection, jobs)
             self._fault("before_commit")
             self._connection.execute("COMMIT")
             begun = False

@@ -1,6 +1,6 @@
 """The inbox on SQLite (`gateway.store.inbox_contract`): a raw webhook is on disk before it is answered.
 
-The hot road of the whole gateway: what gathers while a commit runs is written by one statement and made durable by one fsync.
+The hot road of the whole gateway: what gathers while a commit runs is one job of the next: one statement, one fsync, one call back.
 Names, values and addresses may hold any bytes: they come out of it as the adapter verified them.
 """
 
@@ -12,13 +12,15 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from adapters.contract import RawRequest
 from gateway.clock import Clock
+from gateway.errors import StoreUnavailable
 from gateway.store.connecting import beside
-from gateway.store.group_commit import GroupCommit, Readers, Savepoints, SharedFile
+from gateway.store.group_commit import GroupCommit, Readers, SharedFile
 from gateway.store.inbox_contract import InboxCounts, InboxRow, Kept, Replayed, Tally
 
 T = TypeVar("T")
@@ -49,16 +51,11 @@ _FORMERLY: Final = ("it arrived while the channel belonged to org",)
 _ASIDE: Final = "(" + " OR ".join(f"coalesce(reason, '') GLOB '{words} *'" for words in (_FOR_ANOTHER, *_FORMERLY)) + ")"
 
 
-def _apply(connection: sqlite3.Connection, jobs: Sequence[Any]) -> list[Any]:
-    """Rows by one statement, other jobs one by one, in their order."""
-    if not any(callable(job) for job in jobs):
-        connection.executemany(_INSERT, jobs)
-        return [None] * len(jobs)
-    run = Savepoints()
-    results: list[Any] = []
-    for job in jobs:
-        results += run(connection, [job]) if callable(job) else [connection.execute(_INSERT, job) and None]
-    return results
+class _Gathered(NamedTuple):
+    """A request to be kept, as a row, and whom to tell."""
+
+    row: tuple[Any, ...]
+    done: Callable[[Exception | None], None]
 
 
 class SqliteInbox(SharedFile):
@@ -67,23 +64,52 @@ class SqliteInbox(SharedFile):
     def __init__(self, data_dir: Path, clock: Clock, *, fault: Callable[[str], None] | None = None) -> None:
         path = data_dir / _FILE
         self._clock = clock
-        writer = GroupCommit(path, apply=_apply, migrations="gateway.store.migrations.inbox", fault=fault)
-        super().__init__(writer, Readers(path, size=2))
+        self._gathered: list[_Gathered] = []
+        self._busy = False  # a commit is under way, or about to begin
+        super().__init__(GroupCommit(path, migrations="gateway.store.migrations.inbox", fault=fault), Readers(path, size=2))
 
-    def put(self, channel_id: str, request: RawRequest) -> asyncio.Future[None]:
+    async def close(self) -> None:
         """See the contract."""
-        return self.writer.submit(
-            (
-                channel_id,
-                request.received_at.timestamp(),
-                _storable(request.method),
-                _storable(request.url),
-                _storable(request.path),
-                json.dumps(request.query) if request.query else "[]",
-                _storable(_lines(request.headers)),
-                request.body,
-            )
+        self._commit()
+        await super().close()
+
+    def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
+        """See the contract."""
+        row = (
+            channel_id,
+            request.received_at.timestamp(),
+            _storable(request.method),
+            _storable(request.url),
+            _storable(request.path),
+            json.dumps(request.query) if request.query else "[]",
+            _storable(_lines(request.headers)),
+            request.body,
         )
+        self._gathered.append(_Gathered(row, done))
+        if not self._busy:
+            self._busy = True
+            asyncio.get_running_loop().call_soon(self._commit)  # with what else this turn of the loop brings
+
+    def _commit(self) -> None:
+        """All that has gathered, as one job: what arrives until it is done gathers for the next."""
+        self._busy = bool(self._gathered)
+        if self._busy:
+            gathered, self._gathered = self._gathered, []
+            self._write(gathered)
+
+    def _write(self, gathered: Sequence[_Gathered]) -> None:
+        rows = [one.row for one in gathered]
+        self.writer.submit(lambda c: c.executemany(_INSERT, rows) and None).add_done_callback(partial(self._written, gathered))
+
+    def _written(self, gathered: Sequence[_Gathered], commit: asyncio.Future[None]) -> None:
+        error = cast("Exception | None", commit.exception())
+        if len(gathered) > 1 and error is not None and not isinstance(error, StoreUnavailable):
+            for one in gathered:  # one of them can't be stored: it fails alone
+                self._write([one])
+            return
+        self._commit()
+        for one in gathered:
+            one.done(error)
 
     async def channels(self) -> list[str]:
         """See the contract."""

@@ -5,7 +5,7 @@ One receiver works on it and knows which rows it is working on. This isn't store
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -89,8 +89,9 @@ class Inbox(Protocol):
         """Commit pending work, then close."""
         ...
 
-    def put(self, channel_id: str, request: RawRequest) -> Awaitable[None]:
-        """Keep a request; it is on disk when this is done. Credentials that were checked aren't kept."""
+    def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
+        """Keep a request. `done` is called on this loop: with None when the request is on disk, else with why it isn't kept (StoreUnavailable, or
+        what is wrong with this request alone). It may not raise. Credentials that were checked aren't kept."""
         ...
 
     async def ready(self) -> None:

@@ -9,7 +9,7 @@ import hmac
 import json
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,9 +93,9 @@ async def test_what_was_verified_is_what_is_read_whatever_bytes_it_holds(tmp_pat
         verified: list[RawRequest] = []
         put = world.gateway.inbox.put
 
-        def noting(channel_id: str, request: RawRequest) -> asyncio.Future[None]:
+        def noting(channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
             verified.append(request)
-            return put(channel_id, request)
+            put(channel_id, request, done)
 
         world.gateway.inbox.put = noting  # type: ignore[method-assign]
         connection = connect(tmp_path / "inbox.db")

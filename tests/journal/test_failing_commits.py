@@ -20,6 +20,7 @@ from gateway.journal import receiver
 from gateway.store import group_commit
 from tests.journal.outpost import Outpost, at_work, line
 from tests.journal.test_receiver import event, webhook
+from tests.store.backends import keep
 from tests.world import wait_until
 
 CONVERSATIONS, MESSAGES = 40, 12
@@ -44,7 +45,7 @@ async def deliver(one: Outpost, channel_id: str, body: bytes) -> None:
     raw = RawRequest("POST", "https://x/webhooks/line", "", (), {}, body, datetime.now(UTC))
     while True:
         try:
-            await one.gateway.inbox.put(channel_id, raw)
+            await keep(one.gateway.inbox, channel_id, raw)
         except StoreUnavailable:
             await asyncio.sleep(0.001)
         else:

@@ -15,6 +15,7 @@ from adapters.envelope import InboundTyping
 from gateway.errors import BrokerUnavailable
 from gateway.journal import receiver
 from tests.journal.outpost import Outpost, at_work, line, outpost
+from tests.store.backends import keep
 from tests.world import wait_until
 
 CHANNELS = {"line": line("http://127.0.0.1:9")}
@@ -34,7 +35,7 @@ def event(text: str, user: str = "U1", **more: Any) -> dict[str, Any]:
 
 async def put(one: Outpost, body: bytes, channel_id: str = "line") -> None:
     raw = RawRequest("POST", "https://x/webhooks/line", "", (), {}, body, datetime.now(UTC))
-    await one.gateway.inbox.put(channel_id, raw)
+    await keep(one.gateway.inbox, channel_id, raw)
 
 
 def webhook(*events: dict[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
+from adapters.contract import RawRequest
 from gateway.store import inbox, sqlite
 from gateway.store.connecting import connect, migrate
 from gateway.store.contract import Transaction
@@ -46,6 +48,13 @@ class Backend:
 
 
 BACKENDS: Final = {"sqlite": Backend(inbox.SqliteInbox, inbox.opened, _on_sqlite)}
+
+
+async def keep(inbox: Inbox, channel_id: str, request: RawRequest) -> None:
+    """Put a request and wait for its commit. Raises why it isn't kept."""
+    kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    inbox.put(channel_id, request, lambda error: kept.set_exception(error) if error else kept.set_result(None))
+    await kept
 
 
 class Time:

@@ -8,13 +8,15 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import RawRequest
 from gateway import operators
+from gateway.errors import StoreUnavailable
 from gateway.store.inbox_contract import Inbox
-from tests.store.backends import Backend, Time
+from tests.store.backends import Backend, Time, keep
 
 
 def request(body: bytes = b"{}", **headers: str) -> RawRequest:
@@ -31,7 +33,7 @@ def request(body: bytes = b"{}", **headers: str) -> RawRequest:
 
 async def test_what_was_put_comes_out_as_it_was(inbox: Inbox) -> None:
     body = bytes(range(256))
-    await inbox.put("line", request(body, x_line_signature="abc"))
+    await keep(inbox, "line", request(body, x_line_signature="abc"))
     (row,) = await inbox.waiting("line", limit=10)
     sent = request(body, x_line_signature="abc")
     assert row.request == sent
@@ -39,14 +41,14 @@ async def test_what_was_put_comes_out_as_it_was(inbox: Inbox) -> None:
 
 
 async def test_credentials_that_were_checked_are_not_kept(inbox: Inbox) -> None:
-    await inbox.put("apple", request(authorization="Bearer SECRET", cookie="SECRET", x_kept="yes"))
+    await keep(inbox, "apple", request(authorization="Bearer SECRET", cookie="SECRET", x_kept="yes"))
     (row,) = await inbox.waiting("apple", limit=10)
     assert row.request.headers == {"x-kept": "yes"}
 
 
 async def test_rows_come_out_in_the_order_they_came_in_and_once(inbox: Inbox) -> None:
     for number in range(5):
-        await inbox.put("line", request(str(number).encode()))
+        await keep(inbox, "line", request(str(number).encode()))
     first = await inbox.waiting("line", limit=3)
     await inbox.settle([(row.id, None) for row in first], [])
     second = await inbox.waiting("line", limit=3)
@@ -55,7 +57,7 @@ async def test_rows_come_out_in_the_order_they_came_in_and_once(inbox: Inbox) ->
 
 async def test_each_channel_has_rows_of_its_own(inbox: Inbox) -> None:
     for channel_id in ("sms", "line", "apple", "sms"):
-        await inbox.put(channel_id, request(channel_id.encode()))
+        await keep(inbox, channel_id, request(channel_id.encode()))
     assert await inbox.channels() == ["apple", "line", "sms"]
     assert [row.id for row in await inbox.waiting("sms", limit=10)] == [1, 4]
     await inbox.settle([(1, None), (2, None)], [(4, "no JSON")])
@@ -66,7 +68,7 @@ async def test_after_a_crash_every_row_that_isnt_settled_is_there_at_once(
     store: Backend, inbox: Inbox, tmp_path: Path, time: Time
 ) -> None:
     for number in range(3):
-        await inbox.put("line", request(str(number).encode()))
+        await keep(inbox, "line", request(str(number).encode()))
     first, _ = await inbox.waiting("line", limit=2)
     await inbox.settle([(first.id, None)], [])
     await inbox.close()  # whatever was in hand is forgotten
@@ -88,12 +90,45 @@ async def test_what_was_dealt_with_is_settled_however_often_the_commit_fails(sto
 
     inbox = store.inbox(tmp_path, time, fault=fault)
     await inbox.open()
-    await inbox.put("line", request())
+    await keep(inbox, "line", request())
     (row,) = await inbox.waiting("line", limit=1)
     failing = 4
     await inbox.settle([(row.id, None)], [])
     assert (failing, await inbox.channels()) == (0, [])
     await inbox.close()
+
+
+async def test_whoever_put_is_told_that_it_is_kept_or_why_it_is_not(store: Backend, tmp_path: Path, time: Time) -> None:
+    """Each exactly once and in order; the last ones are kept by `close`, and what comes later is not."""
+    failing = False
+
+    def fault(point: str) -> None:
+        if point == "before_commit" and failing:
+            raise OSError(errno.EIO, "Input/output error")
+
+    inbox = store.inbox(tmp_path, time, fault=fault)
+    await inbox.open()
+    told: list[tuple[int, str]] = []
+
+    def put(number: int) -> None:
+        inbox.put("line", request(), lambda error: told.append((number, type(error).__name__)))
+
+    for number in range(3):
+        put(number)
+    await keep(inbox, "line", request())
+    failing = True
+    put(3)
+    with pytest.raises(StoreUnavailable):
+        await keep(inbox, "line", request())
+    failing = False
+    put(4)
+    await inbox.close()
+    put(5)
+    await asyncio.sleep(0.01)
+    good, bad = "NoneType", "StoreUnavailable"
+    assert told == [(0, good), (1, good), (2, good), (3, bad), (4, good), (5, bad)]
+    with store.inbox_rows(tmp_path) as rows:
+        assert rows.counts().waiting == 5
 
 
 # Lone surrogates included: bytes that are no UTF-8 reach us as such.
@@ -128,8 +163,8 @@ def test_any_request_comes_out_as_it_was(
         inbox = store.inbox(tmp_path, Time())
         await inbox.open()
         sent = RawRequest(method, url, path, tuple(query), headers, body, Time.now)
-        await inbox.put("line", sent)
-        await inbox.put("line", RawRequest("POST", "https://x", "", (), {}, b"", Time.now))
+        await keep(inbox, "line", sent)
+        await keep(inbox, "line", RawRequest("POST", "https://x", "", (), {}, b"", Time.now))
         row, other = await inbox.waiting("line", limit=10)
         assert row.request == sent
         await inbox.settle([(row.id, reason)], [(other.id, reason)])
@@ -146,7 +181,7 @@ def test_any_request_comes_out_as_it_was(
 
 async def test_what_is_stuck_waits_for_an_operator_with_its_reason(store: Backend, inbox: Inbox, tmp_path: Path) -> None:
     for number in range(2):
-        await inbox.put("line", request(str(number).encode()))
+        await keep(inbox, "line", request(str(number).encode()))
     first, second = await inbox.waiting("line", limit=2)
     await inbox.settle([(first.id, "unknown: follow")], [(second.id, "no JSON")])
     (stuck,) = await inbox.read(lambda rows: rows.kept("stuck", 10))
@@ -159,7 +194,7 @@ async def test_what_is_stuck_waits_for_an_operator_with_its_reason(store: Backen
 
 
 async def test_a_row_that_waits_is_not_replayed_under_its_workers_hands(store: Backend, inbox: Inbox, tmp_path: Path) -> None:
-    await inbox.put("line", request())
+    await keep(inbox, "line", request())
     (row,) = await inbox.waiting("line", limit=1)
     with store.inbox_rows(tmp_path) as rows:
         assert rows.replay([row.id]) == (0, 0)
@@ -168,8 +203,8 @@ async def test_a_row_that_waits_is_not_replayed_under_its_workers_hands(store: B
 async def test_what_came_for_another_org_is_replayed_by_its_id_alone(store: Backend, inbox: Inbox, tmp_path: Path) -> None:
     """Waiting, stuck or kept as unknown when the channel moved: replaying all gives none of it to the org that has the channel now."""
     for _ in range(4):
-        await inbox.put("line", request())
-    await inbox.put("sms", request())
+        await keep(inbox, "line", request())
+    await keep(inbox, "sms", request())
     stuck, unknown, done, waiting = await inbox.waiting("line", limit=4)
     (other,) = await inbox.waiting("sms", limit=1)
     await inbox.settle([(unknown.id, "unknown: follow"), (done.id, None)], [(stuck.id, "no JSON"), (other.id, "no JSON")])
@@ -186,7 +221,7 @@ async def test_what_came_for_another_org_is_replayed_by_its_id_alone(store: Back
 
 async def test_old_rows_go_those_that_are_stuck_stay_longer_those_that_wait_stay(inbox: Inbox, time: Time) -> None:
     for _ in range(3):
-        await inbox.put("line", request())
+        await keep(inbox, "line", request())
     done, stuck, _ = await inbox.waiting("line", limit=3)
     await inbox.settle([(done.id, None)], [(stuck.id, "no JSON")])
 

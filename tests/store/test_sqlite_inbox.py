@@ -14,7 +14,7 @@ from gateway import operators
 from gateway.cli import main
 from gateway.errors import StoreUnavailable
 from gateway.store.inbox import SqliteInbox, of_another_org, opened
-from tests.store.backends import Time
+from tests.store.backends import Time, keep
 from tests.store.test_inbox import request
 
 
@@ -27,7 +27,7 @@ async def inbox(tmp_path: Path) -> AsyncIterator[SqliteInbox]:
 
 
 async def test_credentials_that_were_checked_are_in_no_file(inbox: SqliteInbox, tmp_path: Path) -> None:
-    await inbox.put("apple", request(authorization="Bearer SECRET", cookie="SECRET", x_kept="yes"))
+    await keep(inbox, "apple", request(authorization="Bearer SECRET", cookie="SECRET", x_kept="yes"))
     assert all(b"SECRET" not in file.read_bytes() for file in sorted(tmp_path.iterdir()))  # noqa: ASYNC240
 
 
@@ -35,7 +35,7 @@ async def test_a_row_that_cant_be_stored_fails_alone(inbox: SqliteInbox) -> None
     """SQLite refuses a value over its limit; the limit is lowered here."""
     inbox.writer._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 20_000)
     bodies = [b"x" * (30_000 if number in (7, 11) else number) for number in range(20)]
-    results = await asyncio.gather(*(inbox.put("line", request(body)) for body in bodies), return_exceptions=True)
+    results = await asyncio.gather(*(keep(inbox, "line", request(body)) for body in bodies), return_exceptions=True)
     assert [number for number, result in enumerate(results) if result is not None] == [7, 11]
     assert not any(isinstance(result, StoreUnavailable) for result in results)
     assert [len(row.request.body) for row in await inbox.waiting("line", limit=30)] == [n for n in range(20) if n not in (7, 11)]
@@ -44,8 +44,8 @@ async def test_a_row_that_cant_be_stored_fails_alone(inbox: SqliteInbox) -> None
 async def test_what_came_for_another_org_is_told_and_replayed_by_its_id_alone(inbox: SqliteInbox, tmp_path: Path) -> None:
     """Waiting, stuck or kept as unknown when the channel moved: `--all` gives none of it to the org that has the channel now."""
     for _ in range(4):
-        await inbox.put("line", request())
-    await inbox.put("sms", request())
+        await keep(inbox, "line", request())
+    await keep(inbox, "sms", request())
     stuck, unknown, done, waiting = await inbox.waiting("line", limit=4)
     (other,) = await inbox.waiting("sms", limit=1)
     await inbox.settle([(unknown.id, "unknown: follow"), (done.id, None)], [(stuck.id, "no JSON"), (other.id, "no JSON")])
@@ -75,7 +75,7 @@ async def test_what_came_for_another_org_is_told_and_replayed_by_its_id_alone(in
 
 async def test_a_row_that_an_older_version_kept_aside_stays_aside(inbox: SqliteInbox, tmp_path: Path) -> None:
     """It is known by how its reason begins, and older versions said it in other words."""
-    await inbox.put("line", request())
+    await keep(inbox, "line", request())
     older = (
         "it arrived while the channel belonged to org acme's: replay it by its id to give it to the org that has the channel now"
     )
