@@ -1,0 +1,73 @@
+"""Measures the gateway on this machine and prints a table with targets.
+
+Everything is measured against bare aiohttp on uvloop in the same run, in several rounds in turn; the table shows the median of the rounds, and how much the bare
+server itself differed between them. Servers have one core, the load the other. Nothing else should run on the machine meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench import accept, backlog, machine, offered, whole
+from bench import table as tables
+from bench.results import save
+from bench.subject import Bench, Subject
+
+SUBJECTS: Final[tuple[Subject, ...]] = (accept.SUBJECT, whole.SUBJECT, backlog.SUBJECT, offered.SUBJECT)
+_QUICK: Final = 0.1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    names = "\n".join(f"  {one.name:12} {one.about}{' (only by its name)' if one.asked else ''}" for one in SUBJECTS)
+    made = argparse.ArgumentParser(
+        "python -m bench",
+        description=__doc__,
+        epilog=f"what is measured:\n{names}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("names", nargs="*", metavar="NAME", help="measure only these; by default all (about 15 minutes)")
+    made.add_argument(
+        "--quick", action="store_true", help="one round of a tenth of the length (under 3 minutes): for a look, not for figures"
+    )
+    made.add_argument("--scale", type=float, help="multiply all durations and counts by this")
+    made.add_argument("--rounds", type=int, help="rounds of each measurement (3)")
+    made.add_argument("--data", type=Path, help="a folder on the disk to measure on (the system's folder for temporary files)")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file, too")
+    return made
+
+
+def chosen(names: Sequence[str]) -> list[Subject]:
+    """By name, in the order of the table. Exits with 2 for a name that isn't one."""
+    if unknown := set(names) - {one.name for one in SUBJECTS}:
+        parser().error(f"no such measurement: {', '.join(sorted(unknown))}")
+    return [one for one in SUBJECTS if (one.name in names if names else not one.asked)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; 1 if something failed."""
+    asked = parser().parse_args(arguments)
+    subjects = chosen(asked.names)
+    machine.settle()
+    bench = Bench(
+        folder=asked.data or Path(tempfile.gettempdir()),
+        scale=asked.scale or (_QUICK if asked.quick else 1.0),
+        rounds=asked.rounds or (1 if asked.quick else 3),
+    )
+    print(machine.described(), flush=True)
+    bench.run(subjects)
+    report = bench.report(subjects, at=datetime.now(UTC).isoformat(timespec="seconds"), machine=machine.described())
+    print(f"\n{tables.plain(report)}")
+    if asked.json:
+        save(report, asked.json)
+    return 1 if any(note.startswith("failed") for note in bench.notes.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What a measurement is: lines with targets, the values of all rounds, and how they are summed up and kept."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure. `unit`: `ratio`, or what stands behind the number. `target`: at least (`high`) or at most (`low`) this is wanted; None: it is
+    only reported."""
+
+    key: str
+    what: str
+    unit: str
+    target: float | None = None
+    best: Literal["high", "low"] = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A line with the value of each round. `note`: why there is none, or what to know about it."""
+
+    line: Line
+    values: tuple[float, ...] = ()
+    note: str = ""
+
+    @property
+    def median(self) -> float | None:
+        """Of the rounds; None without any."""
+        return statistics.median(self.values) if self.values else None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the median reaches the target; None: there is no value, or no target."""
+        if self.median is None or self.line.target is None:
+            return None
+        return self.median >= self.line.target if self.line.best == "high" else self.median <= self.line.target
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run. `noise`: the spread of the bare server's rate over the rounds, (most - least) / median, by connections."""
+
+    at: str
+    machine: str
+    scale: float
+    rounds: int
+    noise: dict[str, float]
+    results: list[Result] = field(default_factory=list)
+
+    def find(self, key: str) -> Result | None:
+        """The result of a line; None if it wasn't measured."""
+        return next((one for one in self.results if one.line.key == key), None)
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The value that a share `q` of all is not above. Raises ValueError without values."""
+    if not values:
+        raise ValueError("no values")
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * q))]
+
+
+def spread(values: Sequence[float]) -> float:
+    """(most - least) / median; 0 for fewer than two values."""
+    return (max(values) - min(values)) / statistics.median(values) if len(values) > 1 else 0.0
+
+
+def save(report: Report, path: Path) -> None:
+    """As JSON."""
+    path.write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> Report:
+    """What `save` wrote."""
+    raw: dict[str, Any] = json.loads(path.read_text())
+    results = [Result(Line(**one["line"]), tuple(one["values"]), one["note"]) for one in raw.pop("results")]
+    return Report(**raw, results=results)
