@@ -14,12 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import accept, backlog, machine, offered, whole
+from bench import accept, backlog, commands, hour, machine, offered, overload, processes, road_in, road_out, whole
 from bench import table as tables
 from bench.results import save
 from bench.subject import Bench, Subject
 
-SUBJECTS: Final[tuple[Subject, ...]] = (accept.SUBJECT, whole.SUBJECT, backlog.SUBJECT, offered.SUBJECT)
+SUBJECTS: Final[tuple[Subject, ...]] = tuple(
+    module.SUBJECT for module in (accept, whole, processes, backlog, offered, road_in, road_out, commands, overload, hour)
+)
 _QUICK: Final = 0.1
 
 
@@ -38,26 +40,29 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--scale", type=float, help="multiply all durations and counts by this")
     made.add_argument("--rounds", type=int, help="rounds of each measurement (3)")
+    made.add_argument("--long", action="store_true", help="the long forms, too: an hour more")
+    made.add_argument("--minutes", type=float, default=60.0, help="length of the long form (60)")
     made.add_argument("--data", type=Path, help="a folder on the disk to measure on (the system's folder for temporary files)")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file, too")
     return made
 
 
-def chosen(names: Sequence[str]) -> list[Subject]:
-    """By name, in the order of the table. Exits with 2 for a name that isn't one."""
+def chosen(names: Sequence[str], long: bool) -> list[Subject]:
+    """By name, in the order of the table; without names all, the long forms if wanted. Exits with 2 for a name that isn't one."""
     if unknown := set(names) - {one.name for one in SUBJECTS}:
         parser().error(f"no such measurement: {', '.join(sorted(unknown))}")
-    return [one for one in SUBJECTS if (one.name in names if names else not one.asked)]
+    return [one for one in SUBJECTS if (one.name in names if names else long or not one.asked)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; 1 if something failed."""
     asked = parser().parse_args(arguments)
-    subjects = chosen(asked.names)
+    subjects = chosen(asked.names, asked.long)
     machine.settle()
     bench = Bench(
         folder=asked.data or Path(tempfile.gettempdir()),
         scale=asked.scale or (_QUICK if asked.quick else 1.0),
+        minutes=asked.minutes,
         rounds=asked.rounds or (1 if asked.quick else 3),
     )
     print(machine.described(), flush=True)

@@ -312,14 +312,14 @@ async def offer(
     seconds: float,
     connections: int = 256,
     patience: float = 10.0,
-    watch: Callable[[Offered], None] | None = None,
+    begin: Callable[[float], None] | None = None,
 ) -> Offered:
-    """Send `request(0)`, `request(1)` … at their moments. `watch` is told the state as it is, once at the start."""
+    """Send `request(0)`, `request(1)` … at their moments; those are counted from what `begin` is told (`perf_counter`)."""
     pool = _Pool(port, request, connections)
     await pool.start()
-    if watch:
-        watch(pool.offered)
     began, last = time.perf_counter() + 0.01, 0.0
+    if begin:
+        begin(began)
     for moment in moments(rate, seconds):
         planned = began + moment
         if planned != last:  # those of one moment go together; between moments, answers are read

@@ -174,15 +174,16 @@ def config_of(
     *,
     provider: int = 9,
     reps: Mapping[str, Mapping[str, Any]] | None = None,
-    settings: Mapping[str, Any] | None = None,
+    aside: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One WhatsApp number, whose provider is on this port; reps of one queue, by login with what differs from the default."""
+    """One WhatsApp number, whose provider is on this port; reps of its queue, by login with what differs from the default. Those `aside` and
+    supervisors are in no queue."""
     origin = f"http://127.0.0.1:{port}"
     account = registry.load()["whatsapp"].demo("whatsapp", f"http://127.0.0.1:{provider}", f"{origin}/webhooks/whatsapp")
     people = {
         login: {"name": login.capitalize(), "tokens": [token_of(login)], **rep} for login, rep in (reps or {"ana": {}}).items()
     }
-    queue = {"name": "All", "reps": [login for login, rep in people.items() if not rep.get("supervisor")]}
+    queue = {"name": "All", "reps": [login for login, rep in people.items() if login not in aside and not rep.get("supervisor")]}
     channel = {"kind": "whatsapp", "org": "bench", "queue": "all", "messages_per_second": 100_000}
     return {
         "public_url": origin,
@@ -190,7 +191,7 @@ def config_of(
         "data_dir": str(data_dir),
         "log_level": "error",
         "limits": {"api_requests_per_minute": _NO_LIMIT},
-        "orgs": {"bench": {"settings": dict(settings or {}), "reps": people, "queues": {"all": queue}}},
+        "orgs": {"bench": {"reps": people, "queues": {"all": queue}}},
         "channels": {"whatsapp": {**channel, "account": {**account, "app_secrets": [SECRET], "phone_number_id": NUMBER_ID}}},
     }
 

@@ -12,7 +12,7 @@ HEADINGS = ("what", "measured", "least-most", "target", "reached")
 def number(value: float, unit: str) -> str:
     """With the digits that mean something: `0.71`, `3.4 ms`, `12,300/s`."""
     size = abs(value)
-    digits = 2 if size < 1 or unit == "ratio" else 1 if size < 100 else 0
+    digits = 0 if not unit else 2 if size < 1 or unit == "ratio" else 1 if size < 100 else 0
     written = f"{value:,.{digits}f}"
     return written if unit in ("ratio", "") else f"{written}{unit}" if unit.startswith("/") else f"{written} {unit}"
 
@@ -40,7 +40,7 @@ def noise(report: Report) -> str:
     if not report.noise:
         return "The bare server wasn't measured."
     told = ", ".join(f"{value:.0%} at {connections}" for connections, value in report.noise.items())
-    return f"The machine's noise, as the spread of the bare server's rate over all its runs: {told} connections."
+    return f"The machine's noise, as the spread of the bare server's rate over {report.rounds} rounds: {told} connections."
 
 
 def plain(report: Report) -> str:

@@ -43,24 +43,35 @@ def test_a_tiny_run_prints_a_table_and_writes_its_figures(tmp_path: Path) -> Non
 # ---------------------------------------------------------------------------------------------------------- the load
 
 
+class Answering(asyncio.Protocol):
+    """Answers each request by its path."""
+
+    def __init__(self, answer: Callable[[bytes], bytes], ended: Callable[[asyncio.Future[None]], None]) -> None:
+        self.answer, self.waiting = answer, b""
+        self.end = asyncio.get_running_loop().create_future()
+        ended(self.end)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *requests, self.waiting = (self.waiting + data).split(b"\r\n\r\n")
+        for request in requests:
+            self.transport.write(self.answer(request.split(b" ")[1]))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.end.set_result(None)
+
+
 @asynccontextmanager
 async def answering(answer: Callable[[bytes], bytes]) -> AsyncIterator[int]:
-    """A server that answers each request by its path; the port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (head := await reader.readuntil(b"\r\n\r\n")) and not reader.at_eof():
-            writer.write(answer(head.split(b" ")[1]))
-        writer.close()
-
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(served, "127.0.0.1", 0)
+    """A server; the port. It ends when all who called have hung up."""
+    ends: list[asyncio.Future[None]] = []
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(answer, ends.append), "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+        await asyncio.gather(*ends)
 
 
 def get(number: int) -> bytes:
