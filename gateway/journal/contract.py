@@ -17,13 +17,15 @@ TRIED_FOR: Final = timedelta(hours=24)
 
 
 class OutboxItem(Value):
-    """A row of the outbox whose turn it is. `lost_at`: when an earlier call began in which the process died, so that its outcome isn't known."""
+    """A row of the outbox whose turn it is. `hastened`: how many times it was due before its time, because its account's calls succeeded
+    again. `lost_at`: when an earlier call began in which the process died, so that its outcome isn't known."""
 
     id: str
     channel_id: str
     message: Outbound
     media_id: str | None
     attempts: int
+    hastened: int = 0
     lost_at: AwareDatetime | None = None
 
 
@@ -51,6 +53,10 @@ class Outbox(Protocol):
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
         """Write down what the call came to."""
+        ...
+
+    async def hasten(self, channel_id: str) -> None:
+        """A call of the account has succeeded after others failed: let what waits for that be due (`Again.sooner`), and written so."""
         ...
 
     async def typing(self) -> list[TypingSignal]:

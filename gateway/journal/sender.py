@@ -19,7 +19,7 @@ from adapters.contract import Sent
 from adapters.envelope import Outbound, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import notice_sentence_of, sentence_of
-from gateway.backoff import backoff
+from gateway.backoff import backoff, hastening
 from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
@@ -34,7 +34,6 @@ from gateway.store.contract import Again, Outcome, Over, OverState, Why
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _FLOW_SECONDS: Final = 90.0
-_AT_ONCE_PER_CHANNEL: Final = 32
 _GATHER_SECONDS: Final = 0.02  # turns that fall due within so long are used together
 _STORE_SECONDS: Final = 1.0  # between tries of a store that is unavailable
 _FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a bug in our code, so that it doesn't loop
@@ -125,7 +124,7 @@ class Sender:
         if busy is None or self._draining:
             return []
         pace = self._paces[channel_id]
-        room = min(_AT_ONCE_PER_CHANNEL - len(busy), pace.turns())
+        room = min(pace.at_once - len(busy), pace.turns())
         if room <= 0:
             return []
         try:
@@ -192,6 +191,8 @@ class Sender:
         else:
             self._fault("called")
             outcome = sent if isinstance(sent, Sent) else Sent()
+        pace = self._paces[item.channel_id]
+        pace.failed() if _is_trouble(outcome) else pace.worked()
         await self._keep(item, outcome)
 
     async def _whole(self, item: OutboxItem) -> Outbound:
@@ -221,7 +222,8 @@ class Sender:
         seconds = max(asked, backoff(item.attempts))
         if failed.throttles_account:
             self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
-        return Again(_why(failed, waits=True), seconds, failed.remember)
+        sooner = max(asked, hastening(item.hastened)) if _by_account(failed) else None
+        return Again(_why(failed, waits=True), seconds, sooner, failed.remember)
 
     async def _keep(self, item: OutboxItem, outcome: Outcome) -> None:
         """Write the outcome down, however long it takes: nobody else knows it, and what follows in the conversation waits."""
@@ -237,12 +239,22 @@ class Sender:
         told = False
         while True:
             try:
-                return await self._outbox.settle(item, outcome)
+                await self._outbox.settle(item, outcome)
+                break
             except StoreUnavailable as error:
                 if not told:
                     _log.error("outcome not written yet", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})
                     told = True
                 await asyncio.sleep(_STORE_SECONDS)
+        if isinstance(outcome, Sent) and self._held_up.may_hasten(item.channel_id):
+            await self._hasten(item.channel_id)
+
+    async def _hasten(self, channel_id: str) -> None:
+        """The account's calls succeed again: what waited for that goes at once, as the pace allows."""
+        try:
+            await self._outbox.hasten(channel_id)
+        except StoreUnavailable:  # the store has reported it
+            self._held_up.not_hastened(channel_id)
 
     async def _signal(self, signal: TypingSignal) -> None:
         channel = self._channels.get(signal.channel_id)
@@ -272,6 +284,18 @@ _UNSENDABLE: Final = Why(
     "The request to the provider can't be written, so nothing was sent. An operator must check the channel's token; then send it again.",
 )
 _FILE_GONE: Final = Why("adapter_fault", "The file is no longer stored. Attach it to a new message.")
+
+
+def _by_account(failed: SendFailed) -> bool:
+    """Whether other messages of the account would have failed as well. What only seems so costs a few tries that come to nothing."""
+    return failed.throttles_account or failed.code == "provider_unavailable"
+
+
+def _is_trouble(outcome: Outcome) -> bool:
+    """Whether the account's, and not the message's."""
+    if isinstance(outcome, Again):
+        return outcome.sooner is not None
+    return isinstance(outcome, Over) and outcome.why.code == "no_answer"
 
 
 def _refused(item: OutboxItem) -> OverState:

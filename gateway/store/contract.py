@@ -56,10 +56,12 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Not taken; it is sent again after `seconds`. `remember`: as in `Sent`."""
+    """Not taken; it is sent again after `seconds`, or after `sooner` if a call of the account succeeds meanwhile (None: the failure is the
+    message's own, so that says nothing of it). `remember`: as in `Sent`."""
 
     why: Why
     seconds: float
+    sooner: float | None = None
     remember: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -80,7 +82,8 @@ Outcome: TypeAlias = Sent | Again | Over
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One message that a customer is to see. `attempts` counts the next one too; `created_at` is when it was said, or sent again."""
+    """One message that a customer is to see. `attempts` counts the next one too; `created_at` is when it was said, or sent again; `hastened`:
+    how many times it was due before its time, because its account's calls succeeded again."""
 
     id: str
     org: str
@@ -92,6 +95,7 @@ class OutboxRow:
     message: Outbound
     media_id: str | None
     attempts: int
+    hastened: int
     state: str
     code: str | None
     created_at: float
@@ -574,6 +578,11 @@ class Outbox(Protocol):
     def settle(self, row: OutboxRow, outcome: Outcome, *, steady: float) -> None:
         """Record the outcome of the call. A row that is final already (a receipt came first) keeps its state; one whose conversation the customer has
         ended is not tried again."""
+        ...
+
+    def hasten(self, channel_id: str, *, limit: int) -> int:
+        """A call of the account has succeeded: messages that waited for that are due when they asked to be in this case (`Again.sooner`), the
+        oldest first. How many."""
         ...
 
     def give_up(self, row: OutboxRow, over: Over) -> None:

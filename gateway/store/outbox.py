@@ -108,22 +108,35 @@ class Outbox:
             self._sent(row, outcome.message_ids)
             word, detail = "sent", ",".join(outcome.message_ids)
         elif isinstance(outcome, Over):
-            self._not_sent(row, outcome.state, outcome.why, at=0.0)
+            self._not_sent(row, outcome.state, outcome.why)
             word, detail = outcome.state, outcome.why.told
         elif self._is_withdrawn(row):
             word, detail = "skipped", outcome.why.told
         else:
-            self._not_sent(row, "queued", outcome.why, at=steady + outcome.seconds)
+            sooner = steady + outcome.sooner if outcome.sooner is not None and outcome.sooner < outcome.seconds else None
+            self._not_sent(row, "queued", outcome.why, at=steady + outcome.seconds, sooner=sooner)
             word, detail = "again", outcome.why.told
         self._log_attempt(row, word, detail)
 
-    def _not_sent(self, row: OutboxRow, state: str, why: Why, *, at: float) -> None:
+    def _not_sent(self, row: OutboxRow, state: str, why: Why, *, at: float = 0.0, sooner: float | None = None) -> None:
         """It holds its place in the conversation while it waits for its next try; once it is final, later messages are sent."""
         self._run(
-            """UPDATE outbox SET state = ?, next_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?, attempts = attempts + 1
+            """UPDATE outbox SET state = ?, next_at = ?, sooner_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?,
+                   attempts = attempts + 1
                WHERE id = ? AND state IN ('queued', 'sending')""",
-            (state, at, why.code, why.reason, why.provider_code, self._gathering.at, row.id),
+            (state, at, sooner, why.code, why.reason, why.provider_code, self._gathering.at, row.id),
         )
+
+    def hasten(self, channel_id: str, *, limit: int) -> int:
+        """See the contract."""
+        done = self._run(
+            """UPDATE outbox SET next_at = min(next_at, sooner_at), sooner_at = NULL, hastened = hastened + 1 WHERE ordinal IN (
+                   SELECT ordinal FROM outbox INDEXED BY outbox_hastens
+                   WHERE channel_id = ? AND state = 'queued' AND sooner_at IS NOT NULL ORDER BY ordinal LIMIT ?
+               )""",
+            (channel_id, limit),
+        )
+        return done.rowcount
 
     def _sent(self, row: OutboxRow, message_ids: Sequence[str]) -> None:
         """The provider has taken it; a receipt that came earlier has its rank already."""
@@ -199,7 +212,7 @@ class Outbox:
                 (retry_key, json.dumps(renewed), now.timestamp(), outbox_id),
             )
         self._run(
-            """UPDATE outbox SET state = 'queued', next_at = 0, attempts = 0, resent = 0, rank = 0, sent_at = NULL,
+            """UPDATE outbox SET state = 'queued', next_at = 0, sooner_at = NULL, hastened = 0, attempts = 0, resent = 0, rank = 0, sent_at = NULL,
                    code = NULL, reason = NULL, provider_code = NULL, updated_at = ? WHERE id = ?""",
             (now.timestamp(), outbox_id),
         )
@@ -231,7 +244,7 @@ class Outbox:
         at, why = steady + again.seconds, again.why
         renewed = json.dumps({"retry_key": retry_key})
         done = self._run(
-            """UPDATE outbox SET state = 'queued', next_at = ?, attempts = 0, resent = 1, rank = 0, sent_at = NULL,
+            """UPDATE outbox SET state = 'queued', next_at = ?, sooner_at = NULL, hastened = 0, attempts = 0, resent = 1, rank = 0, sent_at = NULL,
                    retry_key = ?, payload = json_patch(payload, ?), code = ?, reason = ?, provider_code = ?, updated_at = ?
                WHERE id = ? AND rank < 2 AND state IN ('sent', 'unknown') AND NOT resent""",
             (at, retry_key, renewed, why.code, why.reason, why.provider_code, self._gathering.at, row.id),
@@ -315,6 +328,7 @@ def _row(row: sqlite3.Row) -> OutboxRow:
         message=OUTBOUND.validate_python({"kind": row["kind"], **json.loads(row["payload"])}),
         media_id=row["media_id"],
         attempts=row["attempts"] + 1,
+        hastened=row["hastened"],
         state=row["state"],
         code=row["code"],
         created_at=row["created_at"],

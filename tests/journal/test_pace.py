@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.backoff import backoff
+from gateway.backoff import LONGEST_BACKOFF, backoff, hastening
 from gateway.journal.pacing import Pace
 
 
@@ -71,3 +71,23 @@ def test_waits_grow_and_are_spread(attempts: int, most: float) -> None:
     assert all(0 <= wait <= most for wait in waits)
     assert max(waits) > most * 0.8, "up to the end"
     assert min(waits) < most * 0.2, "and from the beginning: full jitter"
+
+
+def test_calls_that_fail_are_made_one_at_a_time_in_the_end_and_each_success_lets_twice_as_many_go() -> None:
+    pace = Pace(5)
+    most = pace.at_once
+    for _ in range(20):
+        pace.failed()
+    assert pace.at_once == 1
+    widths = []
+    while pace.at_once < most:
+        pace.worked()
+        widths.append(pace.at_once)
+    assert widths == [2, 4, 8, 16, 32]
+    pace.worked()
+    assert pace.at_once == most
+
+
+def test_what_is_let_go_again_and_again_is_let_go_ever_later() -> None:
+    assert [hastening(times) for times in range(5)] == [0, 2, 4, 8, 16]
+    assert hastening(1_000) == LONGEST_BACKOFF

@@ -163,3 +163,40 @@ def test_every_attempt_is_written_down(jobs: Jobs) -> None:
     found = jobs(lambda stored: stored.outbox.report(row.id))
     assert found is not None
     assert [(one.outcome, one.detail) for one in found[1]] == [("again", "rate_limited 429: Slow down"), ("sent", "m1")]
+
+
+def test_what_waits_for_its_account_is_due_sooner_once_that_works_and_what_waits_for_itself_is_not(jobs: Jobs) -> None:
+    for to in ("kim", "lee", "max"):
+        add(jobs, f"to {to}", to)
+    kim, lee, sam = ready(jobs)
+    settle(jobs, kim, Again(Why("provider_unavailable", "It waits."), 100, sooner=0), 1)
+    settle(jobs, lee, Again(Why("provider_unavailable", "It waits."), 100, sooner=50), 1)
+    settle(jobs, sam, Again(Why("recipient_unreachable", "It waits."), 100), 1)
+    assert ready(jobs, 99) == []
+    assert jobs(lambda stored: stored.outbox.hasten("another", limit=10)) == 0
+    assert jobs(lambda stored: stored.outbox.hasten(CHANNEL, limit=10)) == 2
+    assert [(row.message.text, row.hastened) for row in ready(jobs, 1)] == [("to kim", 1)]  # type: ignore[union-attr]
+    assert texts(ready(jobs, 50)) == ["to kim", "to lee"]
+    reports = {row.id: row.next_at for row in jobs(lambda stored: stored.outbox.waiting(10))}
+    assert reports == {kim.id: 0, lee.id: 50, sam.id: 100}, "what operators read"
+    assert jobs(lambda stored: stored.outbox.hasten(CHANNEL, limit=10)) == 0, "they don't wait for it any more"
+
+
+def test_so_many_at_a_time_are_due_sooner_the_oldest_first(jobs: Jobs) -> None:
+    for to in ("kim", "lee", "max"):
+        add(jobs, to, to)
+    for row in ready(jobs):
+        settle(jobs, row, Again(Why("provider_unavailable", "It waits."), 100, sooner=0), 1)
+    assert jobs(lambda stored: stored.outbox.hasten(CHANNEL, limit=2)) == 2
+    assert texts(ready(jobs, 1)) == ["kim", "lee"]
+    assert jobs(lambda stored: stored.outbox.hasten(CHANNEL, limit=2)) == 1
+
+
+@pytest.mark.parametrize("state", ["sent", "failed"])
+def test_what_is_over_does_not_wait_for_its_account(state: str, jobs: Jobs) -> None:
+    add(jobs, "k1")
+    (row,) = ready(jobs)
+    settle(jobs, row, Again(Why("provider_unavailable", "It waits."), 100, sooner=0), 1)
+    settle(jobs, row, Sent(("m1",)) if state == "sent" else Over("failed", Why("refused", "No.")), 2)
+    assert jobs(lambda stored: stored.outbox.hasten(CHANNEL, limit=10)) == 0
+    assert state_of(jobs, row) == state
