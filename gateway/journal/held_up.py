@@ -28,8 +28,6 @@ class HeldUp:
     def again(self, item: OutboxItem, outcome: Again) -> None:
         """It was not taken, and is tried again."""
         now, why = self._clock(), outcome.why
-        for waits in self._waits[item.channel_id].values():
-            waits.pop(item.id, None)
         same = self._waits[item.channel_id][f"{why.code} {why.provider_code}"]
         while same and same[first := next(iter(same))] < now - _FORGOTTEN_SECONDS:
             del same[first]
@@ -37,6 +35,8 @@ class HeldUp:
             theirs = {"status": why.status, "provider_code": why.provider_code}
             about = {"channel": item.channel_id, "row": item.id, "code": why.code, **theirs}
             _log.warning("messages wait for another try", extra={"action": "outbox.again", **about})
+        for waiting in self._waits[item.channel_id].values():
+            waiting.pop(item.id, None)
         same[item.id] = now + outcome.seconds
         if outcome.sooner is not None:
             self._none_for_account.discard(item.channel_id)
