@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from adapters.contract import Account, HttpReply, RawRequest
 from adapters.envelope import Inbound, InboundUnknown, from_unix
@@ -39,17 +40,34 @@ def json_object(body: bytes) -> dict[str, Any]:
 
     Raises NotUnderstood for all else: another encoding, an array, nesting without end, a body of hardly anything but brackets and commas.
     """
-    marks = sum(map(body.count, (b"[", b"{", b",")))
-    if marks > _MOST_MARKS and marks * _DENSEST > len(body):
-        raise NotUnderstood("the JSON has more members than any provider sends")
+    if len(body) > _MOST_MARKS:
+        marks = sum(map(body.count, (b"[", b"{", b",")))
+        if marks > _MOST_MARKS and marks * _DENSEST > len(body):
+            raise NotUnderstood("the JSON has more members than any provider sends")
     try:
-        found = json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
-        found = whole(found, body)
+        found = json_value(body)
     except (ValueError, RecursionError) as cause:
         raise NotUnderstood("the body is not JSON in UTF-8") from cause
     if not isinstance(found, dict):
         raise NotUnderstood("the body is not a JSON object")
     return found
+
+
+def json_value(written: bytes) -> Any:
+    """The value of JSON in UTF-8, without lone surrogates; NaN and Infinity are None. For JSON inside a text of other JSON or a form, too.
+
+    Raises ValueError for what is no JSON, RecursionError for nesting without end.
+    """
+    try:
+        # A third of json's time, and the same value. What it refuses (also a byte order mark, NaN, half a pair) is rare and goes the longer way.
+        return from_json(written, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return whole(json.loads(written.decode("utf-8-sig"), parse_constant=lambda _: None), written)
+
+
+def whole(value: Any, written: bytes) -> Any:
+    """The value of the JSON in `written`, without lone surrogates; also for JSON inside a text of other JSON or a form."""
+    return _mended(value) if _has_lone_halves(written) else value
 
 
 def answer_of(reply: HttpReply) -> dict[str, Any]:
@@ -58,11 +76,6 @@ def answer_of(reply: HttpReply) -> dict[str, Any]:
         return json_object(reply.body)
     except NotUnderstood:
         return {}
-
-
-def whole(value: Any, written: bytes) -> Any:
-    """The value of the JSON in `written`, without lone surrogates; also for JSON inside a text of other JSON or a form."""
-    return _mended(value) if _has_lone_halves(written) else value
 
 
 def _has_lone_halves(body: bytes) -> bool:

@@ -122,12 +122,17 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 
 
+_TOLD: Final = frozenset({"ad", "post"})  # known for a referral even if nothing else is said
+
+
 def referral(
     source: ReferralSource, *, given: Mapping[str, Any] | None = None, used: frozenset[str] = frozenset(), **fields: Any
 ) -> Referral | None:
     """A referral; None where nothing is known of it, unless the provider says that it was an ad or a post. Of `given`, what isn't `used`
     goes to `extra`."""
-    rest = {key: value for key, value in (given or {}).items() if key not in used and value not in (None, "", {}, [])}
+    rest = {key: value for key, value in given.items() if key not in used and value not in (None, "", {}, [])} if given else {}
+    if source not in _TOLD and not rest and not any(fields.values()):
+        return None
     found = Referral(source=source, extra=rest, **fields)
-    known = source in ("ad", "post") or found.model_dump(exclude_defaults=True, exclude={"source"})
+    known = source in _TOLD or found.extra or any(getattr(found, name) is not None for name in fields)
     return found if known else None

@@ -81,6 +81,8 @@ def listed(holder: dict[str, Any], name: str) -> list[Any]:
 
 def text_of(value: object) -> str | None:
     """A text or a number as text; None for anything else, and for an empty text (Meta sends `""` for what is not known)."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return value or None
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
@@ -88,6 +90,8 @@ def text_of(value: object) -> str | None:
 
 def number_of(value: object) -> float | None:
     """A finite number, also from digits in a text."""
+    if value is None:
+        return None
     try:
         number = float(str(value))
     except ValueError:

@@ -7,9 +7,8 @@ its own, and one that makes no sense costs only itself. Sources: Meta for Develo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from adapters._meta import graph, webhook
 from adapters._meta.webhook import NoSense, digest_of, needed, number_of, text_of
@@ -59,8 +58,7 @@ def parse(request: RawRequest, account: WhatsAppAccount) -> list[Inbound]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     """Reads one change; what all its events share is at hand."""
 
     request: RawRequest
@@ -337,7 +335,8 @@ def _why(item: dict[str, Any]) -> dict[str, Any]:
 
 def _memory(end_user: EndUser, message_id: str) -> dict[str, Any]:
     """What answers need: the number, which sends take before the id, and the last message, which typing hangs on."""
-    return {"last_message_id": message_id, **_number(end_user)}
+    number = people.number_among(end_user)
+    return {"last_message_id": message_id, "wa_id": number} if number else {"last_message_id": message_id}
 
 
 def _number(end_user: EndUser) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Sources: Meta for Developers, WhatsApp Cloud API, "Business-scoped user IDs" (Ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from adapters._meta.webhook import text_of
@@ -21,16 +21,21 @@ _IDS_IN_WORDS: Final = re.compile(r"\b[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{6,128}\b")
 _NUMBERS_IN_WORDS: Final = re.compile(r"\b[0-9]{7,15}\b")
 _CHANGES: Final = ("user_changed_number", "user_changed_user_id")
 
+# Which of a person's addresses comes first.
+_SCOPED_ID: Final = 0
+_NUMBER: Final = 1
+_LINKED: Final = 2
+
 Contacts: TypeAlias = Mapping[str, dict[str, Any]]
 
 
 def is_scoped(address: str) -> bool:
     """Whether an address is a business-scoped user id rather than a phone number."""
-    return _SCOPED.match(address) is not None
+    return address[2:3] == "." and _SCOPED.match(address) is not None
 
 
 def person(
-    number: object, scoped: object, parent: object = None, contact: dict[str, Any] | None = None, before: Iterable[object] = ()
+    number: object, scoped: object, parent: object = None, contact: dict[str, Any] | None = None, before: Sequence[object] = ()
 ) -> EndUser | None:
     """The person behind a number and ids; None if nothing names one. `before`: what they had before a change that the event reports.
 
@@ -38,44 +43,42 @@ def person(
     the id). All the others are aliases. Numbers are lent: somebody else gets them when the person gives them up.
     """
     contact = contact or {}
-    named = [
-        text_of(one)
-        for one in (number, scoped, parent, contact.get("wa_id"), contact.get("user_id"), contact.get("parent_user_id"))
-    ]
-    found = sorted(_each_spelling(named), key=_preference)
+    named = (number, scoped, parent, contact.get("wa_id"), contact.get("user_id"), contact.get("parent_user_id"))
+    found = _each_spelling(named)
     if not found:
         return None
-    formerly = _each_spelling(map(text_of, before))
+    address, *aliases = sorted(found, key=found.__getitem__)
+    formerly = _each_spelling(before) if before else {}
     profile = dict_of(contact.get("profile"))
     return EndUser(
-        address=found[0],
-        aliases=tuple(found[1:]),
-        lent=tuple(one for one in dict.fromkeys((*found, *formerly)) if not is_scoped(one)),
+        address=address,
+        aliases=tuple(aliases),
+        lent=tuple([one for one, rank in (found | formerly).items() if rank == _NUMBER]),
         formerly=tuple(formerly),
         name=text_of(profile.get("name")),
         username=(text_of(profile.get("username")) or "").removeprefix("@") or None,
     )
 
 
-def _each_spelling(addresses: Iterable[str | None]) -> list[Address]:
-    """Each once, a number in both its spellings: Brazil's ninth digit, the mobile digit of Argentina and Mexico."""
-    found: dict[str, None] = {}
-    for one in filter(None, addresses):
-        found[one] = None
-        if not is_scoped(one) and (other := other_spelling(one)):
-            found[other] = None
-    return [Address(one) for one in found]
-
-
-def _preference(address: str) -> int:
-    if not is_scoped(address):
-        return 1
-    return 2 if ".ENT." in address else 0
+def _each_spelling(addresses: Iterable[object]) -> dict[Address, int]:
+    """Each once, with its rank; a number in both its spellings: Brazil's ninth digit, the mobile digit of Argentina and Mexico."""
+    found: dict[Address, int] = {}
+    for one in addresses:
+        address = text_of(one)
+        if address is None or address in found:
+            continue
+        if is_scoped(address):
+            found[Address(address)] = _LINKED if ".ENT." in address else _SCOPED_ID
+            continue
+        found[Address(address)] = _NUMBER
+        if other := other_spelling(address):
+            found[Address(other)] = _NUMBER
+    return found
 
 
 def is_change(message: dict[str, Any]) -> bool:
     """Whether WhatsApp says in its own words that somebody has another number or another business-scoped id."""
-    return text_of(dict_of(message.get("system")).get("type")) in _CHANGES
+    return "system" in message and text_of(dict_of(message["system"]).get("type")) in _CHANGES
 
 
 def changed(message: dict[str, Any], contacts: Contacts) -> EndUser | None:
@@ -132,14 +135,21 @@ def updated(item: dict[str, Any], contacts: Contacts) -> EndUser | None:
 def contacts_in(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """`contacts[]` by number and by scoped id; the only one also by `""`, for messages that name nobody."""
     cards = [card for card in map(dict_of, list_of(value.get("contacts"))) if card]
-    known = {key: card for card in reversed(cards) for key in (text_of(card.get("wa_id")), text_of(card.get("user_id"))) if key}
-    return known | ({"": cards[0]} if len(cards) == 1 else {})
+    known = {"": cards[0]} if len(cards) == 1 else {}
+    for card in reversed(cards):
+        for name in ("wa_id", "user_id"):
+            if key := text_of(card.get(name)):
+                known[key] = card
+    return known
 
 
 def contact_of(contacts: Contacts, number: object, scoped: object) -> dict[str, Any]:
     """The card of a person; the only one, where the ids name nobody."""
     ids = [key for key in (text_of(number), text_of(scoped)) if key]
-    return next((contacts[key] for key in ids or [""] if key in contacts), {})
+    for key in ids or [""]:
+        if key in contacts:
+            return contacts[key]
+    return {}
 
 
 def sender_of(message: dict[str, Any], contacts: Contacts) -> EndUser | None:
@@ -157,4 +167,7 @@ def recipient_of(item: dict[str, Any], contacts: Contacts) -> EndUser | None:
 
 def number_among(end_user: EndUser) -> str | None:
     """The person's phone number, where it is known."""
-    return next((one for one in (end_user.address, *end_user.aliases) if not is_scoped(one)), None)
+    for one in (end_user.address, *end_user.aliases):
+        if not is_scoped(one):
+            return one
+    return None

@@ -5,12 +5,10 @@ Source: Meta for Developers, WhatsApp Cloud API, "Webhooks > Reference > message
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from adapters._meta.webhook import number_of, objects_in, text_of
 from adapters.envelope import (
@@ -27,12 +25,11 @@ from adapters.envelope import (
     UnknownPart,
     from_unix,
 )
-from adapters.reading import dict_of, list_of, whole
+from adapters.reading import dict_of, json_value, list_of
 from adapters.referral import Referral, ReferralSource, ReferredProduct, referral
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One change of a delivery: its field and value. `entry` is the entry that contains it."""
 
     field: str
@@ -42,8 +39,10 @@ class Change:
     @property
     def phone_number_id(self) -> str | None:
         """The business number that it is about; account-wide changes have none, handovers name it as their recipient."""
-        named = (dict_of(self.value.get(where)).get("phone_number_id") for where in ("metadata", "recipient"))
-        return next(filter(None, map(text_of, named)), None)
+        for where in ("metadata", "recipient"):
+            if named := text_of(dict_of(self.value.get(where)).get("phone_number_id")):
+                return named
+        return None
 
 
 def changes(body: dict[str, Any]) -> Iterator[Change]:
@@ -181,7 +180,7 @@ def _form(response: object) -> dict[str, Any]:
     try:
         if not isinstance(response, str):
             return dict_of(response)
-        return dict_of(whole(json.loads(response, parse_constant=lambda _: None), response.encode("utf-8", "replace")))
+        return dict_of(json_value(response.encode("utf-8", "replace")))
     except (ValueError, RecursionError):
         return {}
 
@@ -282,6 +281,8 @@ _USED: Final = frozenset(
 def referral_of(message: dict[str, Any]) -> Referral | None:
     """The ad or post that the customer came from, and the product asked about."""
     given, asked = dict_of(message.get("referral")), dict_of(dict_of(message.get("context")).get("referred_product"))
+    if not given and not asked:
+        return None
     kind = text_of(given.get("source_type")) or ""
     product = ReferredProduct(id=asked.get("product_retailer_id"), catalog_id=asked.get("catalog_id")) if asked else None
     source: ReferralSource = "ad" if kind == "ad" else "post" if kind == "post" else "product" if not given else "other"

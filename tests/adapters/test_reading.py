@@ -1,0 +1,60 @@
+"""JSON as providers write it: read quickly, and as the standard library reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.errors import NotUnderstood
+from adapters.reading import json_object, json_value
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+_VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5))
+
+
+@given(_VALUES, st.booleans())
+def test_a_value_is_read_as_the_standard_library_reads_it(value: Any, ascii_only: bool) -> None:
+    written = json.dumps(value, ensure_ascii=ascii_only).encode()
+
+    read = json_value(written)
+
+    assert repr(read) == repr(json.loads(written))  # by their looks: 1, 1.0 and True are equal
+
+
+@given(st.binary(max_size=40) | st.text(alphabet='{}[]",:\\u0123abcdefINaty.+- ', max_size=40).map(str.encode))
+def test_what_the_standard_library_refuses_is_refused(body: bytes) -> None:
+    try:
+        expected = json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        with pytest.raises((ValueError, RecursionError)):
+            json_value(body)
+        return
+    whole = json.loads(
+        json.dumps(expected, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    )
+    assert repr(json_value(body)) == repr(whole)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"id": 12345678901234567890123}', {"id": 12345678901234567890123}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b'{"a": NaN, "b": -Infinity}', {"a": None, "b": None}),
+        (b'{"a": "\\ud83d\\ude00 \\ud83d"}', {"a": "😀 \ufffd"}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+    ],
+    ids=["a long number keeps its digits", "byte order mark", "no numbers", "half a pair", "the last of two"],
+)
+def test_what_is_rare_is_read_all_the_same(body: bytes, expected: dict[str, Any]) -> None:
+    assert json_object(body) == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b'{"a": "\xff"}', b'{"a": "\xed\xa0\x80"}', b"[" * 100_000])
+def test_what_is_no_object_is_not_understood(body: bytes) -> None:
+    with pytest.raises(NotUnderstood):
+        json_object(body)
