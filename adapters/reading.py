@@ -56,7 +56,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 def json_value(written: bytes) -> Any:
     """The value of JSON in UTF-8, without lone surrogates; NaN and Infinity are None. For JSON inside a text of other JSON or a form, too.
 
-    Raises ValueError for what is no JSON, RecursionError for nesting without end.
+    Raises ValueError for what is not JSON, RecursionError for nesting without end.
     """
     try:
         # A third of json's time, and the same value. What it refuses (also a byte order mark, NaN, half a pair) is rare and goes the longer way.
