@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gateway import clock as clocks
 from gateway.clock import Clock
-from gateway.store import inbox, sqlite
+from gateway.store import inbox_rows, sqlite
 from gateway.store.contract import OutboxReport
 from gateway.store.inbox_contract import InboxCounts, InboxRow, Replayed
 
@@ -29,19 +29,19 @@ class Listed(NamedTuple):
 
 def stuck_webhooks(data_dir: Path, limit: int) -> Listed:
     """Those that could not be read or applied."""
-    with inbox.opened(data_dir) as rows:
+    with inbox_rows.opened(data_dir) as rows:
         return Listed([_webhook_line(row) for row in rows.kept("stuck", limit)], rows.counts().stuck)
 
 
 def unknown_webhooks(data_dir: Path, limit: int) -> Listed:
     """Those that held something that has no meaning here."""
-    with inbox.opened(data_dir) as rows:
+    with inbox_rows.opened(data_dir) as rows:
         return Listed([_webhook_line(row) for row in rows.kept("unknown", limit)], rows.counts().unknown)
 
 
 def webhook_counts(data_dir: Path) -> InboxCounts:
     """What else there is."""
-    with inbox.opened(data_dir) as rows:
+    with inbox_rows.opened(data_dir) as rows:
         return rows.counts()
 
 
@@ -51,7 +51,7 @@ def _webhook_line(row: InboxRow) -> str:
 
 def webhook(data_dir: Path, row_id: int) -> InboxRow | None:
     """The row with its raw request."""
-    with inbox.opened(data_dir) as rows:
+    with inbox_rows.opened(data_dir) as rows:
         return rows.one(row_id)
 
 
@@ -74,7 +74,7 @@ def webhook_shown(row: InboxRow) -> dict[str, Any]:
 
 def replay_webhooks(data_dir: Path, ids: list[int] | None, *, unknown: bool = False) -> Replayed:
     """Without ids: all that are stuck, or all that were kept as unknown, except those that arrived for another org."""
-    with inbox.opened(data_dir) as rows:
+    with inbox_rows.opened(data_dir) as rows:
         return rows.replay(ids, "unknown" if unknown else "stuck")
 
 

@@ -10,8 +10,8 @@ from gateway.brokers.reconciling import Judged, Moved, judge
 from gateway.config import Loaded
 from gateway.errors import GatewayError
 from gateway.store.connecting import to_read
-from gateway.store.inbox import SqliteInboxRows
 from gateway.store.inbox_contract import Tally
+from gateway.store.inbox_rows import SqliteInboxRows
 from gateway.store.sqlite import SqliteTransaction
 
 

@@ -31,7 +31,7 @@ from gateway.metrics import Metrics
 from gateway.session.model import InvitationStatus, Presence, Status
 from gateway.session.refusals import CODES as RULES
 from gateway.store.contract import WITHDRAWN
-from gateway.store.inbox import of_another_org
+from gateway.store.inbox_rows import of_another_org
 from gateway.webchat.problems import CODES as CHAT_CODES
 from tests.world import demo, wait_until
 

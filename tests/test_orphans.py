@@ -18,7 +18,7 @@ from gateway.errors import GatewayError
 from gateway.orphans import orphans
 from tests.brokers.desk import BEGIN
 from tests.brokers.test_config_changes import Shop, changed_everywhere, shop
-from tests.store.backends import keep
+from tests.store.backends import in_hand, keep
 
 SENTENCES = [
     "Channel moves moves to org beta: 2 open sessions of org acme will end. Org acme keeps the history. A customer's next message opens a session in org beta.",
@@ -95,8 +95,9 @@ async def test_the_new_org_gets_nothing_that_was_stuck_or_unknown_for_the_old_on
     await inbox.open()
     for _ in range(2):
         await keep(inbox, "line", RawRequest("POST", "http://x/", "", (), {}, b"{}", BEGIN))
-    stuck, unknown = await inbox.waiting("line", limit=2)
-    await inbox.settle([(unknown.id, "unknown: follow")], [(stuck.id, "the adapter failed: oh")])
+    batch = await in_hand(inbox, "line")
+    stuck, unknown = batch.ids
+    await inbox.settle(batch, {unknown: "unknown: follow"}, {stuck: "the adapter failed: oh"})
     await inbox.close()
     one.line.update({"org": "beta", "queue": "all"})
     async with one._gateway_anew().running():

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from adapters.contract import RawRequest
 from adapters.envelope import Inbound, InboundReceipt, InboundUnknown, ReceiptStatus
 from adapters.errors import NotUnderstood
 from gateway.backoff import backoff
@@ -23,7 +24,7 @@ from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.journal.misdirected import Misdirected
 from gateway.metrics import Metrics
 from gateway.outage import Outage
-from gateway.store.inbox_contract import Inbox, InboxRow
+from gateway.store.inbox_contract import Inbox
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 200
@@ -80,38 +81,37 @@ class Receiver:
 
     async def work(self, channel_id: str) -> int:
         """One batch of one channel; how many rows it held."""
-        rows = await self._inbox.waiting(channel_id, limit=_BATCH)
-        if not rows:
+        batch = await self._inbox.waiting(channel_id, limit=_BATCH)
+        if batch is None:
             return 0
         events: list[Inbound] = []
         owners: list[int] = []
-        trouble: dict[int, str] = {}
+        stuck: dict[int, str] = {}
         remarks: dict[int, str] = {}
-        for count, row in enumerate(rows, start=1):
+        for count, (row_id, request) in enumerate(zip(batch.ids, batch.requests, strict=True), start=1):
             if count % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)  # webhooks that wait to be answered come first
+            about = {"action": "inbox.stuck", "row": row_id, "channel": channel_id}
             try:
-                found = self._parse(row)
+                found = self._parse(channel_id, request)
             except NotUnderstood as error:
-                about = {"row": row.id, "channel": row.channel_id, "reason": str(error)}
-                _log.warning("webhook not understood", extra={"action": "inbox.stuck", **about})
-                trouble[row.id] = str(error)
+                _log.warning("webhook not understood", extra={**about, "reason": str(error)})
+                stuck[row_id] = str(error)
                 continue
             except Exception as error:  # a fault of the adapter's: the bytes stay, and later rows go on
-                _log.exception("adapter failed", extra={"action": "inbox.stuck", "row": row.id, "channel": row.channel_id})
-                trouble[row.id] = f"the adapter failed: {type(error).__name__}"
+                _log.exception("adapter failed", extra=about)
+                stuck[row_id] = f"the adapter failed: {type(error).__name__}"
                 continue
             events += found
-            owners += [row.id] * len(found)
+            owners += [row_id] * len(found)
             if unknown := [e for e in found if isinstance(e, InboundUnknown)]:
-                self._misdirected.note(row.id, unknown)
-                remarks[row.id] = "unknown: " + ", ".join(e.reason for e in unknown[:5])
-        await self._give(channel_id, events, owners, trouble)
-        done = [(row.id, remarks.get(row.id)) for row in rows if row.id not in trouble]
-        await self._inbox.settle(done, list(trouble.items()))
-        return len(rows)
+                self._misdirected.note(row_id, unknown)
+                remarks[row_id] = "unknown: " + ", ".join(e.reason for e in unknown[:5])
+        await self._give(channel_id, events, owners, stuck)
+        await self._inbox.settle(batch, remarks, stuck)
+        return len(batch.ids)
 
-    async def _give(self, channel_id: str, events: Sequence[Inbound], owners: Sequence[int], trouble: dict[int, str]) -> None:
+    async def _give(self, channel_id: str, events: Sequence[Inbound], owners: Sequence[int], stuck: dict[int, str]) -> None:
         results: list[Exception | None] = []
         for first in range(0, len(events), _MOST_AT_ONCE):
             results += await self._taken_at_last(channel_id, events[first : first + _MOST_AT_ONCE])
@@ -122,7 +122,7 @@ class Receiver:
             else:
                 about = {"row": owner, "channel": event.channel_id}
                 _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", **about})
-                trouble[owner] = f"could not be applied: {type(result).__name__}"
+                stuck[owner] = f"could not be applied: {type(result).__name__}"
 
     async def _taken_at_last(self, channel_id: str, events: Sequence[Inbound]) -> Sequence[Exception | None]:
         """Keep the batch while the broker can't take it."""
@@ -162,8 +162,8 @@ class Receiver:
             }
             _log.warning("message failed later", extra={"action": "outbox.failed_later", **about})
 
-    def _parse(self, row: InboxRow) -> list[Inbound]:
-        channel = self._channels.get(row.channel_id)
+    def _parse(self, channel_id: str, request: RawRequest) -> list[Inbound]:
+        channel = self._channels.get(channel_id)
         if channel is None:
-            raise NotUnderstood(f"channel {row.channel_id!r} is no longer configured: add it again, then replay")
-        return channel.adapter.parse(row.request, channel.account)
+            raise NotUnderstood(f"channel {channel_id!r} is no longer configured: add it again, then replay")
+        return channel.adapter.parse(request, channel.account)

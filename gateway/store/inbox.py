@@ -1,254 +1,330 @@
 """The inbox on SQLite (`gateway.store.inbox_contract`): a raw webhook is on disk before it is answered.
 
-The hot road of the whole gateway: what gathers while a commit runs is one job of the next: one statement, one fsync, one call back.
+The hot road of the whole gateway. What gathers while a commit runs is one job of the next: one value for each channel (`batches`), one fsync, one call
+back. No row changes when a webhook was dealt with: each channel has a watermark, which is written with a later commit, or a moment later when none follows.
+A crash before that gives the last webhooks again. What isn't as plain (stuck, kept as unknown, replayed) becomes a row of its own in `inbox`, under its id.
+
+The receiver is given what was committed a moment ago from memory, within bounds; beyond them, and after a start, values are read back.
 Names, values and addresses may hold any bytes: they come out of it as the adapter verified them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from adapters.contract import RawRequest
-from gateway.clock import Clock
+from gateway.clock import Clock, elapsed
 from gateway.errors import StoreUnavailable
-from gateway.store.connecting import beside
 from gateway.store.group_commit import GroupCommit, Readers, SharedFile
-from gateway.store.inbox_contract import InboxCounts, InboxRow, Kept, Replayed, Tally
+from gateway.store.inbox_contract import Batch
+from gateway.store.inbox_rows import (
+    HEAD,
+    INBOX_FILE,
+    NOTE,
+    SqliteInboxRows,
+    delete,
+    keep_aside_in_file,
+    lines_of,
+    query_of,
+    settle_in_file,
+    waiting_apart,
+    waiting_batches,
+    watermarks,
+    where_it_stopped,
+    with_something,
+)
 
 T = TypeVar("T")
-_FILE: Final = "inbox.db"
 # Credentials that were checked and are needed no more.
 _NOT_KEPT: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-_INSERT: Final = (
-    """INSERT INTO inbox (channel_id, received_at, method, url, path, query, headers, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-)
-_STATES: Final = ("waiting", "done", "stuck")  # by the number that is stored
-_DONE, _STUCK = 1, 2
-# Which channels have waiting rows: by steps along the index, so that it costs a few look-ups however many rows wait.
-_CHANNELS: Final = """
-    WITH RECURSIVE waiting (channel_id) AS (
-        SELECT min(channel_id) FROM inbox INDEXED BY inbox_waiting WHERE state = 0
-        UNION ALL
-        SELECT (SELECT min(channel_id) FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id > waiting.channel_id)
-        FROM waiting WHERE waiting.channel_id IS NOT NULL
-    )
-    SELECT channel_id FROM waiting WHERE channel_id IS NOT NULL
-"""
-_OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id = ? ORDER BY id LIMIT ?"
-
-_KEPT: Final[Mapping[Kept, str]] = {"stuck": "state = 2", "unknown": "state = 1 AND reason IS NOT NULL"}
-# A row that is kept aside is known by how its reason begins: so these words stay in the list when they are changed. No other reason begins so.
-_FOR_ANOTHER: Final = "it arrived while the channel belonged to org"
-_FORMERLY: Final = ("it arrived while the channel belonged to org",)
-_ASIDE: Final = "(" + " OR ".join(f"coalesce(reason, '') GLOB '{words} *'" for words in (_FOR_ANOTHER, *_FORMERLY)) + ")"
+# Of one commit, and so of one value: who waits for a commit waits for its bytes, and who reads one value back has all of it in memory.
+_MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 512, 1 << 20
+# Of one channel's in memory: enough for the pauses of a receiver that keeps up.
+_MOST_IN_MEMORY, _MOST_BYTES_IN_MEMORY = 2_000, 4 << 20
+_NOTED_AFTER_SECONDS = 0.2  # when no commit follows that could write the watermarks
+_MARK_SECONDS: Final = 0.1  # what arrives within this time counts as one arrival, to tell how long it waits
 
 
 class _Gathered(NamedTuple):
-    """A request to be kept, as a row, and whom to tell."""
+    """A request to be kept, in the form in which it is stored, too, and whom to tell."""
 
-    row: tuple[Any, ...]
+    channel_id: str
+    request: RawRequest
+    packed: bytes
     done: Callable[[Exception | None], None]
 
 
+class _Packed(NamedTuple):
+    """A batch as it is stored, too."""
+
+    batch: Batch
+    data: bytes
+
+
+class _Lane:
+    """What this process knows of a channel's webhooks. `done_to`: dealt with up to here; `given_to`: given to the receiver up to here."""
+
+    def __init__(self, done_to: int = 0) -> None:
+        self.done_to = self.given_to = self.committed_to = done_to
+        self.in_hand: Batch | None = None
+        self.fresh: deque[_Packed] = deque()  # the first of those that weren't given yet, from memory
+        self.apart = True  # there may be waiting rows in `inbox`: they come first
+        self.spilled = True  # there may be more batches in the file, after those in `fresh`
+        self._rows = self._bytes = 0
+        self._arrivals: deque[tuple[int, float]] = deque()
+
+    def arrived(self, last: int) -> None:
+        """Everything up to this id is in the file now."""
+        now = elapsed()
+        self.committed_to = max(self.committed_to, last)
+        if self._arrivals and now - self._arrivals[-1][1] < _MARK_SECONDS:
+            self._arrivals[-1] = (last, self._arrivals[-1][1])
+        else:
+            self._arrivals.append((last, now))
+
+    def remember(self, one: _Packed) -> None:
+        """It is in the file now, and may be given from memory."""
+        last = one.batch.ids[-1]
+        self.arrived(last)
+        if last <= self.given_to:  # it was read back before we heard of its commit
+            return
+        full = self._rows >= _MOST_IN_MEMORY or self._bytes >= _MOST_BYTES_IN_MEMORY
+        self.spilled = self.spilled or full
+        if not self.spilled:
+            self.fresh.append(one)
+            self._count(one, 1)
+
+    def from_memory(self, limit: int) -> Batch:
+        """The next ones in `fresh`: at least one batch of them."""
+        taken = [self._next()]
+        n = len(taken[0].ids)
+        while self.fresh and n + len(self.fresh[0].batch.ids) <= limit:
+            taken.append(self._next())
+            n += len(taken[-1].ids)
+        if len(taken) == 1:
+            return taken[0]
+        return Batch(taken[0].channel_id, [i for one in taken for i in one.ids], [r for one in taken for r in one.requests])
+
+    def settled(self, batch: Batch) -> int:
+        """The batch was dealt with; the channel's watermark."""
+        self.in_hand = None
+        self.done_to = max(self.done_to, batch.ids[-1])
+        while self._arrivals and self._arrivals[0][0] <= self.done_to:
+            self._arrivals.popleft()
+        return self.done_to
+
+    def backlog_seconds(self) -> float:
+        """See the contract."""
+        return elapsed() - self._arrivals[0][1] if self._arrivals else 0.0
+
+    def _next(self) -> Batch:
+        one = self.fresh.popleft()
+        self._count(one, -1)
+        return one.batch
+
+    def _count(self, one: _Packed, sign: int) -> None:
+        self._rows += sign * len(one.batch.ids)
+        self._bytes += sign * len(one.data)
+
+
 class SqliteInbox(SharedFile):
-    """See `gateway.store.inbox_contract.Inbox`."""
+    """See `gateway.store.inbox_contract.Inbox`. One process puts, and one reads and settles; it needn't be the same."""
 
     def __init__(self, data_dir: Path, clock: Clock, *, fault: Callable[[str], None] | None = None) -> None:
-        path = data_dir / _FILE
+        path = data_dir / INBOX_FILE
         self._clock = clock
-        self._gathered: list[_Gathered] = []
+        self._gathered: deque[_Gathered] = deque()
         self._busy = False  # a commit is under way, or about to begin
+        self._last_id = 0  # ever given to a webhook
+        self._lanes: dict[str, _Lane] = {}
+        self._to_note: dict[str, int] = {}  # watermarks that aren't in the file yet
+        self._noting: asyncio.TimerHandle | None = None
         super().__init__(GroupCommit(path, migrations="gateway.store.migrations.inbox", fault=fault), Readers(path, size=2))
+
+    async def open(self) -> None:
+        """See the contract."""
+        await super().open()
+        watermarks, newest, self._last_id = await self.readers.run(where_it_stopped)
+        self._lanes = {channel_id: _Lane(done_to) for channel_id, done_to in watermarks.items()}
+        for channel_id, last in newest.items():
+            if last > self._lane(channel_id).done_to:
+                self._lane(channel_id).arrived(last)
 
     async def close(self) -> None:
         """See the contract."""
-        self._commit()
+        while self._gathered or self._to_note:
+            self._write(self._take())
+        if self._noting:
+            self._noting.cancel()
         await super().close()
+
+    # ------------------------------------------------------------------------------------------------------------ putting
 
     def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
         """See the contract."""
-        row = (
-            channel_id,
-            request.received_at.timestamp(),
-            _storable(request.method),
-            _storable(request.url),
-            _storable(request.path),
-            json.dumps(request.query) if request.query else "[]",
-            _storable(_lines(request.headers)),
-            request.body,
-        )
-        self._gathered.append(_Gathered(row, done))
+        if not _NOT_KEPT.isdisjoint(request.headers):
+            request = replace(request, headers={k: v for k, v in request.headers.items() if k not in _NOT_KEPT})
+        self._gathered.append(_Gathered(channel_id, request, _packed(request), done))
         if not self._busy:
             self._busy = True
             asyncio.get_running_loop().call_soon(self._commit)  # with what else this turn of the loop brings
 
     def _commit(self) -> None:
-        """All that has gathered, as one job: what arrives until it is done gathers for the next."""
+        """What has gathered, as one job: what arrives until it is done gathers for the next."""
         self._busy = bool(self._gathered)
         if self._busy:
-            gathered, self._gathered = self._gathered, []
-            self._write(gathered)
+            self._write(self._take())
+
+    def _take(self) -> list[_Gathered]:
+        taken: list[_Gathered] = []
+        size = 0
+        while self._gathered and len(taken) < _MOST_PER_COMMIT and size < _MOST_BYTES_PER_COMMIT:
+            taken.append(self._gathered.popleft())
+            size += len(taken[-1].packed)
+        return taken
 
     def _write(self, gathered: Sequence[_Gathered]) -> None:
-        rows = [one.row for one in gathered]
-        self.writer.submit(lambda c: c.executemany(_INSERT, rows) and None).add_done_callback(partial(self._written, gathered))
+        packed = self._batches(gathered)
+        noted, self._to_note = self._to_note, {}
+        commit = self.writer.submit(partial(_keep, packed, noted))
+        commit.add_done_callback(partial(self._written, gathered, packed, noted))
 
-    def _written(self, gathered: Sequence[_Gathered], commit: asyncio.Future[None]) -> None:
+    def _batches(self, gathered: Sequence[_Gathered]) -> list[_Packed]:
+        by_channel: dict[str, list[_Gathered]] = {}
+        for one in gathered:
+            by_channel.setdefault(one.channel_id, []).append(one)
+        made = []
+        for channel_id, some in by_channel.items():
+            ids = range(self._last_id + 1, self._last_id + 1 + len(some))
+            self._last_id = ids[-1]
+            made.append(_Packed(Batch(channel_id, ids, [one.request for one in some]), b"".join([one.packed for one in some])))
+        return made
+
+    def _written(
+        self,
+        gathered: Sequence[_Gathered],
+        packed: Sequence[_Packed],
+        noted: Mapping[str, int],
+        commit: asyncio.Future[None],
+    ) -> None:
         error = cast("Exception | None", commit.exception())
+        if error is None:
+            for one in packed:
+                self._lane(one.batch.channel_id).remember(one)
+        else:
+            self._to_note = {**noted, **self._to_note}
         if len(gathered) > 1 and error is not None and not isinstance(error, StoreUnavailable):
-            for one in gathered:  # one of them can't be stored: it fails alone
-                self._write([one])
+            for each in gathered:  # one of them can't be stored: it fails alone
+                self._write([each])
             return
         self._commit()
-        for one in gathered:
-            one.done(error)
+        for each in gathered:
+            each.done(error)
+
+    # ------------------------------------------------------------------------------------------------------------ reading
+
+    def backlog_seconds(self, channel_id: str) -> float:
+        """See the contract."""
+        return self._lane(channel_id).backlog_seconds()
 
     async def channels(self) -> list[str]:
         """See the contract."""
-        return await self.readers.run(lambda c: [row["channel_id"] for row in c.execute(_CHANNELS)])
+        apart, newest = await self.readers.run(with_something)
+        for channel_id in apart:
+            self._lane(channel_id).apart = True
+        for channel_id, last in newest.items():
+            if last > self._last_id:  # of another process
+                self._last_id = last
+                self._lane(channel_id).spilled = True
+                self._lane(channel_id).arrived(last)
+        return sorted({*apart, *(channel_id for channel_id, last in newest.items() if last > self._lane(channel_id).done_to)})
 
-    async def waiting(self, channel_id: str, *, limit: int) -> list[InboxRow]:
+    async def waiting(self, channel_id: str, *, limit: int) -> Batch | None:
         """See the contract."""
-        return await self.readers.run(lambda c: [_row(row) for row in c.execute(_OLDEST, (channel_id, limit))])
+        lane = self._lane(channel_id)
+        if lane.in_hand is None and lane.apart:
+            lane.in_hand = await self.readers.run(partial(waiting_apart, channel_id, limit))
+            lane.apart = lane.in_hand is not None
+        while lane.in_hand is None and (lane.fresh or lane.spilled):
+            lane.in_hand = lane.from_memory(limit) if lane.fresh else await self._read_back(channel_id, lane, limit)
+            if lane.in_hand:
+                lane.given_to = lane.in_hand.ids[-1]
+        return lane.in_hand
 
-    async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
+    async def _read_back(self, channel_id: str, lane: _Lane, limit: int) -> Batch | None:
+        batch = await self.readers.run(partial(waiting_batches, channel_id, lane.given_to, limit))
+        # What was committed meanwhile went by the memory, so that it is there only when nothing is missing before it.
+        lane.spilled = (batch.ids[-1] if batch else lane.given_to) < lane.committed_to
+        return batch
+
+    async def settle(self, batch: Batch, remarks: Mapping[int, str], stuck: Mapping[int, str]) -> None:
         """See the contract."""
-        now = self._clock().timestamp()
-        values: list[tuple[int, float | None, str | None, int]] = [
-            (_DONE, now, remark and _plain(remark), row_id) for row_id, remark in done
-        ]
-        values += [(_STUCK, None, _plain(why), row_id) for row_id, why in stuck]
-        statement = "UPDATE inbox SET state = ?, done_at = ?, reason = ?, attempts = attempts + 1 WHERE id = ?"
-        await self.writer.insist(lambda c: c.executemany(statement, values) and None)
+        if batch.apart or remarks or stuck:
+            await self.writer.insist(partial(settle_in_file, batch, remarks, stuck, self._clock().timestamp()))
+        self._to_note[batch.channel_id] = self._lane(batch.channel_id).settled(batch)
+        if self._noting is None:
+            self._noting = asyncio.get_running_loop().call_later(_NOTED_AFTER_SECONDS, self._note)
+
+    def _note(self) -> None:
+        """The watermarks, unless a commit has written them."""
+        self._noting = None
+        if self._to_note:
+            self._write([])
 
     async def keep_aside(self, channel_id: str, org: str) -> None:
         """See the contract."""
-        values = {"reason": of_another_org(org), "channel": channel_id}
-        statements = ["UPDATE inbox SET state = 2, reason = :reason WHERE state = 0 AND channel_id = :channel"]
-        statements += [
-            f"UPDATE inbox SET reason = :reason || ' (before that: ' || reason || ')' WHERE {which} AND channel_id = :channel AND NOT {_ASIDE}"  # noqa: S608
-            for which in _KEPT.values()
-        ]
-        await self.writer.run(lambda c: [c.execute(statement, values) for statement in statements] and None)
+        lane = self._lane(channel_id)
+        await self.writer.run(partial(keep_aside_in_file, channel_id, lane.done_to, org))
+        self._lanes[channel_id] = _Lane(max(lane.done_to, lane.committed_to))
 
     async def purge(self, done_days: float, stuck_days: float) -> None:
         """See the contract."""
         now = self._clock()
-        done, stuck = now - timedelta(days=done_days), now - timedelta(days=stuck_days)
+        done, stuck = ((now - timedelta(days=days)).timestamp() for days in (done_days, stuck_days))
+        for channel_id, done_to in (await self.readers.run(watermarks)).items():
+            await self._throw_away("batches", "channel_id = ? AND id <= ? AND last_at < ?", (channel_id, done_to, done))
+        await self._throw_away("inbox", "state = 1 AND done_at < ?", (done,))
+        await self._throw_away("inbox", "state = 2 AND received_at < ?", (stuck,))
 
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM inbox WHERE state = 1 AND done_at < ?", (done.timestamp(),))
-            connection.execute("DELETE FROM inbox WHERE state = 2 AND received_at < ?", (stuck.timestamp(),))
-
-        await self.writer.run(write)
+    async def _throw_away(self, table: str, which: str, values: Sequence[Any]) -> None:
+        """Found beside the writer, and deleted a few at a time: a commit that keeps webhooks doesn't wait for it."""
+        query = f"SELECT id FROM {table} WHERE {which} AND id > ? ORDER BY id LIMIT 1000"  # noqa: S608
+        after = 0
+        while ids := await self.readers.run(lambda c: [row[0] for row in c.execute(query, (*values, after))]):  # noqa: B023
+            after = ids[-1]
+            while ids:
+                ids = ids[await self.writer.run(partial(delete, table, ids)) :]
 
     async def read(self, job: Callable[[SqliteInboxRows], T]) -> T:
         """See the contract."""
-        return await self.readers.run(lambda c: job(SqliteInboxRows(c)))
+        done_to = {channel_id: lane.done_to for channel_id, lane in self._lanes.items()}
+        return await self.readers.run(lambda c: job(SqliteInboxRows(c, done_to)))
+
+    def _lane(self, channel_id: str) -> _Lane:
+        return self._lanes.get(channel_id) or self._lanes.setdefault(channel_id, _Lane())
 
 
-class SqliteInboxRows:
-    """See `gateway.store.inbox_contract.InboxRows`."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def one(self, row_id: int) -> InboxRow | None:
-        """See the contract."""
-        row = self._connection.execute("SELECT * FROM inbox WHERE id = ?", (row_id,)).fetchone()
-        return _row(row) if row else None
-
-    def kept(self, which: Kept, limit: int) -> list[InboxRow]:
-        """See the contract."""
-        query = f"SELECT * FROM inbox WHERE {_KEPT[which]} ORDER BY id LIMIT ?"  # noqa: S608
-        return [_row(row) for row in self._connection.execute(query, (limit,))]
-
-    def counts(self) -> InboxCounts:
-        """See the contract."""
-        return InboxCounts(*(self._count(which) for which in ("state = 0", *_KEPT.values())))
-
-    def tallies(self) -> list[Tally]:
-        """See the contract."""
-        # One statement for each partial index: together in one condition they would have every row of the last days read.
-        query = (
-            "SELECT channel_id, state, count(*), min(received_at) FROM inbox INDEXED BY {} WHERE state = {} GROUP BY channel_id"
-        )
-        rows = [row for one in (("inbox_waiting", 0), ("inbox_stuck", 2)) for row in self._connection.execute(query.format(*one))]
-        return [Tally(channel_id, _STATES[state], count, oldest) for channel_id, state, count, oldest in rows]
-
-    def replay(self, ids: Sequence[int] | None, which: Kept = "stuck") -> Replayed:
-        """See the contract."""
-        statement = "UPDATE inbox SET state = 0, reason = NULL WHERE "
-        if ids is None:
-            again = self._connection.execute(f"{statement} {_KEPT[which]} AND NOT {_ASIDE}").rowcount
-            return Replayed(again, self._count(f"{_KEPT[which]} AND {_ASIDE}"))
-        done = self._connection.executemany(f"{statement} id = ? AND state != 0", [(row_id,) for row_id in ids])
-        return Replayed(done.rowcount, 0)
-
-    def _count(self, which: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM inbox WHERE {which}").fetchone()[0])  # noqa: S608
+# ------------------------------------------------------------------------------------------------------ in one transaction
 
 
-@contextmanager
-def opened(data_dir: Path) -> Iterator[SqliteInboxRows]:
-    """The inbox in one transaction, beside a gateway that may be running. Raises GatewayError where there is none."""
-    with beside(data_dir / _FILE) as connection:
-        yield SqliteInboxRows(connection)
+def _keep(packed: Sequence[_Packed], noted: Mapping[str, int], connection: sqlite3.Connection) -> None:
+    for (channel_id, ids, requests, _), data in packed:
+        times = requests[0].received_at.timestamp(), requests[-1].received_at.timestamp()
+        connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", (ids[-1], channel_id, len(ids), *times, data))
+    if noted:
+        connection.executemany(NOTE, noted.items())
 
 
-def of_another_org(org: str) -> str:
-    """Why a webhook is kept aside that came while its channel was this org's."""
-    return f"{_FOR_ANOTHER} {org}'s: replay it by its id to give it to the org that has the channel now"
-
-
-def _storable(text: str) -> str | bytes:
-    """As SQLite can keep it. Bytes that are no UTF-8 reach us as lone surrogates, which it refuses in a text."""
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass")
-
-
-def _text(stored: str | bytes) -> str:
-    """Back again."""
-    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
-
-
-def _plain(reason: str) -> str:
-    """For reading only: it may quote the provider, whose bytes may not be text."""
-    return reason.encode("utf-8", "backslashreplace").decode()
-
-
-def _lines(headers: Mapping[str, str]) -> str:
-    """As lines `name: value`, as they came: on the hot road JSON would cost three times as much, and no header from the wire holds a line end."""
-    return "\n".join([f"{name}: {value}" for name, value in headers.items() if name not in _NOT_KEPT])
-
-
-def _headers(stored: str | bytes) -> dict[str, str]:
-    """Back again."""
-    return dict(line.split(": ", 1) for line in _text(stored).split("\n") if ": " in line)
-
-
-def _row(row: sqlite3.Row) -> InboxRow:
-    request = RawRequest(
-        method=_text(row["method"]),
-        url=_text(row["url"]),
-        path=_text(row["path"]),
-        query=tuple(cast("tuple[str, str]", tuple(pair)) for pair in json.loads(row["query"])),
-        headers=_headers(row["headers"]),
-        body=row["body"],
-        received_at=datetime.fromtimestamp(row["received_at"], UTC),
-    )
-    return InboxRow(
-        id=row["id"],
-        channel_id=row["channel_id"],
-        request=request,
-        state=_STATES[row["state"]],
-        attempts=row["attempts"],
-        reason=row["reason"],
-    )
+def _packed(request: RawRequest) -> bytes:
+    method, url, path, query = request.method, request.url, request.path, query_of(request.query)
+    text = f"{method}{url}{path}{query}{lines_of(request.headers)}".encode("utf-8", "surrogatepass")
+    lengths = len(method), len(url), len(path), len(query), len(text), len(request.body)
+    return b"".join((HEAD.pack(request.received_at.timestamp(), *lengths), text, request.body))

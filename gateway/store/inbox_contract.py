@@ -1,11 +1,12 @@
 """The inbox: raw webhooks, kept before they are answered. What its users ask of it; no store is named here.
 
-One receiver works on it and knows which rows it is working on. This isn't stored, so a crash leaves every row waiting.
+One receiver works on it, a batch of each channel at a time. what it is working on isn't stored, and that a batch was dealt with is stored a little later: so
+after a crash the last ones are given again, which is harmless, since each event takes effect once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -17,9 +18,19 @@ Kept: TypeAlias = Literal[
 ]  # couldn't be read or applied; was applied, except for events that have no meaning here
 
 
+class Batch(NamedTuple):
+    """Webhooks of one channel that wait, in order: what the receiver works on at a time. `apart`: each has a row of its own, because it is replayed, or
+    was kept by an older version."""
+
+    channel_id: str
+    ids: Sequence[int]
+    requests: Sequence[RawRequest]
+    apart: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A webhook that was answered. `reason`: why it is stuck, or what of it has no meaning here."""
+    """A webhook that was answered, as operators see it. `reason`: why it is stuck, or what of it has no meaning here."""
 
     id: int
     channel_id: str
@@ -45,7 +56,7 @@ class Replayed(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How many rows of a channel are in a state, and when the oldest of them came (Unix seconds)."""
+    """How many webhooks of a channel are in a state, and when the oldest of them came (Unix seconds)."""
 
     channel_id: str
     state: str
@@ -74,7 +85,7 @@ class InboxRows(Protocol):
 
     def replay(self, ids: Sequence[int] | None, which: Kept = "stuck") -> Replayed:
         """Let rows be read again. None: all that are stuck or kept as unknown, except those that came while their channel was another org's.
-        By its id, every row that isn't waiting already."""
+        By its id, every webhook that isn't waiting already, also one that was dealt with."""
         ...
 
 
@@ -98,26 +109,33 @@ class Inbox(Protocol):
         """Raises StoreUnavailable when nothing can be made durable."""
         ...
 
+    def backlog_seconds(self, channel_id: str) -> float:
+        """For how long the channel's oldest waiting webhook has been in the inbox, or since the start; 0 if none waits. Known at once, and measured by a clock
+        that never jumps."""
+        ...
+
     async def channels(self) -> list[str]:
-        """The channels that have waiting rows, configured or not."""
+        """The channels that have waiting webhooks, configured or not; also those that another process put or replayed."""
         ...
 
-    async def waiting(self, channel_id: str, *, limit: int) -> list[InboxRow]:
-        """The channel's oldest waiting rows, in order. They wait until `settle`."""
+    async def waiting(self, channel_id: str, *, limit: int) -> Batch | None:
+        """The channel's oldest waiting webhooks, about `limit` of them; the same again until they are settled. None: nothing waits."""
         ...
 
-    async def settle(self, done: Sequence[tuple[int, str | None]], stuck: Sequence[tuple[int, str]]) -> None:
-        """`done` rows have had their effect (with a remark, say `unknown: follow`), `stuck` ones wait for an operator with their reason.
-        While the store is unavailable, this waits for it."""
+    async def settle(self, batch: Batch, remarks: Mapping[int, str], stuck: Mapping[int, str]) -> None:
+        """The batch was dealt with. By id, `remarks` on what had no meaning here (say `unknown: follow`), and of what is `stuck` and waits for an operator,
+        the reasons. While the store is unavailable, this waits for it."""
         ...
 
     async def keep_aside(self, channel_id: str, org: str) -> None:
         """The channel was this org's and is another's now. What isn't done with waits for an operator: waiting rows become stuck, and of those that are
-        stuck or kept as unknown, too, `replay` takes none but by its id. Their reasons say so. A row that is kept aside already stays as it is."""
+        stuck or kept as unknown, too, `replay` takes none but by its id. Their reasons say so. A row that is kept aside already stays as it is.
+        Call it before the receiver begins."""
         ...
 
     async def purge(self, done_days: float, stuck_days: float) -> None:
-        """Throw away what was dealt with, or got stuck, so many days ago."""
+        """Throw away what was dealt with and arrived so many days ago, and what arrived so many days ago and is stuck. It takes its time, so that nothing
+        waits for it."""
         ...
 
     async def read(self, job: Callable[[InboxRows], T]) -> T:

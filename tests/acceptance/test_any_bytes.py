@@ -8,9 +8,7 @@ import hashlib
 import hmac
 import json
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,7 @@ from hypothesis import strategies as st
 
 from adapters.contract import RawRequest
 from adapters.simulation import Action, ProviderCall
-from gateway.store.connecting import connect
-from gateway.store.inbox import SqliteInboxRows
+from tests.store.backends import webhooks
 from tests.world import World, demo, wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -64,8 +61,7 @@ def words_of(world: World, channel_id: str, count: int) -> Iterator[ProviderCall
 
 def kept(data_dir: Path) -> list[Any]:
     """(channel, state, reason) of every webhook."""
-    with closing(sqlite3.connect(data_dir / "inbox.db")) as connection:
-        return connection.execute("SELECT channel_id, state, reason FROM inbox ORDER BY id").fetchall()
+    return [(row.channel_id, row.state, row.reason) for row in webhooks(data_dir)]
 
 
 async def test_a_header_of_any_bytes_costs_no_other_webhook_anything(tmp_path: Path) -> None:
@@ -76,7 +72,7 @@ async def test_a_header_of_any_bytes_costs_no_other_webhook_anything(tmp_path: P
         mixed = [*calls[:7], odd[0], *calls[7:14], odd[1], *calls[14:], odd[2]]
         answers = await asyncio.gather(*(asyncio.to_thread(status_of, world, one) for one in mixed))
         assert set(answers) == {200}
-        await wait_until(lambda: all(state == 1 for _, state, _ in kept(tmp_path)), what="all are read")
+        await wait_until(lambda: all(state == "done" for _, state, _ in kept(tmp_path)), what="all are read")
         assert [reason for _, _, reason in kept(tmp_path)] == [None] * 23
 
 
@@ -98,7 +94,6 @@ async def test_what_was_verified_is_what_is_read_whatever_bytes_it_holds(tmp_pat
             put(channel_id, request, done)
 
         world.gateway.inbox.put = noting  # type: ignore[method-assign]
-        connection = connect(tmp_path / "inbox.db")
 
         @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
         @given(value=_VALUE, query=_TARGET, below=_TARGET, body=st.binary(max_size=200) | st.text().map(_as_message))
@@ -111,9 +106,7 @@ async def test_what_was_verified_is_what_is_read_whatever_bytes_it_holds(tmp_pat
                 assert (status, verified) == (400, [])
                 return
             (request,) = verified
-            row = SqliteInboxRows(connection).one(len(kept(tmp_path)))
-            assert row is not None
-            again = row.request
+            again = webhooks(tmp_path)[-1].request
             assert (again.method, again.url, again.path, again.query) == (
                 request.method,
                 request.url,
@@ -125,8 +118,7 @@ async def test_what_was_verified_is_what_is_read_whatever_bytes_it_holds(tmp_pat
             assert again.headers["x-any"].encode("utf-8", "surrogateescape") == value.strip(b" \t")
 
         await asyncio.to_thread(any_request)
-        connection.close()
-        await wait_until(lambda: all(state != 0 for _, state, _ in kept(tmp_path)), what="all are read, or put aside")
+        await wait_until(lambda: all(state != "waiting" for _, state, _ in kept(tmp_path)), what="all are read, or put aside")
         calls = [as_bytes(call) for call in words_of(world, "line", 1)]
         assert await asyncio.to_thread(status_of, world, calls[0]) == 200
 

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import json
-import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from adapters import registry
 from adapters.simulation import Action, ProviderCall
 from gateway.edge.webhooks import Webhooks
 from tests.acceptance.processes import byoc
+from tests.store.backends import webhooks
 from tests.world import World, demo, wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -34,11 +34,7 @@ SIGNED_BY = {
 
 def rows(data_dir: Path) -> int:
     """How many webhooks were kept."""
-    connection = sqlite3.connect(data_dir / "inbox.db")
-    try:
-        return int(connection.execute("SELECT count(*) FROM inbox").fetchone()[0])
-    finally:
-        connection.close()
+    return len(webhooks(data_dir))
 
 
 def genuine(world: World, channel_id: str) -> ProviderCall:

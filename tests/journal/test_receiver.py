@@ -188,7 +188,7 @@ async def test_work_that_was_cut_off_after_its_effect_has_no_second(tmp_path: Pa
     async with outpost(tmp_path, CHANNELS) as one:
         await put(one, webhook(event("one")))
 
-        async def cut(done: Any, stuck: Any) -> None:
+        async def cut(*settled: Any) -> None:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(one.gateway.inbox, "settle", cut)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from adapters.contract import RawRequest
-from gateway.store import inbox, sqlite
+from gateway.store import inbox, inbox_rows, sqlite
 from gateway.store.connecting import connect, migrate
 from gateway.store.contract import Transaction
-from gateway.store.inbox_contract import Inbox, InboxRows
+from gateway.store.inbox_contract import Batch, Inbox, InboxRow, InboxRows
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Backend:
     jobs: Callable[[Path], AbstractContextManager[Jobs]]
 
 
-BACKENDS: Final = {"sqlite": Backend(inbox.SqliteInbox, inbox.opened, _on_sqlite)}
+BACKENDS: Final = {"sqlite": Backend(inbox.SqliteInbox, inbox_rows.opened, _on_sqlite)}
 
 
 async def keep(inbox: Inbox, channel_id: str, request: RawRequest) -> None:
@@ -55,6 +55,27 @@ async def keep(inbox: Inbox, channel_id: str, request: RawRequest) -> None:
     kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     inbox.put(channel_id, request, lambda error: kept.set_exception(error) if error else kept.set_result(None))
     await kept
+
+
+async def in_hand(inbox: Inbox, channel_id: str, *, limit: int = 100) -> Batch:
+    """What waits next; an empty batch when nothing does."""
+    return await inbox.waiting(channel_id, limit=limit) or Batch(channel_id, (), ())
+
+
+async def everything(inbox: Inbox, channel_id: str) -> list[RawRequest]:
+    """All that waits, in the order in which it is given, settled as it comes."""
+    given: list[RawRequest] = []
+    while batch := await inbox.waiting(channel_id, limit=3):
+        given += batch.requests
+        await inbox.settle(batch, {}, {})
+    return given
+
+
+def webhooks(data_dir: Path) -> list[InboxRow]:
+    """All that are in the inbox of a folder, by their ids."""
+    with closing(connect(data_dir / inbox_rows.INBOX_FILE)) as connection:
+        rows, last = inbox_rows.SqliteInboxRows(connection), inbox_rows.where_it_stopped(connection)[2]
+        return [row for number in range(1, last + 1) if (row := rows.one(number))]
 
 
 class Time:

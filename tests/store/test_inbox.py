@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from adapters.contract import RawRequest
 from gateway import operators
 from gateway.errors import StoreUnavailable
-from gateway.store.inbox_contract import Inbox
-from tests.store.backends import Backend, Time, keep
+from gateway.store.inbox_contract import Inbox, InboxRow
+from tests.store.backends import Backend, Time, everything, in_hand, keep
 
 
 def request(body: bytes = b"{}", **headers: str) -> RawRequest:
@@ -32,54 +32,55 @@ def request(body: bytes = b"{}", **headers: str) -> RawRequest:
 
 
 async def test_what_was_put_comes_out_as_it_was(inbox: Inbox) -> None:
-    body = bytes(range(256))
-    await keep(inbox, "line", request(body, x_line_signature="abc"))
-    (row,) = await inbox.waiting("line", limit=10)
-    sent = request(body, x_line_signature="abc")
-    assert row.request == sent
-    assert (row.channel_id, row.state, row.attempts) == ("line", "waiting", 0)
+    sent = request(bytes(range(256)), x_line_signature="abc")
+    await keep(inbox, "line", sent)
+    assert (await in_hand(inbox, "line")).requests == [sent]
+    assert await inbox.read(lambda rows: rows.one(1)) == InboxRow(1, "line", sent, "waiting", 0, None)
 
 
 async def test_credentials_that_were_checked_are_not_kept(inbox: Inbox) -> None:
     await keep(inbox, "apple", request(authorization="Bearer SECRET", cookie="SECRET", x_kept="yes"))
-    (row,) = await inbox.waiting("apple", limit=10)
-    assert row.request.headers == {"x-kept": "yes"}
+    (given,) = (await in_hand(inbox, "apple")).requests
+    assert given.headers == {"x-kept": "yes"}, "nor are they there for the adapter before a crash, when they can't be after it"
 
 
-async def test_rows_come_out_in_the_order_they_came_in_and_once(inbox: Inbox) -> None:
+async def test_webhooks_come_out_in_the_order_they_came_in_and_once(inbox: Inbox) -> None:
     for number in range(5):
         await keep(inbox, "line", request(str(number).encode()))
-    first = await inbox.waiting("line", limit=3)
-    await inbox.settle([(row.id, None) for row in first], [])
-    second = await inbox.waiting("line", limit=3)
-    assert [row.request.body for row in [*first, *second]] == [b"0", b"1", b"2", b"3", b"4"]
+    first = await in_hand(inbox, "line", limit=3)
+    assert await inbox.waiting("line", limit=3) is first, "until it is settled"
+    await inbox.settle(first, {}, {})
+    second = await in_hand(inbox, "line", limit=3)
+    assert [one.body for one in [*first.requests, *second.requests]] == [b"0", b"1", b"2", b"3", b"4"]
 
 
-async def test_each_channel_has_rows_of_its_own(inbox: Inbox) -> None:
+async def test_each_channel_has_webhooks_of_its_own(inbox: Inbox) -> None:
     for channel_id in ("sms", "line", "apple", "sms"):
         await keep(inbox, channel_id, request(channel_id.encode()))
     assert await inbox.channels() == ["apple", "line", "sms"]
-    assert [row.id for row in await inbox.waiting("sms", limit=10)] == [1, 4]
-    await inbox.settle([(1, None), (2, None)], [(4, "no JSON")])
+    sms, line = await in_hand(inbox, "sms"), await in_hand(inbox, "line")
+    assert list(sms.ids) == [1, 4]
+    await inbox.settle(sms, {}, {4: "no JSON"})
+    await inbox.settle(line, {}, {})
     assert await inbox.channels() == ["apple"]
 
 
-async def test_after_a_crash_every_row_that_isnt_settled_is_there_at_once(
+async def test_after_a_crash_all_that_isnt_settled_is_there_at_once(
     store: Backend, inbox: Inbox, tmp_path: Path, time: Time
 ) -> None:
     for number in range(3):
         await keep(inbox, "line", request(str(number).encode()))
-    first, _ = await inbox.waiting("line", limit=2)
-    await inbox.settle([(first.id, None)], [])
-    await inbox.close()  # whatever was in hand is forgotten
+    await inbox.settle(await in_hand(inbox, "line", limit=1), {}, {})
+    await in_hand(inbox, "line", limit=1)
+    await inbox.close()  # what was in hand is forgotten
     again = store.inbox(tmp_path, time)
     await again.open()
-    assert [row.request.body for row in await again.waiting("line", limit=10)] == [b"1", b"2"]
+    assert [one.body for one in await everything(again, "line")] == [b"1", b"2"]
     await again.close()
 
 
 async def test_what_was_dealt_with_is_settled_however_often_the_commit_fails(store: Backend, tmp_path: Path, time: Time) -> None:
-    """Not once more from the start, and not after a minute: the row is in hand until its state is on disk."""
+    """Not once more from the start, and not after a minute: what is stuck is in hand until its state is on disk."""
     failing = 0
 
     def fault(point: str) -> None:
@@ -91,9 +92,8 @@ async def test_what_was_dealt_with_is_settled_however_often_the_commit_fails(sto
     inbox = store.inbox(tmp_path, time, fault=fault)
     await inbox.open()
     await keep(inbox, "line", request())
-    (row,) = await inbox.waiting("line", limit=1)
     failing = 4
-    await inbox.settle([(row.id, None)], [])
+    await inbox.settle(await in_hand(inbox, "line"), {}, {1: "no JSON"})
     assert (failing, await inbox.channels()) == (0, [])
     await inbox.close()
 
@@ -160,21 +160,25 @@ def test_any_request_comes_out_as_it_was(
     """What was verified is what is parsed later, and any remark on it can be kept."""
 
     async def there_and_back() -> None:
+        sent = RawRequest(method, url, path, tuple(query), headers, body, Time.now)
         inbox = store.inbox(tmp_path, Time())
         await inbox.open()
-        sent = RawRequest(method, url, path, tuple(query), headers, body, Time.now)
-        await keep(inbox, "line", sent)
-        await keep(inbox, "line", RawRequest("POST", "https://x", "", (), {}, b"", Time.now))
-        row, other = await inbox.waiting("line", limit=10)
-        assert row.request == sent
-        await inbox.settle([(row.id, reason)], [(other.id, reason)])
+        for one in (sent, RawRequest("POST", "https://x", "", (), {}, b"", Time.now), sent):
+            await keep(inbox, "line", one)
+        await inbox.close()
+        inbox = store.inbox(tmp_path, Time())  # it reads back
+        await inbox.open()
+        batch = await in_hand(inbox, "line")
+        remarked, stuck, plain = batch.ids
+        assert (batch.requests[0], batch.requests[2]) == (sent, sent)
+        await inbox.settle(batch, {remarked: reason}, {stuck: reason})
         assert await inbox.channels() == []
         await inbox.close()
         with store.inbox_rows(tmp_path) as rows:
-            settled = rows.one(row.id)
-        assert settled is not None
-        assert settled.request == sent
-        json.dumps(operators.webhook_shown(settled))
+            for settled in (rows.one(remarked), rows.one(plain)):
+                assert settled is not None
+                assert (settled.request, settled.state) == (sent, "done")
+                json.dumps(operators.webhook_shown(settled))
 
     asyncio.run(there_and_back())
 
@@ -182,48 +186,68 @@ def test_any_request_comes_out_as_it_was(
 async def test_what_is_stuck_waits_for_an_operator_with_its_reason(store: Backend, inbox: Inbox, tmp_path: Path) -> None:
     for number in range(2):
         await keep(inbox, "line", request(str(number).encode()))
-    first, second = await inbox.waiting("line", limit=2)
-    await inbox.settle([(first.id, "unknown: follow")], [(second.id, "no JSON")])
+    await inbox.settle(await in_hand(inbox, "line"), {1: "unknown: follow"}, {2: "no JSON"})
     (stuck,) = await inbox.read(lambda rows: rows.kept("stuck", 10))
-    assert (stuck.id, stuck.reason) == (second.id, "no JSON")
-    assert await inbox.waiting("line", limit=2) == []
+    assert (stuck.id, stuck.reason) == (2, "no JSON")
+    assert await inbox.waiting("line", limit=2) is None
     with store.inbox_rows(tmp_path) as rows:
-        assert rows.replay([second.id, 99]) == (1, 0)
-    (again,) = await inbox.waiting("line", limit=2)
-    assert again.request.body == b"1"
+        assert rows.replay([2, 99]) == (1, 0)
+    assert await inbox.channels() == ["line"], "which looks for what was replayed"
+    assert [one.body for one in await everything(inbox, "line")] == [b"1"]
+    assert await inbox.read(lambda rows: rows.counts()) == (0, 0, 1)
 
 
-async def test_a_row_that_waits_is_not_replayed_under_its_workers_hands(store: Backend, inbox: Inbox, tmp_path: Path) -> None:
+async def test_a_webhook_that_was_done_can_be_replayed_by_its_id(
+    store: Backend, inbox: Inbox, tmp_path: Path, time: Time
+) -> None:
+    """It comes before what arrived later, and is done once more."""
+    for number in range(3):
+        await keep(inbox, "line", request(str(number).encode()))
+    assert len(await everything(inbox, "line")) == 3
+    await inbox.close()
+    with store.inbox_rows(tmp_path) as rows:
+        assert rows.replay([2, 2]) == (1, 0)
+        assert [row.state for number in (1, 2, 3) if (row := rows.one(number))] == ["done", "waiting", "done"]
+    again = store.inbox(tmp_path, time)
+    await again.open()
+    await keep(again, "line", request(b"later"))
+    assert [one.body for one in await everything(again, "line")] == [b"1", b"later"]
+    assert await again.channels() == []
+    await again.close()
+
+
+async def test_a_webhook_that_waits_is_not_replayed_under_its_workers_hands(store: Backend, inbox: Inbox, tmp_path: Path) -> None:
     await keep(inbox, "line", request())
-    (row,) = await inbox.waiting("line", limit=1)
+    await in_hand(inbox, "line")
     with store.inbox_rows(tmp_path) as rows:
-        assert rows.replay([row.id]) == (0, 0)
+        assert rows.replay([1]) == (0, 0)
 
 
 async def test_what_came_for_another_org_is_replayed_by_its_id_alone(store: Backend, inbox: Inbox, tmp_path: Path) -> None:
     """Waiting, stuck or kept as unknown when the channel moved: replaying all gives none of it to the org that has the channel now."""
-    for _ in range(4):
-        await keep(inbox, "line", request())
+    for number in range(4):
+        await keep(inbox, "line", request(str(number).encode()))
     await keep(inbox, "sms", request())
-    stuck, unknown, done, waiting = await inbox.waiting("line", limit=4)
-    (other,) = await inbox.waiting("sms", limit=1)
-    await inbox.settle([(unknown.id, "unknown: follow"), (done.id, None)], [(stuck.id, "no JSON"), (other.id, "no JSON")])
+    await inbox.settle(await in_hand(inbox, "line", limit=3), {2: "unknown: follow"}, {1: "no JSON"})
+    await inbox.settle(await in_hand(inbox, "sms"), {}, {5: "no JSON"})
     await inbox.keep_aside("line", "acme")
     await inbox.keep_aside("line", "beta")  # moved once more: they are still acme's
+    assert await inbox.waiting("line", limit=9) is None
     with store.inbox_rows(tmp_path) as rows:
-        kept = [(row.id, "org acme's" in str(row.reason)) for row in rows.kept("stuck", 10)]
-        assert kept == [(stuck.id, True), (waiting.id, True), (other.id, False)]
+        assert [(row.id, "org acme's" in str(row.reason)) for row in rows.kept("stuck", 10)] == [(1, True), (4, True), (5, False)]
         assert (rows.replay(None), rows.replay(None, "unknown")) == ((1, 2), (0, 1)), "(again, skipped)"
-        assert rows.replay([stuck.id, unknown.id]) == (2, 0)
+        assert rows.replay([1, 2]) == (2, 0)
         assert rows.counts() == (3, 1, 0)
-    assert [row.id for row in await inbox.waiting("line", limit=9)] == [stuck.id, unknown.id]
+    assert await inbox.channels() == ["line", "sms"]
+    await keep(inbox, "line", request(b"beta's"))
+    assert [one.body for one in await everything(inbox, "line")] == [b"0", b"1", b"beta's"]
 
 
-async def test_old_rows_go_those_that_are_stuck_stay_longer_those_that_wait_stay(inbox: Inbox, time: Time) -> None:
+async def test_old_webhooks_go_those_that_are_stuck_stay_longer_those_that_wait_stay(inbox: Inbox, time: Time) -> None:
     for _ in range(3):
         await keep(inbox, "line", request())
-    done, stuck, _ = await inbox.waiting("line", limit=3)
-    await inbox.settle([(done.id, None)], [(stuck.id, "no JSON")])
+    await inbox.settle(await in_hand(inbox, "line", limit=2), {}, {2: "no JSON"})
+    await keep(inbox, "sms", request())  # with the watermark
 
     counts = []
     for days in (7, 2, 90):
@@ -231,3 +255,39 @@ async def test_old_rows_go_those_that_are_stuck_stay_longer_those_that_wait_stay
         await inbox.purge(8, 90)
         counts.append(len(await inbox.read(lambda rows: [one for n in (1, 2, 3) if (one := rows.one(n))])))
     assert counts == [3, 2, 1]
+    assert len(await everything(inbox, "line")) == 1
+    await keep(inbox, "line", request())
+    assert list((await in_hand(inbox, "line")).ids) == [5], "no id is given twice"
+
+
+async def test_how_much_waits_and_since_when(inbox: Inbox, time: Time) -> None:
+    assert inbox.backlog_seconds("line") == 0
+    for _ in range(3):
+        await keep(inbox, "line", request())
+        time.now += timedelta(seconds=10)
+    began = Time.now.timestamp()
+    await inbox.settle(await in_hand(inbox, "line", limit=1), {}, {1: "no JSON"})
+    tallies = await inbox.read(lambda rows: rows.tallies())
+    assert tallies == [("line", "stuck", 1, began), ("line", "waiting", 2, began)]
+    assert await inbox.read(lambda rows: rows.counts()) == (2, 1, 0)
+    assert (inbox.backlog_seconds("line") > 0, inbox.backlog_seconds("sms")) == (True, 0)
+    assert len(await everything(inbox, "line")) == 2
+    assert inbox.backlog_seconds("line") == 0
+
+
+async def test_what_one_process_puts_another_can_read_and_settle(
+    store: Backend, inbox: Inbox, tmp_path: Path, time: Time
+) -> None:
+    """A webhook needn't be in the memory of whoever reads it, and the watermark is the reader's."""
+    reader = store.inbox(tmp_path, time)
+    await reader.open()
+    for number in range(4):
+        await keep(inbox, "line", request(str(number).encode()))
+        if number == 1:
+            assert await reader.channels() == ["line"]
+            assert [one.body for one in await everything(reader, "line")] == [b"0", b"1"]
+    assert await reader.channels() == ["line"]
+    assert [one.body for one in await everything(reader, "line")] == [b"2", b"3"]
+    await reader.close()
+    with store.inbox_rows(tmp_path) as rows:
+        assert rows.counts() == (0, 0, 0)

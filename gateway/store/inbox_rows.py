@@ -1,0 +1,301 @@
+"""What is in the inbox's file, and how it is read; putting is `gateway.store.inbox`.
+
+`batches` has what one commit kept of a channel's webhooks, in one value, and `watermarks` up to which id they were dealt with. `inbox` has what has a state of
+its own, a row each: webhooks that are stuck, were kept as unknown or are replayed, and those that older versions kept.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from struct import Struct
+from typing import Any, Final, cast
+
+from adapters.contract import RawRequest
+from gateway.store.connecting import beside
+from gateway.store.inbox_contract import Batch, InboxCounts, InboxRow, Kept, Replayed, Tally
+
+INBOX_FILE: Final = "inbox.db"
+_MOST_BYTES_IN_HAND: Final = 4 << 20
+_DELETING_SECONDS: Final = 0.005  # at a stretch
+_STATES: Final = ("waiting", "done", "stuck")  # by the number that is stored
+_WAITING, _DONE, _STUCK = 0, 1, 2
+# Which channels have waiting rows, and the newest batch of each channel: by steps along an index, so that it costs a few look-ups however many there are.
+_WITH_ROWS: Final = """
+    WITH RECURSIVE found (channel_id) AS (
+        SELECT min(channel_id) FROM inbox INDEXED BY inbox_waiting WHERE state = 0
+        UNION ALL
+        SELECT (SELECT min(channel_id) FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id > found.channel_id)
+        FROM found WHERE found.channel_id IS NOT NULL
+    )
+    SELECT channel_id FROM found WHERE channel_id IS NOT NULL
+"""
+_NEWEST: Final = """
+    WITH RECURSIVE found (channel_id) AS (
+        SELECT min(channel_id) FROM batches
+        UNION ALL
+        SELECT (SELECT min(channel_id) FROM batches WHERE channel_id > found.channel_id) FROM found WHERE found.channel_id IS NOT NULL
+    )
+    SELECT channel_id, (SELECT max(id) FROM batches WHERE channel_id = found.channel_id) FROM found WHERE channel_id IS NOT NULL
+"""
+_OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id = ? ORDER BY id LIMIT ?"
+_NEXT: Final = "SELECT id, n, data FROM batches WHERE channel_id = ? AND id > ? ORDER BY id"
+_APART: Final = """
+    INSERT OR REPLACE INTO inbox (id, channel_id, received_at, method, url, path, query, headers, body, state, attempts, reason, done_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+NOTE: Final = "INSERT INTO watermarks VALUES (?, ?) ON CONFLICT DO UPDATE SET done_to = max(done_to, excluded.done_to)"
+
+_KEPT: Final[Mapping[Kept, str]] = {"stuck": "state = 2", "unknown": "state = 1 AND reason IS NOT NULL"}
+# A row that is kept aside is known by how its reason begins: so these words stay in the list when they are changed. No other reason begins so.
+_FOR_ANOTHER: Final = "it arrived while the channel belonged to org"
+_FORMERLY: Final = ("it arrived while the channel belonged to org",)
+_ASIDE: Final = "(" + " OR ".join(f"coalesce(reason, '') GLOB '{words} *'" for words in (_FOR_ANOTHER, *_FORMERLY)) + ")"
+
+
+def settle_in_file(
+    batch: Batch, remarks: Mapping[int, str], stuck: Mapping[int, str], now: float, connection: sqlite3.Connection
+) -> None:
+    """Rows that have a state of their own, and the watermark with them: they are never read a second time as part of their batch."""
+    told = {**remarks, **stuck}
+    states = {i: (_STUCK, None) if i in stuck else (_DONE, now) for i in (batch.ids if batch.apart else told)}
+    if batch.apart:
+        values = [(state, at, _plain(told.get(i)), i) for i, (state, at) in states.items()]
+        connection.executemany(
+            "UPDATE inbox SET state = ?, done_at = ?, reason = ?, attempts = attempts + 1 WHERE id = ?", values
+        )
+    else:
+        requests = dict(zip(batch.ids, batch.requests, strict=True))
+        rows = [(i, batch.channel_id, *_columns(requests[i]), state, 1, _plain(told[i]), at) for i, (state, at) in states.items()]
+        connection.executemany(_APART, rows)
+    connection.execute(NOTE, (batch.channel_id, batch.ids[-1]))
+
+
+def keep_aside_in_file(channel_id: str, done_to: int, org: str, connection: sqlite3.Connection) -> None:
+    """See the contract. Batches that wait become rows."""
+    reason = of_another_org(org)
+    connection.execute(NOTE, (channel_id, done_to))
+    for last, n, data in connection.execute(_NEXT, (channel_id, done_to)).fetchall():
+        ids = range(last - n + 1, last + 1)
+        rows = [(i, channel_id, *_columns(one), _STUCK, 0, reason, None) for i, one in zip(ids, _unpacked(data), strict=True)]
+        connection.executemany(_APART, rows)
+        connection.execute(NOTE, (channel_id, last))
+    values = {"reason": reason, "channel": channel_id}
+    connection.execute("UPDATE inbox SET state = 2, reason = :reason WHERE state = 0 AND channel_id = :channel", values)
+    for which in _KEPT.values():
+        before = "reason = :reason || ' (before that: ' || reason || ')'"
+        connection.execute(f"UPDATE inbox SET {before} WHERE {which} AND channel_id = :channel AND NOT {_ASIDE}", values)  # noqa: S608
+
+
+def watermarks(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(cast("Iterable[tuple[str, int]]", connection.execute("SELECT channel_id, done_to FROM watermarks")))
+
+
+def _newest(connection: sqlite3.Connection) -> dict[str, int]:
+    """By channel, the id of its newest batch."""
+    return dict(cast("Iterable[tuple[str, int]]", connection.execute(_NEWEST)))
+
+
+def where_it_stopped(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, int], int]:
+    """Watermarks, newest batches, and the highest id that was ever given: rows and batches may be thrown away, these numbers are not."""
+    done_to, newest = watermarks(connection), _newest(connection)
+    rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'").fetchone()
+    return done_to, newest, max([0, *done_to.values(), *newest.values(), *(rows or ())])
+
+
+def with_something(connection: sqlite3.Connection) -> tuple[list[str], dict[str, int]]:
+    return [row["channel_id"] for row in connection.execute(_WITH_ROWS)], _newest(connection)
+
+
+def waiting_apart(channel_id: str, limit: int, connection: sqlite3.Connection) -> Batch | None:
+    rows = [_row(row) for row in connection.execute(_OLDEST, (channel_id, limit))]
+    return Batch(channel_id, [row.id for row in rows], [row.request for row in rows], apart=True) if rows else None
+
+
+def waiting_batches(channel_id: str, after: int, limit: int, connection: sqlite3.Connection) -> Batch | None:
+    """Whole batches alone."""
+    ids: list[int] = []
+    requests: list[RawRequest] = []
+    size = 0
+    for last, n, data in connection.execute(_NEXT, (channel_id, after)):
+        if ids and (len(ids) + n > limit or size + len(data) > _MOST_BYTES_IN_HAND):
+            break
+        ids += range(last - n + 1, last + 1)
+        requests += _unpacked(data)
+        size += len(data)
+    return Batch(channel_id, ids, requests) if ids else None
+
+
+def delete(table: str, ids: Sequence[int], connection: sqlite3.Connection) -> int:
+    """How many of them, in the time for it."""
+    end = time.monotonic() + _DELETING_SECONDS
+    deleted = 0
+    for row_id in ids:
+        connection.execute(f"DELETE FROM {table} WHERE id = ?", (row_id,))  # noqa: S608
+        deleted += 1
+        if time.monotonic() > end:
+            break
+    return deleted
+
+
+class SqliteInboxRows:
+    """See `gateway.store.inbox_contract.InboxRows`. `done_to`: watermarks that may not be in the file yet."""
+
+    def __init__(self, connection: sqlite3.Connection, done_to: Mapping[str, int] | None = None) -> None:
+        self._connection = connection
+        # Who only reads may read the file of an older version, which has no batches.
+        self._batched = bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchone())
+        self._done_to = watermarks(connection) if self._batched else {}
+        for channel_id, last in (done_to or {}).items():
+            self._done_to[channel_id] = max(last, self._done_to.get(channel_id, 0))
+
+    def one(self, row_id: int) -> InboxRow | None:
+        """See the contract."""
+        row = self._connection.execute("SELECT * FROM inbox WHERE id = ?", (row_id,)).fetchone()
+        return _row(row) if row else self._batched_one(row_id)
+
+    def _batched_one(self, row_id: int) -> InboxRow | None:
+        query = "SELECT id, channel_id, n, data FROM batches WHERE id >= ? ORDER BY id LIMIT 1"
+        found = self._connection.execute(query, (row_id,)).fetchone() if self._batched else None
+        if found is None or row_id <= found["id"] - found["n"]:
+            return None
+        done = row_id <= self._done_to.get(found["channel_id"], 0)
+        request = _unpacked(found["data"])[row_id - found["id"] - 1]
+        return InboxRow(row_id, found["channel_id"], request, "done" if done else "waiting", int(done), None)
+
+    def kept(self, which: Kept, limit: int) -> list[InboxRow]:
+        """See the contract."""
+        query = f"SELECT * FROM inbox WHERE {_KEPT[which]} ORDER BY id LIMIT ?"  # noqa: S608
+        return [_row(row) for row in self._connection.execute(query, (limit,))]
+
+    def counts(self) -> InboxCounts:
+        """See the contract."""
+        waiting = sum(one.rows for one in self.tallies() if one.state == "waiting")
+        return InboxCounts(waiting, *(self._count(which) for which in _KEPT.values()))
+
+    def tallies(self) -> list[Tally]:
+        """See the contract."""
+        # One statement for each partial index: together in one condition they would have every row of the last days read.
+        query = (
+            "SELECT channel_id, state, count(*), min(received_at) FROM inbox INDEXED BY {} WHERE state = {} GROUP BY channel_id"
+        )
+        rows = [row for one in (("inbox_waiting", 0), ("inbox_stuck", 2)) for row in self._connection.execute(query.format(*one))]
+        found = {(channel_id, state): (count, oldest) for channel_id, state, count, oldest in rows}
+        for channel_id, count, oldest in self._waiting_in_batches():
+            apart, since = found.get((channel_id, _WAITING), (0, oldest))
+            found[channel_id, _WAITING] = apart + count, min(since, oldest)
+        return sorted(Tally(channel_id, _STATES[state], *found[channel_id, state]) for channel_id, state in found)
+
+    def _waiting_in_batches(self) -> Iterator[tuple[str, int, float]]:
+        query = "SELECT sum(n), min(first_at) FROM batches WHERE channel_id = ? AND id > ?"
+        for channel_id, last in (_newest(self._connection) if self._batched else {}).items():
+            done_to = self._done_to.get(channel_id, 0)
+            if last > done_to:
+                yield channel_id, *self._connection.execute(query, (channel_id, done_to)).fetchone()
+
+    def replay(self, ids: Sequence[int] | None, which: Kept = "stuck") -> Replayed:
+        """See the contract."""
+        statement = "UPDATE inbox SET state = 0, reason = NULL WHERE "
+        if ids is None:
+            again = self._connection.execute(f"{statement} {_KEPT[which]} AND NOT {_ASIDE}").rowcount
+            return Replayed(again, self._count(f"{_KEPT[which]} AND {_ASIDE}"))
+        return Replayed(sum(self._again(row_id) for row_id in ids), 0)
+
+    def _again(self, row_id: int) -> bool:
+        row = self.one(row_id)
+        if row is None or row.state == "waiting":
+            return False
+        self._connection.execute(_APART, (row_id, row.channel_id, *_columns(row.request), _WAITING, row.attempts, None, None))
+        return True
+
+    def _count(self, which: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM inbox WHERE {which}").fetchone()[0])  # noqa: S608
+
+
+@contextmanager
+def opened(data_dir: Path) -> Iterator[SqliteInboxRows]:
+    """The inbox in one transaction, beside a gateway that may be running. Raises GatewayError where there is none."""
+    with beside(data_dir / INBOX_FILE) as connection:
+        yield SqliteInboxRows(connection)
+
+
+def of_another_org(org: str) -> str:
+    """Why a webhook is kept aside that came while its channel was this org's."""
+    return f"{_FOR_ANOTHER} {org}'s: replay it by its id to give it to the org that has the channel now"
+
+
+def _storable(text: str) -> str | bytes:
+    """As SQLite can keep it. Bytes that are no UTF-8 reach us as lone surrogates, which it refuses in a text."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass")
+
+
+def _text(stored: str | bytes) -> str:
+    """Back again."""
+    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
+
+
+def _plain(reason: str | None) -> str | None:
+    """For reading only: it may quote the provider, whose bytes may not be text."""
+    return reason and reason.encode("utf-8", "backslashreplace").decode()
+
+
+# ------------------------------------------------------------------------------------------------ the form of a webhook
+# In a batch, one after the other: when it arrived (Unix seconds), the lengths in characters of method, URL, path and query, the lengths in bytes of the whole
+# text and of the body; the text (method, URL, path, query, headers), in UTF-8 with lone surrogates; the body. Little-endian.
+# Plain enough to be read by any later version, and by itself harmless to read.
+
+HEAD: Final = Struct("<d6I")
+
+
+def _unpacked(data: bytes) -> list[RawRequest]:
+    requests, at = [], 0
+    while at < len(data):
+        received_at, *lengths, text_bytes, body_bytes = HEAD.unpack_from(data, at)
+        begin = at + HEAD.size
+        middle = begin + text_bytes
+        at = middle + body_bytes
+        text = data[begin:middle].decode("utf-8", "surrogatepass")
+        texts = []
+        for length in lengths:
+            texts.append(text[:length])
+            text = text[length:]
+        requests.append(_request([*texts, text], data[middle:at], received_at))
+    return requests
+
+
+def _columns(request: RawRequest) -> tuple[Any, ...]:
+    """As a row of its own has it, from `received_at` to `body`."""
+    texts = (request.method, request.url, request.path, query_of(request.query), lines_of(request.headers))
+    return (request.received_at.timestamp(), *map(_storable, texts), request.body)
+
+
+def _row(row: sqlite3.Row) -> InboxRow:
+    texts = [_text(row[column]) for column in ("method", "url", "path", "query", "headers")]
+    request = _request(texts, row["body"], row["received_at"])
+    return InboxRow(row["id"], row["channel_id"], request, _STATES[row["state"]], row["attempts"], row["reason"])
+
+
+def _request(texts: Sequence[str], body: bytes, received_at: float) -> RawRequest:
+    method, url, path, query, headers = texts
+    pairs = tuple([(name, value) for name, value in json.loads(query)]) if query else ()
+    return RawRequest(method, url, path, pairs, _headers(headers), body, datetime.fromtimestamp(received_at, UTC))
+
+
+def query_of(pairs: Sequence[tuple[str, str]]) -> str:
+    """As it is stored."""
+    return json.dumps(pairs) if pairs else ""
+
+
+def lines_of(headers: Mapping[str, str]) -> str:
+    """As lines `name: value`, as they came: on the hot road JSON would cost three times as much, and no header from the wire holds a line end."""
+    return "\n".join([f"{name}: {value}" for name, value in headers.items()])
+
+
+def _headers(lines: str) -> dict[str, str]:
+    """Back again."""
+    return dict([line.split(": ", 1) for line in lines.split("\n") if ": " in line])
