@@ -200,10 +200,12 @@ def _entry_named(unit: Unit, message: InboundMessage, session: Session) -> int |
 
 
 def _known(unit: Unit, inbound: T, address: str) -> T:
-    """The event as it is applied: under the conversation's own address, with the known name, and without the raw bytes."""
-    name = inbound.end_user.name or unit.stored.conversations.known_name(inbound.channel_id, address)
-    end_user = inbound.end_user.model_copy(update={"address": address, "name": name})
-    return inbound.model_copy(update={"end_user": end_user, "raw": {}})
+    """The event as it is applied: under the conversation's own address, and with the known name."""
+    told = inbound.end_user
+    known = {"address": address, "name": told.name or unit.stored.conversations.known_name(inbound.channel_id, address)}
+    if known == {"address": told.address, "name": told.name}:  # the usual case
+        return inbound
+    return inbound.model_copy(update={"end_user": told.model_copy(update=known)})
 
 
 def _with_media(unit: Unit, message: InboundMessage, files: Files) -> InboundMessage:
@@ -223,6 +225,8 @@ def _with_media(unit: Unit, message: InboundMessage, files: Files) -> InboundMes
         return part
 
     parts = tuple(each(part) for part in message.parts)
+    if not found:
+        return message
     files[message.message_id] = found
     return message.model_copy(update={"parts": parts})
 

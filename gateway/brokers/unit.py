@@ -10,6 +10,8 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
 
 from adapters.envelope import Address, ChannelId, MediaPart, Notice, OutboundFile, Say
@@ -91,7 +93,7 @@ class Unit:
         return replace(facts, latest_text=self.stored.sessions.latest_text(session.id), attributes=attributes)
 
     def _facts(self, org: Org, channel: ChannelFacts) -> Facts:
-        steady, grace, stored = self.ground.steady(), org.settings.disconnect_grace_seconds, self.stored
+        grace, stored = org.settings.disconnect_grace_seconds, self.stored
         return Facts(
             now=self.now,
             new_id=self.ground.new_id,
@@ -100,9 +102,14 @@ class Unit:
             reps=org.reps,
             queues=org.queues,
             flows=org.flows,
-            presence=_ByLogin(org, lambda login: stored.reps.presence(org.id, login, steady=steady, grace_seconds=grace)),
+            presence=_ByLogin(org, lambda login: stored.reps.presence(org.id, login, steady=self._steady, grace_seconds=grace)),
             load=_ByLogin(org, lambda login: stored.sessions.load_of(org.id, login)),
         )
+
+    @cached_property
+    def _steady(self) -> datetime:
+        """`now` by the steady clock."""
+        return self.ground.steady()
 
     def _decided(self, session: Session | None, command: Command) -> Decision | Refusal:
         if session is not None:
@@ -132,10 +139,10 @@ class Unit:
         for one in decision.outgoing:
             self._queue(after, one)
         fault("outbox_written")
-        ahead = self.ground.steady() - self.now
         for timer in decision.timers:
             if isinstance(timer, SetTimer):
-                stored.timers.set(after.id, timer.kind, timer.ref, timer.due_at, timer.due_at + ahead)
+                fires_at = timer.due_at + (self._steady - self.now)
+                stored.timers.set(after.id, timer.kind, timer.ref, timer.due_at, fires_at)
             else:
                 stored.timers.cancel(after.id, timer.kind, timer.ref)
         self._tell(before, decision)
@@ -143,6 +150,8 @@ class Unit:
 
     def _note_work(self, before: Session | None, after: Session) -> None:
         """Who came in, and who has capacity again."""
+        if before is not None and after.same_people(before):
+            return
         known = {rep.id for rep in before.reps} if before else set()
         for rep in after.reps:
             if rep.id not in known:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.session.decision import Signal
 from gateway.session.model import Entry, Invitation, Login, OrgSettings, Role, Session, Status, Visibility
@@ -169,14 +170,20 @@ def c8_shown(invitation: Invitation, login: str) -> Invitation:
 
 def audiences_of_session(session: Session, before: Session | None = None) -> frozenset[str]:
     """Whom a change of the session concerns: all who may see it as it is, and all who could `before`, so that their lists forget it."""
-    names = {SUPERVISORS}
-    for state in (session, before):
-        if state is None:
-            continue
-        names.update(rep_audience(login) for login in _known_to(state))
-        if state.status is Status.waiting and state.queue is not None:
-            names.add(queue_audience(state.queue))
-    return frozenset(names)
+    names = _who_may_see(session)
+    return names if before is None or session.same_people(before) else names | _who_may_see(before)
+
+
+def _who_may_see(session: Session) -> frozenset[str]:
+    waits_in = session.queue if session.status is Status.waiting else None
+    return _named(frozenset(_known_to(session)), waits_in)
+
+
+@lru_cache(4_000)
+def _named(logins: frozenset[str], queue: str | None) -> frozenset[str]:
+    """The audiences of these reps, of the queue and of supervisors: for most messages they are those of the message before."""
+    names = {SUPERVISORS, *map(rep_audience, logins)}
+    return frozenset(names if queue is None else names | {queue_audience(queue)})
 
 
 def audiences_of_entry(entry: Entry, session: Session, settings: OrgSettings) -> frozenset[str]:

@@ -63,21 +63,24 @@ TIMERS: dict[str, Callable[[Draft, str], None]] = {
 }
 
 # What people ask for; RepConnected, RepDisconnected and RepUnavailable carry a login too, but nobody asks for them.
-BY_PEOPLE = (
-    c.AcceptWork,
-    c.DeclineWork,
-    c.SayToCustomer,
-    c.Invite,
-    c.AcceptInvitation,
-    c.DeclineInvitation,
-    c.WithdrawInvitation,
-    c.Leave,
-    c.End,
-    c.RaiseFlag,
-    c.LowerFlag,
-    c.Whisper,
+BY_PEOPLE = frozenset(
+    {
+        c.AcceptWork,
+        c.DeclineWork,
+        c.SayToCustomer,
+        c.Invite,
+        c.AcceptInvitation,
+        c.DeclineInvitation,
+        c.WithdrawInvitation,
+        c.Leave,
+        c.End,
+        c.RaiseFlag,
+        c.LowerFlag,
+        c.Whisper,
+    }
 )
-ONLY_ACTIVE = (c.SayToCustomer, c.Invite, c.RaiseFlag)
+NOT_WHEN_ENDED = BY_PEOPLE | {c.CustomerSaid}
+ONLY_ACTIVE = frozenset({c.SayToCustomer, c.Invite, c.RaiseFlag})
 
 
 def decide(session: Session, command: c.Command, facts: Facts) -> Decision | Refusal:
@@ -140,13 +143,14 @@ def _timer_fired(session: Session, command: c.TimerFired, facts: Facts) -> Decis
 
 
 def _at_the_door(session: Session, command: c.Command, facts: Facts) -> Refusal | None:
-    if isinstance(command, BY_PEOPLE):
-        refusal = e1_same_org(session, command.by, facts)
+    kind = type(command)
+    if kind in BY_PEOPLE:
+        refusal = e1_same_org(session, command.by, facts)  # type: ignore[union-attr]  # all of them have it
         if refusal is not None:
             return refusal
-    if session.status is Status.ended and isinstance(command, (*BY_PEOPLE, c.CustomerSaid)):
+    if session.status is Status.ended and kind in NOT_WHEN_ENDED:
         sentence = "This session has ended: the customer's next message opens a new one."
         return e3_refuse("session_not_active", sentence, status=session.status.value)
-    if isinstance(command, ONLY_ACTIVE):
+    if kind in ONLY_ACTIVE:
         return saying.m5_is_active(session, facts.channel)
     return None

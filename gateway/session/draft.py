@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -16,9 +16,15 @@ from adapters.envelope import Part, Referral
 from gateway.session.decision import CancelTimer, Decision, Facts, Outgoing, SetTimer, Signal
 from gateway.session.model import Actor, Entry, EntryKind, Invitation, Login, Session, Status, Visibility
 
+_FIELDS: Final = frozenset(Session.model_fields)
+
 
 class Draft:
-    """The session as it is becoming, and what goes with it. `before` is what it was."""
+    """The session as it is becoming, and what goes with it. `before` is what it was.
+
+    `session` is the draft's own from the first change on, and every later change is made in it: nobody else has it yet, and a copy for each
+    change takes more time than the rules do. Whoever needs what was before a change keeps the value, not the session.
+    """
 
     def __init__(self, session: Session, facts: Facts) -> None:
         self.before = session
@@ -32,10 +38,13 @@ class Draft:
 
     def change(self, **fields: Any) -> None:
         """Give fields of the session new values."""
-        unknown = fields.keys() - Session.model_fields.keys()
+        unknown = fields.keys() - _FIELDS
         if unknown:
             raise TypeError(f"a session has no {sorted(unknown)}")
-        self.session = self.session.model_copy(update=fields)
+        if self.session is self.before:
+            self.session = self.before.model_copy(update=fields)
+        else:
+            self.session.__dict__.update(fields)
 
     def write(
         self,

@@ -264,11 +264,23 @@ class Session(Value):
     @property
     def reps(self) -> tuple[Participant, ...]:
         """The participants that count as reps: human reps and bots, not supervisors."""
-        return tuple(p for p in self.participants if p.role in (Role.rep, Role.bot))
+        return tuple([p for p in self.participants if p.role is Role.rep or p.role is Role.bot])
 
     def has_rep(self, login: str) -> bool:
         """Whether this rep is in."""
         return any(p.id == login for p in self.reps)
+
+    def same_people(self, other: Session) -> bool:
+        """Whether the same reps are in, are offered or asked to it, and wait for it as in the `other` state. Cheap: nothing is compared but whether
+        the one was copied from the other with these fields as they were, so only True is certain."""
+        return (
+            self.participants is other.participants
+            and self.invitations is other.invitations
+            and self.offer is other.offer
+            and self.status is other.status
+            and self.queue == other.queue
+            and self.been_in is other.been_in
+        )
 
     def invitation(self, invitation_id: str) -> Invitation | None:
         """The open invitation of that id."""

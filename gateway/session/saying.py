@@ -52,9 +52,9 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
         details["automatic_reply"] = True
     if message.standby:
         details["standby"] = True
+    inbound_at = draft.session.last_inbound_at
     if message.author is Author.end_user:
-        earlier = draft.session.last_inbound_at
-        draft.change(last_inbound_at=max(earlier, message.received_at) if earlier else message.received_at)
+        inbound_at = max(inbound_at, message.received_at) if inbound_at else message.received_at
         sender = end_user_of(draft.session)
     else:
         details["outside"] = True
@@ -70,7 +70,12 @@ def m1_take_in(draft: Draft, message: InboundMessage, answers: int | None = None
         referral=message.referral,
         details=details,
     )
-    draft.change(last_message_at=draft.facts.now, last_message=entry.number, referral=message.referral or draft.session.referral)
+    draft.change(
+        last_inbound_at=inbound_at,
+        last_message_at=draft.facts.now,
+        last_message=entry.number,
+        referral=message.referral or draft.session.referral,
+    )
     l6_set_idle_timer(draft)
     return entry
 

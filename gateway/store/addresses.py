@@ -43,10 +43,17 @@ class Addresses:
 
     def known(self, channel_id: str, end_user: EndUser) -> str:
         """See the contract."""
-        return _Telling(self, channel_id, end_user, at=float("inf")).found() or end_user.address
+        return (
+            self._owner_of_all(channel_id, end_user)
+            or _Telling(self, channel_id, end_user, at=float("inf")).found()
+            or end_user.address
+        )
 
     def settle(self, channel_id: str, end_user: EndUser, *, at: float) -> Whose:
         """See the contract."""
+        owner = self._owner_of_all(channel_id, end_user)
+        if owner is not None and self._used_again(channel_id, owner, end_user, at):
+            return Whose(owner)
         return _Telling(self, channel_id, end_user, at).settled()
 
     def learn(self, channel_id: str, end_user: EndUser, *, at: float) -> str:
@@ -59,7 +66,39 @@ class Addresses:
         used = {alias: row.used_at for alias, row in self.rows(channel_id, theirs).items()}
         return tuple(sorted((alias for alias in theirs if alias != address), key=lambda alias: (-used[alias], alias)))
 
+    # ------------------------------------------------------------------------------------------------------- the usual case
+
+    def _owner_of_all(self, channel_id: str, end_user: EndUser) -> str | None:
+        """Whose all addresses are that the event names; None: not one person's, or it reports a change."""
+        row = self._row(channel_id, end_user.address)
+        if row is None or row.gone or end_user.formerly:
+            return None
+        for alias in end_user.aliases:
+            other = self._row(channel_id, alias)
+            if other is None or other.gone or other.owner != row.owner:
+                return None
+        return row.owner
+
+    def _used_again(self, channel_id: str, owner: str, end_user: EndUser, at: float) -> bool:
+        """Whether the numbers that the event names are those that the person had. They are theirs from now on by this time."""
+        lent = set(end_user.lent).intersection((end_user.address, *end_user.aliases))
+        if not lent:
+            return True
+        theirs = {alias: self._rows[channel_id, alias] for alias in self._aliases(channel_id, owner)}
+        if lent != {alias for alias, row in theirs.items() if row is not None and _is_number(row)}:
+            return False
+        for alias in lent:
+            row = theirs[alias]
+            if row is not None and row.used_at < at:
+                self.put(channel_id, alias, row._replace(used_at=at))
+        return True
+
     # ---------------------------------------------------------------------------------------------------- what is written
+
+    def _row(self, channel_id: str, alias: str) -> _Row | None:
+        if (channel_id, alias) not in self._rows:
+            self._read(channel_id, [alias])
+        return self._rows[channel_id, alias]
 
     def read_ahead(self, channel_id: str, end_users: Sequence[EndUser]) -> list[str]:
         """Hold the addresses of these people, in two statements; their keys."""
@@ -208,7 +247,7 @@ class _Telling:
     def settled(self) -> Whose:
         """Write down what is new."""
         key = self.found()
-        if key is not None and (self._is_of_the_past() or self._all_as_before(key)):
+        if key is not None and self._is_of_the_past():
             return Whose(key)
         if key is not None:
             self._join_former_selves(key)
@@ -232,19 +271,6 @@ class _Telling:
         """The person is known to have had another number, or to have changed, after this."""
         later = self._of(key, lambda row: (row.lent or row.gone) and row.used_at > self.at)
         return bool(set(later) - set(self.names) - set(self.end_user.formerly))
-
-    def _all_as_before(self, key: str) -> bool:
-        """The usual case, told cheaply: known addresses of one person, and no change."""
-        rows = [self.rows.get(name) for name in self.names]
-        if self.end_user.formerly or not all(row and row.owner == key and not row.gone for row in rows):
-            return False
-        if not self.lent:
-            return True
-        if set(self._of(key, _is_number)) != set(self.lent):
-            return False
-        for name in self.lent:
-            self._put(name, self.rows[name]._replace(used_at=max(self.rows[name].used_at, self.at)))
-        return True
 
     def _join_former_selves(self, key: str) -> None:
         """People who turn out to be this one: by the id that they had before, or by a number that nobody with an id has."""

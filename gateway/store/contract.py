@@ -502,7 +502,8 @@ class Events(Protocol):
     """What desks are told, by number. An event says what to look at; what it looks like is read when it is given out."""
 
     def add(self, *, org: str, session_id: str | None, type: str, audience: Iterable[str], data: Mapping[str, Any]) -> None:
-        """Write one; it gets its number in the order of writing."""
+        """Write one; it gets its number in the order of writing. Of those of a transaction that tell the same audience that a session changed
+        (`session`), only the first may be stored: whoever reads it sees all that the transaction did."""
         ...
 
     def after(self, number: int, limit: int = 500) -> list[StoredEvent]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from adapters.envelope import (
@@ -26,16 +27,35 @@ _UPSERT: Final = """INSERT INTO conversations (channel_id, address, memory, pers
     ON CONFLICT DO UPDATE SET memory = excluded.memory, person = excluded.person, last_inbound_at = excluded.last_inbound_at"""
 
 
+class _Json(NamedTuple):
+    """A value, which is never changed, and its text: most messages change neither memory nor person."""
+
+    text: str
+    value: Mapping[str, Any]
+
+
+_NOTHING: Final = _Json("{}", {})
+
+
+@lru_cache(2_000)
+def _read(text: str) -> _Json:
+    return _Json(text, json.loads(text))
+
+
+def _json(value: Mapping[str, Any]) -> _Json:
+    return _Json(json.dumps(value), value)
+
+
 class _Row(NamedTuple):
     channel_id: str
     address: str
-    memory: dict[str, Any]
-    person: dict[str, Any]
-    last_inbound_at: float | None
+    memory: _Json = _NOTHING
+    person: _Json = _NOTHING
+    last_inbound_at: float | None = None
 
     @property
     def values(self) -> tuple[Any, ...]:
-        return (self.channel_id, self.address, json.dumps(self.memory), json.dumps(self.person), self.last_inbound_at)
+        return (self.channel_id, self.address, self.memory.text, self.person.text, self.last_inbound_at)
 
 
 class Conversations:
@@ -124,7 +144,7 @@ class Conversations:
     def of(self, channel_id: str, address: str) -> Conversation:
         """See the contract."""
         row = self._row(channel_id, address)
-        return Conversation(row.memory, row.last_inbound_at or None) if row else Conversation({}, None)
+        return Conversation(row.memory.value, row.last_inbound_at or None) if row else Conversation({}, None)
 
     def _row(self, channel_id: str, address: str) -> _Row | None:
         place = (channel_id, address)
@@ -138,7 +158,7 @@ class Conversations:
         query = f"SELECT address, memory, person, last_inbound_at FROM conversations WHERE channel_id = ? AND {which}"  # noqa: S608
         self._known |= dict.fromkeys((channel_id, address) for address in addresses)
         for address, memory, person, at in self._gathering.point(query, (channel_id, value)):
-            self._known[channel_id, address] = _Row(channel_id, address, json.loads(memory), json.loads(person), at)
+            self._known[channel_id, address] = _Row(channel_id, address, _read(memory), _read(person), at)
 
     def _save(self, row: _Row) -> None:
         place = (row.channel_id, row.address)
@@ -149,41 +169,44 @@ class Conversations:
         """See the contract."""
         if not changes and wrote_at is None:
             return
-        known = self._row(channel_id, address)
-        at = wrote_at if known is None else max(wrote_at or 0, known.last_inbound_at or 0)
-        memory = {key: value for key, value in {**(known.memory if known else {}), **changes}.items() if value is not None}
-        self._save(_Row(channel_id, address, memory, known.person if known else {}, at))
+        known = self._row(channel_id, address) or _Row(channel_id, address)
+        at = wrote_at if known.last_inbound_at is None else max(wrote_at or 0, known.last_inbound_at)
+        memory = known.memory
+        if changes:
+            memory = _json({key: value for key, value in {**memory.value, **changes}.items() if value is not None})
+        self._save(_Row(channel_id, address, memory, known.person, at))
 
     def keep_profile(self, channel_id: str, address: str, profile: Mapping[str, Any]) -> None:
         """See the contract."""
         if known := self._row(channel_id, address):
-            self._save(known._replace(person=_patched(known.person, {"profile": profile})))
+            self._save(known._replace(person=_json(_patched(known.person.value, {"profile": profile}))))
 
     def attributes(self, channel_id: str, address: str) -> dict[str, str]:
         """See the contract."""
         known = self._row(channel_id, address)
-        profile = (known.person.get("profile") if known else None) or {}
+        profile = (known.person.value.get("profile") if known else None) or {}
         return {key: str(value) for key, value in profile.items() if isinstance(value, str | int | float | bool)}
 
     def keep_name(self, channel_id: str, address: str, end_user: EndUser) -> bool:
         """See the contract."""
         called = {key: value for key, value in (("name", end_user.name), ("username", end_user.username)) if value}
-        known = self._row(channel_id, address) or _Row(channel_id, address, {}, {}, None)
-        person = _patched(known.person, called)
-        if person == known.person:
+        known = self._row(channel_id, address) or _Row(channel_id, address)
+        person = known.person.value
+        if all(person.get(key) == value for key, value in called.items()):
             return False
-        self._save(known._replace(person=person))
+        self._save(known._replace(person=_json({**person, **called})))
         return True
 
     def learn(self, channel_id: str, address: str, end_user: EndUser) -> None:
         """See the contract."""
         if known := self._row(channel_id, address):
-            self._save(known._replace(person=_patched(known.person, end_user.model_dump(mode="json", exclude_none=True))))
+            told = end_user.model_dump(mode="json", exclude_none=True)
+            self._save(known._replace(person=_json(_patched(known.person.value, told))))
 
     def known_name(self, channel_id: str, address: str) -> str | None:
         """See the contract."""
         known = self._row(channel_id, address)
-        person = known.person if known else {}
+        person = known.person.value if known else {}
         name = person.get("name")
         return name if name is not None else person.get("username")
 
@@ -212,9 +235,9 @@ class Conversations:
     def ask_anew(self, channel_id: str, address: str) -> None:
         """See the contract."""
         known = self._row(channel_id, address)
-        if known and known.person.get("forgotten") is not None:
-            kept = {key: value for key, value in known.person.items() if key not in ("address", "forgotten")}
-            self._save(known._replace(person=kept))
+        if known and known.person.value.get("forgotten") is not None:
+            kept = {key: value for key, value in known.person.value.items() if key not in ("address", "forgotten")}
+            self._save(known._replace(person=_json(kept)))
 
     def forget_persons(self, channel_id: str, limit: int) -> int:
         """See the contract."""

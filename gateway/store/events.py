@@ -21,7 +21,11 @@ class Events:
 
     def add(self, *, org: str, session_id: str | None, type: str, audience: Iterable[str], data: Mapping[str, Any]) -> None:
         """See the contract."""
-        self._new.add((self._gathering.at, org, session_id, type, _names(frozenset(audience)), json.dumps(data)))
+        names = _names(frozenset(audience))
+        key = (
+            (session_id, names) if type == "session" else None
+        )  # one says it all: who is told reads the session as it is by then
+        self._new.add((self._gathering.at, org, session_id, type, names, json.dumps(data) if data else "{}"), key)
 
     def after(self, number: int, limit: int = 500) -> list[StoredEvent]:
         """See the contract."""

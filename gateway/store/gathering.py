@@ -32,16 +32,15 @@ class Gathering:
     """See the module. `now` is when the job that is under way began."""
 
     def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
-        self.now = now
+        self.begin(now)
         self._connection = connection
         self._gathered: list[Rows] = []
         self._held: list[dict[Any, Any]] = []
         self._changes: list[tuple[dict[Any, Any], Any, Any]] | None = None  # to take back; None: a savepoint does that
 
-    @property
-    def at(self) -> float:
-        """`now` in Unix seconds."""
-        return self.now.timestamp()
+    def begin(self, now: datetime) -> None:
+        """Another job begins. `at` is `now` in Unix seconds."""
+        self.now, self.at = now, now.timestamp()
 
     # ------------------------------------------------------------------------------------------------ for store objects
 
@@ -143,11 +142,13 @@ class Rows:
         check: Callable[[int, int], None] | None,
     ) -> None:
         self.waiting: dict[Any, Any] = {}
+        self._number = 0
         self._gathering, self._statement, self._make, self._check = gathering, statement, make, check
 
     def add(self, row: Any, key: Any = None) -> None:
         """Write this, later."""
-        self._gathering.change(self.waiting, len(self.waiting) if key is None else key, row)
+        self._number += 1
+        self._gathering.change(self.waiting, self._number if key is None else key, row)
 
     def drop(self, key: Any) -> None:
         """Don't write what waits under this key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import BadCursor
@@ -16,6 +17,7 @@ Ties: TypeAlias = Mapping[
 ]  # by login: `in`, `offered`, `asked` or `was`, and 1 where it takes the rep's capacity
 
 _MOST_HELD: Final = 2_000  # a start may look at all that are open
+_MOST_IN_MEMO: Final = 4_000  # of 3 kB each
 _INSERT: Final = """INSERT INTO sessions (id, ordinal, org, channel_id, address, name, status, queue, offered, version, last_activity, state)
     VALUES (:id, (SELECT coalesce(max(ordinal), 0) + 1 FROM sessions), :org, :channel_id, :address, :name, :status, :queue, :offered,
             :version, :last_activity, :state)"""
@@ -62,7 +64,7 @@ class Sessions:
             if len(self._known) >= _MOST_HELD and not self._inserts.waiting and not self._updates.waiting:
                 self._known.clear()
             row = self._gathering.point("SELECT state FROM sessions WHERE id = ?", (session_id,)).fetchone()
-            self._known[session_id] = Session.model_validate_json(row["state"]) if row else None
+            self._known[session_id] = _session(row["state"]) if row else None
         return self._known[session_id]
 
     def newest_of_address(self, channel_id: str, address: str, org: str) -> Session | None:
@@ -83,14 +85,15 @@ class Sessions:
                    (SELECT id FROM sessions WHERE channel_id = :channel AND address = wanted.value AND org = :org ORDER BY ordinal DESC LIMIT 1)""",
             {"addresses": json.dumps(addresses), "channel": channel_id, "org": org},
         )
-        rows = {row["address"]: row for row in found}
+        rows = {address: row for address, *row in found}
         for address in addresses:
             self._hold_newest((channel_id, address, org), rows.get(address))
 
-    def _hold_newest(self, place: tuple[str, str, str], row: Any) -> None:
-        self._newest[place] = row["id"] if row else None
-        if row and row["id"] not in self._known:
-            self._known[row["id"]] = Session.model_validate_json(row["state"])
+    def _hold_newest(self, place: tuple[str, str, str], row: Sequence[str] | None) -> None:
+        session_id, state = row or (None, "")
+        self._newest[place] = session_id
+        if session_id is not None and session_id not in self._known:
+            self._known[session_id] = _session(state)
 
     def open_of_address(self, channel_id: str, address: str) -> list[Session]:
         """See the contract."""
@@ -208,9 +211,9 @@ class Sessions:
         return self._load[org, login]
 
     def _tie(self, session: Session, before: Session | None) -> None:
-        ties = _ties(session)
-        if before is not None and ties == _ties(before):
+        if before is not None and (session.same_people(before) or _ties(session) == _ties(before)):
             return
+        ties = _ties(session)
         known = self._ties.get(session.id, {} if before is None else None)
         if known is None:
             query = "SELECT login, tie, counts FROM rep_sessions WHERE session_id = ?"
@@ -299,7 +302,36 @@ class Sessions:
         more = len(rows) > limit
         rows = rows[:limit]
         following = f"{rows[-1]['last_activity']!r}:{rows[-1]['ordinal']}" if more else None
-        return Page(tuple(Session.model_validate_json(row["state"]) for row in rows), following)
+        return Page(tuple(_session(row["state"]) for row in rows), following)
+
+
+class _Memo(dict[str, Session]):
+    """Sessions by their stored text: those that were read or written last. Values are never changed, and a text means the same whatever becomes of the
+    transaction that wrote it."""
+
+    def keep(self, state: str, session: Session) -> None:
+        """Instead of the oldest, if there are many."""
+        while len(self) >= _MOST_IN_MEMO:
+            with suppress(KeyError, StopIteration, RuntimeError):  # readers keep theirs, too, in other threads
+                del self[next(iter(self))]
+        self[state] = session
+
+
+_MEMO: Final = _Memo()
+
+
+def _session(state: str) -> Session:
+    session = _MEMO.get(state)
+    if session is None:
+        session = Session.model_validate_json(state)
+        _MEMO.keep(state, session)
+    return session
+
+
+def _state(session: Session) -> str:
+    state = session.model_dump_json(exclude_defaults=True)
+    _MEMO.keep(state, session)
+    return state
 
 
 def _row(saved: _Saved) -> dict[str, Any]:
@@ -316,7 +348,7 @@ def _row(saved: _Saved) -> dict[str, Any]:
         "version": session.version,
         "before": saved.before,
         "last_activity": saved.at,
-        "state": session.model_dump_json(exclude_defaults=True),
+        "state": _state(session),
     }
 
 

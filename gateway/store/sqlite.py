@@ -40,7 +40,7 @@ class SqliteTransaction:
     def begin(self) -> None:
         """For another job, as if it were new: making all its objects takes a good part of a short job's time."""
         self._gathering.forget()
-        self._gathering.now = self._clock()
+        self._gathering.begin(self._clock())
 
     @property
     def now(self) -> datetime:
@@ -139,7 +139,7 @@ class SqliteTransaction:
         return results
 
     def _in_memory(self, job: Callable[[], T]) -> T | Exception:
-        self._gathering.now = self._clock()
+        self._gathering.begin(self._clock())
         self._gathering.begin_in_memory()
         try:
             result = job()
@@ -153,7 +153,7 @@ class SqliteTransaction:
         return result
 
     def _alone(self, job: Callable[[], T]) -> T | Exception:
-        self._gathering.now = self._clock()
+        self._gathering.begin(self._clock())
         self._connection.execute("SAVEPOINT alone")
         try:
             result = job()

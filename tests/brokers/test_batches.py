@@ -137,7 +137,8 @@ _QUERIES = {
     "sessions": "SELECT * FROM sessions ORDER BY ordinal",
     "entries": "SELECT e.* FROM entries e JOIN sessions s ON s.id = e.session_id ORDER BY s.ordinal, e.number",
     "outbox": "SELECT * FROM outbox ORDER BY ordinal",
-    "events": "SELECT at, org, session_id, type, audience, data FROM events ORDER BY number",
+    "events": "SELECT at, org, session_id, type, audience, data FROM events WHERE type != 'session' ORDER BY number",
+    "sessions told of": "SELECT DISTINCT org, session_id, audience FROM events WHERE type = 'session' ORDER BY number",
     "media": "SELECT * FROM media ORDER BY rowid",
     "aside": "SELECT channel_id, address, message_id, envelope, left_out FROM aside ORDER BY ordinal",
     **{
@@ -157,7 +158,8 @@ _QUERIES = {
 
 
 def dump(path: Path) -> dict[str, list[Any]]:
-    """All rows that matter, with our own ids told apart only by the order in which they are met."""
+    """All rows that matter, with our own ids told apart only by the order in which they are met. How often a session is said to have changed, and when,
+    doesn't matter: whoever is told reads it as it is then."""
     names: dict[str, str] = {}
 
     def own(found: re.Match[str]) -> str:
