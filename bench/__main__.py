@@ -14,13 +14,45 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bench import accept, backlog, commands, hour, machine, offered, overload, processes, road_in, road_out, whole
+from bench import (
+    accept,
+    backlog,
+    commands,
+    graphemes,
+    hour,
+    idle,
+    machine,
+    offered,
+    overload,
+    parse,
+    processes,
+    road_in,
+    road_out,
+    sockets,
+    whole,
+)
 from bench import table as tables
 from bench.results import save
 from bench.subject import Bench, Subject
 
 SUBJECTS: Final[tuple[Subject, ...]] = tuple(
-    module.SUBJECT for module in (accept, whole, processes, backlog, offered, road_in, road_out, commands, overload, hour)
+    module.SUBJECT
+    for module in (
+        accept,
+        whole,
+        processes,
+        backlog,
+        offered,
+        road_in,
+        road_out,
+        commands,
+        overload,
+        sockets,
+        graphemes,
+        parse,
+        idle,
+        hour,
+    )
 )
 _QUICK: Final = 0.1
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
+from typing import Final
 
 from bench.results import Line, Report, Result
 
-HEADINGS = ("what", "measured", "least-most", "target", "reached")
+_LONGEST_NOTE: Final = 70
+HEADINGS: Final = ("what", "measured", "least-most", "target", "reached")
 
 
 def number(value: float, unit: str) -> str:
@@ -26,12 +29,12 @@ def target(line: Line) -> str:
 
 def row(result: Result) -> tuple[str, ...]:
     """The cells of one line."""
-    line, middle = result.line, result.median
+    line, middle, note = result.line, result.median, shorten(result.note, _LONGEST_NOTE)
     if middle is None:
-        return line.what, result.note or "not measured", "", target(line), ""
+        return line.what, note or "not measured", "", target(line), ""
     least, most = min(result.values), max(result.values)
     between = f"{number(least, line.unit)} - {number(most, line.unit)}" if len(result.values) > 1 else ""
-    measured = number(middle, line.unit) + (f" ({result.note})" if result.note else "")
+    measured = number(middle, line.unit) + (f" ({note})" if note else "")
     return line.what, measured, between, target(line), {True: "yes", False: "no", None: ""}[result.reached]
 
 
