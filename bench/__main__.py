@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from typing import Final
 from bench import (
     accept,
     backlog,
+    beside,
     commands,
     graphemes,
     hour,
@@ -35,31 +36,17 @@ from bench import table as tables
 from bench.results import save
 from bench.subject import Bench, Subject
 
-SUBJECTS: Final[tuple[Subject, ...]] = tuple(
-    module.SUBJECT
-    for module in (
-        accept,
-        whole,
-        processes,
-        backlog,
-        offered,
-        road_in,
-        road_out,
-        commands,
-        overload,
-        sockets,
-        graphemes,
-        parse,
-        idle,
-        hour,
-    )
-)
+_ROADS: Final = (accept, beside, whole, processes, backlog, offered, road_in, road_out, commands, overload)
+_PARTS: Final = (sockets, graphemes, parse, idle, hour)
+SUBJECTS: Final[tuple[Subject, ...]] = tuple(module.SUBJECT for module in (*_ROADS, *_PARTS))
 _QUICK: Final = 0.1
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    names = "\n".join(f"  {one.name:12} {one.about}{' (only by its name)' if one.asked else ''}" for one in SUBJECTS)
+    names = "\n".join(
+        f"  {one.name:12} {one.about}{f' (by its name or --{one.option})' if one.option else ''}" for one in SUBJECTS
+    )
     made = argparse.ArgumentParser(
         "python -m bench",
         description=__doc__,
@@ -72,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--scale", type=float, help="multiply all durations and counts by this")
     made.add_argument("--rounds", type=int, help="rounds of each measurement (3)")
+    made.add_argument("--peers", action="store_true", help="measure other libraries, too")
     made.add_argument("--long", action="store_true", help="the long forms, too: an hour more")
     made.add_argument("--minutes", type=float, default=60.0, help="length of the long form (60)")
     made.add_argument("--data", type=Path, help="a folder on the disk to measure on (the system's folder for temporary files)")
@@ -79,17 +67,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def chosen(names: Sequence[str], long: bool) -> list[Subject]:
-    """By name, in the order of the table; without names all, the long forms if wanted. Exits with 2 for a name that isn't one."""
+def chosen(names: Sequence[str], options: Collection[str]) -> list[Subject]:
+    """By name, in the order of the table; without names all that need no option, or one of these. Exits with 2 for a name that isn't one."""
     if unknown := set(names) - {one.name for one in SUBJECTS}:
         parser().error(f"no such measurement: {', '.join(sorted(unknown))}")
-    return [one for one in SUBJECTS if (one.name in names if names else long or not one.asked)]
+    return [one for one in SUBJECTS if (one.name in names if names else not one.option) or one.option in options]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; 1 if something failed."""
     asked = parser().parse_args(arguments)
-    subjects = chosen(asked.names, asked.long)
+    subjects = chosen(asked.names, {name for name in ("long", "peers") if getattr(asked, name)})
     machine.settle()
     bench = Bench(
         folder=asked.data or Path(tempfile.gettempdir()),

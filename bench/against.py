@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import uvloop
 
@@ -14,7 +16,8 @@ from bench.servers import Server
 from bench.subject import Bench
 from bench.traffic import Traffic
 
-_POOL = 2_000  # requests that the bare server is asked again and again: it doesn't read them
+_MOST: Final = 40_000  # answers a second that no server of one core gives
+_POOL: Final = 2_000  # requests that the bare server is asked again and again: it doesn't read them
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,18 @@ class Rate:
     processor: float
 
 
-def load_up(bench: Bench, server: Server, connections: int, seconds: float, *, again: bool = False) -> Rate:
+def load_up(
+    bench: Bench,
+    server: Server,
+    connections: int,
+    seconds: float,
+    *,
+    request: Callable[[int], bytes] | None = None,
+    again: bool = False,
+) -> Rate:
     """A closed loop on a server for so long. `again`: it may be asked the same again and again."""
-    traffic = Traffic()
-    made = traffic.requests(_POOL if again else int(seconds * 40_000))
+    ask = request or Traffic().request
+    made = [ask(number) for number in range(_POOL if again else int(seconds * _MOST))]
     supply = itertools.cycle(made) if again else iter(made)
     used = server.processor_seconds()
     driven = uvloop.run(drive(server.port, supply, connections=connections, seconds=seconds))

@@ -56,5 +56,5 @@ SUBJECT: Final = Subject(
     ),
     measure,
     rounds=1,
-    asked=True,
+    option="long",
 )

@@ -85,8 +85,8 @@ class Driven:
 
     @property
     def answered(self) -> int:
-        """Good answers."""
-        return self.statuses[200]
+        """Good answers: 200, or what else says that it was taken."""
+        return sum(count for status, count in self.statuses.items() if 200 <= status < 300)
 
     @property
     def per_second(self) -> float:
@@ -107,7 +107,7 @@ class _Closed(_Connection):
 
     def heard(self, status: int, head: bytes) -> None:
         self._driven.statuses[status] += 1
-        if status == 200:
+        if 200 <= status < 300:
             self._driven.times.append(time.perf_counter() - self._began)
         elif self._insist:
             asyncio.get_running_loop().call_later(_pause(head), self._send)

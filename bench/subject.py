@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bench.results import Line, Report, Result, spread
 
@@ -18,14 +19,14 @@ class Skip(Exception):
 @dataclass(frozen=True, slots=True)
 class Subject:
     """One thing that is measured. `measure` is one round of it, and notes a value for each line. `rounds`: the most that it is run, where one
-    takes long or doesn't vary. `asked`: only when it is named."""
+    takes long or doesn't vary. `option`: it is run only with this one (`--long`), or by its name."""
 
     name: str
     about: str
     lines: tuple[Line, ...]
     measure: Callable[[Bench], None]
     rounds: int = 99
-    asked: bool = False
+    option: Literal["", "long", "peers"] = ""
 
 
 @dataclass(slots=True)
@@ -39,7 +40,6 @@ class Bench:
     scale: float = 1.0
     rounds: int = 3
     minutes: float = 60.0
-    peers: bool = False
     profile: Path | None = None
     values: dict[str, list[float]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)

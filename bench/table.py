@@ -43,7 +43,7 @@ def noise(report: Report) -> str:
     if not report.noise:
         return "The bare server wasn't measured."
     told = ", ".join(f"{value:.0%} at {connections}" for connections, value in report.noise.items())
-    return f"The machine's noise, as the spread of the bare server's rate over {report.rounds} rounds: {told} connections."
+    return f"The machine's noise, as the spread of the bare server's rate over {report.rounds} round{'s' * (report.rounds > 1)}: {told} connections."
 
 
 def plain(report: Report) -> str:
