@@ -155,7 +155,7 @@ class Sender:
         if item.lost_at is not None and not _may_repeat(channel, item, item.lost_at, self._clock()):
             await self._keep(item, Over("unknown", Why("no_answer", sentence_of("no_answer"))))
             return
-        begun = False
+        begun, now = False, self._clock()
 
         async def begin() -> None:
             nonlocal begun
@@ -167,15 +167,15 @@ class Sender:
         try:
             async with asyncio.timeout(_FLOW_SECONDS):
                 message = await self._whole(item)
-                flow = channel.adapter.send(message, channel.account, self._clock())
+                flow = channel.adapter.send(message, channel.account, now)
                 sent = await self._driver.run(flow, before_visible=begin)
         except SendFailed as failed:
-            outcome = self._failed(item, failed)
+            outcome = self._failed(item, failed, now)
         except Unsupported as error:
             outcome = Over("skipped", Why("unsupported", str(error)))
         except TimeoutError:
             verdict, code = (Verdict.unknown, "no_answer") if begun else (Verdict.again, "provider_unavailable")
-            outcome = self._failed(item, SendFailed(verdict, code))
+            outcome = self._failed(item, SendFailed(verdict, code), now)
         except (StoreUnavailable, _Withdrawn):
             raise
         except Unsendable as error:  # its text is free of secrets; a traceback need not be
@@ -212,13 +212,14 @@ class Sender:
             raise _Withdrawn
         self._fault("begun")
 
-    def _failed(self, item: OutboxItem, failed: SendFailed) -> Again | Over:
+    def _failed(self, item: OutboxItem, failed: SendFailed, asked_at: datetime) -> Again | Over:
+        """`asked_at`: what the adapter was told that the time is, from which it reckons; the clock may have been set since."""
         if failed.verdict is Verdict.unknown:
             return Over("unknown", _why(failed), failed.remember)
         too_old = self._clock() - item.message.created_at > TRIED_FOR
         if failed.verdict is Verdict.dead or too_old:
             return Over(_refused(item), _why(failed), failed.remember)
-        asked = (failed.again_at - self._clock()).total_seconds() if failed.again_at else 0.0
+        asked = (failed.again_at - asked_at).total_seconds() if failed.again_at else 0.0
         seconds = max(asked, backoff(item.attempts))
         if failed.throttles_account:
             self._paces[item.channel_id].pause(asked if failed.again_at else seconds)

@@ -389,10 +389,12 @@ async def test_a_step_of_the_wall_clock_stops_no_sending(step: int, provider: Od
         async with at_work(sending(one).run()):
             await one.say(sessions[0], "first")
             assert await all_over(one, sessions[0]) == ["sent"]
+            provider.may_answer.clear()
             for session_id in sessions[1:]:
                 await one.say(session_id, "next")
             await wait_until(lambda: len(provider.seen) >= 2)
-            stepped = timedelta(seconds=step)
+            stepped = timedelta(seconds=step)  # while the calls are under way
+            provider.may_answer.set()
             for session_id in sessions:
                 await one.say(session_id, "after the step")
             assert [await all_over(one, session_id) for session_id in sessions] == [["sent", "sent"]] * 3
