@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -68,6 +69,23 @@ def json_value(written: bytes) -> Any:
 def whole(value: Any, written: bytes) -> Any:
     """The value of the JSON in `written`, without lone surrogates; also for JSON inside a text of other JSON or a form."""
     return _mended(value) if _has_lone_halves(written) else value
+
+
+def form_pairs(body: bytes, most: int) -> list[tuple[str, str]]:
+    """The names and values of a form (`application/x-www-form-urlencoded`) in UTF-8, in order, empty ones too; what can't be decoded is `\ufffd`.
+
+    Raises ValueError for more than `most` fields.
+    """
+    fields = body.decode("utf-8", "replace").replace("+", " ").split("&")
+    if len(fields) > most:
+        raise ValueError(f"the form has more than {most} fields")
+    pairs = []
+    for field in filter(None, fields):
+        name, _, value = field.partition("=")
+        if "%" in field:
+            name, value = unquote(name, errors="replace"), unquote(value, errors="replace")
+        pairs.append((name, value))
+    return pairs
 
 
 def answer_of(reply: HttpReply) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import base64
 import binascii
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import JsonValue
 
@@ -34,6 +34,7 @@ from adapters.envelope import (
     MediaPart,
     Part,
     ReceiptStatus,
+    SignedReading,
     TextPart,
     UnknownPart,
 )
@@ -57,7 +58,7 @@ _STATUSES: Final = {
 }
 _ANSWERED: Final = frozenset({"STOP", "START", "HELP"})  # OptOutType: Twilio has replied to these itself
 _NUMBER: Final = re.compile(r"(whatsapp:)?\+?[0-9]{3,15}")  # a phone number or a short code
-_MAX_MEDIA: Final = 20  # Twilio sends 10 at most
+_MEDIA: Final = tuple((f"MediaUrl{index}", f"MediaContentType{index}") for index in range(20))  # Twilio sends 10 at most
 _USED: Final = frozenset(
     f"Referral{name}" for name in ("SourceType", "SourceId", "Headline", "Body", "SourceUrl", "MediaUrl", "CtwaClid")
 )
@@ -74,36 +75,58 @@ class Manner:
     prefix: str = ""  # before every address of the channel; webhooks were seen without it
 
 
+class _Webhook(NamedTuple):
+    """One webhook; what all its events share."""
+
+    request: RawRequest
+    account: TwilioAccount
+    manner: Manner
+    signed: SignedReading
+
+    def common(self, event_id: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """What every event carries."""
+        return {
+            "channel_id": self.account.channel_id,
+            "event_id": event_id,
+            "received_at": self.request.received_at,
+            "raw": dict(raw),
+            "signed": self.signed,
+        }
+
+    def unknown(self, reason: str, raw: Mapping[str, Any], meant_for: str | None = None) -> InboundUnknown:
+        """Something kept for operators."""
+        digest = sha256_hex(self.request.url.encode("utf-8", "replace") + self.request.body)[:32]
+        common = self.common(f"{raw.get('MessageSid') or 'event'}:{digest}", raw)
+        return InboundUnknown(**common, reason=reason, meant_for=meant_for)
+
+
 def parse(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[Inbound]:
     """The events of one webhook; at least one. Raises NotUnderstood if the body isn't a form."""
-    found = _read(request, account, manner)
-    signed = signature.reading(request)
-    return [event.model_copy(update={"signed": signed}) for event in found]
-
-
-def _read(request: RawRequest, account: TwilioAccount, manner: Manner) -> list[Inbound]:
-    if not wire.is_form(request) and isinstance(wire.loads(request.body), dict | list):
-        return [_unknown("json_event", request, account, {"body": wire.loads(request.body)})]
-    fields = wire.read(request)
+    told = wire.form(request)
+    hook = _Webhook(request, account, manner, signature.reading(request, told))
+    if told is None and not wire.is_form(request) and isinstance(event := wire.loads(request.body), dict | list):
+        return [hook.unknown("json_event", {"body": event})]
+    fields = wire.read(request, told)
     try:
-        return list(_events(fields, request, account, manner))
+        return list(_events(fields, hook))
     except ValueError:
-        return [_unknown("malformed", request, account, fields)]
+        return [hook.unknown("malformed", fields)]
 
 
-def _events(fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Iterator[Inbound]:
-    if _sid(fields) and not wire.is_sid(_sid(fields)):
-        yield _unknown("malformed", request, account, fields)
+def _events(fields: Fields, hook: _Webhook) -> Iterator[Inbound]:
+    sid = _sid(fields)
+    if sid and not wire.is_sid(sid):
+        yield hook.unknown("malformed", fields)
     elif status := _status(fields):
-        yield _receipt(status, fields, request, account, manner)
-    elif not _sid(fields):
-        yield _unknown("call" if "CallSid" in fields else fields.get("EventType", "no_message"), request, account, fields)
+        yield _receipt(status, fields, hook)
+    elif not sid:
+        yield hook.unknown("call" if "CallSid" in fields else fields.get("EventType", "no_message"), fields)
     elif not fields.get("From"):
-        yield _unknown("no_sender", request, account, fields)
-    elif other := _other_than_ours(fields, account):
-        yield _unknown("other_number", request, account, fields).model_copy(update={"meant_for": other})
+        yield hook.unknown("no_sender", fields)
+    elif other := _other_than_ours(fields, hook.account):
+        yield hook.unknown("other_number", fields, meant_for=other)
     else:
-        yield from _message(fields, request, account, manner)
+        yield from _message(sid, fields, hook)
 
 
 def _sid(fields: Fields) -> str:
@@ -135,34 +158,23 @@ def _bare(number: str) -> str:
 # ------------------------------------------------------------------------------------------------- messages
 
 
-def _message(fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Iterator[Inbound]:
-    sid, end_user = _sid(fields), _end_user(fields, manner)
+def _message(sid: str, fields: Fields, hook: _Webhook) -> Iterator[Inbound]:
+    end_user = _end_user(fields, hook.manner)
     opt_out = fields.get("OptOutType", "").upper()
-    consent = opt_out or _keyword(fields, manner)
-    message = InboundMessage(
-        channel_id=account.channel_id,
-        event_id=sid,
+    consent = opt_out or _keyword(fields, hook.manner)
+    yield InboundMessage(
+        **hook.common(sid, fields),
         end_user=end_user,
-        received_at=request.received_at,
-        remember={LAST_SID: sid, **_written_to(fields, account), **_remembered(consent)},
-        raw=dict(fields),
+        remember={LAST_SID: sid, **_written_to(fields, hook.account), **_remembered(consent)},
         message_id=sid,
-        parts=tuple(_parts(fields, request, manner)),
+        parts=tuple(_parts(fields, hook)),
         reply_to=fields.get("OriginalRepliedMessageSid") or None,
         forwarded=_forwarded(fields),
         referral=_referral(fields),
         automatic_reply=opt_out in _ANSWERED,
     )
-    yield message
     if consent == "STOP":
-        yield InboundEnded(
-            channel_id=account.channel_id,
-            event_id=f"{sid}:opted_out",
-            end_user=end_user,
-            received_at=request.received_at,
-            raw=dict(fields),
-            reason="opted_out",
-        )
+        yield InboundEnded(**hook.common(f"{sid}:opted_out", fields), end_user=end_user, reason="opted_out")
 
 
 def _forwarded(fields: Fields) -> Literal["once", "often"] | None:
@@ -174,7 +186,9 @@ def _forwarded(fields: Fields) -> Literal["once", "often"] | None:
 
 def _referral(fields: Fields) -> Referral | None:
     """The ad or post of Meta's that the customer clicked on (WhatsApp). Source: Twilio, "WhatsApp-specific parameters"."""
-    given = {name.removeprefix("Referral"): value for name, value in fields.items() if name.startswith("Referral") and value}
+    given = {name.removeprefix("Referral"): value for name, value in fields.items() if value and name.startswith("Referral")}
+    if not given:
+        return None
     return referral(
         "ad" if given.get("SourceType") == "ad" else "post" if given.get("SourceType") == "post" else "other",
         id=given.get("SourceId"),
@@ -214,21 +228,18 @@ def _written_to(fields: Fields, account: TwilioAccount) -> dict[str, JsonValue]:
 def _end_user(fields: Fields, manner: Manner) -> EndUser:
     """Who wrote: the address that answers go to, then the ids of WhatsApp's beside it, and a number's other spelling, to be matched alone."""
     ids = [one for one in (fields.get("ExternalUserId", ""), fields.get("ParentExternalUserId", "")) if one]
-    person = _person(fields["From"], ids, manner)
-    return person.model_copy(
-        update={
-            "name": fields.get("ProfileName") or None,
-            "profile": {name: fields[theirs] for theirs, name in _PLACE.items() if fields.get(theirs)},
-        }
-    )
+    place: dict[str, JsonValue] = {name: fields[theirs] for theirs, name in _PLACE.items() if fields.get(theirs)}
+    return _person(fields["From"], ids, manner, fields.get("ProfileName") or None, place)
 
 
-def _person(address: str, ids: list[str], manner: Manner) -> EndUser:
+def _person(
+    address: str, ids: list[str], manner: Manner, name: str | None = None, profile: dict[str, JsonValue] | None = None
+) -> EndUser:
     first, *others = [_addressed(one, manner) for one in (address, *ids)]
     spellings = [one for one in (first, other_spelling(first) or "") if one]
     lent = [Address(one) for one in spellings if manner.prefix and _NUMBER.fullmatch(one)]
     aliases = [Address(one) for one in dict.fromkeys((*others, *spellings)) if one != first]
-    return EndUser(address=Address(first), aliases=tuple(aliases), lent=tuple(lent))
+    return EndUser(address=Address(first), aliases=tuple(aliases), lent=tuple(lent), name=name, profile=profile or {})
 
 
 def _addressed(address: str, manner: Manner) -> str:
@@ -238,11 +249,11 @@ def _addressed(address: str, manner: Manner) -> str:
     return f"{manner.prefix}{'+' if address.isdecimal() else ''}{address}"
 
 
-def _parts(fields: Fields, request: RawRequest, manner: Manner) -> list[Part]:
-    body, media, choice = _body(fields), _media(fields, request), _choice(fields)
+def _parts(fields: Fields, hook: _Webhook) -> list[Part]:
+    body, media, choice = _body(fields), _media(fields, hook.request), _choice(fields)
     if choice and body in ("", choice.title):
         body = ""
-    if manner.captions and len(media) == 1 and body:
+    if hook.manner.captions and len(media) == 1 and body:
         media, body = [media[0].model_copy(update={"caption": body})], ""
     parts: list[Part] = [TextPart(text=body)] if body else []
     parts += [choice] if choice else []
@@ -260,9 +271,9 @@ def _nothing(fields: Fields) -> UnknownPart:
 def _media(fields: Fields, request: RawRequest) -> list[MediaPart]:
     """The files, each at its own address at Twilio; there is no file name."""
     found = []
-    for index in range(_MAX_MEDIA):
-        if url := fields.get(f"MediaUrl{index}"):
-            mime_type = fields.get(f"MediaContentType{index}", "").lower() or None
+    for address, kind in _MEDIA:
+        if url := fields.get(address):
+            mime_type = fields.get(kind, "").lower() or None
             source: dict[str, JsonValue] = {"url": url, "since": request.received_at.isoformat()}
             found.append(MediaPart(media=_family(mime_type), mime_type=mime_type, source=source))
     return found
@@ -284,7 +295,8 @@ def _location(fields: Fields) -> LocationPart | None:
 
 def _choice(fields: Fields) -> ChoicePart | None:
     """A pressed button, a picked list item, or a filled form (RCS and WhatsApp only)."""
-    form = wire.loads(fields.get("FlowData") or fields.get("InteractiveData") or "null")
+    written = fields.get("FlowData") or fields.get("InteractiveData")
+    form = wire.loads(written) if written else None
     picked = fields.get("ButtonPayload") or fields.get("ListId")
     title = fields.get("ButtonText") or fields.get("ListTitle") or ""
     if not (picked or title or form):
@@ -329,31 +341,21 @@ def _whole_characters(content: bytes) -> str | None:
 # ------------------------------------------------------------------------------------------------- the rest
 
 
-def _receipt(status: str, fields: Fields, request: RawRequest, account: TwilioAccount, manner: Manner) -> Inbound:
+def _receipt(status: str, fields: Fields, hook: _Webhook) -> Inbound:
     """What became of a message of ours; `m` in the address is our own id, so that no callback comes too early to be matched."""
     known, sid = _STATUSES.get(status), _sid(fields)
     if known is None or not sid:
-        return _unknown(f"status_{status}", request, account, fields)
+        return hook.unknown(f"status_{status}", fields)
     failed = known is ReceiptStatus.failed
     provider_code = (fields.get("ErrorCode") or None) if failed else None
     detail = fields.get("ErrorMessage") or None
     why = late_failure(failures.MEANINGS.get(provider_code or ""), provider_code, detail) if failed else {}
     return InboundReceipt(
-        channel_id=account.channel_id,
-        event_id=f"{sid}:{status}",
-        end_user=_person(fields["To"], [], manner) if fields.get("To") else None,
-        received_at=request.received_at,
+        **hook.common(f"{sid}:{status}", fields),
+        end_user=_person(fields["To"], [], hook.manner) if fields.get("To") else None,
         remember={OPTED_OUT: True} if why.get("code") == "opted_out" else {},
-        raw=dict(fields),
         status=known,
         message_ids=(sid,),
-        outbox_id=request.param("m") or None,
+        outbox_id=hook.request.param("m") or None,
         **why,
-    )
-
-
-def _unknown(reason: str, request: RawRequest, account: TwilioAccount, raw: Fields | dict[str, Any]) -> InboundUnknown:
-    sid = f"{raw.get('MessageSid') or 'event'}:{sha256_hex(request.url.encode('utf-8', 'replace') + request.body)[:32]}"
-    return InboundUnknown(
-        channel_id=account.channel_id, event_id=sid, received_at=request.received_at, raw=dict(raw), reason=reason
     )

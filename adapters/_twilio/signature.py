@@ -19,37 +19,19 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
-from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator
 
 from adapters._twilio import wire
 from adapters._twilio.account import TwilioAccount
 from adapters.contract import RawRequest
 from adapters.envelope import SignedReading
 from adapters.errors import NotAuthentic
-from adapters.signing import any_same, require_secrets, same, sha256_hex
+from adapters.signing import any_same, hmac_base64, require_secrets, same, sha256_hex
 
 HEADER: Final = "x-twilio-signature"
 SETTINGS_HEADER: Final = "x-twilio-webhooks-signature-settings"
 BODY_DIGEST: Final = "bodySHA256"
-
-
-class SignedFields:
-    """The parameters of a form as Twilio's validator wants them: with all the values of a name."""
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._values: dict[str, list[str]] = {}
-        for name, value in pairs:
-            self._values.setdefault(name, []).append(value)
-
-    def __iter__(self) -> Iterable[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def getall(self, name: str) -> list[str]:
-        """Every value of that name."""
-        return self._values[name]
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
+_DIGESTS: Final = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
 
 
 def verify(request: RawRequest, account: TwilioAccount, now: datetime) -> None:
@@ -59,27 +41,34 @@ def verify(request: RawRequest, account: TwilioAccount, now: datetime) -> None:
         raise NotAuthentic("the X-Twilio-Signature header is missing", status=401, hint=_hint(request))
     algorithm, secrets = _key(request, account)
     try:
-        fields = _signed_fields(request)
+        told = words(_signed_fields(request))
         # Both spellings of the URL: Twilio signs it with or without the default port, depending on product and proxy.
-        expected = [compute(secret, url, fields, algorithm) for secret in secrets for url in urls(request.url)]
+        expected = [
+            hmac_base64(secret, url.encode() + told, _DIGESTS[algorithm]) for secret in secrets for url in urls(request.url)
+        ]
     except ValueError as fault:
         raise NotAuthentic("the request can't be read the way Twilio signs it", hint=_hint(request)) from fault
     if not any_same(given, expected):
         raise NotAuthentic("the signature is wrong", hint=_hint(request))
 
 
-def reading(request: RawRequest) -> SignedReading:
-    """What a verified request was taken to say, for telling a retry of Twilio's (the same names and values) from another reading of the same
-    signature. A form's order isn't signed, so it doesn't count."""
-    fields = sorted(wire.pairs(request.body)) if request.method != "GET" and wire.is_form(request) else []
-    read = json.dumps([request.url, fields], separators=(",", ":")).encode()
+def reading(request: RawRequest, told: list[tuple[str, str]] | None) -> SignedReading:
+    """What a verified request was taken to say (`told` by its form, if it is one), for telling a retry of Twilio's (the same names and values)
+    from another reading of the same signature. A form's order isn't signed, so it doesn't count."""
+    read = _COMPACT.encode([request.url, sorted(told or ())]).encode()
     proof = request.headers.get(HEADER, "").encode("utf-8", "surrogatepass")
     return SignedReading(proof=sha256_hex(proof), reading=sha256_hex(read))
 
 
-def compute(secret: str, url: str, fields: SignedFields, algorithm: str = HMAC_SHA1) -> str:
-    """The signature that Twilio's own library makes. Raises ValueError for text that has no UTF-8 form."""
-    return str(RequestValidator(secret).compute_signature(url, fields, algorithm))
+def compute(secret: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
+    """The signature of an address and a form's fields, with an auth token. Raises ValueError for text that has no UTF-8 form."""
+    return hmac_base64(secret, url.encode() + words(fields), "sha1")
+
+
+def words(fields: Iterable[tuple[str, str]]) -> bytes:
+    """What is signed behind the URL: each name and value once, in the order of the names, then of the values. Raises ValueError for text that
+    has no UTF-8 form."""
+    return "".join([name + value for name, value in sorted(set(fields))]).encode()
 
 
 def urls(url: str) -> tuple[str, ...]:
@@ -93,8 +82,8 @@ def urls(url: str) -> tuple[str, ...]:
 def _key(request: RawRequest, account: TwilioAccount) -> tuple[str, tuple[str, ...]]:
     """The algorithm and the secrets that the request names: a shared key's, or the account's tokens."""
     settings = _settings(request.headers.get(SETTINGS_HEADER, ""))
-    algorithm = settings.get("algorithm", HMAC_SHA1).upper()
-    if algorithm not in (HMAC_SHA1, HMAC_SHA256):
+    algorithm = settings.get("algorithm", "HMAC_SHA1").upper()
+    if algorithm not in _DIGESTS:
         raise NotAuthentic("the request names an unknown signature algorithm", hint=_hint(request))
     if "key" not in settings:
         return algorithm, require_secrets(account.auth_tokens, "auth token")
@@ -109,15 +98,15 @@ def _settings(header: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in found if value.strip()}
 
 
-def _signed_fields(request: RawRequest) -> SignedFields:
+def _signed_fields(request: RawRequest) -> list[tuple[str, str]]:
     """What is signed beside the URL: a form's fields; for another body, nothing, but then the URL must hold its digest."""
     if request.method == "GET":
-        return SignedFields(())
+        return []
     if wire.is_form(request):
-        return SignedFields(wire.pairs(request.body))
+        return wire.pairs(request.body)
     if not same(request.param(BODY_DIGEST) or "", sha256_hex(request.body)):
         raise NotAuthentic("the body's digest is missing from the URL or doesn't match", hint=_hint(request))
-    return SignedFields(())
+    return []
 
 
 def _hint(request: RawRequest) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl
 
 from adapters.contract import HttpReply, RawRequest
 from adapters.errors import NotUnderstood
-from adapters.reading import whole
+from adapters.reading import form_pairs, whole
 
 Fields: TypeAlias = Mapping[str, str]
 
@@ -32,8 +32,7 @@ def pairs(body: bytes) -> list[tuple[str, str]]:
     """The names and values of a form, in order and untrimmed, empty ones too. Raises ValueError for more than Twilio ever sends."""
     if len(body) > MAX_FORM_BYTES:
         raise ValueError(f"the form is longer than {MAX_FORM_BYTES} bytes")
-    text = body.decode("utf-8", "replace")
-    return parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MAX_FORM_FIELDS)
+    return form_pairs(body, MAX_FORM_FIELDS)
 
 
 def is_form(request: RawRequest) -> bool:
@@ -42,27 +41,39 @@ def is_form(request: RawRequest) -> bool:
     return content_type in ("", "application/x-www-form-urlencoded")
 
 
-def read(request: RawRequest) -> Fields:
-    """The parameters of a webhook: of its form, or of the query for a GET. NULs, which some phones send, are left out; so is, of a form,
+def form(request: RawRequest) -> list[tuple[str, str]] | None:
+    """The names and values of the form, as `pairs` gives them; None for a GET or another body. Raises NotUnderstood."""
+    if request.method == "GET" or not is_form(request):
+        return None
+    try:
+        return pairs(request.body)
+    except ValueError as fault:
+        raise NotUnderstood(f"the form can't be read: {fault}") from fault
+
+
+def read(request: RawRequest, told: list[tuple[str, str]] | None) -> Fields:
+    """The parameters of a webhook: `told` by its form, or of the query for a GET. NULs, which some phones send, are left out; so is, of a form,
     what has no name of Twilio's form.
 
     Raises NotUnderstood for a body that isn't a form.
     """
-    if request.method == "GET":
+    if told is not None:
+        found = [(name, value) for name, value in told if _is_name(name)]
+    elif request.method == "GET":
         found = list(request.query)
-    elif not is_form(request):
-        raise NotUnderstood("the body is not a form")
     else:
-        try:
-            found = [(name, value) for name, value in pairs(request.body) if _NAME.fullmatch(name.replace("\0", ""))]
-        except ValueError as fault:
-            raise NotUnderstood(f"the form can't be read: {fault}") from fault
+        raise NotUnderstood("the body is not a form")
     fields: dict[str, str] = {}
     for name, value in found:
         fields.setdefault(name.replace("\0", ""), value.replace("\0", ""))
     if not any(fields):
         raise NotUnderstood("the form is empty")
     return fields
+
+
+@lru_cache(maxsize=512)  # Twilio's names are few, and the same in each webhook
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name.replace("\0", "")) is not None
 
 
 def is_sid(text: str) -> bool:

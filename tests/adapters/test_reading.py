@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.errors import NotUnderstood
-from adapters.reading import json_object, json_value
+from adapters.reading import form_pairs, json_object, json_value
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 _VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5))
@@ -58,3 +59,20 @@ def test_what_is_rare_is_read_all_the_same(body: bytes, expected: dict[str, Any]
 def test_what_is_no_object_is_not_understood(body: bytes) -> None:
     with pytest.raises(NotUnderstood):
         json_object(body)
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=8))
+def test_a_form_is_read_as_it_was_written(fields: list[tuple[str, str]]) -> None:
+    assert form_pairs(urlencode(fields, errors="replace").encode(), 8) == [
+        (name.encode("utf-8", "replace").decode(), value.encode("utf-8", "replace").decode()) for name, value in fields
+    ]
+
+
+@given(st.text(alphabet="ab=&%2BC3é+ ", max_size=40).map(str.encode) | st.binary(max_size=20))
+def test_any_bytes_are_read_as_the_standard_library_reads_a_form(body: bytes) -> None:
+    assert form_pairs(body, 100) == parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def test_a_form_has_an_end() -> None:
+    with pytest.raises(ValueError, match="more than 3 fields"):
+        form_pairs(b"a=1&b=2&c=3&d=4", 3)

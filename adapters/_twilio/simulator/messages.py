@@ -21,7 +21,7 @@ from pydantic import Field
 
 from adapters._twilio import wire
 from adapters._twilio.account import TwilioAccount
-from adapters._twilio.signature import SignedFields, compute
+from adapters._twilio.signature import compute
 from adapters._twilio.simulator import faults
 from adapters._twilio.simulator.faults import Fault
 from adapters._twilio.simulator.files import STORE, Files
@@ -303,7 +303,7 @@ class Messages(Provider[TwilioAccount, Phone, TwilioWishes]):
         address, _, fragment = url.partition("#")
         secret = self.account.auth_tokens[wishes.token if wishes else 0].get_secret_value()
         call = self.webhook(urlencode(fields).encode(), lane, now)
-        headers = {**call.headers, "X-Twilio-Signature": compute(secret, address, SignedFields(fields.items()))}
+        headers = {**call.headers, "X-Twilio-Signature": compute(secret, address, fields.items())}
         self._overrides[call.id] = {name: values[0] for name, values in parse_qs(fragment).items()}
         self.send(replace(call, url=address, headers=headers), now, wishes, lines)
 
