@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ from adapters.envelope import Inbound, InboundReceipt, InboundUnknown, ReceiptSt
 from adapters.errors import NotUnderstood
 from gateway.backoff import backoff
 from gateway.brokers.contract import Broker
+from gateway.clock import elapsed
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
@@ -27,11 +29,29 @@ from gateway.outage import Outage
 from gateway.store.inbox_contract import Inbox
 
 _log = logging.getLogger(__name__)
-_BATCH: Final = 200
-_MOST_AT_ONCE: Final = 400  # events in one commit of the broker's: reps' commands wait behind it
-_AT_A_STRETCH: Final = 8  # rows parsed before others have a turn: under 2 ms
+_BATCH: Final = 512
+# Of one commit of the broker's. Reps' commands wait behind it, and what a commit costs by itself is shared by its events.
+_SECONDS_AT_ONCE: Final = 0.05
+_FEWEST_AT_ONCE, _MOST_AT_ONCE = 32, 512
+_AT_A_STRETCH: Final = 32  # webhooks parsed before others have a turn: a millisecond
 _LOOK_SECONDS: Final = 1.0  # for what no bell told of: rows of before the start, replayed ones, lost rings
 _SILENCE_SECONDS: Final = 60.0
+
+
+class _Pace:
+    """How many events to give to the broker at once, by how long the last ones took. Lanes that wait for each other give less."""
+
+    def __init__(self) -> None:
+        self._seconds_each = _SECONDS_AT_ONCE / _MOST_AT_ONCE
+
+    @property
+    def most(self) -> int:
+        return min(max(int(_SECONDS_AT_ONCE / self._seconds_each), _FEWEST_AT_ONCE), _MOST_AT_ONCE)
+
+    def took(self, events: int, seconds: float) -> None:
+        """So many were applied in this time. Of a few, what a commit costs by itself would be taken for theirs."""
+        if events >= _FEWEST_AT_ONCE:
+            self._seconds_each += (seconds / events - self._seconds_each) / 4
 
 
 class Receiver:
@@ -43,6 +63,7 @@ class Receiver:
         self._metrics = metrics or Metrics()
         self._inbox, self._broker, self._channels, self._bell = inbox, broker, channels, bell
         self._outage = Outage(_log, "the broker", "inbox")
+        self._pace = _Pace()
         self._misdirected = Misdirected(channels, self._metrics)
 
     async def run(self) -> None:
@@ -113,10 +134,12 @@ class Receiver:
 
     async def _give(self, channel_id: str, events: Sequence[Inbound], owners: Sequence[int], stuck: dict[int, str]) -> None:
         results: list[Exception | None] = []
-        for first in range(0, len(events), _MOST_AT_ONCE):
-            results += await self._taken_at_last(channel_id, events[first : first + _MOST_AT_ONCE])
+        while len(results) < len(events):
+            results += await self._taken_at_last(channel_id, events[len(results) : len(results) + self._pace.most])
+        kinds = Counter(event.kind if result is None else "failed" for event, result in zip(events, results, strict=True))
+        for kind, count in kinds.items():
+            self._metrics.inbound.labels(channel_id, kind).inc(count)
         for owner, event, result in zip(owners, events, results, strict=True):
-            self._metrics.inbound.labels(event.channel_id, event.kind if result is None else "failed").inc()
             if result is None:
                 self._failed_later(event)
             else:
@@ -128,6 +151,7 @@ class Receiver:
         """Keep the batch while the broker can't take it."""
         failures = 0
         while True:
+            begun = elapsed()
             try:
                 results = await self._taken_in(events)
             except BrokerUnavailable as error:
@@ -136,6 +160,7 @@ class Receiver:
                 await asyncio.sleep(backoff(failures, first_seconds=0.05, most_seconds=5))
             else:
                 self._outage.worked()
+                self._pace.took(len(events), elapsed() - begun)
                 return results
 
     async def _taken_in(self, events: Sequence[Inbound]) -> Sequence[Exception | None]:

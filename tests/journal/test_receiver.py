@@ -239,3 +239,17 @@ async def test_every_stuck_webhook_is_logged_with_its_reason(tmp_path: Path, cap
     assert [(one["channel"], one["reason"]) for one in records] == [("line", reasons[0]), ("gone", reasons[1])]
     assert all(one["row"] for one in records)
     assert "123" not in str(records), "no customer's words"
+
+
+def test_a_broker_that_gets_slow_is_given_less_at_once_and_more_again_later() -> None:
+    """So that reps' commands wait for little, and a backlog shares what a commit costs by itself."""
+    pace = receiver._Pace()
+    assert pace.most == receiver._MOST_AT_ONCE
+    sizes = []
+    for seconds_each in (0.0005, 0.5, 0.00001):
+        for _ in range(40):
+            pace.took(pace.most, pace.most * seconds_each)
+        sizes.append(pace.most)
+    assert sizes == [pytest.approx(100, abs=1), receiver._FEWEST_AT_ONCE, receiver._MOST_AT_ONCE]
+    pace.took(1, 10.0)
+    assert pace.most == receiver._MOST_AT_ONCE, "one event's commit says nothing about what an event costs"
