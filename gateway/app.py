@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 
@@ -30,7 +30,8 @@ from gateway.edge.health import Check
 from gateway.edge.limits import Limits, Rate
 from gateway.edge.media import MediaDoor, ServedFile
 from gateway.edge.proxies import Proxies
-from gateway.edge.webhooks import Webhooks
+from gateway.edge.webhook_route import WebhookRoute
+from gateway.edge.webhooks import Front, Webhooks
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.identity.directory import ConfigDirectory
 from gateway.identity.oidc import Issuer, OidcDirectory
@@ -50,6 +51,8 @@ from gateway.watching import Watching
 
 _log = logging.getLogger(__name__)
 _PURGE_SECONDS: Final = 3600.0
+_KEEPALIVE_SECONDS: Final = 75.0
+_BACKLOG: Final = 1024
 
 
 class Gateway:
@@ -108,7 +111,7 @@ class Gateway:
         limits, proxies = self.config.limits, Proxies(self.config.trusted_proxies)
         checks: dict[str, Check] = {"inbox": self.inbox.ready, **({"oidc": self.issuer.ready} if self.issuer else {})}
         app = web.Application(client_max_size=limits.webhook_max_bytes)
-        self.webhooks.install(app)
+        WebhookRoute(self.webhooks).install(app)
         surface = install_api(
             app,
             self.broker,
@@ -161,24 +164,28 @@ class Gateway:
             access_log=None,
             auto_decompress=False,
             shutdown_timeout=self.config.limits.grace_seconds / 2,
-            keepalive_timeout=75,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
             # How long to read on after an early answer (413), so that the caller sees it rather than a reset. aiohttp's 10 s would
             # let one who sends nothing more hold up a stop for as long.
             lingering_time=2.0,
         )
         await runner.setup()
+        front = Front(self.webhooks, cast("web.Server", runner.server), keepalive_seconds=_KEEPALIVE_SECONDS)
+        server: asyncio.Server | None = None
         workers = _Workers()
         try:
-            site = self._site(runner, sock)
-            await site.start()
+            server = await self._listen(front, sock)
             for name, work in self._work().items():
                 workers.start(name, work)
-            yield _address(runner)
+            yield _address(server)
         finally:
             surface.health.draining = True
             # Finish sends first: in the demo, this server is also their provider. Webhooks that arrive meanwhile are kept for the next start.
             await self._drain()
-            await runner.cleanup()  # stops listening, and lets calls that are being answered end
+            if server is not None:
+                server.close()
+            # What is being answered is answered.
+            await asyncio.gather(front.stop(self.config.limits.grace_seconds / 2), runner.cleanup())
             await workers.stop()
             await self.driver.close()
             await self.inbox.close()
@@ -194,10 +201,11 @@ class Gateway:
                 await self.inbox.keep_aside(channel_id, before)
             await asyncio.to_thread(webchat.forget_profiles, self.data_dir, channel_id)
 
-    def _site(self, runner: web.AppRunner, sock: socket.socket | None) -> web.BaseSite:
+    async def _listen(self, front: Front, sock: socket.socket | None) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
         if sock is not None:
-            return web.SockSite(runner, sock, backlog=1024)
-        return web.TCPSite(runner, self.config.listen.host, self.config.listen.port, backlog=1024)
+            return await loop.create_server(front, sock=sock, backlog=_BACKLOG)
+        return await loop.create_server(front, self.config.listen.host, self.config.listen.port, backlog=_BACKLOG)
 
     def _oidc_login(self) -> pages.OidcLogin | None:
         oidc, page = self.config.oidc, self.issuer.sign_in_page() if self.issuer else None
@@ -296,6 +304,6 @@ def kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-def _address(runner: web.AppRunner) -> str:
-    host, port = runner.addresses[0][:2]
+def _address(server: asyncio.Server) -> str:
+    host, port = server.sockets[0].getsockname()[:2]
     return f"http://{host}:{port}"

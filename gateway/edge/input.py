@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from gateway.edge.limits import Limits
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
-from gateway.session.wording import says_something
+from gateway.session.saying import says_something
 
 T = TypeVar("T", bound="Input")
 

@@ -11,7 +11,7 @@ from gateway.session.draft import Draft
 from gateway.session.membership import lower_flag
 from gateway.session.model import EntryKind, Flag, Login, Session, Visibility
 from gateway.session.refusals import e3_refuse
-from gateway.session.wording import says_something
+from gateway.session.saying import says_something
 
 
 def m4_raise_flag(session: Session, command: RaiseFlag, facts: Facts) -> Decision | Refusal:

@@ -1,9 +1,11 @@
-"""Messages: M1 (who receives them, in which order), M2 (who is named), M5 (typing)."""
+"""Messages: M1 (who receives them, in which order; what counts as one), M2 (who is named), M5 (typing)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+import regex
 from pydantic import JsonValue
 
 from adapters.envelope import Author, InboundMessage, InboundReferral, MediaPart, Part, Speaker, TextPart
@@ -18,7 +20,19 @@ from gateway.session.notices import about_rep
 from gateway.session.outward import PublicEntry, outgoing_for
 from gateway.session.refusals import e3_refuse
 from gateway.session.routing import start_round
-from gateway.session.wording import says_something
+
+# Whoever reads a text of these alone sees an empty bubble: blanks and controls; what Unicode lets every font leave out (zero-width and
+# bidi marks, variation selectors, Hangul fillers, tags); the Braille blank, which is a pattern without dots; the null notehead;
+# interlinear annotation marks; halves of characters. A lone accent is drawn, and so is a character that this Unicode doesn't know yet.
+# Source: Unicode Character Database, Default_Ignorable_Code_Point and White_Space.
+_SEEN: Final = regex.compile(
+    r"[^\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cs}\u2800\U0001D159\uFFF9-\uFFFB]", flags=regex.V0
+)
+
+
+def says_something(text: str) -> bool:
+    """Whether at least one character of the text can be seen. The desk asks the same of what a rep types: `desk/words.js`."""
+    return _SEEN.search(text) is not None
 
 
 def m1_customer_said(session: Session, command: CustomerSaid, facts: Facts) -> Decision:

@@ -137,7 +137,7 @@ async def test_a_body_without_end_is_cut_at_the_limit(tmp_path: Path) -> None:
 async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with demo(tmp_path) as world:
         webhooks: Webhooks = world.gateway.webhooks
-        monkeypatch.setattr(webhooks, "_read_seconds", 0.2)  # the setting is 10 s by default
+        monkeypatch.setattr(webhooks, "read_seconds", 0.2)  # the setting is 10 s by default
         head = "POST /webhooks/whatsapp HTTP/1.1\nHost: here\nContent-Length: 100\n\n{"
         line, _ = await heard(world, head)
         assert line.startswith("HTTP/1.1 408"), line

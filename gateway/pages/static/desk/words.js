@@ -193,7 +193,7 @@ export function orderLine({ title, retailer_id: id, product_id: other, quantity,
   return `${quantity ?? "?"} × ${title ?? id ?? other ?? "?"}${known}${cost}`;
 }
 
-// What can be seen: as gateway/session/wording.py asks it too.
+// What can be seen: as gateway/session/saying.py asks it too.
 const SEEN = /[^\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cs}\u2800\u{1D159}\uFFF9-\uFFFB]/u;
 
 /** What the rep is told of a text that can't be seen. */
