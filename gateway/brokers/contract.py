@@ -7,10 +7,11 @@ touched: what belongs to another org answers as if it weren't there (E1). A curs
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from adapters.envelope import Inbound, MediaPart, Value
 from gateway.session.commands import Command
@@ -77,8 +78,9 @@ class Line(Value):
     deleted: bool = False
 
 
-class Event(Value):
-    """Something that happened, as one caller may see it. `number` counts within the broker; None: it isn't stored (typing) and can't be resumed from.
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Event:
+    """Something that happened, as one caller may see it. All who are to be shown the same of it are given the same object. `number` counts within the broker; None: it isn't stored (typing) and can't be resumed from.
 
     Types: `entry` {entry: a Line}, `session` {session}, `session_gone` {} (it has changed so that the caller sees nothing of it any more), `delivery` {number, delivery: […]}, `media` {number, media_id, …}, `typing` {who, on}, `presence` {login, status},
     and the signals of `gateway.session.decision.Signal` by their own names.
@@ -87,7 +89,7 @@ class Event(Value):
     number: int | None
     type: str
     session_id: SessionId | None
-    at: AwareDatetime
+    at: datetime
     data: dict[str, Any]
 
 

@@ -76,7 +76,6 @@ class EmbeddedBroker:
         grace time (L5)."""
         ground = self._ground
         await self.store.open()
-        await self.hub.start()
         judged = await self.store.read(lambda stored: judge(stored, ground.channels, ground.orgs))
         for sentence in judged.findings:
             _log.warning("%s", sentence, extra={"action": "config.orphans"})

@@ -6,41 +6,64 @@ One that reads too slowly is let go and resumes by number.
 A row says what to look at and whom it may concern. What one caller is told of it is judged when it is read out: by the session as it is at that moment, not
 as it was when it happened. Who may no longer see that is told nothing of it; who could see a session that has changed, and can't any more, is told
 `session_gone`, so that lists forget it.
+
+A row touches only those whom it concerns, and is judged once for all who are alike to it (`_Happening.reader`): a thousand supervisors are given one object.
+While nobody listens, nothing is read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.brokers.contract import Caller, Event, EventsGone, Line, SlowListener
-from gateway.brokers.ground import Ground
-from gateway.brokers.views import entries_of, file_shape, lines_of, may_read, shown, sight_of
+from gateway.brokers.ground import Ground, org_of
+from gateway.brokers.views import lines_of, may_read, shown, sight_of
 from gateway.doorbell.contract import Doorbell
-from gateway.session.audience import c10_shown
+from gateway.session.audience import c10_shown, named_in
 from gateway.session.model import Session, SessionId
-from gateway.store.contract import Store, StoredEvent, Transaction
+from gateway.store.contract import EntryKey, Store, StoredEvent, Transaction
 
 Data = dict[str, Any]
 _MOST_WAITING = 2_000
 _CHUNK = 500
+_OF_ENTRIES: Final = ("entry", "delivery", "media")
 
 
 class _Listener:
+    """One stream of one caller: what waits for it."""
+
+    __slots__ = ("_lost", "_waiting", "_woken", "after", "caller")
+
     def __init__(self, caller: Caller, after: int) -> None:
-        self.caller = caller
-        self.after = after
-        self.waiting: asyncio.Queue[Event] = asyncio.Queue(_MOST_WAITING)
-        self.lost = False
+        self.caller, self.after = caller, after
+        self._waiting: list[Event] = []
+        self._woken: asyncio.Future[None] | None = None
+        self._lost = False
 
     def give(self, event: Event) -> None:
-        try:
-            self.waiting.put_nowait(event)
-        except asyncio.QueueFull:
-            self.lost = True
+        """One more, unless one was lost: after a hole nothing may follow."""
+        if self._lost:
+            return
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(event)
+        else:
+            self._lost = True
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
+
+    async def take(self) -> list[Event]:
+        """What waits, at least one. Raises SlowListener: what would come next is lost."""
+        while not self._waiting:
+            if self._lost:
+                raise SlowListener
+            self._woken = asyncio.get_running_loop().create_future()
+            await self._woken
+        taken, self._waiting = self._waiting, []
+        return taken
 
 
 class Hub:
@@ -48,7 +71,8 @@ class Hub:
 
     def __init__(self, store: Store, ground: Ground, bell: Doorbell) -> None:
         self._store, self._ground, self._bell = store, ground, bell
-        self._listeners: set[_Listener] = set()
+        self._listeners: dict[tuple[str, str], set[_Listener]] = {}  # by org and audience
+        self._somebody = asyncio.Event()
         self._last = 0
 
     @property
@@ -56,78 +80,107 @@ class Hub:
         """The number of the latest event given out."""
         return self._last
 
-    async def start(self) -> None:
-        """From now on."""
-        self._last = await self.newest()
-
     async def run(self) -> None:
         """Give out what is committed, until cancelled."""
         while True:
-            known = set(self._listeners)
-            callers = [listener.caller for listener in known]
-            rows = await self._store.read(lambda stored, who=callers: self._happened(stored, self._last, who))  # type: ignore[misc]
-            if self._listeners - known:
-                continue  # somebody came while we read: once more, for them too
-            for one in rows:
-                self._last = one.row.number
-                for listener in self._listeners:
-                    if one.row.number > listener.after and (event := self._event(listener.caller, one)):
-                        listener.give(event)
-            if len(rows) < _CHUNK:
+            await self._somebody.wait()
+            rows = await self._store.read(lambda stored: self._happened(stored, self._last, self._listeners))
+            if self._given_out(rows) and len(rows) < _CHUNK:
                 await self._bell.wait("events", 1.0)
+
+    def _given_out(self, rows: Collection[_Happening]) -> bool:
+        """False: somebody came while they were read, whom one of them concerns that concerned nobody: read once more from there, for them too."""
+        for one in rows:
+            number = one.row.number
+            if number <= self._last:
+                continue
+            listeners = [listener for listener in self._whom(one.row.org, one.row.audience) if number > listener.after]
+            if listeners and not one.read:
+                return False
+            told: dict[Hashable, Event | None] = {}
+            for listener in listeners:
+                reader = one.reader(self._ground, listener.caller)
+                if reader not in told:
+                    told[reader] = _told_to(one, self._ground, listener.caller)
+                if (event := told[reader]) is not None:
+                    listener.give(event)
+            self._last = number
+        return True
 
     def tell_now(self, org: str, audience: frozenset[str], event: Event) -> None:
         """Something that isn't stored (typing), to who listens at this moment."""
-        for listener in self._listeners:
-            caller = listener.caller
-            if caller.org == org and audience & caller.audiences:
-                listener.give(event)
+        for listener in self._whom(org, audience):
+            listener.give(event)
+
+    def _whom(self, org: str, audience: Collection[str]) -> Collection[_Listener]:
+        found = [self._listeners[org, name] for name in audience if (org, name) in self._listeners]
+        return found[0] if len(found) == 1 else set().union(*found)
 
     async def listen(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
         """See `Broker.events`. Raises EventsGone, SlowListener."""
-        start = await self.newest() if after is None else after
-        if start > self._last and start > await self.newest():
-            raise EventsGone  # a number of a time that was undone: an older backup was restored
+        start = after
+        if start is None or start > self._last or not self._listeners:
+            newest = await self.newest()
+            start = newest if start is None else start
+            if start > newest:
+                raise EventsGone  # a number of a time that was undone: an older backup was restored
+            if not self._listeners:  # nothing was given out for a while, and nobody waits for that
+                self._last = max(self._last, newest)
         listener = _Listener(caller, max(start, self._last))
-        self._listeners.add(listener)
+        self._add(listener)
         try:
             async for event in self._missed(caller, start, listener.after):
                 yield event
             while True:
-                if listener.lost and listener.waiting.empty():
-                    raise SlowListener
-                yield await listener.waiting.get()
+                for event in await listener.take():
+                    yield event
         finally:
-            self._listeners.discard(listener)
+            self._remove(listener)
+
+    def _add(self, listener: _Listener) -> None:
+        caller = listener.caller
+        for name in caller.audiences:
+            self._listeners.setdefault((caller.org, name), set()).add(listener)
+        self._somebody.set()
+
+    def _remove(self, listener: _Listener) -> None:
+        caller = listener.caller
+        for name in caller.audiences:
+            others = self._listeners[caller.org, name]
+            others.discard(listener)
+            if not others:
+                del self._listeners[caller.org, name]
+        if not self._listeners:
+            self._somebody.clear()
 
     async def newest(self) -> int:
         """The number of the latest event that is stored, given out or not."""
         return await self._store.read(lambda stored: stored.events.newest())
 
     async def _missed(self, caller: Caller, start: int, until: int) -> AsyncIterator[Event]:
-        if start >= until:
-            return
-        if start + 1 < await self._store.read(lambda stored: stored.events.oldest()):
-            raise EventsGone
+        whose = {(caller.org, name) for name in caller.audiences}
+
+        def read(stored: Transaction, after: int) -> list[_Happening]:
+            if after == start and start + 1 < stored.events.oldest():
+                raise EventsGone
+            return self._happened(stored, after, whose)
+
         at = start
         while at < until:
-            rows = await self._store.read(lambda stored, at=at: self._happened(stored, at, [caller]))  # type: ignore[misc]
+            rows = await self._store.read(lambda stored, at=at: read(stored, at))  # type: ignore[misc]
             for one in rows:
-                if one.row.number <= until and (event := self._event(caller, one)):
+                if one.read and one.row.number <= until and (event := _told_to(one, self._ground, caller)):
                     yield event
             if not rows:
                 return
             at = rows[-1].row.number
 
-    def _happened(self, stored: Transaction, after: int, callers: Sequence[Caller]) -> Sequence[_Happening]:
-        """The next events; what they are about is read only for those that concern one of the callers."""
-        return [
-            _read(stored, self._ground, row) if any(_concerns(c, row) for c in callers) else _Happening(row)
-            for row in stored.events.after(after, _CHUNK)
-        ]
-
-    def _event(self, caller: Caller, happening: _Happening) -> Event | None:
-        return _told_to(happening, self._ground, caller) if _concerns(caller, happening.row) else None
+    def _happened(self, stored: Transaction, after: int, whose: Collection[tuple[str, str]]) -> list[_Happening]:
+        """The next events. What they are about is read for those that concern one of these audiences: by one statement a table, however many they are."""
+        rows = stored.events.after(after, _CHUNK)
+        concern = [row for row in rows if any((row.org, name) in whose for name in row.audience)]
+        read = {one.row.number: one for one in _read(stored, self._ground, concern)}
+        return [read.get(row.number) or _Happening(row, read=False) for row in rows]
 
 
 # ----------------------------------------------------------------------------------------------------- what one caller is told
@@ -135,30 +188,41 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class _Happening:
-    """An event's row, with the current state of what it is about."""
+    """An event's row, with the current state of what it is about, if that was `read`. `named` are those whom the session names."""
 
     row: StoredEvent
+    read: bool
     session: Session | None = None
     line: Line | None = None
-    file: Mapping[str, Any] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
+
+    def reader(self, ground: Ground, caller: Caller) -> Hashable:
+        """As what the caller reads it: all who read it as the same are told the same, by `_told_to` and in the frame that is made of it."""
+        session = self.session
+        if session is None:
+            return None
+        if caller.login in self.named:
+            return caller.login
+        return caller.supervisor, session.queue in org_of(ground.orgs, caller.org).queues_of(caller.login)
 
 
-def _concerns(caller: Caller, row: StoredEvent) -> bool:
-    """Whether it was meant for the caller when it happened; what they may see of it now is `_told_to`."""
-    return row.org == caller.org and bool(row.audience & caller.audiences)
+def _read(stored: Transaction, ground: Ground, rows: Collection[StoredEvent]) -> list[_Happening]:
+    """What the rows are about."""
+    ids = {row.session_id for row in rows if row.session_id is not None}
+    sessions = stored.sessions.several(ids) if ids else {}
+    named = {session_id: named_in(session) for session_id, session in sessions.items()}
+    keys = {_key(row) for row in rows if row.type in _OF_ENTRIES and row.session_id in sessions}
+    lines = lines_of(stored, ground, sessions, stored.sessions.entries_at(keys)) if keys else {}
+    return [
+        _Happening(
+            row, True, sessions.get(str(row.session_id)), lines.get(_key(row)), named.get(str(row.session_id), frozenset())
+        )
+        for row in rows
+    ]
 
 
-def _read(stored: Transaction, ground: Ground, row: StoredEvent) -> _Happening:
-    """What the row is about."""
-    if row.session_id is None:
-        return _Happening(row)
-    session = stored.sessions.load(row.session_id)
-    if session is None or row.type not in ("entry", "delivery", "media"):
-        return _Happening(row, session)
-    found = entries_of(stored, session.id, [row.data["number"]])
-    line = next(iter(lines_of(stored, ground, session, found)), None)
-    file = stored.media.get(row.data["media_id"]) if row.type == "media" else None
-    return _Happening(row, session, line, file_shape(ground, file, stored.now) if file else {})
+def _key(row: StoredEvent) -> EntryKey:
+    return str(row.session_id), int(row.data.get("number", 0))
 
 
 def _told_to(happening: _Happening, ground: Ground, caller: Caller) -> Event | None:
@@ -201,7 +265,8 @@ def _media(happening: _Happening, session: Session, ground: Ground, caller: Call
     line = happening.line
     if line is None or not may_read(line.entry, session, ground, caller):
         return None
-    return {**happening.row.data, **happening.file}
+    file = line.media.get(happening.row.data["media_id"])
+    return None if file is None else {**happening.row.data, **file}
 
 
 def _offered(happening: _Happening, session: Session, ground: Ground, caller: Caller) -> Data | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.brokers.contract import Caller, Line
 from gateway.brokers.ground import Ground, org_of
 from gateway.session.audience import Sight, as_seen_by, c10_reads, c10_shown, e1_sight, may_command, visible_to
 from gateway.session.model import Entry, Page, Role, Session
-from gateway.store.contract import StoredFile, Transaction
+from gateway.store.contract import EntryKey, StoredFile, Transaction
 
 
 def session_for(stored: Transaction, ground: Ground, caller: Caller, session_id: str) -> Session | None:
@@ -80,7 +80,8 @@ def entries_page(
         found.append((c10_shown(entry, sight), change))
     if not onwards:
         found.reverse()
-    lines = lines_of(stored, ground, session, found)
+    entries: dict[EntryKey, tuple[Entry, str | None]] = {(session.id, one[0].number): one for one in found}
+    lines = tuple(lines_of(stored, ground, {session.id: session}, entries).values())
     if not lines:
         return Page((), None, 0)
     if onwards:
@@ -98,7 +99,7 @@ def _backwards(
     """What this sight reads below `before`, newest first."""
     if not sight.whole:
         if sight.message > sight.until and (before is None or sight.message < before):
-            yield from entries_of(stored, session.id, [sight.message])
+            yield from _at(stored, session, sight.message)
         before = min(before or sight.until + 1, sight.until + 1)
     yield from stored.sessions.newest_first(session.id, before=before, chunk=limit + 1)
 
@@ -110,25 +111,31 @@ def _onwards(stored: Transaction, session: Session, sight: Sight, after: int, li
             break
         yield found
     if not sight.whole and sight.message > max(after, sight.until):
-        yield from entries_of(stored, session.id, [sight.message])
+        yield from _at(stored, session, sight.message)
+
+
+def _at(stored: Transaction, session: Session, number: int) -> Iterator[tuple[Entry, str | None]]:
+    if found := stored.sessions.entry(session.id, number):
+        yield found
 
 
 def lines_of(
-    stored: Transaction,
-    ground: Ground,
-    session: Session,
-    entries: Sequence[tuple[Entry, str | None]],
-) -> tuple[Line, ...]:
-    """Entries with the current state of their deliveries and files, and the customer's current name."""
+    stored: Transaction, ground: Ground, sessions: Mapping[str, Session], entries: Mapping[EntryKey, tuple[Entry, str | None]]
+) -> dict[EntryKey, Line]:
+    """Entries of these sessions, in their order, with the current state of their deliveries and files, and the customer's current name."""
     if not entries:
-        return ()
-    numbers = [entry.number for entry, _ in entries]
-    deliveries = stored.outbox.of_entries(session.id, numbers)
-    files = _files(stored, ground, session.id, min(numbers), max(numbers))
-    return tuple(
-        _line(_named(entry, session), change, deliveries.get(entry.number, ()), files.get(entry.number, {}))
-        for entry, change in entries
-    )
+        return {}
+    keys = tuple(entries)
+    deliveries, files = stored.outbox.of_entries(keys), stored.media.of_entries(keys)
+    return {
+        key: _line(
+            _named(entry, sessions[key[0]]),
+            change,
+            deliveries.get(key, ()),
+            {file.id: file_shape(ground, file, stored.now) for file in files.get(key, ())},
+        )
+        for key, (entry, change) in entries.items()
+    }
 
 
 def _named(entry: Entry, session: Session) -> Entry:
@@ -146,15 +153,6 @@ def _line(entry: Entry, change: str | None, delivery: Any, files: dict[str, dict
     return Line(entry=entry, delivery=delivery, media=files, edited=change == "edited", deleted=deleted)
 
 
-def _files(
-    stored: Transaction, ground: Ground, session_id: str, first: int, last: int
-) -> dict[int, dict[str, dict[str, JsonValue]]]:
-    found: dict[int, dict[str, dict[str, JsonValue]]] = {}
-    for file in stored.media.of_entries(session_id, first, last):
-        found.setdefault(file.entry_number or 0, {})[file.id] = file_shape(ground, file, stored.now)
-    return found
-
-
 def file_shape(ground: Ground, file: StoredFile, now: datetime) -> dict[str, JsonValue]:
     """The state of a file, with its address once it is ready."""
     return {
@@ -165,9 +163,3 @@ def file_shape(ground: Ground, file: StoredFile, now: datetime) -> dict[str, Jso
         "name": file.name,
         "reason": file.reason,
     }
-
-
-def entries_of(stored: Transaction, session_id: str, numbers: Iterable[int]) -> list[tuple[Entry, str | None]]:
-    """These entries."""
-    found = (stored.sessions.entry(session_id, number) for number in numbers)
-    return [one for one in found if one]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -344,10 +344,20 @@ class Org:
         }
         self.queues = {key: Queue(id=key, org=org_id, name=q.name, reps=q.reps) for key, q in config.queues.items()}
         self.flows = {key: FlowDefinition(id=key, org=org_id, name=f.name, rules=f.rules) for key, f in config.flows.items()}
+        self._queues_of = _queues_by_rep(self.queues.values())
 
     def queues_of(self, login: str) -> frozenset[str]:
         """The queues that this rep serves."""
-        return frozenset(queue.id for queue in self.queues.values() if login in queue.reps)
+        return self._queues_of.get(login, frozenset())
+
+
+def _queues_by_rep(queues: Iterable[Queue]) -> Mapping[str, frozenset[str]]:
+    # Asked for with everything that a rep reads: a queue may have a thousand reps.
+    found: dict[str, set[str]] = {}
+    for queue in queues:
+        for login in queue.reps:
+            found.setdefault(login, set()).add(queue.id)
+    return {login: frozenset(ids) for login, ids in found.items()}
 
 
 class Loaded:

@@ -80,6 +80,24 @@ def e1_sight(session: Session, login: str, supervisor: bool, queues: Collection[
     return Sight(until=until, asked=asked, message=session.last_message if asked else 0)
 
 
+def named_in(session: Session) -> frozenset[str]:
+    """Everyone whom the session names. It is shown alike to all others of its org who are no supervisors, or who are, and who serve its queue, or don't: what is
+    shown of it depends on who one is only for those it names."""
+    names: set[str] = {*session.been_in, *session.left, *session.passed, *session.absent, *session.last_reps}
+    names.update(participant.id for participant in session.participants)
+    names.update(flag.raised_by for flag in session.flags)
+    names.update(notice.rep for notice in session.held_notices)
+    if session.offer is not None:
+        names.add(session.offer.rep)
+    for invitation in session.invitations:
+        names.update((invitation.inviter, invitation.recipient.id, (invitation.resolved or invitation.recipient).id))
+        names.update(invitation.asked, invitation.declined, invitation.unavailable)
+    for closed in session.closed_invitations.values():
+        names.add(closed.inviter)
+        names.update(closed.asked, closed.unavailable, () if closed.accepted_by is None else (closed.accepted_by,))
+    return frozenset(names)
+
+
 def may_see(session: Session, login: str, supervisor: bool, queues: Collection[str]) -> bool:
     """Whether a rep of the org may see anything of the session."""
     return bool(e1_sight(session, login, supervisor, queues))

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -34,6 +34,7 @@ WITHDRAWN: Final = "customer_ended"  # the code of what was not sent because the
 
 # ------------------------------------------------------------------------------------------------------- what a send came to
 
+EntryKey: TypeAlias = tuple[str, int]  # the session and the number
 OverState: TypeAlias = Literal["failed", "unknown", "skipped"]
 
 
@@ -260,8 +261,16 @@ class Sessions(Protocol):
         """A later entry edited or took back this one: `edited` or `deleted`."""
         ...
 
+    def several(self, session_ids: Collection[str]) -> dict[str, Session]:
+        """Those of them that there are."""
+        ...
+
     def entry(self, session_id: str, number: int) -> tuple[Entry, str | None] | None:
         """One entry and how a later one changed it."""
+        ...
+
+    def entries_at(self, keys: Collection[EntryKey]) -> dict[EntryKey, tuple[Entry, str | None]]:
+        """As `entry`, for each of them that there is."""
         ...
 
     def ended_by_customer(self, session_id: str) -> bool:
@@ -622,8 +631,8 @@ class Outbox(Protocol):
         watermark speaks of all that the provider has, and whether it has that one is what isn't known."""
         ...
 
-    def of_entries(self, session_id: str, numbers: Sequence[int]) -> dict[int, tuple[DeliveryState, ...]]:
-        """How the messages of these entries fare."""
+    def of_entries(self, keys: Collection[EntryKey]) -> dict[EntryKey, tuple[DeliveryState, ...]]:
+        """How the messages of these entries fare, for each that has some."""
         ...
 
     def waiting(self, limit: int) -> list[OutboxReport]:
@@ -696,8 +705,8 @@ class Media(Protocol):
         """One file."""
         ...
 
-    def of_entries(self, session_id: str, first: int, last: int) -> list[StoredFile]:
-        """The files of these entries."""
+    def of_entries(self, keys: Collection[EntryKey]) -> dict[EntryKey, tuple[StoredFile, ...]]:
+        """The files of these entries, for each that has some."""
         ...
 
     def unnamed(self, before: float, limit: int) -> list[str]:

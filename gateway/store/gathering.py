@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias, TypeVar
+
+from gateway.store.contract import EntryKey
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -129,6 +131,13 @@ def among(column: str, names: Sequence[str]) -> tuple[str, str]:
     if len(names) == 1:
         return f"{column} = ?", names[0]
     return f"{column} IN (SELECT value FROM json_each(?))", json.dumps(names)  # noqa: S608
+
+
+def at(keys: Collection[EntryKey], table: str, number: str) -> tuple[str, tuple[str]]:
+    """What follows FROM to look up the rows of these entries, and its values. `number` is the column of the entry's number."""
+    # CROSS: SQLite would sometimes rather read the whole table than look up one key after the other.
+    wanted = "(SELECT json_extract(value, '$[0]') AS of_session, json_extract(value, '$[1]') AS of_number FROM json_each(?))"
+    return f"{wanted} CROSS JOIN {table} ON session_id = of_session AND {number} = of_number", (json.dumps(list(keys)),)
 
 
 class Rows:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from adapters.envelope import MediaPart, MediaState
-from gateway.store.contract import PendingFile, StoredFile
+from gateway.store.contract import EntryKey, PendingFile, StoredFile
 from gateway.store.folder import Folder
-from gateway.store.gathering import Gathering
+from gateway.store.gathering import Gathering, at
 
 _COLUMNS: Final = "id, org, session_id, entry_number, state, name, mime_type, size_bytes, reason"
 
@@ -104,10 +104,13 @@ class Media:
         row = self._gathering.run(f"SELECT {_COLUMNS} FROM media WHERE id = ?", (media_id,)).fetchone()  # noqa: S608
         return StoredFile(*row) if row else None
 
-    def of_entries(self, session_id: str, first: int, last: int) -> list[StoredFile]:
+    def of_entries(self, keys: Collection[EntryKey]) -> dict[EntryKey, tuple[StoredFile, ...]]:
         """See the contract."""
-        query = f"SELECT {_COLUMNS} FROM media WHERE session_id = ? AND entry_number BETWEEN ? AND ?"  # noqa: S608
-        return [StoredFile(*row) for row in self._gathering.run(query, (session_id, first, last))]
+        rows, values = at(keys, "media", "entry_number")
+        found: dict[EntryKey, list[StoredFile]] = {}
+        for row in self._gathering.run(f"SELECT {_COLUMNS} FROM {rows}", values):  # noqa: S608
+            found.setdefault((row["session_id"], row["entry_number"]), []).append(StoredFile(*row))
+        return {key: tuple(files) for key, files in found.items()}
 
     def unnamed(self, before: float, limit: int) -> list[str]:
         """See the contract."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Final
@@ -19,9 +19,9 @@ from typing import Final
 from adapters.contract import Sent
 from adapters.envelope import OUTBOUND, Notice, Say
 from gateway.session.model import DeliveryState
-from gateway.store.contract import WITHDRAWN, Again, Attempt, OutboxReport, OutboxRow, Outcome, Over, Waiting, Why
+from gateway.store.contract import WITHDRAWN, Again, Attempt, EntryKey, OutboxReport, OutboxRow, Outcome, Over, Waiting, Why
 from gateway.store.conversations import MessageIds
-from gateway.store.gathering import Gathering
+from gateway.store.gathering import Gathering, at
 from gateway.store.inbox_contract import Tally
 
 _MOST_DETAIL: Final = 1_200
@@ -269,18 +269,13 @@ class Outbox:
 
     # ------------------------------------------------------------------------------------------------------- reading
 
-    def of_entries(self, session_id: str, numbers: Sequence[int]) -> dict[int, tuple[DeliveryState, ...]]:
+    def of_entries(self, keys: Collection[EntryKey]) -> dict[EntryKey, tuple[DeliveryState, ...]]:
         """See the contract."""
-        if not numbers:
-            return {}
-        rows = self._run(
-            "SELECT * FROM outbox WHERE session_id = ? AND entry_number BETWEEN ? AND ? ORDER BY ordinal",
-            (session_id, min(numbers), max(numbers)),
-        )
-        found: dict[int, list[DeliveryState]] = {}
-        for row in rows:
-            found.setdefault(row["entry_number"], []).append(_state(row))
-        return {number: tuple(states) for number, states in found.items()}
+        rows, values = at(keys, "outbox", "entry_number")
+        found: dict[EntryKey, list[DeliveryState]] = {}
+        for row in self._run(f"SELECT outbox.* FROM {rows} ORDER BY ordinal", values):  # noqa: S608
+            found.setdefault((row["session_id"], row["entry_number"]), []).append(_state(row))
+        return {key: tuple(states) for key, states in found.items()}
 
     # ------------------------------------------------------------------------------------------------ for operators
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import BadCursor
 from gateway.session.model import Entry, EntryKind, Page, Role, Session, Status
-from gateway.store.gathering import Gathering
+from gateway.store.contract import EntryKey
+from gateway.store.gathering import Gathering, among, at
 
 Ties: TypeAlias = Mapping[
     str, tuple[str, int]
@@ -66,6 +67,12 @@ class Sessions:
             row = self._gathering.point("SELECT state FROM sessions WHERE id = ?", (session_id,)).fetchone()
             self._known[session_id] = _session(row["state"]) if row else None
         return self._known[session_id]
+
+    def several(self, session_ids: Collection[str]) -> dict[str, Session]:
+        """See the contract."""
+        condition, value = among("id", tuple(session_ids))
+        rows = self._gathering.run(f"SELECT id, state FROM sessions WHERE {condition}", (value,))  # noqa: S608
+        return {row["id"]: _session(row["state"]) for row in rows}
 
     def newest_of_address(self, channel_id: str, address: str, org: str) -> Session | None:
         """See the contract."""
@@ -151,6 +158,12 @@ class Sessions:
         query = "SELECT body, change FROM entries WHERE session_id = ? AND number = ?"
         row = self._gathering.run(query, (session_id, number)).fetchone()
         return (Entry.model_validate_json(row["body"]), row["change"]) if row else None
+
+    def entries_at(self, keys: Collection[EntryKey]) -> dict[EntryKey, tuple[Entry, str | None]]:
+        """See the contract."""
+        entries, values = at(keys, "entries", "number")
+        rows = self._gathering.run(f"SELECT session_id, number, body, change FROM {entries}", values)  # noqa: S608
+        return {(row["session_id"], row["number"]): (Entry.model_validate_json(row["body"]), row["change"]) for row in rows}
 
     def ended_by_customer(self, session_id: str) -> bool:
         """See the contract."""

@@ -71,7 +71,8 @@ async def _write(response: web.StreamResponse, data: bytes) -> None:
 
 async def socket(visit: Visit) -> web.StreamResponse:
     """`GET /ws`: the first frame says `{"op": "hello", "token", "after"}`, so that no token is in an address; then frames as text."""
-    ws = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=16 * 1024)
+    # Compressed, each stream would cost 300 kB of memory.
+    ws = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=16 * 1024, compress=False)
     if not ws.can_prepare(visit.request).ok:
         raise Problem("upgrade_required", "Connect to this address with a WebSocket client.", headers={"Upgrade": "websocket"})
     await ws.prepare(visit.request)

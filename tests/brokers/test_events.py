@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,6 +123,56 @@ async def test_who_doesnt_read_is_let_go_and_misses_nothing(tmp_path: Path, monk
             assert got + [event.number for event in rest] == list(range(begin + 1, begin + 61))
 
 
+async def test_after_what_a_slow_reader_lost_nothing_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads on a little, and there is room again: what comes then would hide the hole."""
+    monkeypatch.setattr("gateway.brokers.hub._MOST_WAITING", 10)
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        begin = await newest(one)
+        got: list[int | None] = []
+        async with giving_out(one):
+            stream = one.broker.events(one.caller("ana"), begin)
+
+            async def all_given_out() -> None:
+                last = await newest(one)
+                await wait_until(lambda: one.broker.hub.position == last)
+
+            await one.say(session_id, "line 0")
+            got.append((await anext(stream)).number)
+            for number in range(1, 30):
+                await one.say(session_id, f"line {number}")
+            await all_given_out()
+            got += [(await anext(stream)).number for _ in range(5)]
+            await one.say(session_id, "and more")
+            await all_given_out()
+            with pytest.raises(SlowListener):
+                await read_on(stream, got)
+        assert got == list(range(begin + 1, begin + 1 + len(got)))
+
+
+async def test_while_nobody_listens_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        reads = 0
+        read = one.broker.store.read
+
+        async def counted(job: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return await read(job)
+
+        monkeypatch.setattr(one.broker.store, "read", counted)
+        async with giving_out(one):
+            for number in range(3):
+                await one.say(session_id, f"line {number}")
+            assert reads == 0
+            listening = asyncio.create_task(heard(one, "ana", None, 1))
+            await wait_until(lambda: reads > 0)
+            await one.say(session_id, "heard")
+            (event,) = await listening
+            assert event.data["entry"].entry.text == "heard"
+
+
 async def test_M4_a_flag_is_told_to_the_one_who_raised_it_and_to_supervisors(tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
@@ -157,7 +208,6 @@ async def test_a_number_that_was_never_given_out_is_gone_too(tmp_path: Path) -> 
         session_id = await one.conversation()
         async with giving_out(one):
             last = await newest(one)
-            await wait_until(lambda: one.broker.hub.position == last)
             with pytest.raises(EventsGone):
                 await heard(one, "ana", last + 1, 1)
             listening = asyncio.create_task(heard(one, "ana", last, 1))

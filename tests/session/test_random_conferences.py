@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from adapters.envelope import Address, Author, ChannelId, EndUser, InboundDeletion
 from gateway.session import commands as c
 from gateway.session.admission import p6_limit
-from gateway.session.audience import as_seen_by, audiences_of_entry, audiences_of_session, e1_sight, may_see, visible_to
+from gateway.session.audience import as_seen_by, audiences_of_entry, audiences_of_session, e1_sight, may_see, named_in, visible_to
 from gateway.session.decide import decide
 from gateway.session.decision import Decision, Refusal
 from gateway.session.destinations import t3_destinations
@@ -550,6 +550,20 @@ class Conference(RuleBasedStateMachine):
         for entry in self.apart:
             self.only_for_supervisors(entry, session)
         self.who_sees_less_learns_less(REPS[self.steps % len(REPS)], session)
+        self.who_isnt_named_is_anyone(session)
+
+    def who_isnt_named_is_anyone(self, session: Session) -> None:
+        """What the hub relies on: it is shown alike to all whom it doesn't name."""
+        settings, named = self.play.world.settings, named_in(session)
+        assert {entry.details["raised_by"] for entry in self.apart} <= named, "who may read a flag's lines is, too"
+        for login in {*REPS, "u-sam", "u-robo"} - named:
+            for supervisor in (False, True):
+                for queues in ((), ("support", "billing")):
+                    seen = [
+                        as_seen_by(session, e1_sight(session, who, supervisor, queues), who, supervisor, settings)
+                        for who in (login, "u-nobody")
+                    ]
+                    assert seen[0] == seen[1]
 
     def who_sees_less_learns_less(self, login: str, session: Session) -> None:
         """E1, C10: but for who is in or is offered it, nothing of its people, counts and requests."""

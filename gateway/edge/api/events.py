@@ -26,7 +26,7 @@ from pydantic import Field, ValidationError
 
 from gateway.brokers.contract import Caller, EventsGone, SlowListener
 from gateway.edge.api.serving import Api
-from gateway.edge.api.stream import CLOSES, Close, Pace, Stream
+from gateway.edge.api.stream import CLOSES, Close, Frames, Pace, Stream
 from gateway.edge.auth import SUBPROTOCOL, token_of_header, token_of_subprotocols
 from gateway.edge.input import Input, Number, query_of
 from gateway.edge.problems import Problem
@@ -61,6 +61,10 @@ class Streams:
     _per_caller: Counter[tuple[str, str]] = field(default_factory=Counter)
     _strange: Counter[str] = field(default_factory=Counter)
     _draining: bool = False
+    _frames: Frames = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._frames = Frames(self.api.directory)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One stream, from its upgrade to its end."""
@@ -88,7 +92,9 @@ class Streams:
                 token, caller, told = await self._greeted(socket, request)
                 after = told if told is not None else after
             async with self._counted(caller):
-                await Stream(self.api, self.pace, socket, caller, token).run(after)
+                if request.transport is None:
+                    raise ConnectionResetError("the client left before its stream began")
+                await Stream(self.api, self.pace, self._frames, socket, request.transport, caller, token).run(after)
         except Close as close:
             await self._close(socket, request, close.code)
         except EventsGone:

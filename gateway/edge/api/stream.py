@@ -1,17 +1,20 @@
-"""One event stream: its own frames, its times, and its three tasks (events out, pings in, heartbeats)."""
+"""One event stream: its own frames, its times, and its two tasks (events out, pings in)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from gateway.brokers.contract import Caller
+from gateway.brokers.contract import Caller, Directory, Event
 from gateway.edge.api.event_shapes import event_of
 from gateway.edge.api.serving import Api
+
+_LITTLE: Final = 16 * 1024  # less than a transport lets wait before it says so
 
 # Close codes: 4000-4999 are the application's own (RFC 6455, 7.4.2). Texts may have 123 bytes.
 CLOSES: Final[dict[int, str]] = {
@@ -49,37 +52,61 @@ class Close(Exception):
         self.code = code
 
 
+class _Left(Exception):
+    """The client has."""
+
+
+@dataclass(slots=True)
+class Frames:
+    """The bytes of events' frames, each made once for all who are given the same event."""
+
+    directory: Directory
+    _made: WeakKeyDictionary[Event, bytes] = field(default_factory=WeakKeyDictionary)
+
+    def of(self, event: Event, caller: Caller) -> bytes:
+        """The event's."""
+        made = self._made.get(event)
+        if made is None:
+            made = self._made[event] = event_of(event, caller, self.directory).model_dump_json().encode()
+        return made
+
+
 @dataclass(slots=True)
 class Stream:
-    """One stream of one caller: three tasks, of which the first to end ends the others."""
+    """One stream of one caller. It listens in the task that it is run in, and gives events out in another; heartbeats are timers."""
 
     api: Api
     pace: Pace
+    frames: Frames
     socket: web.WebSocketResponse
+    transport: asyncio.WriteTransport
     caller: Caller
     token: str
+    _timer: asyncio.TimerHandle | None = None
 
     async def run(self, after: int | None) -> None:
         """Until the client leaves. Raises Close, EventsGone, GatewayError."""
         # The position is read before `hello`: what happens between the two is then delivered, not missed.
         begin = after if after is not None else await self.api.broker.position(self.caller)
         await self._write(frame("hello", begin, {"login": self.caller.login, "heartbeat_seconds": self.pace.heartbeat}))
-        jobs = {"forward": self._forward(begin), "listen": self._listen(), "beat": self._beat()}
-        tasks = [asyncio.create_task(job, name=f"events-{name}-{self.caller.login}") for name, job in jobs.items()]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._forward(begin), name=f"events-forward-{self.caller.login}")
+                self._beat_later(tasks)
+                await self._listen()
+                raise _Left
+        except BaseExceptionGroup as ended:
+            # The first to end has ended the others.
+            if not isinstance(ended.exceptions[0], _Left):
+                raise ended.exceptions[0] from None
         finally:
-            for task in tasks:
-                task.cancel()
-            # Awaited so that no task writes to the socket after its stream has ended.
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._timer is not None:
+                self._timer.cancel()
 
     async def _forward(self, after: int) -> None:
         events = self.api.broker.events(self.caller, after)
         async for event in events:
-            await self._write(event_of(event, self.caller, self.api.directory).model_dump_json())
+            await self._write(self.frames.of(event, self.caller))
 
     async def _listen(self) -> None:
         async for message in self.socket:
@@ -87,27 +114,36 @@ class Stream:
                 raise Close(4400)
             await self._write(frame("pong", None, {}))
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self.pace.heartbeat)
-            # Tokens expire and rights change while a stream is open, and no event says so.
-            caller = self.api.directory.caller_of(self.token, self.api.now())
-            if caller != self.caller:
-                raise Close(4401 if caller is None else 4409)
-            await self._write(frame("heartbeat", None, {}))
+    def _beat_later(self, tasks: asyncio.TaskGroup) -> None:
+        # While a stream waits, a timer takes less memory than a task that sleeps.
+        self._timer = asyncio.get_running_loop().call_later(self.pace.heartbeat, self._beat_now, tasks)
 
-    async def _write(self, text: str) -> None:
+    def _beat_now(self, tasks: asyncio.TaskGroup) -> None:
+        tasks.create_task(self._beat(), name=f"events-beat-{self.caller.login}")
+        self._beat_later(tasks)
+
+    async def _beat(self) -> None:
+        # Tokens expire and rights change while a stream is open, and no event says so.
+        caller = self.api.directory.caller_of(self.token, self.api.now())
+        if caller != self.caller:
+            raise Close(4401 if caller is None else 4409)
+        await self._write(frame("heartbeat", None, {}))
+
+    async def _write(self, frame: bytes) -> None:
+        # While little is waiting to be sent, nothing holds us up. A time limit takes longer than the frame.
+        if self.transport.get_write_buffer_size() + len(frame) < _LITTLE:
+            return await self.socket.send_frame(frame, WSMsgType.TEXT)
         try:
             # A reader that doesn't keep up must not hold events in memory: it is cut off, and resumes by number.
             async with asyncio.timeout(self.pace.write):
-                await self.socket.send_str(text)
+                await self.socket.send_frame(frame, WSMsgType.TEXT)
         except TimeoutError:
             raise Close(4429) from None
 
 
-def frame(type: str, id: int | None, data: dict[str, Any]) -> str:
+def frame(type: str, id: int | None, data: dict[str, Any]) -> bytes:
     """A frame of the stream's own."""
-    return json.dumps({"type": type, "id": id, "session_id": None, "data": data})
+    return json.dumps({"type": type, "id": id, "session_id": None, "data": data}).encode()
 
 
 def _is_ping(message: WSMessage) -> bool:
