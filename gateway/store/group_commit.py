@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar, cast
 
 from gateway.errors import StoreUnavailable
 from gateway.outage import Outage
+from gateway.store.checkpoints import Checkpoints
 from gateway.store.connecting import connect, migrate
 from gateway.store.trouble import HANGING, of_the_disk, unavailable
 
@@ -90,6 +91,8 @@ class GroupCommit:
             self._connection = connect(self._path)
             if self._migrations:
                 migrate(self._connection, self._migrations)
+            self._checkpoints = Checkpoints(self._path, self._connection)
+            self._checkpoints.open()
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(unavailable(f"{self._path} can't be opened", error)) from error
         self._thread = threading.Thread(target=self._run, name=f"writer {self._path.name}", daemon=True)
@@ -103,6 +106,7 @@ class GroupCommit:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
             self._thread = None
+            await asyncio.to_thread(self._checkpoints.close)
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
 
@@ -154,6 +158,7 @@ class GroupCommit:
             assert self._loop is not None  # noqa: S101
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                 self._loop.call_soon_threadsafe(_settle, [future for _, future in batch], results)
+            self._checkpoints.committed()
 
     def _next_batch(self) -> list[tuple[Any, asyncio.Future[Any]]]:
         with self._wake:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreUnavailable
-from gateway.store import group_commit
+from gateway.store import checkpoints, group_commit
 from gateway.store.connecting import connect, migrate
 from gateway.store.group_commit import GroupCommit
 from gateway.store.sqlite import SqliteStore, SqliteTransaction
@@ -320,3 +320,30 @@ def test_migrations_are_numbered_from_one_without_gaps_or_doubles(package: str) 
     """Which of them a file has had is known by their count."""
     names = sorted(found.name for found in resources.files(package).iterdir() if found.name.endswith(".sql"))
     assert [int(name.partition("_")[0]) for name in names] == list(range(1, len(names) + 1))
+
+
+async def test_what_was_committed_is_copied_into_the_file_beside_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_EVERY_SECONDS", 0.001)
+    path = tmp_path / "x.db"
+    async with writer(path) as one:
+        for text in ("first words", "more words"):
+            await one.run(note(text))
+            await wait_until(lambda text=text: text.encode() in path.read_bytes())  # type: ignore[misc]
+
+
+async def test_a_log_that_became_long_is_copied_to_its_end_by_the_writer_and_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_EVERY_SECONDS", 3600.0)
+    log = tmp_path / "x.db-wal"
+    async with writer(tmp_path / "x.db") as one:
+        for number in range(50):
+            await one.run(note(f"{number} " * 5_000))
+        size = log.stat().st_size
+        one._checkpoints._long = True
+        for number in range(50, 60):
+            await one.run(note(f"{number} " * 5_000))
+        assert log.stat().st_size <= size + 20_000
+    assert len(notes(tmp_path / "x.db")) == 60
