@@ -5,7 +5,9 @@ Nothing here cuts a grapheme (a joined emoji, a letter with its accents) unless 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
 import regex
@@ -14,7 +16,10 @@ from adapters.contract import Capabilities, FileRule, TextUnit
 from adapters.envelope import OutboundFile, Say
 
 _GRAPHEME: Final = regex.compile(r"\X")
+_MANY_FLAGS: Final = regex.compile(r"[\U0001F1E6-\U0001F1FF]{65,}")
+_FEW: Final = 16  # regional indicators: 8 flags
 _WORD_ENDS: Final = " \n\t\u3000\u200b"
+_BETWEEN_WORDS: Final = frozenset({*_WORD_ENDS, "\r\n"})
 
 
 def measure(text: str, unit: TextUnit) -> int:
@@ -27,8 +32,27 @@ def measure(text: str, unit: TextUnit) -> int:
 
 
 def graphemes(text: str) -> list[str]:
-    """The text as its users see it: one string per perceived character."""
-    return list(_GRAPHEME.findall(text))
+    """The text as its users see it: one string per perceived character. The time grows with the length alone, whatever the text."""
+    if text.isascii() and "\r\n" not in text:
+        return list(text)
+    found: list[str] = []
+    for stretch in _stretches(text):
+        found += _GRAPHEME.findall(stretch)
+    return found
+
+
+def _stretches(text: str) -> Iterator[str]:
+    """The text in parts that begin and end between graphemes, none with many flags in a row.
+
+    Where two regional indicators in a row part depends on how many there are before them (UAX #29, GB12 and GB13), and `regex` counts
+    from the row's beginning for each. Behind an even number of them counting may begin again.
+    """
+    begun = 0
+    for row in _MANY_FLAGS.finditer(text):
+        for end in range(row.start() + _FEW, row.end(), _FEW):
+            yield text[begun:end]
+            begun = end
+    yield text[begun:]
 
 
 def cut(text: str, limit: int, unit: TextUnit = "code_points", *, ending: str = "…") -> str:
@@ -40,7 +64,7 @@ def cut(text: str, limit: int, unit: TextUnit = "code_points", *, ending: str = 
         return text
     room = limit - measure(ending, unit)
     kept: list[str] = []
-    for grapheme in graphemes(text):
+    for grapheme in (found[0] for stretch in _stretches(text) for found in _GRAPHEME.finditer(stretch)):
         room -= measure(grapheme, unit)
         if room < 0:
             break
@@ -63,34 +87,32 @@ def split(text: str, limit: int, unit: TextUnit = "code_points") -> list[str]:
 
 
 def _pieces(text: str, limit: int, unit: TextUnit) -> Iterator[str]:
-    pending: list[str] = []
-    used = 0
-    for grapheme in _small_enough(text, limit, unit):
-        size = measure(grapheme, unit)
-        if used + size > limit:
-            kept, rest = _at_word_end(pending)
-            yield "".join(kept).strip(_WORD_ENDS)
-            pending = rest
-            used = sum(measure(one, unit) for one in pending)
-        pending.append(grapheme)
-        used += size
-    yield "".join(pending).strip(_WORD_ENDS)
+    signs, sizes = _small_enough(text, limit, unit)
+    ends = list(accumulate(map(sizes.__getitem__, signs)))
+    begun = used = 0
+    while ends[-1] - used > limit:
+        end = _word_end(signs, begun, bisect_right(ends, used + limit))
+        yield "".join(signs[begun:end]).strip(_WORD_ENDS)
+        begun, used = end, ends[end - 1]
+    yield "".join(signs[begun:]).strip(_WORD_ENDS)
 
 
-def _small_enough(text: str, limit: int, unit: TextUnit) -> Iterator[str]:
-    for grapheme in graphemes(text):
-        if measure(grapheme, unit) <= limit:
-            yield grapheme
-        else:
-            yield from grapheme
+def _small_enough(text: str, limit: int, unit: TextUnit) -> tuple[list[str], dict[str, int]]:
+    """The graphemes, those longer than the limit as their code points, and the size of each."""
+    signs = graphemes(text)
+    sizes = {sign: measure(sign, unit) for sign in set(signs)}
+    if max(sizes.values()) > limit:
+        signs = [part for sign in signs for part in ([sign] if sizes[sign] <= limit else sign)]
+        sizes |= {sign: measure(sign, unit) for sign in set(signs)}
+    return signs, sizes
 
 
-def _at_word_end(pending: list[str]) -> tuple[list[str], list[str]]:
-    """Split after the last word end in the later half; a piece without one is kept whole."""
-    for index in range(len(pending) - 1, len(pending) // 2, -1):
-        if pending[index] in _WORD_ENDS or pending[index] == "\r\n":
-            return pending[: index + 1], pending[index + 1 :]
-    return pending, []
+def _word_end(signs: list[str], begun: int, end: int) -> int:
+    """Behind the last word end in the later half of the piece; a piece without one is kept whole."""
+    for index in range(end - 1, begun + (end - begun) // 2, -1):
+        if signs[index] in _BETWEEN_WORDS:
+            return index + 1
+    return end
 
 
 def as_link(text: str, file: OutboundFile) -> str:
