@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+_ELSEWHERE: Final = "measured in another run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +84,15 @@ def load(path: Path) -> Report:
     raw: dict[str, Any] = json.loads(path.read_text())
     results = [Result(Line(**one["line"]), tuple(one["values"]), one["note"]) for one in raw.pop("results")]
     return Report(**raw, results=results)
+
+
+def merged(before: Report, now: Report, order: Sequence[str]) -> Report:
+    """The newer report with the lines that only the older one has, each with a note that says so; in this order."""
+    new = {result.line.key: result for result in now.results}
+    kept = {
+        one.line.key: replace(one, note=one.note if _ELSEWHERE in one.note else ", ".join(filter(None, [one.note, _ELSEWHERE])))
+        for one in before.results
+        if one.line.key not in new
+    }
+    found = {**kept, **new}
+    return replace(now, noise=now.noise or before.noise, results=[found[key] for key in order if key in found])

@@ -14,13 +14,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from adapters import registry
 from bench import machine
+from bench.profiling import sampling
 from bench.subject import Bench
 from bench.traffic import NUMBER_ID, PREFIX, SECRET
 from gateway import operators
@@ -28,6 +29,7 @@ from gateway import operators
 ROOT: Final = Path(__file__).resolve().parent.parent
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 60.0
+_REST_SECONDS: Final = 300
 _NO_LIMIT: Final = 100_000_000
 _OF_PREFIX: Final = "FROM message_ids WHERE channel_id = 'whatsapp' AND message_id > ? AND message_id < ?"
 
@@ -96,6 +98,17 @@ class Server:
             time.sleep(0.05)
         raise TimeoutError("all messages are applied, and webhooks still wait")
 
+    def come_to_rest(self) -> float:
+        """Wait until it does next to nothing any more, at most a few minutes; its processor time so far."""
+        used, before = self.processor_seconds(), -1.0
+        for _ in range(_REST_SECONDS):
+            if used - before < 0.05:
+                break
+            before = used
+            time.sleep(1.0)
+            used = self.processor_seconds()
+        return used
+
     def call(self, path: str, timeout: float = 1.0) -> int:
         """GET; the status, 0 without an answer."""
         try:
@@ -144,10 +157,19 @@ def gateway(
     **settings: Any,
 ) -> Iterator[Server]:
     """`byoc serve` with `config_of(port, …)`; by `bench.serving` if it is to lack workers or to forget soon."""
-    with _folder(bench) as folder:
-        config = write_config(folder, port := free_port(), **settings)
-        with running(folder, port, command(config, without, keep_seconds, options), cores=cores) as server:
+    with prepared(bench, **settings) as (folder, port):
+        started = running(folder, port, command(folder / "gateway.yaml", without, keep_seconds, options), cores=cores)
+        with started as server, _sampled(bench, server):
             yield server
+
+
+@contextmanager
+def prepared(bench: Bench, **settings: Any) -> Iterator[tuple[Path, int]]:
+    """A folder with a gateway's config, `gateway.yaml`, and the port in it. The data will be in `data`."""
+    with _folder(bench) as folder:
+        port = free_port()
+        (folder / "gateway.yaml").write_text(json.dumps(config_of(port, folder / "data", **settings)))  # YAML has JSON in it
+        yield folder, port
 
 
 def command(
@@ -159,13 +181,6 @@ def command(
     given = [word for worker in without for word in ("--without", worker)]
     given += ["--keep-seconds", str(keep_seconds)] if keep_seconds is not None else []
     return python("bench.serving", "--config", str(config), *given)
-
-
-def write_config(folder: Path, port: int, **settings: Any) -> Path:
-    """As a file in the folder; the data will be beside it."""
-    path = folder / "gateway.yaml"
-    path.write_text(json.dumps(config_of(port, folder / "data", **settings)))  # YAML has JSON in it
-    return path
 
 
 def config_of(
@@ -235,6 +250,10 @@ def free_port() -> int:
     """One that nothing listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
+
+
+def _sampled(bench: Bench, server: Server) -> AbstractContextManager[None]:
+    return nullcontext() if bench.stacks is None else sampling(server.pid, server.folder, bench.stacks)
 
 
 @contextmanager

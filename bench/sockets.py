@@ -79,16 +79,6 @@ async def _open(port: int, logins: list[str], seen: Callable[[float], None]) -> 
     return list(await asyncio.gather(*(one(login) for login in logins)))
 
 
-async def _at_rest(server: Server) -> float:
-    """Wait until the server does nothing any more; its processor time so far."""
-    used, before = server.processor_seconds(), -1.0
-    while used - before > 0.02:
-        before = used
-        await asyncio.sleep(0.5)
-        used = server.processor_seconds()
-    return used
-
-
 async def _measured(bench: Bench, server: Server, logins: list[str]) -> None:
     arrived: list[float] = []
     everywhere = asyncio.Event()
@@ -100,18 +90,18 @@ async def _measured(bench: Bench, server: Server, logins: list[str]) -> None:
 
     message = Traffic(people=1)
     await drive(server.port, iter([message.request(0)]), connections=1)  # the conversation is there before the desks are
-    used, memory = await _at_rest(server), machine.resident_bytes(server.pid)
+    used, memory = await asyncio.to_thread(server.come_to_rest), machine.resident_bytes(server.pid)
     sockets = await _open(server.port, logins, seen)
-    opened = await _at_rest(server)
+    opened = await asyncio.to_thread(server.come_to_rest)
     bench.note("sockets.memory", (machine.resident_bytes(server.pid) - memory) / 1e3 / len(sockets))
     await drive(server.port, iter([message.request(1)]), connections=1)
     async with asyncio.timeout(60):
         await everywhere.wait()
     bench.note("sockets.message", (max(arrived) - min(arrived)) * 1000)
-    before = await _at_rest(server)
+    before = await asyncio.to_thread(server.come_to_rest)
     for socket in sockets:
         socket.transport.close()
-    closed = await _at_rest(server)
+    closed = await asyncio.to_thread(server.come_to_rest)
     bench.note("sockets.turnover", len(sockets) / max(0.01, opened - used + closed - before))
 
 

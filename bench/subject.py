@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,14 +34,15 @@ class Subject:
 class Bench:
     """One run: how long everything is to take, and what was found.
 
-    `scale` multiplies all durations and counts: 1 is the ordinary run. `folder` is where servers keep their data: on the disk that is to be measured.
+    `stacks`: what gateways do is sampled into it; None: it isn't. `scale` multiplies all durations and counts: 1 is the ordinary run. `folder` is where servers keep their data: on the disk that is to be measured.
     """
 
     folder: Path
     scale: float = 1.0
     rounds: int = 3
+    long: bool = False
     minutes: float = 60.0
-    profile: Path | None = None
+    stacks: Counter[tuple[str, ...]] | None = None
     values: dict[str, list[float]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     bare: dict[int, list[float]] = field(default_factory=dict)
@@ -95,6 +97,11 @@ class Bench:
         self.say(f"    {why}")
         for line in subject.lines:
             self.notes.setdefault(line.key, why)
+
+    @property
+    def broken(self) -> bool:
+        """Whether something failed; what was skipped didn't."""
+        return any(note.startswith("failed") for note in self.notes.values())
 
     def results(self, subjects: Iterable[Subject]) -> list[Result]:
         """Of all lines, in their order."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench import profiling, servers
+from bench import servers
 from bench.against import bare_rate, whole_run
 from bench.results import Line
 from bench.subject import Bench, Subject
@@ -16,7 +16,7 @@ from bench.subject import Bench, Subject
 def measure(bench: Bench) -> None:
     """A closed loop at 64 connections, then the rest of the backlog."""
     bare = bare_rate(bench, 64)
-    with servers.gateway(bench) as server, profiling.of(bench, server):
+    with servers.gateway(bench) as server:
         whole = whole_run(server, bench.count(30_000, 50))
     bench.capacities.append(whole.per_second)
     cost = whole.processor / whole.count

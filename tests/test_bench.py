@@ -11,12 +11,15 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import pytest
 
-from bench import table
+from bench import flame, page, picture, table
 from bench.load import drive, moments, offer
-from bench.results import Line, Report, Result, load, quantile, save, spread
+from bench.profiling import read
+from bench.results import Line, Report, Result, load, merged, quantile, save, spread
 from bench.subject import Bench, Skip, Subject
 from bench.traffic import SECRET, Traffic
 
@@ -161,6 +164,90 @@ def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     )
     save(report, tmp_path / "found.json")
     assert load(tmp_path / "found.json") == report
+
+
+def test_lines_that_a_run_did_not_measure_stay_and_say_so() -> None:
+    one, two = Line("one", "one", "ms"), Line("two", "two", "ms")
+    before = Report("2026-01-01", "a machine", 1.0, 3, {"64": 0.03}, [Result(one, (1.0,)), Result(two, (2.0,), "a note")])
+    now = Report("2026-01-02", "a machine", 1.0, 3, {}, [Result(one, (9.0,))])
+    both = merged(before, now, ["one", "two"])
+    assert (both.at, both.noise) == ("2026-01-02", {"64": 0.03})
+    assert both.results == [Result(one, (9.0,)), Result(two, (2.0,), "a note, measured in another run")]
+    assert merged(both, now, ["one", "two"]) == both
+
+
+# --------------------------------------------------------------------------------------------------------- what is shown
+
+
+def elements(svg: str, name: str) -> list[Element]:
+    root = ElementTree.fromstring(svg)  # noqa: S314 - our own file
+    return list(root.iter(f"{{http://www.w3.org/2000/svg}}{name}"))
+
+
+def test_the_picture_shows_the_peers_and_the_targets() -> None:
+    results = [
+        Result(Line("accept.64", "accept", "ratio", 0.75), (0.8, 0.81, 0.9)),
+        Result(Line("peers.line", "line & co", "ratio"), (0.3,)),
+        Result(Line("peers.pywa", "pywa", "ratio"), note="skipped: no network"),
+    ]
+    drawn = picture.svg(Report("2026-01-01", "a machine", 1.0, 3, {}, results))
+    texts = [text.text for text in elements(drawn, "text")]
+    assert {"this gateway, stored durably", "line-bot-sdk + aiohttp", "0.81", "0.30", "1.00"} <= set(texts)
+    assert "pywa + FastAPI" not in texts
+    assert len(elements(drawn, "line")) == 1
+    assert elements(drawn, "title")
+    assert "prefers-color-scheme: dark" in drawn
+
+
+def test_a_run_without_ratios_is_drawn_empty() -> None:
+    assert elements(picture.svg(Report("2026-01-01", "a machine", 1.0, 3, {})), "rect")
+
+
+def test_the_page_and_its_picture_are_those_of_the_recorded_results() -> None:
+    recorded = ROOT / "docs" / "performance.json"
+    report = load(recorded) if recorded.exists() else None
+    text = (ROOT / "docs" / "performance.md").read_text()
+    assert page.written(text, report) == text, "run `python -m bench --report docs/performance.json`"
+    assert report is None or picture.svg(report) == (ROOT / "docs" / "images" / "performance.svg").read_text()
+
+
+def test_a_page_gets_the_figures_of_a_report() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text()
+    result = Result(Line("accept.64", "accept at 64", "ratio", 0.75), (0.8, 0.81, 0.9))
+    with_figures = page.written(text, Report("2026-01-01T12:00:00", "a machine", 0.1, 1, {"64": 0.034}, [result]))
+    for words in (
+        "| accept at 64 | 0.81 | 0.80 - 0.90 | ≥ 0.75 | yes |",
+        "3% at 64",
+        "a machine; 2026-01-01",
+        "rough",
+        "performance.svg",
+    ):
+        assert words in with_figures
+    assert page.written(with_figures, None) == page.written(text, None)
+    with pytest.raises(ValueError, match="no <!-- figures"):
+        page.written("# Another page", None)
+
+
+def test_a_flame_graph_is_as_wide_as_the_samples() -> None:
+    home = "/home/kim/byoc"
+    stacks = read(
+        [
+            f"main (/usr/lib/python3.11/asyncio/runners.py:190);handle ({home}/gateway/edge/webhooks.py:64) 30",
+            "main (/usr/lib/python3.11/asyncio/runners.py:190);dumps (/v/site-packages/pydantic/main.py:9) 10",
+            "",
+        ]
+    )
+    drawn = flame.svg(stacks, "whole & more")
+    told = [title.text for title in elements(drawn, "title")]
+    assert told == [
+        "whole & more",
+        "all: 100.0% (40 samples)",
+        "main (asyncio/runners.py:190): 100.0% (40 samples)",
+        "handle (gateway/edge/webhooks.py:64): 75.0% (30 samples)",
+        "dumps (pydantic/main.py:9): 25.0% (10 samples)",
+    ]
+    assert home not in drawn
+    assert flame.heaviest(stacks, 1) == [("handle (gateway/edge/webhooks.py:64)", 0.75)]
 
 
 def test_a_row_says_what_was_measured_wanted_and_reached() -> None:

@@ -1,31 +1,27 @@
 """Whether work on a session slows down with the length of its transcript: it must not.
 
-    python bench/transcript_length.py [--rounds 200] [--lengths 10 1000 100000]
-
 One embedded broker on a disk of its own, an org of 500 reps and 50 queues, a session of each length. Every operation is done on each
-session in turn, round after round, so that a busy machine slows all of them alike; told is the median, in milliseconds, and the last length's ratio to the
-first's. Nothing runs at the same time, so a commit holds one caller's work: what many callers share (an fsync) stands in every figure.
+session in turn, so that a busy machine slows all of them alike. Nothing runs at the same time, so a commit has one caller's work: what many callers share
+(an fsync) is in every figure.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
 import random
 import statistics
-import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, TextPart
+from bench.results import Line
+from bench.subject import Bench, Subject
 from gateway import clock, config
 from gateway.brokers.contract import Caller, Effect
 from gateway.brokers.embedded import EmbeddedBroker
@@ -40,6 +36,7 @@ from gateway.store.contract import Transaction
 from gateway.store.media import MediaFolder
 from gateway.store.sqlite import SqliteStore
 
+LENGTHS: Final = (1_000, 100_000)
 REPS, QUEUES = 500, 50
 CHANNEL = ChannelId("sms")
 SMS = {"account_sid": "AC" + "0" * 32, "auth_tokens": ["a-token-for-the-bench"], "number": "+15550002222"}
@@ -66,7 +63,7 @@ def world(data_dir: Path) -> EmbeddedBroker:
     return EmbeddedBroker(store, ground, LocalDoorbell(), clock.now, MediaFolder(data_dir / "media"))
 
 
-class Bench:
+class Desk:
     """Sessions of several lengths, and what is done to them."""
 
     def __init__(self, broker: EmbeddedBroker) -> None:
@@ -152,38 +149,42 @@ def _lengthen(stored: Transaction, session_id: str, length: int) -> None:
     stored.sessions.save(longer, before=before)
 
 
-async def run(lengths: list[int], rounds: int, data_dir: Path) -> Bench:
+async def run(lengths: Sequence[int], rounds: int, data_dir: Path) -> Desk:
     """All rounds."""
     broker = world(data_dir)
     await broker.open()
-    bench = Bench(broker)
-    await broker.set_presence(bench.caller("rep000"), Presence.online)  # alone at first, so that the sessions are all theirs
-    held = {length: await bench.session_of(length) for length in lengths}
+    desk = Desk(broker)
+    await broker.set_presence(desk.caller("rep000"), Presence.online)  # alone at first, so that the sessions are all theirs
+    held = {length: await desk.session_of(length) for length in lengths}
     for n in range(1, REPS):
-        await broker.set_presence(bench.caller(f"rep{n:03d}"), Presence.online)
+        await broker.set_presence(desk.caller(f"rep{n:03d}"), Presence.online)
     order = list(held.items())
     for _ in range(rounds):
         random.shuffle(order)
         for length, session_id in order:
-            await bench.round(session_id, length)
+            await desk.round(session_id, length)
     await broker.close()
-    return bench
+    return desk
 
 
-def main() -> None:
-    """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[10, 1_000, 100_000])
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="byoc-bench-") as folder:
-        bench = asyncio.run(run(asked.lengths, asked.rounds, Path(folder)))
-    print(f"{REPS} reps, {QUEUES} queues; median of {asked.rounds}, in ms, by the transcript's length\n")
-    print(f"{'':28}" + "".join(f"{length:>12,}" for length in asked.lengths) + f"{'ratio':>10}")
-    for what, by_length in bench.times.items():
-        medians = [statistics.median(by_length[length]) for length in asked.lengths]
-        print(f"{what:28}" + "".join(f"{value:12.2f}" for value in medians) + f"{medians[-1] / medians[0]:10.2f}")
+def measure(bench: Bench) -> None:
+    """Medians, as a ratio of the long session's to the short one's."""
+    with TemporaryDirectory(prefix="byoc-bench-", dir=bench.folder) as folder:
+        desk = asyncio.run(run(LENGTHS, bench.count(100, 3), Path(folder)))
+    ratios = {}
+    for what, times in desk.times.items():
+        short, long = (statistics.median(times[length]) for length in LENGTHS)
+        ratios[what] = long / short
+        bench.say(f"    {what}: {short:.2f} ms, {long:.2f} ms")
+    worst = max(ratios, key=lambda what: ratios[what])
+    bench.note("transcript", ratios[worst])
+    bench.remark("transcript", worst)
 
 
-if __name__ == "__main__":
-    main()
+SUBJECT: Final = Subject(
+    "transcript",
+    "work on a session of 100,000 entries, to one of 1,000",
+    (Line("transcript", "work on 100,000 entries, to 1,000: the operation that slows down most", "ratio", 1.5, "low"),),
+    measure,
+    rounds=1,
+)
