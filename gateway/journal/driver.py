@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import ssl
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-import httpx
-from aiohttp.abc import AbstractResolver
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from adapters.contract import Flow, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
@@ -45,32 +42,12 @@ _MOST_REDIRECTS: Final = 5
 _MOST_CACHED: Final = 2_000
 _HEADER_VALUE: Final = re.compile(r"[\t -~]*")  # RFC 9110, 5.5, without what isn't ASCII
 # There was no connection, so the request was not sent.
-_NEVER_LEFT: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.InvalidURL,
-    httpx.InvalidURL,
-    httpx.UnsupportedProtocol,
-)
-# No address at all, or one written so that it could be read in two ways.
-_NO_ADDRESS: Final = (aiohttp.InvalidURL, httpx.InvalidURL, httpx.UnsupportedProtocol)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The authorities that providers' certificates are checked by. Reading them takes longer than all else at a start, so it is done once."""
-    return httpx.create_ssl_context()
-
-
-def _client(resolver: AbstractResolver | None, connections: int) -> httpx.AsyncClient:
-    def session() -> aiohttp.ClientSession:
-        guard = public_socket if resolver else None
-        connector = aiohttp.TCPConnector(limit=connections, resolver=resolver, ttl_dns_cache=60, socket_factory=guard)
-        return aiohttp.ClientSession(connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar())
-
-    return httpx.AsyncClient(
-        transport=AiohttpTransport(verify=_trusted(), client=session), follow_redirects=False, trust_env=False
-    )
+_NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+# Ours to write, and not aiohttp's: it adds a type to a body that has none, and tells the world its version.
+_HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "byoc-gateway"}
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_AS_IT_IS: Final = re.compile(r"[!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]+")  # RFC 3986, 2: an address that needs no escapes
+_IN_A_NAME: Final = {ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"}  # HTML, "multipart form data"
 
 
 class Driver:
@@ -79,14 +56,25 @@ class Driver:
     def __init__(self, *, private_hosts: Iterable[str] = (), connections: int = 200, time: Elapsed = elapsed) -> None:
         self._time = time
         self._private_hosts = frozenset(private_hosts)
-        self._own = _client(None, connections)
-        self._foreign = _client(PublicResolver(), 50)
+        self._connections = connections
+        self._sessions: dict[
+            bool, aiohttp.ClientSession
+        ] = {}  # by whether the address is foreign; made on the loop that uses them
         self._cached: dict[str, tuple[float, HttpReply]] = {}
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._own.aclose()
-        await self._foreign.aclose()
+        for session in self._sessions.values():
+            await session.close()
+
+    def _session(self, *, foreign: bool) -> aiohttp.ClientSession:
+        if foreign not in self._sessions:
+            guard = {"resolver": PublicResolver(), "socket_factory": public_socket} if foreign else {}
+            connector = aiohttp.TCPConnector(limit=50 if foreign else self._connections, ttl_dns_cache=60, **guard)  # type: ignore[arg-type]
+            self._sessions[foreign] = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=_HEADERS, skip_auto_headers=["Content-Type"]
+            )
+        return self._sessions[foreign]
 
     async def run(self, flow: Flow[T], *, before_visible: Callable[[], Awaitable[None]] | None = None) -> T:
         """The flow's result. Raises what the flow raises, and Unsendable; another call without an answer becomes SendFailed: `again` when the provider can't have
@@ -134,10 +122,10 @@ class Driver:
 
     async def _call(self, call: HttpCall) -> HttpReply:
         if not call.foreign:
-            return await self._once(self._own, call, call.url, dict(call.headers))
-        url, headers = call.url, dict(call.headers)
+            return await self._once(call, call.url, call.headers, foreign=False)
+        url, headers = call.url, call.headers
         for _ in range(_MOST_REDIRECTS + 1):
-            reply = await self._once(self._client_for(url), call, url, headers)
+            reply = await self._once(call, url, headers, foreign=self._is_foreign(url))
             location = reply.headers.get("location")
             if reply.status not in (301, 302, 303, 307, 308) or not location:
                 return reply
@@ -147,55 +135,86 @@ class Driver:
             url = following
         raise NoReply("too many redirects", sent=False)
 
-    def _client_for(self, url: str) -> httpx.AsyncClient:
+    def _is_foreign(self, url: str) -> bool:
+        """Whether it is called behind the guard. Raises AddressRefused for one that is never called."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
             raise AddressRefused("the address is not an http(s) URL")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if f"{host}:{port}" in self._private_hosts:
-            return self._own
+            return False
         if is_ip(host) and not is_public(host):
             raise AddressRefused("the address is inside the gateway's network")
-        return self._foreign
+        return True
 
-    async def _once(self, client: httpx.AsyncClient, call: HttpCall, url: str, headers: dict[str, str]) -> HttpReply:
-        files = [(f.field, (f.name, f.content, f.mime_type)) for f in call.files]
-        body: dict[str, Any] = {"data": dict(call.fields), "files": files} if files else {"content": call.body or None}
-        _check_headers(headers)
-        timeout = httpx.Timeout(call.timeout_seconds, connect=min(5.0, call.timeout_seconds))
+    async def _once(self, call: HttpCall, url: str, headers: Mapping[str, str], *, foreign: bool) -> HttpReply:
+        _check(call.method, headers)
+        body = call.body
+        if call.files:
+            kind, body = _form(call)
+            headers = {**headers, "Content-Type": kind}
+        timeout = aiohttp.ClientTimeout(
+            connect=call.timeout_seconds, sock_connect=min(5.0, call.timeout_seconds), sock_read=call.timeout_seconds
+        )
+        session = self._session(foreign=foreign)
         try:
-            request = _built(client, call.method, url, headers=headers, timeout=timeout, **body)
-            response = await client.send(request, stream=True)
-            try:
+            target = _address(url)
+            async with session.request(
+                call.method, target, headers=headers, data=body or None, timeout=timeout, allow_redirects=False
+            ) as response:
                 content = await _read(response, call.max_reply_bytes)
-                return HttpReply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, content)
-            finally:
-                await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, TimeoutError) as error:
-            # By the cause: httpx-aiohttp calls a connection that was cut after the request a ConnectTimeout, too.
-            cause = error.__cause__ or error
+                return HttpReply(response.status, _joined(response), content)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if any(isinstance(one, NotPublic) for one in _causes(error)):
                 raise AddressRefused("the address is inside the gateway's network") from error
-            if call.foreign and isinstance(cause, _NO_ADDRESS):
+            if call.foreign and isinstance(error, aiohttp.InvalidURL):
                 raise AddressRefused("the address is not an http(s) URL") from error
-            raise NoReply(type(cause).__name__, sent=not isinstance(cause, _NEVER_LEFT)) from error
+            raise NoReply(type(error).__name__, sent=not isinstance(error, _NEVER_LEFT)) from error
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
-    """Raises Unsendable for what httpx and aiohttp refuse to write: the one while it builds the request, the other on an open connection."""
+def _check(method: str, headers: Mapping[str, str]) -> None:
+    """Raises Unsendable for what aiohttp refuses to write on an open connection."""
+    if not _TOKEN.fullmatch(method):
+        raise Unsendable("the request can't be built: its method is none")
     for name, value in headers.items():
-        if not _HEADER_VALUE.fullmatch(value):
+        if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise Unsendable(f"the header {name} has a character that is not allowed in headers")
 
 
-def _built(client: httpx.AsyncClient, method: str, url: str, **parts: Any) -> httpx.Request:
-    """Raises httpx.InvalidURL, and Unsendable for all else that is wrong with the request."""
+def _address(url: str) -> URL:
+    """As it was given, since a signature may be over it; only one with what no address can have is escaped. Raises aiohttp.InvalidURL."""
     try:
-        return client.build_request(method.encode("ascii").decode(), url, **parts)
-    except (ValueError, TypeError) as error:  # the first is a UnicodeError, too; their texts may quote a secret
-        reason = f"the request can't be built ({type(error).__name__})"
-    raise Unsendable(reason)
+        return URL(url, encoded=_AS_IT_IS.fullmatch(url) is not None)
+    except ValueError:
+        raise aiohttp.InvalidURL("") from None  # the address may hold a secret
+
+
+def _form(call: HttpCall) -> tuple[str, bytes]:
+    """(its type, its bytes)."""
+    boundary = secrets.token_hex(16)
+    parts: list[bytes] = []
+
+    def part(head: str, content: bytes) -> None:
+        parts.extend(
+            (f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode(errors="replace"), content, b"\r\n")
+        )
+
+    for name, value in call.fields.items():
+        part(f'name="{name.translate(_IN_A_NAME)}"', value.encode(errors="replace"))
+    for one in call.files:
+        name = f'name="{one.field.translate(_IN_A_NAME)}"; filename="{one.name.translate(_IN_A_NAME)}"'
+        part(f"{name}\r\nContent-Type: {one.mime_type}", one.content)
+    return f"multipart/form-data; boundary={boundary}", b"".join((*parts, f"--{boundary}--\r\n".encode()))
+
+
+def _joined(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Headers by lower-case name; what came more than once is one list."""
+    joined: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -210,9 +229,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [one.__cause__, one.__context__, getattr(one, "os_error", None)]
 
 
-async def _read(response: httpx.Response, most: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     content = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > most:
             raise NoReply(f"the reply is longer than {most} bytes", sent=True)

@@ -292,3 +292,29 @@ async def test_a_bad_answer_is_not_kept(provider: OddProvider, driver: Driver) -
     provider.will(text("no", status=503), text("yes"))
     call = HttpCall("GET", f"{provider.address}/token", cache_seconds=60)
     assert [(await driver.call(call)).status for _ in range(2)] == [503, 200]
+
+
+async def test_an_address_is_called_as_it_was_given(provider: OddProvider, driver: Driver) -> None:
+    """A signature may be over it; only what no address can have is escaped."""
+    for path in ("/a%2Fb/%7Ec?x=%41+%20&y=a=b&&z", "/a/../b?next=https://x/?y", "/plain"):
+        await driver.call(HttpCall("GET", f"{provider.address}{path}"))
+        assert provider.seen[-1].path == path
+    await driver.call(HttpCall("GET", f"{provider.address}/a b?ü"))
+    assert provider.seen[-1].path == "/a%20b?%C3%BC"
+
+
+async def test_no_header_is_added_that_says_what_a_body_is(provider: OddProvider, driver: Driver) -> None:
+    await driver.call(HttpCall("POST", f"{provider.address}/send", body=b"x"))
+    await driver.call(HttpCall("POST", f"{provider.address}/send"))
+    (with_body, without) = provider.seen
+    assert "content-type" not in with_body.headers
+    assert (with_body.body, without.body) == (b"x", b"")
+    assert {seen.headers["user-agent"] for seen in provider.seen} == {"byoc-gateway"}
+
+
+async def test_names_in_a_form_break_out_of_no_header(provider: OddProvider, driver: Driver) -> None:
+    file = FormFile("file", 'a"b\r\nc ü.png', "image/png", b"\x89PNG")
+    await driver.call(HttpCall("POST", f"{provider.address}/media", fields={'x"\r\ny': "1\r\n2"}, files=(file,)))
+    body = provider.seen[0].body
+    assert 'filename="a%22b%0D%0Ac ü.png"'.encode() in body
+    assert b'name="x%22%0D%0Ay"\r\n\r\n1\r\n2\r\n--' in body
