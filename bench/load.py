@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 _GRID: Final = 0.001  # uvloop's timers count milliseconds: moments are on this grid from the start, so that none is late for the timer's sake
-_LONGEST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 1.0  # a rate is to be the server's, not that of the load's waiting
 
 
 class _Connection(asyncio.Protocol):
@@ -64,7 +64,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _pause(head: bytes) -> float:
-    """What `Retry-After` asks for, in seconds; a little without it."""
+    """What `Retry-After` asks for, in seconds, but at most one; a little without it."""
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"retry-after:"):
             return min(_LONGEST_PAUSE, float(line[12:]))

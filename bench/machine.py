@@ -8,6 +8,7 @@ import resource
 from pathlib import Path
 from typing import Final
 
+_ALL: Final = frozenset(os.sched_getaffinity(0))  # before anything is pinned
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -15,9 +16,6 @@ def cores() -> tuple[set[int], set[int]]:
     """(for the server, for the load): one core each, the same one if there is only one."""
     mine = sorted(_ALL)
     return {mine[0]}, {mine[1 if len(mine) > 1 else 0]}
-
-
-_ALL: Final = frozenset(os.sched_getaffinity(0))  # before anything is pinned
 
 
 def server_cores(count: int) -> set[int]:

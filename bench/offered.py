@@ -20,7 +20,7 @@ def measure(bench: Bench) -> None:
     with servers.gateway(bench) as server:
         warm, traffic = Traffic(prefix="wamid.warm."), Traffic()
         uvloop.run(offer(server.port, warm.request, rate=200, seconds=1))  # opens connections, fills caches
-        offered = uvloop.run(offer(server.port, traffic.request, rate=RATE, seconds=bench.seconds(20), patience=30))
+        offered = uvloop.run(offer(server.port, traffic.request, rate=RATE, seconds=bench.seconds(15), patience=30))
         behind = offered.answered - server.applied()
     bench.note("offered.p50", quantile(offered.times, 0.5) * 1000)
     bench.note("offered.p99", quantile(offered.times, 0.99) * 1000)

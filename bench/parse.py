@@ -126,4 +126,5 @@ SUBJECT: Final = Subject(
         Line("parse.worst", "verify and parse a megabyte made to be slow, worst channel", "ms", 50, "low"),
     ),
     measure,
+    rounds=1,
 )

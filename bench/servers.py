@@ -190,9 +190,10 @@ def config_of(
     provider: int = 9,
     reps: Mapping[str, Mapping[str, Any]] | None = None,
     aside: Sequence[str] = (),
+    webhooks_port: int | None = None,
 ) -> dict[str, Any]:
     """One WhatsApp number, whose provider is on this port; reps of its queue, by login with what differs from the default. Those `aside` and
-    supervisors are in no queue."""
+    supervisors are in no queue. `webhooks_port`: for `--processes`, which takes webhooks on a port of their own."""
     origin = f"http://127.0.0.1:{port}"
     account = registry.load()["whatsapp"].demo("whatsapp", f"http://127.0.0.1:{provider}", f"{origin}/webhooks/whatsapp")
     people = {
@@ -202,7 +203,7 @@ def config_of(
     channel = {"kind": "whatsapp", "org": "bench", "queue": "all", "messages_per_second": 100_000}
     return {
         "public_url": origin,
-        "listen": {"port": port},
+        "listen": {"port": port, **({"webhooks_port": webhooks_port} if webhooks_port else {})},
         "data_dir": str(data_dir),
         "log_level": "error",
         "limits": {"api_requests_per_minute": _NO_LIMIT},

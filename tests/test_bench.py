@@ -17,6 +17,7 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from bench import flame, page, picture, table
+from bench.__main__ import SUBJECTS, chosen
 from bench.load import drive, moments, offer
 from bench.profiling import read
 from bench.results import Line, Report, Result, load, merged, quantile, save, spread
@@ -41,6 +42,17 @@ def test_a_tiny_run_prints_a_table_and_writes_its_figures(tmp_path: Path) -> Non
     assert [result.line.key for result in report.results] == ["whole", "whole.cost", "whole.bare", "whole.rate"]
     assert all(len(result.values) == 1 and result.values[0] >= 0 for result in report.results)
     assert table.plain(report) in ran.stdout
+
+
+def test_a_run_measures_what_is_named_or_all_that_needs_no_option() -> None:
+    everything = [one.name for one in SUBJECTS]
+    keys = [line.key for one in SUBJECTS for line in one.lines]
+    assert (len(set(everything)), len(set(keys))) == (len(everything), len(keys))
+    assert [one.name for one in chosen([], ["long", "peers"])] == everything
+    assert [one.name for one in chosen([], [])] == [name for name in everything if name not in ("hour", "peers")]
+    assert [one.name for one in chosen(["whole", "accept"], ["long"])] == ["accept", "whole"]
+    with pytest.raises(SystemExit, match="2"):
+        chosen(["accept", "axept"], [])
 
 
 # ---------------------------------------------------------------------------------------------------------- the load
