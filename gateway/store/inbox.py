@@ -49,6 +49,9 @@ _NOT_KEPT: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 512, 1 << 20
 # Of one channel's in memory: enough for the pauses of a receiver that keeps up.
 _MOST_IN_MEMORY, _MOST_BYTES_IN_MEMORY = 2_000, 4 << 20
+# From the begin of a commit to the begin of the next. A fast disk would take a commit for every second webhook at a few thousand a second, and a commit
+# costs more processor time than ten webhooks in it. Who comes alone waits for nothing.
+_APART_SECONDS: Final = 0.002
 _NOTED_AFTER_SECONDS = 0.2  # when no commit follows that could write the watermarks
 _MARK_SECONDS: Final = 0.1  # what arrives within this time counts as one arrival, to tell how long it waits
 
@@ -143,6 +146,7 @@ class SqliteInbox(SharedFile):
         self._clock = clock
         self._gathered: deque[_Gathered] = deque()
         self._busy = False  # a commit is under way, or about to begin
+        self._committed_at = float("-inf")
         self._last_id = 0  # ever given to a webhook
         self._lanes: dict[str, _Lane] = {}
         self._to_note: dict[str, int] = {}  # watermarks that aren't in the file yet
@@ -174,13 +178,18 @@ class SqliteInbox(SharedFile):
             request = replace(request, headers={k: v for k, v in request.headers.items() if k not in _NOT_KEPT})
         self._gathered.append(_Gathered(channel_id, request, _packed(request), done))
         if not self._busy:
-            self._busy = True
-            asyncio.get_running_loop().call_soon(self._commit)  # with what else this turn of the loop brings
+            self._next_commit()
 
-    def _commit(self) -> None:
-        """What has gathered, as one job: what arrives until it is done gathers for the next."""
+    def _next_commit(self) -> None:
+        """Of what has gathered, and what else this turn of the loop brings, as one job. What arrives until it is done gathers for the next."""
         self._busy = bool(self._gathered)
         if self._busy:
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(loop.time(), self._committed_at + _APART_SECONDS), self._commit)
+
+    def _commit(self) -> None:
+        self._committed_at = asyncio.get_running_loop().time()
+        if self._gathered:  # `close` may have written it already
             self._write(self._take())
 
     def _take(self) -> list[_Gathered]:
@@ -225,7 +234,7 @@ class SqliteInbox(SharedFile):
             for each in gathered:  # one of them can't be stored: it fails alone
                 self._write([each])
             return
-        self._commit()
+        self._next_commit()
         for each in gathered:
             each.done(error)
 
