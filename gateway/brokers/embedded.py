@@ -92,7 +92,7 @@ class EmbeddedBroker:
         stored.outbox.begin_anew(steady + LONGEST_BACKOFF)
         stored.media.begin_anew(steady + LONGEST_BACKOFF)
         stored.reps.begin_anew(steady)
-        self._streams.note_all(stored)
+        self._streams.begin_anew(stored)
 
     async def close(self) -> None:
         """Commit pending work and close."""

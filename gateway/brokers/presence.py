@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
 from gateway.brokers.contract import Caller
 from gateway.brokers.ground import Ground
@@ -18,6 +19,7 @@ from gateway.store.contract import Store, Transaction
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0
+_Rep: TypeAlias = tuple[str, str]  # org and login
 
 
 def set_presence(unit: Unit, caller: Caller, status: Presence) -> None:
@@ -39,36 +41,48 @@ def _in_each(unit: Unit, org: str, login: str, ties: tuple[str, ...], command: C
 
 
 class Streams:
-    """How many event streams of each rep are open: what is so. It is written down as soon as it can be."""
+    """How many event streams of each rep are open: what is so. It is written down as soon as it can be, in one job for all who come and go meanwhile."""
 
     def __init__(self, store: Store, ground: Ground, bell: Doorbell) -> None:
         self._store, self._ground, self._bell = store, ground, bell
-        self._open: Counter[tuple[str, str]] = Counter()  # by (org, login)
+        self._open: Counter[_Rep] = Counter()
+        self._changed: set[_Rep] = set()
+        self._noting = asyncio.Lock()
 
     async def opened(self, org: str, login: str) -> None:
         """One more."""
         self._open[org, login] += 1
         if self._open[org, login] == 1:
-            await self._changed(org, login)
+            await self._note_change(org, login)
 
     async def closed(self, org: str, login: str) -> None:
         """One fewer."""
         self._open[org, login] -= 1
         if self._open[org, login] <= 0:
             del self._open[org, login]
-            await self._changed(org, login)
+            await self._note_change(org, login)
 
-    async def _changed(self, org: str, login: str) -> None:
+    async def _note_change(self, org: str, login: str) -> None:
         """Write it down; where that fails, `run` does it later."""
-        try:
-            await self._store.write(lambda stored: self._note(stored, org, login))
-        except StoreUnavailable as error:
-            _log.warning("presence not written yet", extra={"action": "presence.wait", "login": login, "reason": str(error)})
-        self._ring()
+        self._changed.add((org, login))
+        async with self._noting:
+            if (org, login) not in self._changed:
+                return  # written with another's
+            changed, self._changed = self._changed, set()
+            try:
+                await self._store.write(lambda stored: self._note_all(stored, changed))
+            except StoreUnavailable as error:
+                _log.warning(
+                    "presence not written yet", extra={"action": "presence.wait", "reps": len(changed), "reason": str(error)}
+                )
+        ring_all(self._bell)
 
-    def note_all(self, stored: Transaction) -> None:
+    def begin_anew(self, stored: Transaction) -> None:
         """After a restart none is open: those who had one get the grace time."""
-        for org, login in stored.reps.all_connected():
+        self._note_all(stored, stored.reps.all_connected())
+
+    def _note_all(self, stored: Transaction, reps: Iterable[_Rep]) -> None:
+        for org, login in sorted(reps):
             self._note(stored, org, login)
 
     def _note(self, stored: Transaction, org: str, login: str) -> None:
@@ -78,10 +92,15 @@ class Streams:
             return
         unit = Unit(stored, self._ground)
         stored.reps.set_connected(org, login, connected, self._ground.steady())
-        if connected and org in self._ground.orgs:
+        if connected and org in self._ground.orgs and self._is_online(stored, org, login):
             unit.offer_work(org, login)
         command = RepConnected(by=Login(login)) if connected else RepDisconnected(by=Login(login))
         _in_each(unit, org, login, ("in",), command)
+
+    def _is_online(self, stored: Transaction, org: str, login: str) -> bool:
+        grace = self._ground.orgs[org].settings.disconnect_grace_seconds
+        presence = stored.reps.presence(org, login, steady=self._ground.steady(), grace_seconds=grace)
+        return presence.status is Presence.online
 
     async def run(self) -> None:
         """Look again and again whether what is written is so, until cancelled: a write may have failed."""
@@ -90,13 +109,10 @@ class Streams:
                 written = await self._store.read(lambda stored: stored.reps.all_connected())
                 for key in written ^ {key for key, count in self._open.items() if count > 0}:
                     await self._store.write(lambda stored, key=key: self._note(stored, *key))  # type: ignore[misc]
-                    self._ring()
+                    ring_all(self._bell)
             except StoreUnavailable:
-                pass  # `_changed` has told
+                pass  # `_note_change` has told
             await asyncio.sleep(_LOOK_SECONDS)
-
-    def _ring(self) -> None:
-        ring_all(self._bell)
 
 
 def ring_all(bell: Doorbell) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.session.model import Presence
+from gateway.session.commands import DeclineWork
+from gateway.session.model import Login, Presence
 from tests.brokers.desk import Desk, desk
 from tests.world import wait_until
 
@@ -96,3 +97,31 @@ async def test_L5_a_start_gives_the_grace_time_with_the_count_or_not_at_all(tmp_
         one.later(121)
         await one.timers_fire()
         assert {rep.id for rep in (await one.session()).reps} == {"ana"}
+
+
+async def test_those_who_come_at_once_are_written_down_together(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        before = one.broker.store.writer.commits  # type: ignore[attr-defined]
+        sam = one.caller("sam")
+        crowd = [sam.model_copy(update={"login": f"rep{number}"}) for number in range(100)]
+        await asyncio.gather(*(one.broker.connected(caller) for caller in crowd))
+        assert all([(await one.broker.presence(caller)).connected for caller in crowd])
+        assert one.broker.store.writer.commits - before <= 2, "the first, and all who came while it was written"  # type: ignore[attr-defined]
+        await asyncio.gather(*(one.broker.disconnected(caller) for caller in crowd))
+        assert not any([(await one.broker.presence(caller)).connected for caller in crowd])
+
+
+async def test_who_opens_a_page_while_away_starts_no_new_round(tmp_path: Path) -> None:
+    """A session that all have passed is offered again when somebody comes online, not when somebody looks in."""
+    async with desk(tmp_path) as one:
+        await one.present("ana")
+        await one.take_in(one.message())
+        session = await one.session()
+        await one.does(DeclineWork(by=Login("ana")), session.id)
+        await one.present("ben", status=Presence.away)
+        await one.broker.connected(one.caller("ben"))
+        assert (await one.session()).offer is None
+        await one.present("ben")
+        offer = (await one.session()).offer
+        assert offer is not None
+        assert offer.rep == "ben"

@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -69,7 +69,7 @@ class Streams:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One stream, from its upgrade to its end."""
         self.api.origins.check(request)
-        query = query_of(request, EventsQuery)
+        after = query_of(request, EventsQuery).after
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             heartbeat=self.pace.heartbeat,
@@ -87,14 +87,12 @@ class Streams:
         await socket.prepare(request)
         self._open.add(socket)
         try:
-            after = query.after
             if token is None or caller is None:
                 token, caller, told = await self._greeted(socket, request)
                 after = told if told is not None else after
-            async with self._counted(caller):
-                if request.transport is None:
-                    raise ConnectionResetError("the client left before its stream began")
-                await Stream(self.api, self.pace, self._frames, socket, request.transport, caller, token).run(after)
+            if request.transport is None:
+                raise ConnectionResetError("the client left before its stream began")
+            await self._counted(Stream(self.api, self.pace, self._frames, socket, request.transport, caller, token), after)
         except Close as close:
             await self._close(socket, request, close.code)
         except EventsGone:
@@ -150,19 +148,23 @@ class Streams:
         except ValidationError:
             raise Close(4400) from None
 
-    @contextlib.asynccontextmanager
-    async def _counted(self, caller: Caller) -> AsyncIterator[None]:
-        """Around a stream: the broker knows that this rep is there (L5)."""
+    async def _counted(self, stream: Stream, after: int | None) -> None:
+        """Run it, while the broker knows that this rep is there (L5)."""
+        caller, broker, open_now = stream.caller, self.api.broker, self.api.metrics.event_streams
         key = (caller.org, caller.login)
         if self._per_caller[key] >= self.api.limits.streams_per_caller:
             raise Close(4429)
-        with _one_more(self._per_caller, key), self.api.metrics.event_streams.track_inprogress():
-            await self.api.broker.connected(caller)
-            try:
-                yield
-            finally:
-                # Shielded: a cancelled stream must still be counted off, or the rep would appear connected for ever.
-                await asyncio.shield(self.api.broker.disconnected(caller))
+        # No context managers: each would take half a kilobyte for as long as the stream is open.
+        self._per_caller[key] += 1
+        open_now.inc()
+        try:
+            await broker.connected(caller)
+            await stream.run(after)
+        finally:
+            open_now.dec()
+            _one_fewer(self._per_caller, key)
+            # Shielded: a cancelled stream must still be counted off, or the rep would appear connected for ever.
+            await asyncio.shield(broker.disconnected(caller))
 
     async def _close(self, socket: web.WebSocketResponse, request: web.Request, code: int) -> None:
         self.api.metrics.event_streams_cut.labels(str(code)).inc()
@@ -181,6 +183,10 @@ def _one_more(counter: Counter[K], key: K) -> Iterator[None]:
     try:
         yield
     finally:
-        counter[key] -= 1
-        if not counter[key]:
-            del counter[key]
+        _one_fewer(counter, key)
+
+
+def _one_fewer(counter: Counter[K], key: K) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

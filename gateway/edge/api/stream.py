@@ -93,7 +93,10 @@ class Stream:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._forward(begin), name=f"events-forward-{self.caller.login}")
                 self._beat_later(tasks)
-                await self._listen()
+                async for message in self.socket:
+                    if not _is_ping(message):
+                        raise Close(4400)
+                    await self._write(frame("pong", None, {}))
                 raise _Left
         except BaseExceptionGroup as ended:
             # The first to end has ended the others.
@@ -107,12 +110,6 @@ class Stream:
         events = self.api.broker.events(self.caller, after)
         async for event in events:
             await self._write(self.frames.of(event, self.caller))
-
-    async def _listen(self) -> None:
-        async for message in self.socket:
-            if not _is_ping(message):
-                raise Close(4400)
-            await self._write(frame("pong", None, {}))
 
     def _beat_later(self, tasks: asyncio.TaskGroup) -> None:
         # While a stream waits, a timer takes less memory than a task that sleeps.
