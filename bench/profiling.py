@@ -17,6 +17,8 @@ from bench.subject import Skip
 from bench.venvs import python_with
 
 _SAMPLES_A_SECOND: Final = 200
+# A thread that waits for work. py-spy leaves idle ones out, but takes some for busy when the machine is.
+_WAITS: Final = frozenset({"", "Condition.wait", "Event.wait", "_worker"})
 Stacks = Counter[tuple[str, ...]]
 
 
@@ -39,10 +41,11 @@ def sampling(pid: int, folder: Path, stacks: Stacks) -> Iterator[None]:
 
 
 def read(lines: Iterable[str]) -> Stacks:
-    """Of lines `outermost;…;innermost COUNT`."""
+    """Of lines `outermost;…;innermost COUNT`. Threads that only wait are left out, as far as their stacks show it."""
     found: Stacks = Counter()
     for line in lines:
-        frames, _, count = line.rpartition(" ")
-        if frames:
-            found[tuple(frames.split(";"))] += int(count)
+        stack, _, count = line.rpartition(" ")
+        frames = tuple(frame for frame in stack.split(";") if not frame.startswith("process "))  # its command line
+        if frames and frames[-1].partition(" ")[0] not in _WAITS:
+            found[frames] += int(count)
     return found

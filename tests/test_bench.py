@@ -247,6 +247,7 @@ def test_a_flame_graph_is_as_wide_as_the_samples() -> None:
             f"main (/usr/lib/python3.11/asyncio/runners.py:190);handle ({home}/gateway/edge/webhooks.py:64) 30",
             "main (/usr/lib/python3.11/asyncio/runners.py:190);dumps (/v/site-packages/pydantic/main.py:9) 10",
             "",
+            'process 7:"python -m gateway.cli";run (/usr/lib/python3.11/threading.py:9);Condition.wait (/usr/lib/python3.11/threading.py:295) 99',
         ]
     )
     drawn = flame.svg(stacks, "whole & more")
