@@ -29,6 +29,7 @@ from gateway.edge.api.install import install as install_api
 from gateway.edge.health import Check
 from gateway.edge.limits import Limits, Rate
 from gateway.edge.media import MediaDoor, ServedFile
+from gateway.edge.pressure import Pressure
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Front, Webhooks
@@ -94,6 +95,7 @@ class Gateway:
         known = ConfigDirectory(config, loaded.orgs, channels)
         self.issuer = Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json") if config.oidc else None
         self.directory: Directory = OidcDirectory(known, self.issuer, loaded.orgs) if self.issuer else known
+        self.pressure = Pressure(channels, self.inbox, backlog_seconds=config.limits.backlog_seconds)
         self.webhooks = Webhooks(
             channels,
             self.inbox,
@@ -103,6 +105,7 @@ class Gateway:
             public_url=config.public_url,
             max_bytes=config.limits.webhook_max_bytes,
             read_seconds=config.limits.webhook_read_seconds,
+            refusing=self.pressure.refusing,
         )
         self._demo, self._extend = demo, extend
 
@@ -128,6 +131,7 @@ class Gateway:
             now=self.clock,
             address_of=proxies.address_of,
         )
+        surface.health.remarks["webhooks"] = self.pressure.told
         MediaDoor(self.links, self._file_of, self.clock).install(app)
         chat_accounts = {str(c.id): c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
         if chat_accounts:
@@ -216,6 +220,7 @@ class Gateway:
     def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         return {
             "hub": self.broker.hub.run,
+            "pressure": self.pressure.run,
             "receiver": self.receiver.run,
             "sender": self.sender.run,
             "fetcher": self.fetcher.run,

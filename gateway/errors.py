@@ -3,6 +3,7 @@
     GatewayError
       ConfigFaults        the config is wrong: all faults at once, exit 1
       StoreUnavailable    the disk or database fails: 503, and /readyz says so
+        PutOff            it could be stored, but too much waits already: 503, to be sent again
       BrokerUnavailable   the session broker can't be reached: the row waits
     BadCursor             the caller's: the cursor is not a cursor of this list
 The code that raises StoreUnavailable or BrokerUnavailable reports it once (`gateway.outage`). The code that catches them answers or waits, and logs nothing.
@@ -41,6 +42,10 @@ class ConfigFaults(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """Nothing can be made durable now."""
+
+
+class PutOff(StoreUnavailable):
+    """A webhook isn't kept now, because too much waits already; the provider sends it again."""
 
 
 class BadCursor(Exception):

@@ -85,7 +85,9 @@ class Metrics:
         self.api_requests.labels(method, route, str(status)).inc()
         self.api_seconds.labels(route).observe(seconds)
 
-    def webhook(self, channel: str, outcome: Literal["accepted", "handshake", "refused", "too_large", "failed"]) -> None:
+    def webhook(
+        self, channel: str, outcome: Literal["accepted", "handshake", "refused", "too_large", "put_off", "failed"]
+    ) -> None:
         """A webhook request was answered."""
         self.webhooks.labels(channel, outcome).inc()
 

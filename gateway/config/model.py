@@ -92,6 +92,12 @@ class Limits(Settings):
 
     webhook_max_bytes: int = Field(default=3_145_728, gt=0, description="Largest webhook body, in bytes (Meta sends up to 3 MB).")
     webhook_read_seconds: float = Field(default=10, gt=0, le=3600, description="Time within which a webhook's body must arrive.")
+    backlog_seconds: float = Field(
+        default=5,
+        gt=0,
+        le=3600,
+        description="When a channel's oldest webhook has waited so long to be applied, because they arrive faster than that, further ones get 503 with Retry-After until it is half of this. Providers send them again.",
+    )
     api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API, in bytes.")
     file_max_bytes: int = Field(default=26_214_400, gt=0, description="Largest file of a rep or a customer, in bytes.")
     api_requests_per_minute: int = Field(

@@ -19,10 +19,12 @@ _CHECK_SECONDS: Final = 2.0  # balancers wait 1-5 s
 
 @dataclass(slots=True)
 class Health:
-    """What must work for the gateway to be ready: checks by name, each raising a GatewayError that says what is wrong."""
+    """What must work for the gateway to be ready: checks by name, each raising a GatewayError that says what is wrong. `remarks` say what a ready gateway
+    doesn't do just now: taking it out of service would make that worse."""
 
     metrics: Metrics
     checks: dict[str, Check] = field(default_factory=dict)
+    remarks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
     draining: bool = False
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -48,7 +50,8 @@ class Health:
         if failing:
             words = "; ".join(f"{name}: {reason}" for name, reason in failing.items())
             raise Problem("not_ready", words, details=failing)
-        return _told({"status": "ready", "checks": dict.fromkeys(self.checks, "ok")})
+        remarks = {name: remark for name, tell in self.remarks.items() if (remark := tell())}
+        return _told({"status": "ready", "checks": dict.fromkeys(self.checks, "ok"), **({"remarks": remarks} if remarks else {})})
 
 
 async def _reason(check: Check) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from time import time
 from typing import Final, cast
@@ -14,7 +14,7 @@ from adapters.contract import Answer
 from adapters.errors import NotAuthentic
 from gateway.config import Channel
 from gateway.edge.problems import Problem
-from gateway.errors import StoreUnavailable
+from gateway.errors import PutOff, StoreUnavailable
 from gateway.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -26,15 +26,24 @@ class Answers:
 
     def __init__(self, metrics: Metrics, *, max_bytes: int, read_seconds: float) -> None:
         self._metrics, self._max_bytes, self._read_seconds = metrics, max_bytes, read_seconds
-        self._accepted: dict[str, tuple[int, bytes]] = {}
+        self._prepared: dict[str, tuple[int, bytes]] = {}
 
     def accepted(self, channel: Channel) -> bytes:
-        """For a webhook that is kept: made once a second, since nothing in it changes but the date."""
+        """For a webhook that is kept."""
+        return self._of_this_second(channel.id, lambda: response_of(channel.adapter.accepted))
+
+    def put_off(self, channel: Channel) -> bytes:
+        """For one that isn't kept, because too much waits already."""
+        self._metrics.webhook(channel.id, "put_off")
+        return self._of_this_second("", _put_off)  # no channel has this id
+
+    def _of_this_second(self, name: str, make: Callable[[], web.Response]) -> bytes:
+        """Made once a second, since nothing in it changes but the date."""
         second = int(time())
-        made, answer = self._accepted.get(channel.id, (0, b""))
+        made, answer = self._prepared.get(name, (0, b""))
         if made != second:
-            answer = bytes_of(response_of(channel.adapter.accepted))
-            self._accepted[channel.id] = second, answer
+            answer = bytes_of(make())
+            self._prepared[name] = second, answer
         return answer
 
     def refused(self, channel: Channel, error: Exception) -> web.Response:
@@ -50,6 +59,9 @@ class Answers:
                 extra={"action": "webhook.refused", "channel": channel.id, "status": error.status},
             )
             return web.Response(status=error.status, text="not authentic\n", headers=_SERVER)
+        if isinstance(error, PutOff):
+            self._metrics.webhook(channel.id, "put_off")
+            return _put_off()
         self._metrics.webhook(channel.id, "failed")
         if isinstance(error, StoreUnavailable):  # reported once by the store, not here for each request
             detail = "The request could not be stored. Send it again; an operator finds the reason at /readyz and in the log."
@@ -69,6 +81,11 @@ class Answers:
     def too_slow(self) -> Problem:
         """The body didn't arrive in time."""
         return Problem("request_too_slow", f"The body must arrive within {self._read_seconds:g} s.")
+
+
+def _put_off() -> web.Response:
+    detail = "More webhooks wait than can be dealt with at once. Send it again in some seconds."
+    return Problem("unavailable", detail, headers={"Retry-After": "5"}).response()
 
 
 def response_of(answer: Answer) -> web.Response:

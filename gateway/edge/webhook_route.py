@@ -13,6 +13,7 @@ from gateway.config import Channel
 from gateway.edge.problems import Problem
 from gateway.edge.webhook_answers import response_of
 from gateway.edge.webhooks import Webhooks
+from gateway.errors import PutOff
 
 
 class WebhookRoute:
@@ -35,7 +36,7 @@ class WebhookRoute:
         if request.method not in channel.adapter.methods and request.method not in ("GET", "POST"):
             return Problem("method_not_allowed", "Use GET or POST.").response()
         try:
-            raw = self._raw(request, channel, await self._body(request))
+            raw = self._raw(request, channel, await self._body(request, channel))
             answer = response_of(await webhooks.accept(channel.id, raw))
         except Exception as error:
             return webhooks.answers.refused(channel, error)
@@ -44,11 +45,13 @@ class WebhookRoute:
             answer.force_close()
         return answer
 
-    async def _body(self, request: web.Request) -> bytes:
-        """The raw body. Raises Problem: too_large, request_too_slow, malformed_request."""
+    async def _body(self, request: web.Request, channel: Channel) -> bytes:
+        """The raw body. Raises PutOff, and Problem: too_large, request_too_slow, malformed_request."""
         webhooks = self._webhooks
         if (request.content_length or 0) > webhooks.max_bytes:
             raise webhooks.answers.too_large()
+        if (request.content_length or 0) > webhooks.most_bytes(channel):
+            raise PutOff
         try:
             async with asyncio.timeout(webhooks.read_seconds):
                 return await self._read(request)

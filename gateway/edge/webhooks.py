@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Final, Protocol, cast
@@ -22,6 +22,7 @@ from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.edge.webhook_answers import Answers, bytes_of, response_of
+from gateway.errors import PutOff
 from gateway.metrics import Metrics
 
 # A path of unreserved characters (RFC 3986, 2.3) needs no decoding. The sizes are within what aiohttp takes.
@@ -30,6 +31,7 @@ _HEAD: Final = re.compile(
 )
 _BEGINNING: Final = b"POST /webhooks/"
 _LONGEST_HEAD: Final = 8_190
+_MOST_OF_A_HANDSHAKE: Final = 65_536  # bytes of a body; no adapter's setup call has so many
 _LENGTH: Final = re.compile("[0-9]{1,9}")
 _NOT_HERE: Final = frozenset({"transfer-encoding", "expect", "upgrade"})  # they change how a request ends, or what follows it
 
@@ -58,14 +60,17 @@ class Webhooks:
         public_url: str,
         max_bytes: int,
         read_seconds: float,
+        refusing: Container[str] = (),
     ) -> None:
+        """`refusing`: the channels whose webhooks are put off just now; it changes while we look at it."""
+        self._refusing = refusing
         self.channels, self._store, self._bell, self.metrics, self.clock = channels, store, bell, metrics, clock
         self.public_url, self.max_bytes, self.read_seconds = public_url, max_bytes, read_seconds
         self.answers = Answers(metrics, max_bytes=max_bytes, read_seconds=read_seconds)
         self._accepted = {key: metrics.webhooks.labels(key, "accepted") for key in channels}
 
     def admit(self, channel: Channel, raw: RawRequest) -> Answer | None:
-        """The answer to a setup call; None: it is genuine, and to be kept. Raises NotAuthentic."""
+        """The answer to a setup call; None: it is genuine, and to be kept. Raises NotAuthentic, PutOff."""
         adapter = channel.adapter
         answer = adapter.handshake(raw, channel.account)
         if answer is not None:
@@ -73,9 +78,15 @@ class Webhooks:
             return answer
         if raw.method not in adapter.methods:
             raise NotAuthentic(f"{raw.method} is not a method that this provider uses", status=403)
+        if channel.id in self._refusing:
+            raise PutOff
         # Verified before it is stored, and stored before the 200: the provider resends what it got no 200 for.
         adapter.verify(raw, channel.account, raw.received_at)
         return None
+
+    def most_bytes(self, channel: Channel) -> int:
+        """So long a body is read. Of a channel that puts webhooks off, only what may be a setup call."""
+        return min(self.max_bytes, _MOST_OF_A_HANDSHAKE) if channel.id in self._refusing else self.max_bytes
 
     def keep(self, channel: Channel, raw: RawRequest, done: Done) -> None:
         """As the store's `put`."""
@@ -87,7 +98,7 @@ class Webhooks:
         self._accepted[channel.id].inc()
 
     async def accept(self, channel_id: str, raw: RawRequest) -> Answer:
-        """One webhook that didn't come by a `Connection`. Raises NotAuthentic, StoreUnavailable."""
+        """One webhook that didn't come by a `Connection`. Raises NotAuthentic, PutOff, StoreUnavailable."""
         channel = self.channels[channel_id]
         answer = self.admit(channel, raw)
         if answer is not None:
@@ -213,7 +224,7 @@ class Connection(asyncio.Protocol):
             return self._hand_over(data)
         start = head.end()
         end = start + int(headers["content-length"])
-        if end - start > webhooks.max_bytes:
+        if end - start > webhooks.most_bytes(channel):
             return self._hand_over(data)
         if len(data) < end:
             self._enough = end
@@ -241,6 +252,8 @@ class Connection(asyncio.Protocol):
             answer = webhooks.admit(channel, raw)
             if answer is None:
                 webhooks.keep(channel, raw, partial(self._kept, channel, begun))
+        except PutOff:
+            self._answer(webhooks.answers.put_off(channel))
         except Exception as error:
             self._answer(bytes_of(webhooks.answers.refused(channel, error)))
         else:

@@ -145,6 +145,7 @@ class SqliteInbox(SharedFile):
         path = data_dir / INBOX_FILE
         self._clock = clock
         self._gathered: deque[_Gathered] = deque()
+        self._being_written = 0  # bytes
         self._busy = False  # a commit is under way, or about to begin
         self._committed_at = float("-inf")
         self._last_id = 0  # ever given to a webhook
@@ -203,6 +204,7 @@ class SqliteInbox(SharedFile):
     def _write(self, gathered: Sequence[_Gathered]) -> None:
         packed = self._batches(gathered)
         noted, self._to_note = self._to_note, {}
+        self._being_written += sum(len(one.data) for one in packed)
         commit = self.writer.submit(partial(_keep, packed, noted))
         commit.add_done_callback(partial(self._written, gathered, packed, noted))
 
@@ -224,6 +226,7 @@ class SqliteInbox(SharedFile):
         noted: Mapping[str, int],
         commit: asyncio.Future[None],
     ) -> None:
+        self._being_written -= sum(len(one.data) for one in packed)
         error = cast("Exception | None", commit.exception())
         if error is None:
             for one in packed:
@@ -243,6 +246,10 @@ class SqliteInbox(SharedFile):
     def backlog_seconds(self, channel_id: str) -> float:
         """See the contract."""
         return self._lane(channel_id).backlog_seconds()
+
+    def unwritten_bytes(self) -> int:
+        """See the contract."""
+        return self._being_written + sum(len(one.packed) for one in self._gathered)
 
     async def channels(self) -> list[str]:
         """See the contract."""

@@ -114,6 +114,10 @@ class Inbox(Protocol):
         that never jumps."""
         ...
 
+    def unwritten_bytes(self) -> int:
+        """The size of the requests that were put and aren't on disk yet."""
+        ...
+
     async def channels(self) -> list[str]:
         """The channels that have waiting webhooks, configured or not; also those that another process put or replayed."""
         ...

@@ -38,6 +38,23 @@ async def test_a_gateway_whose_broker_is_gone_is_alive_but_not_ready(site: Site)
     assert list(told["details"]) == ["broker"]
 
 
+async def test_what_a_ready_gateway_does_not_do_just_now_is_remarked() -> None:
+    """It stays in service: out of it, it would do even less."""
+
+    async def sound() -> None:
+        pass
+
+    remarks: list[str | None] = [None]
+    watched = Health(Metrics(), {"inbox": sound}, {"webhooks": lambda: remarks[-1]})
+    app = web.Application()
+    app.router.add_get("/readyz", watched.readyz)
+    async with TestClient(TestServer(app)) as http:
+        assert await read(http, "/readyz") == (200, {"status": "ready", "checks": {"inbox": "ok"}})
+        remarks.append("put off")
+        ready = {"status": "ready", "checks": {"inbox": "ok"}, "remarks": {"webhooks": "put off"}}
+        assert await read(http, "/readyz") == (200, ready)
+
+
 async def test_each_failing_check_is_told_in_words_and_hangs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sound() -> None:
         pass

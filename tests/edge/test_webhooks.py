@@ -138,6 +138,7 @@ class Door:
     bell: LocalDoorbell
     server: asyncio.Server
     unfronted: asyncio.Server  # aiohttp alone
+    refusing: dict[str, str]
     lines: list[Line] = field(default_factory=list)
 
     async def line(self, server: asyncio.Server | None = None) -> Line:
@@ -164,8 +165,17 @@ async def opened(*, keepalive_seconds: float = 60.0, read_seconds: float = 20.0)
     channels = {name: {**channel, "org": "acme", "queue": "support"} for name, channel in CHANNELS.items()}
     loaded = config.build({"orgs": ORGS, "channels": channels})
     kept, metrics, bell = Kept(), Metrics(), LocalDoorbell()
+    refusing: dict[str, str] = {}
     webhooks = Webhooks(
-        loaded.channels, kept, bell, metrics, clock.now, public_url=PUBLIC, max_bytes=LIMIT, read_seconds=read_seconds
+        loaded.channels,
+        kept,
+        bell,
+        metrics,
+        clock.now,
+        public_url=PUBLIC,
+        max_bytes=LIMIT,
+        read_seconds=read_seconds,
+        refusing=refusing,
     )
     app = web.Application()
     app.router.add_route("*", "/ping", ping)
@@ -176,7 +186,7 @@ async def opened(*, keepalive_seconds: float = 60.0, read_seconds: float = 20.0)
     front = Front(webhooks, behind, keepalive_seconds=keepalive_seconds)
     loop = asyncio.get_running_loop()
     server, unfronted = [await loop.create_server(factory, "127.0.0.1", 0) for factory in (front, behind)]
-    door = Door(kept, webhooks, front, metrics, bell, server, unfronted)
+    door = Door(kept, webhooks, front, metrics, bell, server, unfronted, refusing)
     try:
         yield door
     finally:
@@ -590,3 +600,44 @@ async def test_a_stop_waits_only_so_long(door: Door) -> None:
     await door.front.stop(0.01)
     assert await line.is_closed()
     door.kept.commit()  # whoever is told then is gone
+
+
+# ------------------------------------------------------------------------------------------------ put off for now
+
+SETUP = EXCHANGES["a setup call"][0]
+
+
+async def test_what_is_put_off_is_told_when_to_come_again_and_neither_verified_nor_kept(door: Door) -> None:
+    line = await door.line()
+    door.refusing["line"] = "too many"
+    line.writer.write(post(ONE) + FORGED)
+    for answer in (await line.answer(), await line.answer()):
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert (door.kept.rows, door.counted("put_off"), door.counted("refused")) == ([], 2, 0)
+    del door.refusing["line"]
+    assert await line.answers(post(ONE), 1) == [200], "on the same connection"
+
+
+@pytest.mark.parametrize("name", ["with a query", "in chunks", "a channel's id in percents"])
+async def test_by_aiohttps_road_too(name: str, door: Door) -> None:
+    door.refusing["line"] = "too many"
+    line = await door.line()
+    assert (await line.answers(EXCHANGES[name][0], 1)) == [503]
+    assert (door.kept.rows, door.counted("put_off") >= 1) == ([], True)
+
+
+async def test_others_are_not_put_off_and_setup_calls_never_are(door: Door) -> None:
+    door.refusing["whatsapp"] = "too many"
+    line = await door.line()
+    assert await line.answers(post(ONE) + SETUP, 2) == [200, 200]
+
+
+async def test_a_long_body_is_not_read(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answered though nothing of it arrives."""
+    monkeypatch.setattr("gateway.edge.webhooks._MOST_OF_A_HANDSHAKE", 100)
+    door.refusing["line"] = "too many"
+    line, body = await door.line(), b"x" * 101
+    line.writer.write(post(body)[: -len(body)])
+    answer = await line.answer()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert await line.is_closed()

@@ -275,6 +275,15 @@ async def test_how_much_waits_and_since_when(inbox: Inbox, time: Time) -> None:
     assert inbox.backlog_seconds("line") == 0
 
 
+async def test_how_much_is_not_on_disk_yet(inbox: Inbox) -> None:
+    assert inbox.unwritten_bytes() == 0
+    waiting = [asyncio.ensure_future(keep(inbox, "line", request(b"x" * 10_000))) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert inbox.unwritten_bytes() > 30_000
+    await asyncio.gather(*waiting)
+    assert inbox.unwritten_bytes() == 0
+
+
 async def test_what_one_process_puts_another_can_read_and_settle(
     store: Backend, inbox: Inbox, tmp_path: Path, time: Time
 ) -> None:
