@@ -36,7 +36,7 @@ class Speed(NamedTuple):
 
 
 def plain(path: Path) -> Write:
-    """As gateway/store/inbox.py does."""
+    """As the inbox did when the question was asked; since then a commit's webhooks are one value (docs/decisions/0014)."""
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

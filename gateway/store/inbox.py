@@ -11,6 +11,7 @@ Names, values and addresses may hold any bytes: they come out of it as the adapt
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,7 @@ from gateway.store.inbox_rows import (
 )
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 # Credentials that were checked and are needed no more.
 _NOT_KEPT: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 # Of one commit, and so of one value: who waits for a commit waits for its bytes, and who reads one value back has all of it in memory.
@@ -239,7 +241,10 @@ class SqliteInbox(SharedFile):
             return
         self._next_commit()
         for each in gathered:
-            each.done(error)
+            try:
+                each.done(error)
+            except Exception:  # the others are told all the same
+                _log.exception("webhook failed", extra={"action": "webhook.failed", "channel": each.channel_id})
 
     # ------------------------------------------------------------------------------------------------------------ reading
 

@@ -102,7 +102,7 @@ class Inbox(Protocol):
 
     def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
         """Keep a request. `done` is called on this loop: with None when the request is on disk, else with why it isn't kept (StoreUnavailable, or
-        what is wrong with this request alone). It may not raise. Credentials that were checked aren't kept."""
+        what is wrong with this request alone). Credentials that were checked aren't kept."""
         ...
 
     async def ready(self) -> None:

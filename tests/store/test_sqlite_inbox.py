@@ -17,6 +17,7 @@ from gateway import operators
 from gateway.cli import main
 from gateway.errors import StoreUnavailable
 from gateway.store import inbox as inbox_module
+from gateway.store import inbox_rows
 from gateway.store.connecting import connect, to_read
 from gateway.store.inbox import SqliteInbox
 from gateway.store.inbox_rows import SqliteInboxRows, of_another_org, opened
@@ -46,6 +47,17 @@ async def test_a_row_that_cant_be_stored_fails_alone(inbox: SqliteInbox) -> None
     assert [number for number, result in enumerate(results) if result is not None] == [7, 11]
     assert not any(isinstance(result, StoreUnavailable) for result in results)
     assert [len(one.body) for one in await everything(inbox, "line")] == [n for n in range(20) if n not in (7, 11)]
+
+
+async def test_whoever_fails_when_told_leaves_the_others_told(inbox: SqliteInbox, caplog: pytest.LogCaptureFixture) -> None:
+    def fails(error: Exception | None) -> None:
+        raise ZeroDivisionError
+
+    inbox.put("line", request(), fails)
+    await keep(inbox, "line", request())
+    await keep(inbox, "line", request())
+    assert [vars(record)["action"] for record in caplog.records] == ["webhook.failed"]
+    assert len(await everything(inbox, "line")) == 3
 
 
 async def test_what_came_for_another_org_is_told_and_replayed_by_its_id_alone(inbox: SqliteInbox, tmp_path: Path) -> None:
@@ -188,3 +200,19 @@ async def test_the_watermark_is_written_when_nothing_comes_and_at_the_end(
     assert not await written()
     await inbox.close()
     assert await written()
+
+
+async def test_old_batches_are_thrown_away_a_few_at_a_time(
+    inbox: SqliteInbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that webhooks which arrive meanwhile wait for a few milliseconds at most."""
+    monkeypatch.setattr(inbox_rows, "_DELETING_SECONDS", 0.0)
+    for channel_id in ("line", "line", "sms", "line"):
+        await keep(inbox, channel_id, request())
+    for channel_id in ("line", "sms"):
+        await everything(inbox, channel_id)
+    await keep(inbox, "apple", request())  # with the watermarks
+    before = inbox.writer.commits
+    await inbox.purge(-1, 90)
+    assert [row.channel_id for row in webhooks(tmp_path)] == ["apple"]
+    assert inbox.writer.commits - before == 4
