@@ -24,6 +24,7 @@ from bench import (
     graphemes,
     hour,
     idle,
+    lists,
     machine,
     offered,
     overload,
@@ -43,7 +44,7 @@ from bench.servers import ROOT
 from bench.subject import Bench, Subject
 
 _ROADS: Final = (accept, beside, whole, processes, backlog, offered, road_in, road_out, commands, overload)
-_PARTS: Final = (transcript, sockets, graphemes, parse, idle, hour)
+_PARTS: Final = (lists, transcript, sockets, graphemes, parse, idle, hour)
 SUBJECTS: Final[tuple[Subject, ...]] = tuple(module.SUBJECT for module in (*_ROADS, *_PARTS))
 _ORDER: Final = tuple(line.key for subject in SUBJECTS for line in subject.lines)
 _QUICK: Final = 0.1
