@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.session.decision import Facts, Refusal
 from gateway.session.model import (
     Actor,
@@ -173,4 +175,9 @@ def actor_of(session: Session, facts: Facts, login: Login) -> Actor:
 
 def end_user_of(session: Session) -> Actor:
     """The customer, as the sender of an entry."""
-    return Actor(role=Role.end_user, id=session.end_user.id, name=session.end_user.name)
+    return _customer(session.end_user.id, session.end_user.name)
+
+
+@lru_cache(2_000)
+def _customer(id: str, name: str) -> Actor:
+    return Actor(role=Role.end_user, id=id, name=name)

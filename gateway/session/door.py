@@ -43,16 +43,20 @@ def e4_whole(before: Session | None, decision: Decision) -> Decision:
     """E4: the decision holds together, or AssertionError: numbers are dense, the version grows by one, and whatever goes out is
     an entry of this very decision that everyone may see."""
     start, version = (before.entry_count, before.version) if before is not None else (0, 0)
-    numbers = [entry.number for entry in decision.entries]
-    public = {entry.number for entry in decision.entries if entry.visibility is Visibility.everyone}
-    faults = [
-        numbers != list(range(start + 1, start + 1 + len(numbers))) and "entry numbers have a gap",
-        decision.session.entry_count != start + len(numbers) and "the entry count is wrong",
-        decision.session is not before and decision.session.version != version + 1 and "the version doesn't grow by one",
-        decision.session is before and bool(numbers or decision.outgoing or decision.timers) and "it changes without a version",
-        any(out.entry_number not in public for out in decision.outgoing) and "something goes out that isn't for everyone",
-    ]
-    broken = [fault for fault in faults if fault]
+    entries, after = decision.entries, decision.session
+    broken: list[str] = []
+    if [entry.number for entry in entries] != list(range(start + 1, start + 1 + len(entries))):
+        broken.append("entry numbers have a gap")
+    if after.entry_count != start + len(entries):
+        broken.append("the entry count is wrong")
+    if after is not before and after.version != version + 1:
+        broken.append("the version doesn't grow by one")
+    if after is before and (entries or decision.outgoing or decision.timers):
+        broken.append("it changes without a version")
+    if decision.outgoing:
+        public = {entry.number for entry in entries if entry.visibility is Visibility.everyone}
+        if any(out.entry_number not in public for out in decision.outgoing):
+            broken.append("something goes out that isn't for everyone")
     if broken:
-        raise AssertionError("; ".join(map(str, broken)))
+        raise AssertionError("; ".join(broken))
     return decision

@@ -38,9 +38,8 @@ class Draft:
 
     def change(self, **fields: Any) -> None:
         """Give fields of the session new values."""
-        unknown = fields.keys() - _FIELDS
-        if unknown:
-            raise TypeError(f"a session has no {sorted(unknown)}")
+        if not fields.keys() <= _FIELDS:
+            raise TypeError(f"a session has no {sorted(fields.keys() - _FIELDS)}")
         if self.session is self.before:
             self.session = self.before.model_copy(update=fields)
         else:

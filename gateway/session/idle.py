@@ -9,10 +9,16 @@ from gateway.session.model import Status
 
 
 def l6_set_idle_timer(draft: Draft) -> None:
-    """Restarts the idle time: a message was sent, or the session has just become active."""
-    if draft.session.status is Status.active:
-        idle_at = draft.after(draft.facts.settings.idle_seconds)
-        draft.change(idle_at=idle_at)
+    """Restarts the idle time: a message was sent, or the session has just become active.
+
+    A session that was active has a timer. It isn't moved with each message: it fires when it was first set to, and is set anew then
+    (`l6_turn_inactive`).
+    """
+    if draft.session.status is not Status.active:
+        return
+    idle_at, before = draft.after(draft.facts.settings.idle_seconds), draft.before
+    draft.change(idle_at=idle_at)
+    if before.status is not Status.active or before.idle_at is None or before.idle_at > idle_at:
         draft.set_timer(TimerKind.idle, "", idle_at)
 
 

@@ -11,6 +11,7 @@ A person on a channel is kept under one address, the key of conversation, sessio
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -101,11 +102,21 @@ class Addresses:
         return self._rows[channel_id, alias]
 
     def read_ahead(self, channel_id: str, end_users: Sequence[EndUser]) -> list[str]:
-        """Hold the addresses of these people, in two statements; their keys."""
+        """Hold the addresses of these people, read by one statement; their keys."""
         names = list({name for one in end_users for name in (one.address, *one.aliases, *one.formerly)})
-        self._read(channel_id, names)
-        owners = [row.owner if (row := self._rows[channel_id, name]) else name for name in names]
-        self._read_persons(channel_id, list(dict.fromkeys(owners)))
+        found = self._gathering.point(
+            f"""SELECT {_COLUMNS} FROM aliases WHERE channel_id = :channel AND address IN (
+                    SELECT address FROM aliases WHERE channel_id = :channel AND alias IN (SELECT value FROM json_each(:names))
+                    UNION SELECT value FROM json_each(:names))""",  # noqa: S608
+            {"channel": channel_id, "names": json.dumps(names)},
+        )
+        self._rows |= dict.fromkeys((channel_id, name) for name in names)
+        theirs: dict[str, set[str]] = {}
+        for alias, owner, lent, used_at, gone in found:
+            self._rows[channel_id, alias] = _Row(owner, bool(lent), used_at, bool(gone))
+            theirs.setdefault(owner, set()).add(alias)
+        self._persons |= {(channel_id, name): frozenset() for name in names}
+        self._persons |= {(channel_id, owner): frozenset(aliases) for owner, aliases in theirs.items()}
         return list(dict.fromkeys(self.known(channel_id, one) for one in end_users))
 
     def rows(self, channel_id: str, names: Iterable[str]) -> dict[str, _Row]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from pydantic_core import from_json, to_json
+
 from adapters.envelope import (
     INBOUND,
     EndUser,
@@ -39,11 +41,11 @@ _NOTHING: Final = _Json("{}", {})
 
 @lru_cache(2_000)
 def _read(text: str) -> _Json:
-    return _Json(text, json.loads(text))
+    return _Json(text, from_json(text))
 
 
 def _json(value: Mapping[str, Any]) -> _Json:
-    return _Json(json.dumps(value), value)
+    return _Json(to_json(value).decode(), value)
 
 
 class _Row(NamedTuple):
@@ -68,6 +70,10 @@ class Conversations:
         self._readings: dict[tuple[str, str], str | None] = gathering.held()
         self._parked: dict[tuple[str, str], bool] = gathering.held()  # whether anything waits for that message
         self._upserts = gathering.rows(_UPSERT, lambda row: row.values)
+        # Most messages say nothing new of the person: then the index of who is unknown, which looks into what is known, stays as it is.
+        self._continued = gathering.rows(
+            "UPDATE conversations SET memory = ?, last_inbound_at = ? WHERE channel_id = ? AND address = ?"
+        )
         self._sights = gathering.rows("INSERT INTO seen_events (channel_id, event_id, at) VALUES (?, ?, ?)")
         self._firsts = gathering.rows("INSERT INTO signed_readings (channel_id, proof, reading, at) VALUES (?, ?, ?, ?)")
 
@@ -162,8 +168,13 @@ class Conversations:
 
     def _save(self, row: _Row) -> None:
         place = (row.channel_id, row.address)
+        before = self._known[place]
         self._gathering.change(self._known, place, row)
-        self._upserts.add(row, place)
+        if before is not None and before.person is row.person and place not in self._upserts.waiting:
+            self._continued.add((row.memory.text, row.last_inbound_at, *place), place)
+        else:
+            self._continued.drop(place)
+            self._upserts.add(row, place)
 
     def remember(self, channel_id: str, address: str, changes: Mapping[str, Any], *, wrote_at: float | None = None) -> None:
         """See the contract."""
@@ -309,8 +320,12 @@ class MessageIds:
 
     def of_entry(self, session_id: str, number: int) -> str | None:
         """See the contract."""
-        query = "SELECT message_id FROM message_ids WHERE session_id = ? AND number = ? ORDER BY written_off LIMIT 1"
-        row = self._gathering.run(query, (session_id, number)).fetchone()
+        ours = """SELECT message_id FROM message_ids WHERE session_id = ? AND number = ? AND outbox_id IS NOT NULL
+                  ORDER BY written_off LIMIT 1"""
+        theirs = """SELECT json_extract(body, '$.details.message_id') AS message_id FROM entries
+                    WHERE session_id = ? AND number = ? AND kind = 'message'"""
+        place = (session_id, number)
+        row = self._gathering.run(ours, place).fetchone() or self._gathering.run(theirs, place).fetchone()
         return row["message_id"] if row else None
 
     def stand_for(self, row: OutboxRow, message_ids: Sequence[str], *, again: bool = False) -> None:

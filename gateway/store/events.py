@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import to_json
+
 from gateway.store.contract import DueTimer, StoredEvent
 from gateway.store.gathering import Gathering
 
@@ -25,7 +27,7 @@ class Events:
         key = (
             (session_id, names) if type == "session" else None
         )  # one says it all: who is told reads the session as it is by then
-        self._new.add((self._gathering.at, org, session_id, type, names, json.dumps(data) if data else "{}"), key)
+        self._new.add((self._gathering.at, org, session_id, type, names, to_json(data).decode() if data else "{}"), key)
 
     def after(self, number: int, limit: int = 500) -> list[StoredEvent]:
         """See the contract."""

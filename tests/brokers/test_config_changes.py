@@ -409,7 +409,7 @@ async def test_a_removed_rep_leaves_at_the_start(tmp_path: Path) -> None:
         session = await one.session("ana")
         assert [rep.id for rep in session.reps] == ["ana"]
         left = [line.entry.details for line in await one.lines(session_id) if line.entry.kind.value == "participant_left"]
-        assert [(d["participant"]["id"], d["reason"]) for d in left] == [("ben", "rep_removed")]  # type: ignore[index,call-overload]
+        assert [(d["participant"]["id"], d["reason"]) for d in left] == [("ben", "rep_removed")]
         one.later(3)
         await one.timers_fire()
         assert [item.message.text for item in await one.begun()] == ["Ben has left the conversation."]  # type: ignore[union-attr]
