@@ -265,6 +265,25 @@ EXCHANGES: dict[str, tuple[bytes, list[int], list[bytes], bool]] = {
 
 @pytest.mark.parametrize("name", EXCHANGES)
 async def test_an_exchange(name: str, door: Door) -> None:
+    await exchange(name, door)
+
+
+def test_every_exchange_on_the_loop_that_a_gateway_runs_on() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def each() -> None:
+        for name in EXCHANGES:
+            async with opened() as door:
+                await exchange(name, door)
+        for end in (stopped_with_work_in_hand, stopped_in_time):
+            async with opened() as door:
+                await end(door)
+
+    uvloop.run(each())
+
+
+async def exchange(name: str, door: Door) -> None:
+    """One of the table."""
     sent, statuses, bodies, stays = EXCHANGES[name]
     line = await door.line()
     if name == "by HEAD":  # its answer has a length, and no body
@@ -573,6 +592,11 @@ async def test_an_idle_connection_is_closed_after_a_while() -> None:
 
 
 async def test_a_stop_answers_what_has_begun_and_closes_the_rest(door: Door) -> None:
+    await stopped_with_work_in_hand(door)
+
+
+async def stopped_with_work_in_hand(door: Door) -> None:
+    """One webhook is being kept, half of another has arrived, and a third connection is idle."""
     door.kept.at_once = False
     idle, kept, half = [await door.line() for _ in range(3)]
     kept.writer.write(post(ONE) + PING)
@@ -593,6 +617,11 @@ async def test_a_stop_answers_what_has_begun_and_closes_the_rest(door: Door) -> 
 
 
 async def test_a_stop_waits_only_so_long(door: Door) -> None:
+    await stopped_in_time(door)
+
+
+async def stopped_in_time(door: Door) -> None:
+    """The disk doesn't answer."""
     door.kept.at_once = False
     line = await door.line()
     line.writer.write(post(ONE))
