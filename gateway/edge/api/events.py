@@ -61,6 +61,8 @@ class Streams:
     _per_caller: Counter[tuple[str, str]] = field(default_factory=Counter)
     _strange: Counter[str] = field(default_factory=Counter)
     _draining: bool = False
+    _running: set[Stream] = field(default_factory=set)
+    _beating: asyncio.Task[None] | None = None
     _frames: Frames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,15 +158,30 @@ class Streams:
             raise Close(4429)
         # No context managers: each would take half a kilobyte for as long as the stream is open.
         self._per_caller[key] += 1
+        self._running.add(stream)
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._beat(), name="events-beats")
         open_now.inc()
         try:
             await broker.connected(caller)
             await stream.run(after)
         finally:
             open_now.dec()
+            self._running.discard(stream)
+            if not self._running and self._beating is not None:
+                self._beating.cancel()
+                self._beating = None
             _one_fewer(self._per_caller, key)
             # Shielded: a cancelled stream must still be counted off, or the rep would appear connected for ever.
             await asyncio.shield(broker.disconnected(caller))
+
+    async def _beat(self) -> None:
+        # One timer for all streams: of its own, each would take half a kilobyte.
+        while True:
+            await asyncio.sleep(self.pace.heartbeat / 10)
+            now = asyncio.get_running_loop().time()
+            for stream in self._running:
+                stream.beat(now)
 
     async def _close(self, socket: web.WebSocketResponse, request: web.Request, code: int) -> None:
         self.api.metrics.event_streams_cut.labels(str(code)).inc()

@@ -71,9 +71,9 @@ class Frames:
         return made
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stream:
-    """One stream of one caller. It listens in the task that it is run in, and gives events out in another; heartbeats are timers."""
+    """One stream of one caller. It listens in the task that it is run in, and gives events out in another; `beat` is called for all streams by one timer."""
 
     api: Api
     pace: Pace
@@ -82,7 +82,8 @@ class Stream:
     transport: asyncio.WriteTransport
     caller: Caller
     token: str
-    _timer: asyncio.TimerHandle | None = None
+    _tasks: asyncio.TaskGroup | None = None  # while none of them has ended
+    _beats_at: float = 0.0
 
     async def run(self, after: int | None) -> None:
         """Until the client leaves. Raises Close, EventsGone, GatewayError."""
@@ -91,40 +92,44 @@ class Stream:
         await self._write(frame("hello", begin, {"login": self.caller.login, "heartbeat_seconds": self.pace.heartbeat}))
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._forward(begin), name=f"events-forward-{self.caller.login}")
-                self._beat_later(tasks)
-                async for message in self.socket:
-                    if not _is_ping(message):
-                        raise Close(4400)
-                    await self._write(frame("pong", None, {}))
-                raise _Left
+                tasks.create_task(self._forward(begin), name="events-forward")
+                self._tasks, self._beats_at = tasks, asyncio.get_running_loop().time() + self.pace.heartbeat
+                try:
+                    async for message in self.socket:
+                        if not _is_ping(message):
+                            raise Close(4400)
+                        await self._write(frame("pong", None, {}))
+                    raise _Left
+                finally:
+                    self._tasks = None
         except BaseExceptionGroup as ended:
             # The first to end has ended the others.
             if not isinstance(ended.exceptions[0], _Left):
                 raise ended.exceptions[0] from None
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
+
+    def beat(self, now: float) -> None:
+        """Show that it lives, once in a heartbeat. `now` is the loop's time."""
+        if self._tasks is not None and now >= self._beats_at:
+            self._beats_at = now + self.pace.heartbeat
+            self._tasks.create_task(self._beat(), name="events-beat")
 
     async def _forward(self, after: int) -> None:
-        events = self.api.broker.events(self.caller, after)
-        async for event in events:
-            await self._write(self.frames.of(event, self.caller))
-
-    def _beat_later(self, tasks: asyncio.TaskGroup) -> None:
-        # While a stream waits, a timer takes less memory than a task that sleeps.
-        self._timer = asyncio.get_running_loop().call_later(self.pace.heartbeat, self._beat_now, tasks)
-
-    def _beat_now(self, tasks: asyncio.TaskGroup) -> None:
-        tasks.create_task(self._beat(), name=f"events-beat-{self.caller.login}")
-        self._beat_later(tasks)
+        try:
+            async for event in self.api.broker.events(self.caller, after):
+                await self._write(self.frames.of(event, self.caller))
+        finally:
+            self._tasks = None
 
     async def _beat(self) -> None:
         # Tokens expire and rights change while a stream is open, and no event says so.
         caller = self.api.directory.caller_of(self.token, self.api.now())
-        if caller != self.caller:
-            raise Close(4401 if caller is None else 4409)
-        await self._write(frame("heartbeat", None, {}))
+        try:
+            if caller != self.caller:
+                raise Close(4401 if caller is None else 4409)
+            await self._write(_HEARTBEAT)
+        except Exception:
+            self._tasks = None
+            raise
 
     async def _write(self, frame: bytes) -> None:
         # While little is waiting to be sent, nothing holds us up. A time limit takes longer than the frame.
@@ -141,6 +146,9 @@ class Stream:
 def frame(type: str, id: int | None, data: dict[str, Any]) -> bytes:
     """A frame of the stream's own."""
     return json.dumps({"type": type, "id": id, "session_id": None, "data": data}).encode()
+
+
+_HEARTBEAT: Final = frame("heartbeat", None, {})
 
 
 def _is_ping(message: WSMessage) -> bool:
