@@ -11,7 +11,7 @@ from gateway.session.model import Status
 def l6_set_idle_timer(draft: Draft) -> None:
     """Restarts the idle time: a message was sent, or the session has just become active.
 
-    A session that was active has a timer. It isn't moved with each message: it fires when it was first set to, and is set anew then
+    A session that was active has a timer. It isn't moved with each message: it fires when it was first set to, and is set again then
     (`l6_turn_inactive`).
     """
     if draft.session.status is not Status.active:
