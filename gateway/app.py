@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -26,13 +26,14 @@ from gateway.config import Loaded
 from gateway.doorbell.local import LocalDoorbell
 from gateway.edge.api.install import Surface
 from gateway.edge.api.install import install as install_api
+from gateway.edge.doors import Doors, bound
 from gateway.edge.health import Check
 from gateway.edge.limits import Limits, Rate
 from gateway.edge.media import MediaDoor, ServedFile
 from gateway.edge.pressure import Pressure
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
-from gateway.edge.webhooks import Front, Webhooks
+from gateway.edge.webhooks import Webhooks
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.identity.directory import ConfigDirectory
 from gateway.identity.oidc import Issuer, OidcDirectory
@@ -44,6 +45,8 @@ from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.orphans import of_waiting_webhooks
+from gateway.processes.inbox import InboxOfEdge
+from gateway.processes.starting import Edge, Setup
 from gateway.store.inbox import SqliteInbox
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
@@ -52,8 +55,6 @@ from gateway.watching import Watching
 
 _log = logging.getLogger(__name__)
 _PURGE_SECONDS: Final = 3600.0
-_KEEPALIVE_SECONDS: Final = 75.0
-_BACKLOG: Final = 1024
 
 
 class Gateway:
@@ -70,6 +71,7 @@ class Gateway:
         fault: Callable[[str], None] | None = None,
         extend: Callable[[web.Application, Gateway], None] | None = None,
         driver: Callable[..., Driver] = Driver,
+        edge: Setup | None = None,
     ) -> None:
         config = loaded.config
         self.loaded, self.config, self.clock = loaded, config, clock
@@ -84,7 +86,12 @@ class Gateway:
         ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None))
         self.store = SqliteStore(self.data_dir, clock, ground.fault)
         self.broker = EmbeddedBroker(self.store, ground, self.bell, clock, self.folder)
-        self.inbox = SqliteInbox(self.data_dir, clock, fault=fault)
+        self.edge = Edge(edge, grace_seconds=config.limits.grace_seconds) if edge else None
+        self.inbox = (
+            InboxOfEdge(self.data_dir, clock, self.edge, self.bell)
+            if self.edge
+            else SqliteInbox(self.data_dir, clock, fault=fault)
+        )
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
         _find_chat_at_home(loaded)
@@ -149,50 +156,42 @@ class Gateway:
     async def running(self, sock: socket.socket | None = None) -> AsyncIterator[str]:
         """Serve, and yield the address it listens on. On exit, finish work in progress and close everything.
         Raises GatewayError when another gateway works in the same folder."""
-        with sole_user(self.data_dir):
+        with sole_user(self.data_dir) as lock:
             for warning in self.loaded.warnings:
                 _log.warning("%s", warning, extra={"action": "config.warning"})
-            async with self._serving(sock) as address:
+            async with self._serving(sock, lock) as address:
                 yield address
 
     @asynccontextmanager
-    async def _serving(self, sock: socket.socket | None) -> AsyncIterator[str]:
+    async def _serving(self, sock: socket.socket | None, lock: int) -> AsyncIterator[str]:
         if self.issuer:
             await self.issuer.start()
         await self.inbox.open()
         await self.broker.open(self._take_over)
         app, surface = self.application()
-        # auto_decompress off: signatures are over the bytes that came, and an unpacked size must be bounded by who unpacks.
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            auto_decompress=False,
-            shutdown_timeout=self.config.limits.grace_seconds / 2,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            # How long to read on after an early answer (413), so that the caller sees it rather than a reset. aiohttp's 10 s would
-            # let one who sends nothing more hold up a stop for as long.
-            lingering_time=2.0,
-        )
-        await runner.setup()
-        front = Front(self.webhooks, cast("web.Server", runner.server), keepalive_seconds=_KEEPALIVE_SECONDS)
-        server: asyncio.Server | None = None
+        doors = Doors(app, self.webhooks, grace_seconds=self.config.limits.grace_seconds / 2)
         workers = _Workers()
         try:
-            server = await self._listen(front, sock)
+            listen = self.config.listen
+            if self.edge is not None:
+                await self.edge.start(bound(listen.host, listen.port_for_webhooks), lock)
+                self.metrics.before_reading(self._count_webhooks)
+            address = await doors.open(sock or (listen.host, listen.port))
             for name, work in self._work().items():
                 workers.start(name, work)
-            yield _address(server)
+            yield address
         finally:
             surface.health.draining = True
             # Finish sends first: in the demo, this server is also their provider. Webhooks that arrive meanwhile are kept for the next start.
             await self._drain()
-            if server is not None:
-                server.close()
-            # What is being answered is answered.
-            await asyncio.gather(front.stop(self.config.limits.grace_seconds / 2), runner.cleanup())
+            if self.edge is not None:
+                await self.edge.stop()
+            await doors.close()
             await workers.stop()
             await self.driver.close()
             await self.inbox.close()
+            if self.edge is not None:
+                await self.edge.end()
             await self.broker.close()
 
     async def _take_over(self, judged: Judged) -> None:
@@ -204,12 +203,6 @@ class Gateway:
             if before in self.loaded.orgs:
                 await self.inbox.keep_aside(channel_id, before)
             await asyncio.to_thread(webchat.forget_profiles, self.data_dir, channel_id)
-
-    async def _listen(self, front: Front, sock: socket.socket | None) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        if sock is not None:
-            return await loop.create_server(front, sock=sock, backlog=_BACKLOG)
-        return await loop.create_server(front, self.config.listen.host, self.config.listen.port, backlog=_BACKLOG)
 
     def _oidc_login(self) -> pages.OidcLogin | None:
         oidc, page = self.config.oidc, self.issuer.sign_in_page() if self.issuer else None
@@ -230,6 +223,10 @@ class Gateway:
             "purge": self._purge,
             **({"oidc": self.issuer.run} if self.issuer else {}),
         }
+
+    async def _count_webhooks(self) -> None:
+        assert self.edge is not None  # noqa: S101
+        self.metrics.count_webhooks(await self.edge.call("counted"))
 
     async def _drain(self) -> None:
         try:
@@ -307,8 +304,3 @@ def kept_secret(path: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(32))
     return path.read_text().strip()
-
-
-def _address(server: asyncio.Server) -> str:
-    host, port = server.sockets[0].getsockname()[:2]
-    return f"http://{host}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -121,20 +122,30 @@ async def _demo(port: int, data_dir: Path, log_level: str) -> None:
 
 @main.command()
 @_CONFIG
-def serve(config_path: Path) -> None:
+@click.option(
+    "--processes",
+    is_flag=True,
+    help="Answer webhooks in a process of its own, on a port of its own (listen.webhooks_port): for two cores and more.",
+)
+def serve(config_path: Path, processes: bool) -> None:
     """Run the gateway for real, with the embedded store."""
-    _run(_serve(config_path))
+    _run(_serve(config_path, processes))
 
 
-async def _serve(config_path: Path) -> None:
+async def _serve(config_path: Path, processes: bool) -> None:
     until_stopped = _signals_heard()
     from gateway import config, logs
     from gateway.app import Gateway
+    from gateway.processes.starting import Setup
 
-    loaded = config.load(config_path)
+    setup = Setup.read(config_path)
+    loaded = config.loads(setup.text, name=setup.name, environment=os.environ)
     logs.set_up(loaded.config.log_level, logs.secrets_of(loaded.config, *(c.account for c in loaded.channels.values())))
-    async with Gateway(loaded).running() as address:
+    gateway = Gateway(loaded, edge=setup if processes else None)
+    async with gateway.running() as address:
         click.echo(f"listening on {address}, public address {loaded.config.public_url}")
+        if gateway.edge is not None:
+            click.echo(f"webhooks on {gateway.edge.address}: have your proxy send everything below /webhooks/ there")
         for channel in loaded.channels.values():
             click.echo(f"  {channel.id:16} {loaded.config.public_url}/webhooks/{channel.id}")
         # What was made until now stays: a full collection needn't look at it each time, which stops everything for 50 ms.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import HistogramMetricFamily, Metric
@@ -40,6 +40,18 @@ class Timings(Collector):
         counts, total = self._noted.get(value) or self._noted.setdefault(value, ([0] * (len(_SECONDS) + 1), [0.0]))
         counts[bisect_left(_SECONDS, seconds)] += 1
         total[0] += seconds
+
+    def taken(self) -> dict[str, tuple[list[int], list[float]]]:
+        """What was noted, by label; it begins at zero again."""
+        noted, self._noted = self._noted, {}
+        return noted
+
+    def add(self, noted: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> None:
+        """What another process noted."""
+        for value, (counts, total) in noted.items():
+            mine, sum_of_mine = self._noted.setdefault(value, ([0] * len(counts), [0.0]))
+            mine[:] = [one + other for one, other in zip(mine, counts, strict=True)]
+            sum_of_mine[0] += total[0]
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus-client: the buckets count what is at most so long, all that is shorter too."""
@@ -74,6 +86,7 @@ class Metrics:
         self.outbox_rows = Gauge("byoc_outbox_rows", "Messages in the outbox, by state", ["channel", "state"], registry=made)
         self.outbox_oldest = Gauge("byoc_outbox_oldest_seconds", "Age of the oldest unsent message", ["channel"], registry=made)
         self.sessions = Gauge("byoc_sessions", "Sessions", ["status"], registry=made)
+        self._taken: dict[tuple[str, ...], float] = {}
         self._refreshers: list[Callable[[], Awaitable[None]]] = []
 
     def before_reading(self, refresh: Callable[[], Awaitable[None]]) -> None:
@@ -90,6 +103,24 @@ class Metrics:
     ) -> None:
         """A webhook request was answered."""
         self.webhooks.labels(channel, outcome).inc()
+
+    def webhooks_taken(self) -> dict[str, Any]:
+        """What was counted of webhooks since the last time, for the process that answers /metrics: `count_webhooks` there."""
+        counts = {
+            tuple(one.labels.values()): one.value
+            for series in self.webhooks.collect()
+            for one in series.samples
+            if one.name.endswith("_total")
+        }
+        since = [(*labels, value - self._taken.get(labels, 0)) for labels, value in counts.items()]
+        self._taken = counts
+        return {"webhooks": since, "seconds": self.webhook_seconds.taken()}
+
+    def count_webhooks(self, taken: Mapping[str, Any]) -> None:
+        """What another process counted."""
+        for channel, outcome, count in taken["webhooks"]:
+            self.webhooks.labels(channel, outcome).inc(count)
+        self.webhook_seconds.add(taken["seconds"])
 
     async def text(self) -> bytes:
         """All series in Prometheus' text format, the gauges fresh."""

@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "brokers": {"adapters", "config", "doorbell.contract", "store", "session", "links", "journal.contract", "outage"} | GROUND,
     "identity": {"adapters", "config", "session", "brokers.contract"} | GROUND,
     "edge": {"adapters", "config", "doorbell.contract", "session", "brokers.contract", "links", "metrics"} | GROUND,
+    "processes": {"adapters", "config", "doorbell.contract", "edge", "logs", "metrics", "store"} | GROUND,
     "pages": GROUND,
     "webchat": {"adapters", "edge", "pages", "store", "outage"} | GROUND,
     "describing": {"adapters", "config", "session"} | GROUND,

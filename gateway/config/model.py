@@ -85,6 +85,20 @@ class Listen(Settings):
         description="Address to bind. 0.0.0.0 or :: binds all addresses of this machine, as a container needs.",
     )
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 picks a free one.")
+    webhooks_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="TCP port of the edge process (`byoc serve --processes`), which webhooks should be sent to; 0 picks a free one. "
+        "Default: the one after `port`.",
+    )
+
+    @property
+    def port_for_webhooks(self) -> int:
+        """Where an edge process listens."""
+        if self.webhooks_port is not None:
+            return self.webhooks_port
+        return self.port + 1 if 0 < self.port < 65535 else 0
 
 
 class Limits(Settings):

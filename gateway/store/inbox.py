@@ -121,10 +121,14 @@ class _Lane:
     def settled(self, batch: Batch) -> int:
         """The batch was dealt with; the channel's watermark."""
         self.in_hand = None
-        self.done_to = max(self.done_to, batch.ids[-1])
+        self.dealt_with(batch.ids[-1])
+        return self.done_to
+
+    def dealt_with(self, done_to: int) -> None:
+        """Everything up to this id."""
+        self.done_to = max(self.done_to, done_to)
         while self._arrivals and self._arrivals[0][0] <= self.done_to:
             self._arrivals.popleft()
-        return self.done_to
 
     def backlog_seconds(self) -> float:
         """See the contract."""
@@ -261,12 +265,26 @@ class SqliteInbox(SharedFile):
         apart, newest = await self.readers.run(with_something)
         for channel_id in apart:
             self._lane(channel_id).apart = True
-        for channel_id, last in newest.items():
-            if last > self._last_id:  # of another process
-                self._last_id = last
-                self._lane(channel_id).spilled = True
-                self._lane(channel_id).arrived(last)
+        self.heard_of(newest)
         return sorted({*apart, *(channel_id for channel_id, last in newest.items() if last > self._lane(channel_id).done_to)})
+
+    def newest(self) -> Mapping[str, int]:
+        """By channel, the id of the latest webhook that is in the file, as far as this process knows."""
+        return {channel_id: lane.committed_to for channel_id, lane in self._lanes.items()}
+
+    def heard_of(self, newest: Mapping[str, int]) -> Sequence[str]:
+        """By channel, the id of the latest webhook that is in the file; the channels of which another process has put some."""
+        known = self._last_id
+        found = [channel_id for channel_id, last in newest.items() if last > known]
+        for channel_id in found:
+            self._last_id = max(self._last_id, newest[channel_id])
+            self._lane(channel_id).spilled = True
+            self._lane(channel_id).arrived(newest[channel_id])
+        return found
+
+    def dealt_with_elsewhere(self, channel_id: str, done_to: int) -> None:
+        """Another process reads and settles: it has dealt with the channel's webhooks up to this id."""
+        self._lane(channel_id).dealt_with(done_to)
 
     async def waiting(self, channel_id: str, *, limit: int) -> Batch | None:
         """See the contract."""
