@@ -87,12 +87,15 @@ def load(path: Path) -> Report:
 
 
 def merged(before: Report, now: Report, order: Sequence[str]) -> Report:
-    """The newer report with the lines that only the older one has, each with a note that says so; in this order."""
-    new = {result.line.key: result for result in now.results}
-    kept = {
-        one.line.key: replace(one, note=one.note if _ELSEWHERE in one.note else ", ".join(filter(None, [one.note, _ELSEWHERE])))
-        for one in before.results
-        if one.line.key not in new
-    }
-    found = {**kept, **new}
-    return replace(now, noise=now.noise or before.noise, results=[found[key] for key in order if key in found])
+    """Both, the newer one's lines instead of the older one's, in this order. Whichever measured less has a note at its lines: the rest is the run that the
+    report describes."""
+    main, added = (before, now) if len(now.results) < len(before.results) else (now, before)
+    found = {one.line.key: one for one in before.results} | {one.line.key: one for one in now.results}
+    own = {one.line.key for one in main.results if found[one.line.key] is one}
+    results = [found[key] if key in own else _elsewhere(found[key]) for key in order if key in found]
+    return replace(main, noise=main.noise or added.noise, results=results)
+
+
+def _elsewhere(result: Result) -> Result:
+    notes = [note for note in result.note.split(", ") if note not in ("", _ELSEWHERE)]
+    return replace(result, note=", ".join([*notes, _ELSEWHERE]))

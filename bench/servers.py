@@ -31,6 +31,7 @@ _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 60.0
 _REST_SECONDS: Final = 300
 _NO_LIMIT: Final = 100_000_000
+_MESSAGES: Final = "SELECT count(*) FROM entries WHERE kind = 'message'"
 _OF_PREFIX: Final = "FROM message_ids WHERE channel_id = 'whatsapp' AND message_id > ? AND message_id < ?"
 
 
@@ -64,15 +65,15 @@ class Server:
 
     def applied(self, prefix: str = PREFIX) -> int:
         """How many messages are in transcripts, of those whose ids begin so. Reads the file beside the server, and holds up nobody."""
-        return int(self._read(f"SELECT count(*) {_OF_PREFIX}", prefix)[0][0])
+        return int(next(self._read(f"SELECT count(*) {_OF_PREFIX}", prefix, f"{prefix}~"))[0])
 
     def applied_numbers(self, prefix: str = PREFIX) -> Iterator[int]:
         """The numbers of all messages in transcripts, as `Traffic` counts them."""
-        return (int(row[0][len(prefix) :]) for row in self._read(f"SELECT message_id {_OF_PREFIX}", prefix))
+        return (int(row[0][len(prefix) :]) for row in self._read(f"SELECT message_id {_OF_PREFIX}", prefix, f"{prefix}~"))
 
-    def _read(self, query: str, prefix: str) -> list[tuple[Any, ...]]:
+    def _read(self, query: str, *values: str) -> Iterator[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.data / 'sessions.db'}?mode=ro", uri=True, timeout=10)) as connection:
-            return connection.execute(query, (prefix, f"{prefix}~")).fetchall()
+            yield from connection.execute(query, values)
 
     def waiting(self) -> int:
         """How many webhooks are stored and not applied. Takes the inbox's lock for a moment: not for asking often."""
@@ -92,6 +93,8 @@ class Server:
                 raise TimeoutError(f"{now} of {count} messages applied, and no more")
             # Counting takes the longer the more there is: never more than a tenth of a core.
             time.sleep(max(0.05, 10 * (time.perf_counter() - begun)))
+        if (there := int(next(self._read(_MESSAGES))[0])) < count:
+            raise RuntimeError(f"{count} messages are known, and transcripts have {there}")
         for _ in range(1_000):
             if not self.waiting():
                 return begun

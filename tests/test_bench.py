@@ -178,14 +178,19 @@ def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     assert load(tmp_path / "found.json") == report
 
 
-def test_lines_that_a_run_did_not_measure_stay_and_say_so() -> None:
-    one, two = Line("one", "one", "ms"), Line("two", "two", "ms")
-    before = Report("2026-01-01", "a machine", 1.0, 3, {"64": 0.03}, [Result(one, (1.0,)), Result(two, (2.0,), "a note")])
-    now = Report("2026-01-02", "a machine", 1.0, 3, {}, [Result(one, (9.0,))])
-    both = merged(before, now, ["one", "two"])
-    assert (both.at, both.noise) == ("2026-01-02", {"64": 0.03})
-    assert both.results == [Result(one, (9.0,)), Result(two, (2.0,), "a note, measured in another run")]
-    assert merged(both, now, ["one", "two"]) == both
+def test_results_of_several_runs_are_one_report_and_the_smaller_run_s_lines_say_so() -> None:
+    one, two, three = (Line(key, key, "ms") for key in ("one", "two", "three"))
+    large = Report("2026-01-01", "a machine", 1.0, 3, {"64": 0.03}, [Result(one, (1.0,)), Result(two, (2.0,), "a note")])
+    small = Report("2026-01-02", "a machine", 1.0, 1, {}, [Result(three, (3.0,))])
+    order = ["one", "three", "two"]
+    elsewhere = "measured in another run"
+    both = merged(large, small, order)
+    assert (both.at, both.rounds, both.noise) == ("2026-01-01", 3, {"64": 0.03})
+    assert both.results == [large.results[0], Result(three, (3.0,), elsewhere), large.results[1]]
+    assert merged(both, small, order) == both
+    again = Report("2026-01-03", "a machine", 1.0, 1, {}, [Result(two, (9.0,), "a note")])
+    assert merged(both, again, order).results[2] == Result(two, (9.0,), f"a note, {elsewhere}")
+    assert merged(small, large, order) == both
 
 
 # --------------------------------------------------------------------------------------------------------- what is shown
