@@ -145,7 +145,8 @@ class Front:
 
 
 class Connection(asyncio.Protocol):
-    """One on which nothing but webhooks has arrived yet. Each is answered before the next is looked at."""
+    """One on which nothing but webhooks has arrived yet. Each is answered before the next is looked at: until then what arrives is held, and no more is
+    read. It is held, too, while a request isn't whole."""
 
     _transport: asyncio.Transport
     _idle: asyncio.TimerHandle
