@@ -51,7 +51,7 @@ _NOT_KEPT: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 512, 1 << 20
 # Of one channel's in memory: enough for the pauses of a receiver that keeps up.
 _MOST_IN_MEMORY, _MOST_BYTES_IN_MEMORY = 2_000, 4 << 20
-# From the begin of a commit to the begin of the next. A fast disk would take a commit for every second webhook at a few thousand a second, and a commit
+# From the beginning of one commit to that of the next. A fast disk would take a commit for every second webhook at a few thousand a second, and a commit
 # costs more processor time than ten webhooks in it. Who comes alone waits for nothing.
 _APART_SECONDS: Final = 0.002
 _NOTED_AFTER_SECONDS = 0.2  # when no commit follows that could write the watermarks
