@@ -220,6 +220,7 @@ class Gateway:
             "profiler": self.profiler.run,
             "timers": self.broker.run_timers,
             "presence": self.broker.run_presence,
+            "filing": self.broker.run_filing,
             "purge": self._purge,
             **({"oidc": self.issuer.run} if self.issuer else {}),
         }

@@ -23,11 +23,12 @@ from gateway.brokers.deliveries import StoredMedia, StoredOutbox
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
 from gateway.brokers.persons import StoredProfiles
+from gateway.brokers.portions import in_portions, run_filing
 from gateway.brokers.reconciling import Judged, carry_out, channels_are, judge
 from gateway.brokers.timers import run_timers
 from gateway.brokers.typing_signals import TypingRelay
 from gateway.brokers.unit import Unit
-from gateway.brokers.views import entries_page, session_for, shown
+from gateway.brokers.views import entries_page, session_for, sessions_page, shown
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
@@ -36,7 +37,7 @@ from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
-from gateway.store.contract import Store, Transaction
+from gateway.store.contract import Store, Transaction, Wanted
 from gateway.store.media import MediaFolder
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ _log = logging.getLogger(__name__)
 # A message follows its upload within the same call: after a day nothing can come to name the file any more.
 _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
+_RECORDS_AT_A_TIME: Final = 300  # of each kind: the writer is held for some milliseconds
 
 
 @contextmanager
@@ -69,6 +71,7 @@ class EmbeddedBroker:
         self.profiles = StoredProfiles(store, bell, ground)
         self.run_presence = self._streams.run
         self.run_timers = partial(run_timers, store, ground, bell)
+        self.run_filing = partial(run_filing, store)
 
     async def open(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
         """Open the store, and make what is in it fit the config (`gateway.brokers.reconciling`); `also` does what else is to be done of that
@@ -200,21 +203,18 @@ class EmbeddedBroker:
         self, caller: Caller, *, status: Status | None, mine: bool, q: str | None, cursor: str | None, limit: int
     ) -> Page[Session]:
         """See the contract."""
-        queues = self._ground.orgs[caller.org].queues_of(caller.login)
-        page = await self.store.read(
-            lambda stored: stored.sessions.page(
-                org=caller.org,
-                login=caller.login,
-                everything=caller.supervisor,
-                queues=queues,
-                mine=mine,
-                status=status,
-                q=q,
-                cursor=cursor,
-                limit=limit,
-            )
+        wanted = Wanted(
+            org=caller.org,
+            login=caller.login,
+            everything=caller.supervisor,
+            queues=self._ground.orgs[caller.org].queues_of(caller.login),
+            mine=mine,
+            status=status,
+            q=(q or "").strip(),
         )
-        return Page(tuple(shown(one, self._ground, caller) for one in page.items), page.next)
+        return await self.store.read(
+            lambda stored: sessions_page(stored, self._ground, caller, wanted, cursor=cursor, limit=limit)
+        )
 
     async def _seen(self, caller: Caller, session_id: str, read: Callable[[Transaction, Session], T | Refusal]) -> T | Refusal:
         """Read something of a session that the caller may see."""
@@ -286,8 +286,9 @@ class EmbeddedBroker:
     # ---------------------------------------------------------------------------------------- throwing away
 
     async def purge(self) -> None:
-        """Throw away what is older than it need be."""
-        await self._write(lambda stored: stored.records.purge())
+        """Throw away what is older than it need be, a portion at a time."""
+        with _of_the_broker():
+            await in_portions(self.store, lambda stored: stored.records.purge(_RECORDS_AT_A_TIME))
         before = (self._clock() - _UNNAMED_FILES_KEPT).timestamp()
         # The bytes first: what a crash leaves in between is rows, which the next purge takes up again.
         while media_ids := await self.store.read(lambda stored: stored.media.unnamed(before, _FILES_AT_A_TIME)):

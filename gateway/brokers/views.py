@@ -10,9 +10,11 @@ from pydantic import JsonValue
 
 from gateway.brokers.contract import Caller, Line
 from gateway.brokers.ground import Ground, org_of
+from gateway.errors import BadCursor
 from gateway.session.audience import Sight, as_seen_by, c10_reads, c10_shown, e1_sight, may_command, visible_to
 from gateway.session.model import Entry, Page, Role, Session
-from gateway.store.contract import EntryKey, StoredFile, Transaction
+from gateway.session.searching import found_by, has_all
+from gateway.store.contract import EntryKey, StoredFile, Transaction, Wanted
 
 
 def session_for(stored: Transaction, ground: Ground, caller: Caller, session_id: str) -> Session | None:
@@ -44,6 +46,39 @@ def shown(session: Session, ground: Ground, caller: Caller) -> Session:
     """The session without what this caller may not know of it."""
     settings = org_of(ground.orgs, session.org).settings
     return as_seen_by(session, sight_of(session, ground, caller), caller.login, caller.supervisor, settings)
+
+
+def sessions_page(
+    stored: Transaction, ground: Ground, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int
+) -> Page[Session]:
+    """A page of the sessions that the caller may see (E1), as they see them: search finds nothing by what they don't see. Raises BadCursor."""
+    found: list[tuple[int, Session]] = []
+    for place, session in stored.lists.walk(wanted, after=_place(cursor), chunk=limit + 1):
+        seen = shown(session, ground, caller)
+        if sight_of(session, ground, caller) and _is_found(seen, wanted):
+            found.append((place, seen))
+        if len(found) > limit:
+            break
+    items = tuple(session for _, session in found[:limit])
+    return Page(items, str(found[limit - 1][0]) if len(found) > limit else None)
+
+
+def _is_found(session: Session, wanted: Wanted) -> bool:
+    customer = session.end_user
+    return session.id == wanted.q or has_all(found_by(customer.id, customer.name), wanted.words)
+
+
+def _place(cursor: str | None) -> int | None:
+    """The cursor is the place of the last one given."""
+    if cursor is None:
+        return None
+    try:
+        place = int(cursor)
+    except ValueError as wrong:
+        raise BadCursor(cursor) from wrong
+    if not -(2**63) <= place < 0:  # SQLite counts no further
+        raise BadCursor(cursor)
+    return place
 
 
 def may_read(entry: Entry, session: Session, ground: Ground, caller: Caller) -> bool:

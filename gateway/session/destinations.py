@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import unicodedata
 from collections.abc import Callable, Iterable
 
 from adapters.envelope import Value
@@ -29,6 +28,7 @@ from gateway.session.inviting import c5_bots, judged
 from gateway.session.model import Login, Page, Purpose, Queue, Recipient, RecipientType, Rep, Session
 from gateway.session.refusals import e3_refuse
 from gateway.session.saying import m5_is_active
+from gateway.session.searching import fold, has_all, words_of
 from gateway.session.transferring import t2_not_others
 
 
@@ -146,8 +146,7 @@ _LISTS: dict[RecipientType, Callable[[Session, Facts, Login, Purpose], Iterable[
 
 def t3_matches(destination: Destination, q: str) -> bool:
     """T3: whether every word of the search is in the name or the id, ignoring case and accents."""
-    text = fold(f"{destination.name} {destination.id}")
-    return all(word in text for word in fold(q).split())
+    return has_all(fold(f"{destination.name} {destination.id}"), words_of(q))
 
 
 def t3_page(found: list[Destination], after: tuple[str, str] | None, limit: int) -> Page[Destination]:
@@ -156,12 +155,6 @@ def t3_page(found: list[Destination], after: tuple[str, str] | None, limit: int)
     items = tuple(rest[:limit])
     more = len(rest) - len(items)
     return Page(items, _write_cursor(items[-1]) if more else None, more)
-
-
-def fold(text: str) -> str:
-    """Without case and accents: `José` as `jose`."""
-    apart = unicodedata.normalize("NFKD", text)
-    return "".join(sign for sign in apart if not unicodedata.combining(sign)).casefold()
 
 
 def _place(destination: Destination) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gateway.errors import GatewayError, StoreUnavailable
+from gateway.session.searching import found_by
 from gateway.store.trouble import of_the_disk, unavailable
 
 
@@ -19,6 +20,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-65536"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("found_by", 2, found_by, deterministic=True)
     return connection
 
 

@@ -25,6 +25,7 @@ from adapters.envelope import (
     SignedReading,
 )
 from gateway.session.model import AuditRecord, DeliveryState, Entry, Page, Presence, RepPresence, Session, Status
+from gateway.session.searching import words_of
 from gateway.store.inbox_contract import Tally
 
 T = TypeVar("T")
@@ -217,6 +218,25 @@ class Place(NamedTuple):
     set_aside: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sessions of an org a list is of. `everything`: all, as for a supervisor; else those that the rep is or was in, is offered or asked to, and those that
+    wait in `queues`. `mine`: those that the rep is in, or was in when they ended. `q`: a session's id, or words of the customer's name and address."""
+
+    org: str
+    login: str
+    everything: bool
+    queues: frozenset[str]
+    mine: bool = False
+    status: Status | None = None
+    q: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Of the search; none: it is for all."""
+        return words_of(self.q)
+
+
 class Waiting(NamedTuple):
     """Messages that wait to go out by a channel for sessions of an org."""
 
@@ -302,7 +322,7 @@ class Sessions(Protocol):
         ...
 
     def of_rep(self, org: str, login: str, *ties: str) -> list[str]:
-        """Sessions that the rep is tied to in one of these ways: `in`, `offered`, `asked` (by an invitation), `was`."""
+        """Sessions that have not ended, and that the rep is tied to in one of these ways: `in`, `offered`, `asked` (by an invitation), `was`."""
         ...
 
     def been_in(self, session_id: str) -> list[str]:
@@ -317,20 +337,18 @@ class Sessions(Protocol):
         """How many sessions haven't ended."""
         ...
 
-    def page(
-        self,
-        *,
-        org: str,
-        login: str,
-        everything: bool,
-        queues: frozenset[str],
-        mine: bool,
-        status: Status | None,
-        q: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Page[Session]:
-        """Sessions that this rep may see, latest activity first. Raises BadCursor."""
+
+class Lists(Protocol):
+    """Sessions by their latest activity, and search."""
+
+    def walk(self, wanted: Wanted, *, after: int | None, chunk: int) -> Iterator[tuple[int, Session]]:
+        """All that are wanted and perhaps a few more (what of a session the rep may know is for the rules to say), each with its place in lists, from after
+        that place on: latest activity first, and the last opened first where it is the same. They are read a chunk at a time."""
+        ...
+
+    def file(self, most: int) -> int:
+        """File sessions that rest (are ended or inactive), so that search finds them without looking through all; how many were filed. It finds the others
+        too, at the price of looking through them."""
         ...
 
 
@@ -739,8 +757,8 @@ class Records(Protocol):
         """Newest first. Raises BadCursor."""
         ...
 
-    def purge(self) -> None:
-        """Throw away what is older than it need be."""
+    def purge(self, most: int) -> bool:
+        """Throw away what is older than it need be, at most so many of each kind; whether there may be more."""
         ...
 
 
@@ -795,6 +813,11 @@ class Transaction(Protocol):
     @property
     def sessions(self) -> Sessions:
         """See `Sessions`."""
+        ...
+
+    @property
+    def lists(self) -> Lists:
+        """See `Lists`."""
         ...
 
     @property

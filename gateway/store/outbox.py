@@ -26,6 +26,7 @@ from gateway.store.inbox_contract import Tally
 
 _MOST_DETAIL: Final = 1_200
 _WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Write it again when they write again."
+_OPEN: Final = "state IN ('queued', 'sending')"  # a partial index is taken where its condition is written out
 _NEVER_AGAIN: Final = -1.0  # as `next_at` of a row that is `sending`
 _RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
 
@@ -189,12 +190,12 @@ class Outbox:
     def withdraw(self, channel_id: str, address: str) -> list[OutboxRow]:
         """See the contract."""
         self._run(
-            "UPDATE outbox SET next_at = ? WHERE channel_id = ? AND address = ? AND state = 'sending'",
+            f"UPDATE outbox SET next_at = ? WHERE channel_id = ? AND address = ? AND {_OPEN} AND state = 'sending'",  # noqa: S608
             (_NEVER_AGAIN, channel_id, address),
         )
         rows = self._run(
-            """UPDATE outbox SET state = 'skipped', code = ?, reason = ?, provider_code = NULL, updated_at = ?
-               WHERE channel_id = ? AND address = ? AND state = 'queued' RETURNING *""",
+            f"""UPDATE outbox SET state = 'skipped', code = ?, reason = ?, provider_code = NULL, updated_at = ?
+                WHERE channel_id = ? AND address = ? AND {_OPEN} AND state = 'queued' RETURNING *""",  # noqa: S608
             (WITHDRAWN, _WITHDRAWN_REASON, self._gathering.at, channel_id, address),
         )
         return [_row(row) for row in rows.fetchall()]

@@ -11,14 +11,14 @@ from gateway.errors import BadCursor
 from gateway.session.model import AuditRecord, Page
 from gateway.store.gathering import Gathering
 
-# How long each kind of memory lasts at least. Seen events must outlast the slowest provider's retries: Meta's 7 days.
-_KEPT: Final[Mapping[str, timedelta]] = {
-    "DELETE FROM seen_events WHERE at < ?": timedelta(days=9),
-    "DELETE FROM signed_readings WHERE at < ?": timedelta(days=9),
-    "DELETE FROM parked WHERE at < ?": timedelta(days=9),
-    "DELETE FROM aside WHERE at < ?": timedelta(days=9),
-    "DELETE FROM answers WHERE at < ?": timedelta(days=2),
-    "DELETE FROM events WHERE at < ?": timedelta(days=2),
+# How long each kind of memory lasts at least, by table and key. Seen events must outlast the slowest provider's retries: Meta's 7 days.
+_KEPT: Final[Mapping[tuple[str, str], timedelta]] = {
+    ("seen_events", "channel_id, event_id"): timedelta(days=9),
+    ("signed_readings", "channel_id, proof"): timedelta(days=9),
+    ("parked", "channel_id, names, event_id"): timedelta(days=9),
+    ("aside", "ordinal"): timedelta(days=9),
+    ("answers", "org, login, key"): timedelta(days=2),
+    ("events", "number"): timedelta(days=2),
 }
 
 
@@ -67,10 +67,14 @@ class Records:
         )
         return Page(records, str(rows[-1]["id"]) if more else None)
 
-    def purge(self) -> None:
+    def purge(self, most: int) -> bool:
         """See the contract."""
-        for statement, age in _KEPT.items():
-            self._gathering.run(statement, ((self._gathering.now - age).timestamp(),))
+        gone = [self._purge(table, key, self._gathering.now - age, most) for (table, key), age in _KEPT.items()]
+        return max(gone) == most
+
+    def _purge(self, table: str, key: str, before: datetime, most: int) -> int:
+        statement = f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE at < ? ORDER BY at LIMIT ?)"  # noqa: S608
+        return self._gathering.run(statement, (before.timestamp(), most)).rowcount
 
 
 def _below(cursor: str | None) -> int:

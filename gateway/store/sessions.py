@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from gateway.errors import BadCursor
-from gateway.session.model import Entry, EntryKind, Page, Role, Session, Status
+from gateway.session.model import Entry, EntryKind, Role, Session, Status
+from gateway.session.searching import found_by
 from gateway.store.contract import EntryKey
-from gateway.store.gathering import Gathering, among, at
+from gateway.store.gathering import Gathering, Rows, among, at
 
 Ties: TypeAlias = Mapping[
     str, tuple[str, int]
 ]  # by login: `in`, `offered`, `asked` or `was`, and 1 where it takes the rep's capacity
 
+RESTING: Final = (Status.ended, Status.inactive)
+_ONE_BY_ONE: Final = 8  # as in `gateway.store.reps`
 _MOST_HELD: Final = 2_000  # a start may look at all that are open
 _MOST_IN_MEMO: Final = 4_000  # of 3 kB each
-_INSERT: Final = """INSERT INTO sessions (id, ordinal, org, channel_id, address, name, status, queue, offered, version, last_activity, state)
+_INSERT: Final = """INSERT INTO sessions (id, ordinal, org, channel_id, address, name, status, queue, offered, filed, version, last_activity, state)
     VALUES (:id, (SELECT coalesce(max(ordinal), 0) + 1 FROM sessions), :org, :channel_id, :address, :name, :status, :queue, :offered,
-            :version, :last_activity, :state)"""
-_UPDATE: Final = """UPDATE sessions SET status = :status, address = :address, name = :name, queue = :queue, offered = :offered,
+            0, :version, :last_activity, :state)"""
+_UPDATE: Final = """UPDATE sessions SET status = :status, address = :address, name = :name, queue = :queue, offered = :offered, filed = 0,
     version = :version, last_activity = coalesce(:last_activity, last_activity), state = :state WHERE id = :id AND version = :before"""
+# Most changes are a line more in the transcript: all indexes but that of the lists stay as they are.
+_CONTINUE: Final = """UPDATE sessions SET version = :version, last_activity = coalesce(:last_activity, last_activity), state = :state
+    WHERE id = :id AND version = :before"""
 
 
 class StaleSession(Exception):
@@ -47,8 +51,14 @@ class Sessions:
         self._newest: dict[tuple[str, str, str], str | None] = gathering.held()  # by channel, address and org
         self._ties: dict[str, Ties] = gathering.held()
         self._load: dict[tuple[str, str], int] = gathering.held()  # by org and login
+        self._loads: dict[str, bool] = gathering.held()  # orgs of which all that is not nothing is held
+        self._asked: dict[str, int] = gathering.held()  # for how many reps of an org
         self._inserts = gathering.rows(_INSERT, _row)
         self._updates = gathering.rows(_UPDATE, _row, _all_as_expected)
+        self._continued = gathering.rows(_CONTINUE, _continued, _all_as_expected)
+        self._woken = gathering.rows(
+            "UPDATE rep_sessions SET rests = NULL, place = NULL WHERE session_id = ? AND rests IS NOT NULL"
+        )
         self._entries = gathering.rows("INSERT INTO entries (session_id, number, kind, visibility, body) VALUES (?, ?, ?, ?, ?)")
         self._marks = gathering.rows("UPDATE entries SET change = ? WHERE session_id = ? AND number = ?")
         self._untied = gathering.rows("DELETE FROM rep_sessions WHERE org = ? AND login = ? AND session_id = ?")
@@ -62,17 +72,17 @@ class Sessions:
     def load(self, session_id: str) -> Session | None:
         """See the contract."""
         if session_id not in self._known:
-            if len(self._known) >= _MOST_HELD and not self._inserts.waiting and not self._updates.waiting:
+            if len(self._known) >= _MOST_HELD and not self._waits():
                 self._known.clear()
             row = self._gathering.point("SELECT state FROM sessions WHERE id = ?", (session_id,)).fetchone()
-            self._known[session_id] = _session(row["state"]) if row else None
+            self._known[session_id] = parsed(row["state"]) if row else None
         return self._known[session_id]
 
     def several(self, session_ids: Collection[str]) -> dict[str, Session]:
         """See the contract."""
         condition, value = among("id", tuple(session_ids))
         rows = self._gathering.run(f"SELECT id, state FROM sessions WHERE {condition}", (value,))  # noqa: S608
-        return {row["id"]: _session(row["state"]) for row in rows}
+        return {row["id"]: parsed(row["state"]) for row in rows}
 
     def newest_of_address(self, channel_id: str, address: str, org: str) -> Session | None:
         """See the contract."""
@@ -100,7 +110,7 @@ class Sessions:
         session_id, state = row or (None, "")
         self._newest[place] = session_id
         if session_id is not None and session_id not in self._known:
-            self._known[session_id] = _session(state)
+            self._known[session_id] = parsed(state)
 
     def open_of_address(self, channel_id: str, address: str) -> list[Session]:
         """See the contract."""
@@ -114,8 +124,14 @@ class Sessions:
         """See the contract."""
         values = {"channel": channel_id, "old": old, "new": new}
         self._gathering.run(
-            """UPDATE sessions SET address = :new, state = json_set(state, '$.end_user.id', :new, '$.participants[0].id', :new)
+            """UPDATE sessions SET address = :new, name = found_by(:new, json_extract(state, '$.end_user.name')), filed = 0,
+                   state = json_set(state, '$.end_user.id', :new, '$.participants[0].id', :new)
                WHERE channel_id = :channel AND address = :old""",
+            values,
+        )
+        self._gathering.run(
+            """UPDATE rep_sessions SET rests = NULL, place = NULL
+               WHERE session_id IN (SELECT id FROM sessions WHERE channel_id = :channel AND address = :new)""",
             values,
         )
         self._gathering.run(
@@ -131,15 +147,33 @@ class Sessions:
         held = self._known.get(session.id)
         if before is not None and held is not None and held.version != before.version:
             raise StaleSession(session.id)
-        waits: _Saved | None = self._inserts.waiting.get(session.id) or self._updates.waiting.get(session.id)
+        waits, rows = self._way_of(session, before)
         stored = waits.before if waits else before.version if before else None
         at = self._gathering.at if not quiet else waits.at if waits else None
-        (self._updates if stored is not None else self._inserts).add(_Saved(session, stored, at), session.id)
+        rows.add(_Saved(session, stored, at), session.id)
+        if before is not None and before.status in RESTING:
+            self._woken.add((session.id,), session.id)
         change = self._gathering.change
         change(self._known, session.id, session)
         if before is None:
             change(self._newest, (session.channel_id, session.end_user.id, session.org), session.id)
         self._tie(session, before)
+
+    def _way_of(self, session: Session, before: Session | None) -> tuple[_Saved | None, Rows]:
+        """What of it waits to be written, and which statement writes it."""
+        for rows in (self._inserts, self._updates):
+            if session.id in rows.waiting:
+                return rows.waiting[session.id], rows
+        if before is None:
+            return None, self._inserts
+        waits: _Saved | None = self._continued.waiting.get(session.id)
+        if before.status not in RESTING and _found_in(before) == _found_in(session):
+            return waits, self._continued
+        self._continued.drop(session.id)
+        return waits, self._updates
+
+    def _waits(self) -> bool:
+        return bool(self._inserts.waiting or self._updates.waiting or self._continued.waiting)
 
     # ------------------------------------------------------------------------------------------------------ transcript
 
@@ -216,12 +250,18 @@ class Sessions:
 
     def load_of(self, org: str, login: str) -> int:
         """See the contract."""
-        if (org, login) not in self._load:
+        if (org, login) not in self._load and org not in self._loads:
             # What is gathered of a rep's ties is in their load only where that is held.
             read = self._gathering.run if self._tied.waiting or self._untied.waiting else self._gathering.point
-            query = "SELECT coalesce(sum(counts), 0) FROM rep_sessions WHERE org = ? AND login = ? AND counts = 1"
-            self._load[org, login] = int(read(query, (org, login)).fetchone()[0])
-        return self._load[org, login]
+            self._asked[org] = asked = self._asked.get(org, 0) + 1
+            if asked <= _ONE_BY_ONE:
+                query = "SELECT count(*) FROM rep_sessions WHERE org = ? AND login = ? AND counts = 1"
+                self._load[org, login] = int(read(query, (org, login)).fetchone()[0])
+            else:
+                query = "SELECT login, count(*) FROM rep_sessions WHERE org = ? AND counts = 1 GROUP BY login"
+                self._load |= {(org, login): count for login, count in read(query, (org,))}
+                self._loads[org] = True
+        return self._load.get((org, login), 0)
 
     def _tie(self, session: Session, before: Session | None) -> None:
         if before is not None and (session.same_people(before) or _ties(session) == _ties(before)):
@@ -242,8 +282,9 @@ class Sessions:
                 self._tied.add((*place, *tie), place)
         for login in known.keys() | ties.keys():
             more = ties.get(login, ("", 0))[1] - known.get(login, ("", 0))[1]
-            if more and (session.org, login) in self._load:
-                self._gathering.change(self._load, (session.org, login), self._load[session.org, login] + more)
+            whose = (session.org, login)
+            if more and (whose in self._load or session.org in self._loads):
+                self._gathering.change(self._load, whose, self._load.get(whose, 0) + more)
         self._gathering.change(self._ties, session.id, ties)
 
     def to_route(self, org: str, queue: str, limit: int) -> list[str]:
@@ -256,7 +297,12 @@ class Sessions:
 
     def of_rep(self, org: str, login: str, *ties: str) -> list[str]:
         """See the contract."""
-        rows = self._gathering.run("SELECT session_id, tie FROM rep_sessions WHERE org = ? AND login = ?", (org, login))
+        rows = self._gathering.run(
+            """SELECT r.session_id, r.tie FROM rep_sessions r INDEXED BY rep_sessions_listed CROSS JOIN sessions s ON s.id = r.session_id
+               WHERE r.org = :org AND r.login = :login AND r.rests IS NULL AND s.status != 'ended'
+               UNION ALL SELECT session_id, tie FROM rep_sessions WHERE org = :org AND login = :login AND rests = 'inactive'""",
+            {"org": org, "login": login},
+        )
         return [row["session_id"] for row in rows if row["tie"] in ties]
 
     def been_in(self, session_id: str) -> list[str]:
@@ -274,49 +320,6 @@ class Sessions:
         query = "SELECT status, count(*) FROM sessions INDEXED BY sessions_open WHERE status != 'ended' GROUP BY status"
         return {row[0]: row[1] for row in self._gathering.run(query)}
 
-    def page(
-        self,
-        *,
-        org: str,
-        login: str,
-        everything: bool,
-        queues: frozenset[str],
-        mine: bool,
-        status: Status | None,
-        q: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Page[Session]:
-        """See the contract. The cursor is `activity:ordinal` of the last one given."""
-        where = ["s.org = :org"]
-        values: dict[str, object] = {"org": org, "login": login, "limit": limit + 1}
-        if mine:
-            where.append("r.tie = 'in'")
-        elif not everything:
-            marks = {f"queue{i}": name for i, name in enumerate(sorted(queues))}
-            values |= marks
-            waiting = f"(s.status = 'waiting' AND s.queue IN ({','.join(':' + m for m in marks)}))" if marks else "0"
-            where.append(f"(r.tie IS NOT NULL OR {waiting})")
-        if status:
-            where.append("s.status = :status")
-            values["status"] = status.value
-        if q:
-            where.append("(instr(s.name, :q) > 0 OR s.id = :q OR instr(s.address, :q) > 0)")
-            values["q"] = q.casefold()
-        if cursor:
-            where.append("(s.last_activity, s.ordinal) < (:activity, :ordinal)")
-            values |= _place(cursor)
-        rows = self._gathering.run(
-            f"""SELECT s.state, s.last_activity, s.ordinal FROM sessions s
-                LEFT JOIN rep_sessions r ON r.org = s.org AND r.login = :login AND r.session_id = s.id
-                WHERE {" AND ".join(where)} ORDER BY s.last_activity DESC, s.ordinal DESC LIMIT :limit""",  # noqa: S608
-            values,
-        ).fetchall()
-        more = len(rows) > limit
-        rows = rows[:limit]
-        following = f"{rows[-1]['last_activity']!r}:{rows[-1]['ordinal']}" if more else None
-        return Page(tuple(_session(row["state"]) for row in rows), following)
-
 
 class _Memo(dict[str, Session]):
     """Sessions by their stored text: those that were read or written last. Values are never changed, and a text means the same whatever becomes of the
@@ -333,7 +336,7 @@ class _Memo(dict[str, Session]):
 _MEMO: Final = _Memo()
 
 
-def _session(state: str) -> Session:
+def parsed(state: str) -> Session:
     session = _MEMO.get(state)
     if session is None:
         session = Session.model_validate_json(state)
@@ -350,19 +353,30 @@ def _state(session: Session) -> str:
 def _row(saved: _Saved) -> dict[str, Any]:
     session = saved.session
     return {
-        "id": session.id,
+        **_continued(saved),
         "org": session.org,
         "channel_id": session.channel_id,
         "address": session.end_user.id,
-        "name": session.end_user.name.casefold(),
+        "name": found_by(session.end_user.id, session.end_user.name),
         "status": session.status.value,
         "queue": session.queue,
         "offered": int(session.offer is not None),
-        "version": session.version,
+    }
+
+
+def _continued(saved: _Saved) -> dict[str, Any]:
+    return {
+        "id": saved.session.id,
+        "version": saved.session.version,
         "before": saved.before,
         "last_activity": saved.at,
-        "state": _state(session),
+        "state": _state(saved.session),
     }
+
+
+def _found_in(session: Session) -> tuple[object, ...]:
+    """What lists and queries find it by, beside its activity."""
+    return (session.status, session.queue, session.offer is None, session.end_user)
 
 
 def _all_as_expected(rows: int, changed: int) -> None:
@@ -381,14 +395,3 @@ def _ties(session: Session) -> Ties:
     for rep in session.reps:
         ties[rep.id] = ("in", int(session.status is Status.active))
     return ties
-
-
-def _place(cursor: str) -> dict[str, float | int]:
-    activity, _, ordinal = cursor.partition(":")
-    try:
-        place: dict[str, float | int] = {"activity": float(activity), "ordinal": int(ordinal)}
-    except ValueError as wrong:
-        raise BadCursor(cursor) from wrong
-    if not (math.isfinite(place["activity"]) and 0 <= place["ordinal"] < 2**63):  # more than SQLite counts
-        raise BadCursor(cursor)
-    return place

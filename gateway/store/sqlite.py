@@ -18,6 +18,7 @@ from gateway.store.conversations import Aside, Conversations, MessageIds
 from gateway.store.events import Events, Timers
 from gateway.store.gathering import Gathering
 from gateway.store.group_commit import GroupCommit, Readers, SharedFile
+from gateway.store.lists import Lists
 from gateway.store.media import Media
 from gateway.store.outbox import Outbox
 from gateway.store.records import Records
@@ -51,6 +52,11 @@ class SqliteTransaction:
     def sessions(self) -> Sessions:
         """See the contract."""
         return Sessions(self._gathering)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """See the contract."""
+        return Lists(self._gathering)
 
     @cached_property
     def conversations(self) -> Conversations:

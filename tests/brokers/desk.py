@@ -234,7 +234,9 @@ class Desk:
         """The whole file, but these tables."""
 
         def read(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
-            names = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            # A virtual table's rows stand in tables of its own.
+            query = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+            names = [row["name"] for row in connection.execute(query)]
             return {name: [tuple(r) for r in connection.execute(f"SELECT * FROM {name}")] for name in names if name not in but}  # noqa: S608
 
         return await self._gateway.store.readers.run(read)

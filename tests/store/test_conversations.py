@@ -105,7 +105,7 @@ def test_duplicates_are_remembered_for_longer_than_any_provider_repeats(jobs: Jo
     """Meta repeats for seven days."""
     day = 24 * 3_600.0
     assert first_sight(jobs, "wa")
-    jobs(lambda stored: stored.records.purge(), 8.5 * day)
+    jobs(lambda stored: stored.records.purge(9), 8.5 * day)
     assert not first_sight(jobs, "wa", 8.5 * day)
-    jobs(lambda stored: stored.records.purge(), 30 * day)
+    jobs(lambda stored: stored.records.purge(9), 30 * day)
     assert first_sight(jobs, "wa", 30 * day)

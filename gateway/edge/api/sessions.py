@@ -21,7 +21,8 @@ from gateway.session.model import Status
 
 
 class SessionsQuery(Input):
-    """`mine`: only sessions the caller is in; `q`: part of the customer's name or address."""
+    """`mine`: only sessions the caller is in, or was in when they ended; `q`: words or parts of words of the customer's name and address, whatever case and
+    accents, or the session's id."""
 
     status: Status | None = None
     mine: bool = False

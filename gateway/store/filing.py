@@ -1,0 +1,143 @@
+"""Sessions that rest, filed for search.
+
+SQLite's FTS5 finds words; reps look for a part of a name or number. So what is filed of a word is its pieces of 1, 2, 3 and 5 characters. A search asks for
+those pieces of its words that are as long as can be; whoever has all of them is looked at more closely by whoever asked. The pieces of each org and status are
+words of their own, so that one org's sessions don't slow down another's search.
+
+What is filed stands in the order of lists: the row's number is the session's place. A session that wakes, or is changed at rest, keeps its old row until it is
+filed again; until then `sessions.filed` says that the row doesn't count. So nothing of this is done while a message is taken in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from gateway.session.model import Status
+from gateway.session.searching import found_by
+from gateway.store.gathering import Gathering
+from gateway.store.sessions import RESTING
+
+_SIZES: Final = (1, 2, 3, 5)
+# FTS5's plainest tokenizer parts words at every sign of ASCII that is neither letter nor digit: those are put elsewhere, as in a private alphabet.
+_APART: Final = chr(0xE000)
+_AS_SIGNS: Final = {code: 0xE000 + code for code in range(1, 128) if not chr(code).isalnum()}
+
+
+class _Filed(NamedTuple):
+    """What a row of the index is made from. `place`: its number."""
+
+    place: int
+    session_id: str
+    org: str
+    status: str
+    logins: Sequence[str]
+    words: str
+
+    @property
+    def grams(self) -> str:
+        return grams_of(self.org, self.status, self.logins, self.words)
+
+    @property
+    def made_from(self) -> str:
+        return json.dumps([self.org, self.status, self.logins, self.words])
+
+
+class Filing:
+    """See `gateway.store.contract.Lists.file`."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._run, self._run_many = gathering.run, gathering.run_many
+
+    def file(self, most: int) -> int:
+        """See the contract."""
+        rows = [row for status in RESTING for row in self._to_file(status, most)]
+        ids = json.dumps([row["id"] for row in rows])
+        self._take_out(ids)
+        logins = self._logins(ids)
+        filed = [
+            self._put(
+                _Filed(
+                    place=row["place"],
+                    session_id=row["id"],
+                    org=row["org"],
+                    status=row["status"],
+                    logins=logins.get(row["id"], ()),
+                    words=found_by(row["address"], row["called"]),
+                )
+            )
+            for row in rows
+        ]
+        # In the order of their numbers FTS5 takes them at once, else one by one.
+        self._run_many("INSERT INTO filed_grams (rowid, grams) VALUES (?, ?)", [(one.place, one.grams) for one in sorted(filed)])
+        self._run_many("UPDATE sessions SET filed = 1 WHERE id = ?", [(one.session_id,) for one in filed])
+        self._run_many(
+            "UPDATE rep_sessions SET rests = ?, place = ? WHERE org = ? AND login = ? AND session_id = ?",
+            [(one.status, one.place, one.org, login, one.session_id) for one in filed for login in one.logins],
+        )
+        return len(filed)
+
+    def _to_file(self, status: Status, most: int) -> list[Any]:
+        """The newest first: an old file is filed from the end that people look at."""
+        return self._run(
+            """SELECT id, place, org, status, address, json_extract(state, '$.end_user.name') AS called
+               FROM sessions INDEXED BY sessions_not_filed WHERE filed IS NOT 1 AND status = ? ORDER BY ordinal DESC LIMIT ?""",
+            (status.value, most),
+        ).fetchall()
+
+    def _take_out(self, ids: str) -> None:
+        among = "session_id IN (SELECT value FROM json_each(?))"
+        rows = self._run(f"SELECT place, session_id, made_from FROM filed WHERE {among} ORDER BY place", (ids,)).fetchall()  # noqa: S608
+        old = [_Filed(row["place"], row["session_id"], *json.loads(row["made_from"])) for row in rows]
+        self._run_many(
+            "INSERT INTO filed_grams (filed_grams, rowid, grams) VALUES ('delete', ?, ?)", [(o.place, o.grams) for o in old]
+        )
+        self._run_many("DELETE FROM filed WHERE place = ?", [(one.place,) for one in old])
+
+    def _logins(self, ids: str) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        query = "SELECT session_id, login FROM rep_sessions WHERE session_id IN (SELECT value FROM json_each(?)) ORDER BY login"
+        for session_id, login in self._run(query, (ids,)):
+            found.setdefault(session_id, []).append(login)
+        return found
+
+    def _put(self, one: _Filed) -> _Filed:
+        """In its place, or the next that is free: two sessions share one where millions were active in the same millisecond."""
+        while self._run("SELECT 1 FROM filed WHERE place = ?", (one.place,)).fetchone():
+            one = one._replace(place=one.place + 1)
+        self._run("INSERT INTO filed (place, session_id, made_from) VALUES (?, ?, ?)", (one.place, one.session_id, one.made_from))
+        return one
+
+
+def sought(org: str, status: Status, login: str | None, words: Iterable[str]) -> str:
+    """What FTS5 is asked for: sessions of an org at rest in this status, `login`'s or anybody's, that may have all the words."""
+    before = _before(org, status.value)
+    asked = [before + piece for piece in {piece for word in words for piece in _longest(_signs(word))}]
+    if login is not None:
+        asked.append(f"{before}{_APART}{_signs(login)}")
+    return " AND ".join(f'"{one}"' for one in asked)
+
+
+def grams_of(org: str, status: str, logins: Iterable[str], words: str) -> str:
+    """The row's text in the index: the pieces of its words, and whose it is."""
+    before = _before(org, status)
+    # Put into the other alphabet before they are cut: each piece by itself would take ten times as long.
+    pieces = {
+        word[at : at + size] for word in map(_signs, words.split()) for size in _SIZES for at in range(len(word) - size + 1)
+    }
+    return before + f" {before}".join((*pieces, *(_APART + _signs(login) for login in logins)))
+
+
+def _longest(word: str) -> Iterator[str]:
+    """The pieces that together stand for a word, of the greatest size that there is."""
+    size = max(size for size in _SIZES if size <= len(word))
+    return (word[at : at + size] for at in range(len(word) - size + 1))
+
+
+def _before(org: str, status: str) -> str:
+    return f"{_signs(org)}{_APART}{status}{_APART}"
+
+
+def _signs(text: str) -> str:
+    return text.translate(_AS_SIGNS)
