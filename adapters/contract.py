@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -398,6 +399,15 @@ A = TypeVar("A", bound=Account)
 def no_handshake(request: RawRequest, account: Any) -> Answer | None:
     """For channels without one: every request is an event."""
     return None
+
+
+def later(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that is imported when it is called first: for `simulate` and `demo`, which a gateway in service never needs."""
+
+    def call(*given: Any) -> Any:
+        return getattr(import_module(module), name)(*given)
+
+    return call
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Which adapters there are: every folder beside this file that has an `ADAPTER`, and every plug-in's entry point.
+"""Which adapters there are: every channel's folder beside this file, and every plug-in's entry point.
 
-Nothing registers itself at import; `load()` looks. Two adapters of one kind are a fault, and so is one that was written for a contract that
+Nothing registers itself at import; `load()` looks. A folder is named as its channel's kind, so one of ours is imported when it is asked for: a
+gateway doesn't load channels that its config doesn't name. Two adapters of one kind are a fault, and so is one that was written for a contract that
 this gateway doesn't know: it would load, and fail at the first message.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -18,7 +19,7 @@ from adapters.contract import CONTRACT, Adapter
 from adapters.errors import AdapterError
 
 ENTRY_POINT_GROUP = "byoc.adapters"
-_NO_CHANNELS = frozenset({"conformance", "simulation"})  # not imported at start-up for nothing
+_NO_CHANNELS = frozenset({"conformance", "simulation"})
 _OLDEST = CONTRACT - 1
 
 
@@ -29,18 +30,36 @@ class AdapterFault(AdapterError):
 @lru_cache(maxsize=1)
 def load() -> Mapping[str, Adapter[Any]]:
     """All adapters by kind, ours and plug-ins', in the order of their kinds. Raises AdapterFault."""
-    found: dict[str, Adapter[Any]] = {}
-    for adapter in [*_in_this_folder(), *_from_entry_points()]:
+    folders = (m.name for m in pkgutil.iter_modules(adapters.__path__) if m.ispkg and not m.name.startswith("_"))
+    found: dict[str, str | Adapter[Any]] = {name.replace("_", "-"): name for name in folders if name not in _NO_CHANNELS}
+    for adapter in _from_entry_points():
         if adapter.kind in found:
             raise AdapterFault(f"two adapters are named {adapter.kind!r}: uninstall one, or rename it")
         found[adapter.kind] = adapter
-    return dict(sorted(found.items()))
+    return _Adapters(found)
 
 
-def _in_this_folder() -> list[Adapter[Any]]:
-    names = [m.name for m in pkgutil.iter_modules(adapters.__path__) if m.ispkg and not m.name.startswith("_")]
-    modules = [importlib.import_module(f"adapters.{name}") for name in names if name not in _NO_CHANNELS]
-    return [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]
+class _Adapters(Mapping[str, Adapter[Any]]):
+    """By kind, in the order of their kinds: plug-ins' adapters, and for ours the folder to import."""
+
+    def __init__(self, found: Mapping[str, str | Adapter[Any]]) -> None:
+        self._found = dict(sorted(found.items()))
+
+    def __getitem__(self, kind: str) -> Adapter[Any]:
+        found = self._found[kind]
+        if isinstance(found, Adapter):
+            return found
+        adapter: Adapter[Any] = importlib.import_module(f"adapters.{found}").ADAPTER
+        return adapter
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def _from_entry_points() -> list[Adapter[Any]]:

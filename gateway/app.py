@@ -9,14 +9,13 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 
 from adapters.contract import Answer, RawRequest
-from adapters.webchat import WebchatAccount
 from gateway import clock as clocks
-from gateway import pages, webchat
+from gateway import pages
 from gateway.brokers.contract import Directory
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
@@ -36,7 +35,6 @@ from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Webhooks
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.identity.directory import ConfigDirectory
-from gateway.identity.oidc import Issuer, OidcDirectory
 from gateway.journal.driver import Driver
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.profiler import Profiler
@@ -55,6 +53,10 @@ from gateway.watching import Watching
 
 _log = logging.getLogger(__name__)
 _PURGE_SECONDS: Final = 3600.0
+
+if TYPE_CHECKING:  # rooms that only some gateways need are imported when their config says so: most of the start is importing
+    from adapters.webchat import WebchatAccount
+    from gateway.identity.oidc import Issuer
 
 
 class Gateway:
@@ -100,8 +102,13 @@ class Gateway:
         self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.profiles, self.driver, channels, self.bell, clock)
         known = ConfigDirectory(config, loaded.orgs, channels)
-        self.issuer = Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json") if config.oidc else None
-        self.directory: Directory = OidcDirectory(known, self.issuer, loaded.orgs) if self.issuer else known
+        self.issuer: Issuer | None = None
+        self.directory: Directory = known
+        if config.oidc:
+            from gateway.identity import oidc
+
+            self.issuer = oidc.Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json")
+            self.directory = oidc.OidcDirectory(known, self.issuer, loaded.orgs)
         self.pressure = Pressure(channels, self.inbox, backlog_seconds=config.limits.backlog_seconds)
         self.webhooks = Webhooks(
             channels,
@@ -140,8 +147,10 @@ class Gateway:
         )
         surface.health.remarks["webhooks"] = self.pressure.told
         MediaDoor(self.links, self._file_of, self.clock).install(app)
-        chat_accounts = {str(c.id): c.account for c in self.loaded.channels.values() if isinstance(c.account, WebchatAccount)}
+        chat_accounts = _chat_accounts(self.loaded)
         if chat_accounts:
+            from gateway import webchat
+
             visitors = webchat.install(
                 app, chat_accounts, self.accept_here, self.data_dir, client_address=proxies.address_of, now=self.clock
             )
@@ -202,6 +211,8 @@ class Gateway:
         for channel_id, before, _ in judged.moved:
             if before in self.loaded.orgs:
                 await self.inbox.keep_aside(channel_id, before)
+            from gateway import webchat
+
             await asyncio.to_thread(webchat.forget_profiles, self.data_dir, channel_id)
 
     def _oidc_login(self) -> pages.OidcLogin | None:
@@ -284,10 +295,16 @@ def _find_chat_at_home(loaded: Loaded) -> None:
     """Web chat's service runs in this process. Unless configured otherwise, it is called directly, not through the public address."""
     listen = loaded.config.listen
     host = "127.0.0.1" if listen.host in ("0.0.0.0", "::", "") else listen.host  # noqa: S104
-    for channel in loaded.channels.values():
-        if isinstance(channel.account, WebchatAccount) and not channel.account.api_base and listen.port:
-            base = f"http://{host}:{listen.port}/chat/{channel.id}"
-            channel.account = channel.account.model_copy(update={"api_base": base})
+    for channel_id, account in _chat_accounts(loaded).items():
+        if not account.api_base and listen.port:
+            base = f"http://{host}:{listen.port}/chat/{channel_id}"
+            loaded.channels[channel_id].account = account.model_copy(update={"api_base": base})
+
+
+def _chat_accounts(loaded: Loaded) -> dict[str, WebchatAccount]:
+    return {
+        str(key): cast("WebchatAccount", one.account) for key, one in loaded.channels.items() if one.adapter.kind == "webchat"
+    }
 
 
 def _media_secret(loaded: Loaded) -> str:

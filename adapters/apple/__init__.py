@@ -16,9 +16,8 @@ from adapters.apple.account import AppleAccount, demo
 from adapters.apple.inbound import parse, verify
 from adapters.apple.media import media
 from adapters.apple.outbound import send
-from adapters.apple.simulator import AppleSimulator
 from adapters.apple.wire import MAX_FILE_BYTES, MAX_TEXT
-from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule, later
 
 __all__ = ["ADAPTER"]
 
@@ -51,7 +50,7 @@ ADAPTER: Adapter[Any] = Adapter[AppleAccount](
     parse=parse,
     send=send,
     media=media,
-    simulate=AppleSimulator,
+    simulate=later("adapters.apple.simulator", "AppleSimulator"),
     demo=demo,
     contract=CONTRACT,
     exemptions={

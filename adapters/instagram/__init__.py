@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from adapters._meta.platform.fetching import media
 from adapters._meta.platform.outbound import WINDOW
-from adapters.contract import CONTRACT, Adapter, Capabilities
+from adapters.contract import CONTRACT, Adapter, Capabilities, later
 from adapters.instagram.account import InstagramAccount
 from adapters.instagram.inbound import handshake, parse, verify
 from adapters.instagram.outbound import profile, send
-from adapters.instagram.simulator import demo, simulate
 from adapters.instagram.wire import FILES, MAX_TEXT
 
 __all__ = ["ADAPTER", "InstagramAccount"]
@@ -54,8 +53,8 @@ ADAPTER = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=simulate,
-    demo=demo,
+    simulate=later("adapters.instagram.simulator", "simulate"),
+    demo=later("adapters.instagram.simulator", "demo"),
     handshake=handshake,
     methods=("GET", "POST"),
     profile=profile,

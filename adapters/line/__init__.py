@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule, later
 from adapters.line.account import LineAccount, demo
 from adapters.line.fetching import media, profile
 from adapters.line.inbound import parse, verify
 from adapters.line.outbound import MAX_NAME, MAX_TEXT, retry_safe, send
-from adapters.line.simulator import LineSimulator
 
 ADAPTER: Final = Adapter(
     kind="line",
@@ -59,7 +58,7 @@ ADAPTER: Final = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=LineSimulator,
+    simulate=later("adapters.line.simulator", "LineSimulator"),
     demo=demo,
     profile=profile,
     retry_safe=retry_safe,

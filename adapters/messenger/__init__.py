@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from adapters._meta.platform.fetching import media
 from adapters._meta.platform.outbound import WINDOW
-from adapters.contract import CONTRACT, Adapter, Capabilities
+from adapters.contract import CONTRACT, Adapter, Capabilities, later
 from adapters.messenger.account import MessengerAccount
 from adapters.messenger.inbound import handshake, parse, verify
 from adapters.messenger.outbound import FILES, MAX_TEXT, profile, send
-from adapters.messenger.simulator import demo, simulate
 from adapters.messenger.wire import MAX_NAME
 
 __all__ = ["ADAPTER", "MessengerAccount"]
@@ -60,8 +59,8 @@ ADAPTER = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=simulate,
-    demo=demo,
+    simulate=later("adapters.messenger.simulator", "simulate"),
+    demo=later("adapters.messenger.simulator", "demo"),
     handshake=handshake,
     methods=("GET", "POST"),
     profile=profile,

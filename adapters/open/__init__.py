@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.contract import CONTRACT, Adapter, Answer, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Answer, Capabilities, FileRule, later
 from adapters.open.account import OpenAccount, demo
 from adapters.open.inbound import handshake, parse, verify
 from adapters.open.outbound import MAX_FILE_BYTES, MAX_TEXT, media, send
-from adapters.open.simulator import OpenSimulator
 
 ADAPTER: Final = Adapter(
     kind="open",
@@ -54,7 +53,7 @@ ADAPTER: Final = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=OpenSimulator,
+    simulate=later("adapters.open.simulator", "OpenSimulator"),
     demo=demo,
     accepted=Answer(200, b'{"ok": true}\n', {"content-type": "application/json"}),
     contract=CONTRACT,

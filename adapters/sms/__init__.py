@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from adapters._twilio.answer import NOTHING_TO_SAY
-from adapters._twilio.simulator.customers import demo
-from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule, later
 from adapters.sms.account import TwilioAccount
 from adapters.sms.inbound import parse, verify
 from adapters.sms.outbound import media, send
-from adapters.sms.simulator import simulate
 
 # https://www.twilio.com/docs/messaging/guides/accepted-mime-types: pictures are made to fit the phone, the rest isn't.
 _FILES: Final = (
@@ -63,8 +61,8 @@ ADAPTER: Final = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=simulate,
-    demo=demo,
+    simulate=later("adapters.sms.simulator", "simulate"),
+    demo=later("adapters._twilio.simulator.customers", "demo"),
     accepted=NOTHING_TO_SAY,
     methods=("POST", "GET"),
     contract=CONTRACT,

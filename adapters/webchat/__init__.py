@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.contract import CONTRACT, Adapter, Answer, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Answer, Capabilities, FileRule, later
 from adapters.webchat.account import WebchatAccount
 from adapters.webchat.inbound import parse, verify
 from adapters.webchat.outbound import media, send
-from adapters.webchat.simulator import WebchatSimulator
 
 
 def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
@@ -72,7 +71,7 @@ ADAPTER = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=WebchatSimulator,
+    simulate=later("adapters.webchat.simulator", "WebchatSimulator"),
     demo=demo,
     accepted=Answer(200, b"{}", {"content-type": "application/json"}),
     contract=CONTRACT,

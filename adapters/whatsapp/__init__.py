@@ -8,12 +8,11 @@ Webhook fields to subscribe to: messages, calls (missed ones are shown), smb_mes
 
 from __future__ import annotations
 
-from adapters.contract import CONTRACT, Adapter, Capabilities
+from adapters.contract import CONTRACT, Adapter, Capabilities, later
 from adapters.whatsapp.account import WhatsAppAccount
 from adapters.whatsapp.fetching import media
 from adapters.whatsapp.inbound import handshake, parse, verify
 from adapters.whatsapp.outbound import FILES, MAX_CAPTION, MAX_TEXT, WINDOW, send
-from adapters.whatsapp.simulator import demo, simulate
 
 __all__ = ["ADAPTER", "WhatsAppAccount"]
 
@@ -59,8 +58,8 @@ ADAPTER = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=simulate,
-    demo=demo,
+    simulate=later("adapters.whatsapp.simulator", "simulate"),
+    demo=later("adapters.whatsapp.simulator", "demo"),
     handshake=handshake,
     methods=("GET", "POST"),
     contract=CONTRACT,

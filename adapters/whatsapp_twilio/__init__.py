@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from adapters._twilio.answer import NOTHING_TO_SAY
-from adapters._twilio.simulator import customers
-from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule
+from adapters.contract import CONTRACT, Adapter, Capabilities, FileRule, later
 from adapters.whatsapp_twilio.account import TwilioWhatsAppAccount
 from adapters.whatsapp_twilio.inbound import parse, verify
 from adapters.whatsapp_twilio.outbound import WINDOW, media, send
-from adapters.whatsapp_twilio.simulator import simulate
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 # https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages: only a picture carries a text along.
@@ -65,11 +63,6 @@ _CAPABILITIES: Final = Capabilities(
 )
 
 
-def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
-    """An account that nobody has, at the simulator's address."""
-    return {**customers.demo(channel_id, base, hook), "messaging_base": base}
-
-
 ADAPTER: Final = Adapter(
     kind="whatsapp-twilio",
     title="WhatsApp (Twilio)",
@@ -79,8 +72,8 @@ ADAPTER: Final = Adapter(
     parse=parse,
     send=send,
     media=media,
-    simulate=simulate,
-    demo=demo,
+    simulate=later("adapters.whatsapp_twilio.simulator", "simulate"),
+    demo=later("adapters.whatsapp_twilio.simulator", "demo"),
     accepted=NOTHING_TO_SAY,
     methods=("POST", "GET"),
     contract=CONTRACT,

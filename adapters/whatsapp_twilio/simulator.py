@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from adapters._twilio import wire
-from adapters._twilio.simulator import faults
+from adapters._twilio.simulator import customers, faults
 from adapters._twilio.simulator.customers import Twilio
 from adapters._twilio.simulator.messages import TwilioWishes
 from adapters._twilio.simulator.records import Record
@@ -138,3 +138,8 @@ class WhatsAppTwilio(Twilio):
 def simulate(account: TwilioWhatsAppAccount) -> WhatsAppTwilio:
     """Twilio's side of this channel."""
     return WhatsAppTwilio(account)
+
+
+def demo(channel_id: str, base: str, hook: str) -> dict[str, Any]:
+    """An account that nobody has, at the simulator's address."""
+    return {**customers.demo(channel_id, base, hook), "messaging_base": base}

@@ -234,8 +234,9 @@ def warnings_of(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
             fault = f"queue {channel.queue!r} has no reps, so this channel's sessions are offered to nobody"
             yield ConfigFault(places.of(("channels", key, "queue")), fault, "Add reps to the queue.")
     first_of_kind = {channel.kind: key for key, channel in reversed(config.channels.items())}
-    for kind, adapter in registry.load().items():
-        if kind in first_of_kind and (outdated := registry.outdated(adapter)):
+    adapters = registry.load()
+    for kind in filter(adapters.__contains__, first_of_kind):
+        if outdated := registry.outdated(adapters[kind]):
             yield ConfigFault(places.of(("channels", first_of_kind[kind], "kind")), f"{kind!r} {outdated}", registry.NEWER_PLUGIN)
 
 

@@ -28,7 +28,7 @@ _WORDS: Final[Mapping[str, str]] = {
 class Input(BaseModel):
     """Base of what callers send: an unknown field is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Nothing(Input):

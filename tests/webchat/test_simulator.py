@@ -8,7 +8,8 @@ from adapters.conformance import PICTURE
 from adapters.contract import Answer
 from adapters.envelope import MediaPart, OutboundFile
 from adapters.simulation import Action, ProviderCall, Shown
-from adapters.webchat import ADAPTER, WebchatSimulator
+from adapters.webchat import ADAPTER
+from adapters.webchat.simulator import WebchatSimulator
 from tests.webchat.world import DOWN, PNG, World
 
 

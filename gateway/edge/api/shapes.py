@@ -56,7 +56,9 @@ class Shape(BaseModel):
     """Base of all answers."""
 
     # An answer has all its members always, so its schema says "required" for those with a default, too.
-    model_config = ConfigDict(frozen=True, populate_by_name=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True, populate_by_name=True, json_schema_serialization_defaults_required=True, defer_build=True
+    )
 
 
 class Listing(Shape, Generic[S]):

@@ -9,7 +9,8 @@ import pytest
 
 from adapters.contract import RawRequest
 from adapters.simulation import Action, CannotAct, ProviderCall, SimFile
-from adapters.webchat import ADAPTER, WebchatSimulator
+from adapters.webchat import ADAPTER
+from adapters.webchat.simulator import WebchatSimulator
 from tests.adapters.webchat.account import ACCOUNT, BASE, HOOK, NOW, answered
 
 SESSION = {"visitor_token": "tok-1", "visitor_id": "v_1"}
