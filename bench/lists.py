@@ -4,22 +4,22 @@ back at once, as after a restart."""
 from __future__ import annotations
 
 import asyncio
-import importlib
 import statistics
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import uvloop
 
 from bench import desk, servers
+from bench.archive import Archive, fill, person
 from bench.desk import Rep
 from bench.load import drive
 from bench.results import Line
 from bench.servers import Server
-from bench.subject import Bench, Skip, Subject
+from bench.subject import Bench, Subject
 from bench.traffic import Traffic
 from gateway.store.connecting import connect, migrate
 
@@ -31,34 +31,25 @@ _OPEN: Final = ("waiting", "active", "inactive")
 _REPEATS: Final = 20
 
 
-def _archives() -> Any:
-    """The module that makes finished sessions."""
-    try:
-        return importlib.import_module("bench.archive")
-    except ModuleNotFoundError:
-        raise Skip("there is no bench/archive.py yet") from None
-
-
 @contextmanager
-def _serving(bench: Bench, size: int) -> Iterator[tuple[Server, Any]]:
+def _serving(bench: Bench, size: int) -> Iterator[tuple[Server, Archive]]:
     """A gateway on so many finished sessions, at rest."""
     reps = {login: {"capacity": 10} for login in _LOGINS} | {"sam": {"supervisor": True}}
-    archives = _archives()
-    archive = archives.Archive(size, "bench", channels=(("whatsapp", "whatsapp"),), reps=_LOGINS[:_BUSY], queue="all")
+    archive = Archive(size, "bench", channels=(("whatsapp", "whatsapp"),), reps=_LOGINS[:_BUSY], queue="all")
     with servers.prepared(bench, reps=reps) as (folder, port):
         (folder / "data").mkdir()
         with closing(connect(folder / "data" / "sessions.db")) as connection:
             migrate(connection, "gateway.store.migrations.sessions")
-            archives.fill(connection, archive)
+            fill(connection, archive)
         with servers.running(folder, port, servers.command(folder / "gateway.yaml")) as server:
             server.come_to_rest()
             yield server, archive
 
 
-def _questions(archive: Any) -> dict[str, str]:
+def _questions(archive: Archive) -> dict[str, str]:
     """What is asked, by a rep and by a supervisor. Of searches only the first hit is wanted: among more sessions there are more hits, and showing them
     isn't searching."""
-    name = quote(_archives().person(archive, 7).name)
+    name = quote(person(archive, 7).name)
     return {
         "the list": "/sessions?limit=50",
         "ended ones": "/sessions?status=ended&limit=50",
@@ -68,7 +59,7 @@ def _questions(archive: Any) -> dict[str, str]:
     }
 
 
-async def _asked(server: Server, archive: Any) -> dict[str, float]:
+async def _asked(server: Server, archive: Archive) -> dict[str, float]:
     """The median time of each question, in ms."""
     found: dict[str, float] = {}
     async with desk.reps(server, _LOGINS[0], "sam") as people:
@@ -107,6 +98,9 @@ async def _enter(rep: Rep) -> None:
 def measure(bench: Bench) -> None:
     """Each question, at each size, to its time among 1,000; noted is the question that slows down most."""
     least: dict[str, float] = {}
+    if not bench.long:
+        for key in (f"lists.{_SIZES[-1]}", f"lists.back.{_SIZES[-1]}"):
+            bench.remark(key, "only with --long")
     for size in _SIZES if bench.long else _SIZES[:-1]:
         with _serving(bench, bench.count(size, _SIZES[0])) as (server, archive):
             times = uvloop.run(_asked(server, archive))

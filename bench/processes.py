@@ -33,7 +33,7 @@ def measure(bench: Bench) -> None:
     bare, port = bare_rate(bench, 64), servers.free_port()
     cores = machine.server_cores(2)
     with servers.gateway(bench, options=[_OPTION], cores=cores, webhooks_port=port) as server:
-        traffic, seconds = Traffic(), bench.seconds(8)
+        traffic, seconds = Traffic(), bench.seconds(5)
         supply = (traffic.request(number) for number in itertools.count())
         begun = time.perf_counter()
         driven = uvloop.run(drive(port, supply, connections=64, seconds=seconds))

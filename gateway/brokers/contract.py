@@ -174,8 +174,8 @@ class Broker(Protocol):
         """The number of the latest event: `events` after it misses nothing that happens from now on (0: none happened yet)."""
         ...
 
-    def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
-        """What the caller may see, as it happens; first what happened after number `after` (None: from now on), then on and on.
+    def events(self, caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
+        """What the caller may see, as it happens, one or more at a time; first what happened after number `after` (None: from now on), then on and on.
         Raises EventsGone when `after` is older than what is kept or newer than all, SlowListener when it isn't read for too long."""
         ...
 

@@ -257,7 +257,7 @@ class EmbeddedBroker:
         """See the contract."""
         return await self.hub.newest()
 
-    def events(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
+    def events(self, caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
         """See the contract."""
         return self.hub.listen(caller, after)
 

@@ -14,7 +14,7 @@ While nobody listens, nothing is read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -116,7 +116,7 @@ class Hub:
         found = [self._listeners[org, name] for name in audience if (org, name) in self._listeners]
         return found[0] if len(found) == 1 else set().union(*found)
 
-    async def listen(self, caller: Caller, after: int | None) -> AsyncIterator[Event]:
+    async def listen(self, caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
         """See `Broker.events`. Raises EventsGone, SlowListener."""
         start = after
         if start is None or start > self._last or not self._listeners:
@@ -129,11 +129,10 @@ class Hub:
         listener = _Listener(caller, max(start, self._last))
         self._add(listener)
         try:
-            async for event in self._missed(caller, start, listener.after):
-                yield event
+            async for some in self._missed(caller, start, listener.after):
+                yield some
             while True:
-                for event in await listener.take():
-                    yield event
+                yield await listener.take()
         finally:
             self._remove(listener)
 
@@ -157,7 +156,7 @@ class Hub:
         """The number of the latest event that is stored, given out or not."""
         return await self._store.read(lambda stored: stored.events.newest())
 
-    async def _missed(self, caller: Caller, start: int, until: int) -> AsyncIterator[Event]:
+    async def _missed(self, caller: Caller, start: int, until: int) -> AsyncIterator[Sequence[Event]]:
         whose = {(caller.org, name) for name in caller.audiences}
 
         def read(stored: Transaction, after: int) -> list[_Happening]:
@@ -168,9 +167,9 @@ class Hub:
         at = start
         while at < until:
             rows = await self._store.read(lambda stored, at=at: read(stored, at))  # type: ignore[misc]
-            for one in rows:
-                if one.read and one.row.number <= until and (event := _told_to(one, self._ground, caller)):
-                    yield event
+            told = [_told_to(one, self._ground, caller) for one in rows if one.read and one.row.number <= until]
+            if some := [event for event in told if event is not None]:
+                yield some
             if not rows:
                 return
             at = rows[-1].row.number

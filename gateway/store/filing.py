@@ -130,9 +130,9 @@ def grams_of(org: str, status: str, logins: Iterable[str], words: str) -> str:
 
 
 def _longest(word: str) -> Iterator[str]:
-    """The pieces that together stand for a word, of the greatest size that there is."""
+    """The pieces that together stand for a word, of the greatest size that there is: one after the other, and the last. Each one more is another list to read."""
     size = max(size for size in _SIZES if size <= len(word))
-    return (word[at : at + size] for at in range(len(word) - size + 1))
+    return (word[at : at + size] for at in {*range(0, len(word) - size, size), len(word) - size})
 
 
 def _before(org: str, status: str) -> str:

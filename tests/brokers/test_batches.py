@@ -245,6 +245,19 @@ def test_batches_have_the_effect_of_their_events(
     assert outcome(base, loaded, tmp_path / "cut", list(cut(happened, places))) == alone
 
 
+def test_of_many_messages_of_a_batch_the_session_is_told_of_once(base: Path, loaded: Any, tmp_path: Path) -> None:
+    """Each line is an event; that the session changed is one, for whoever reads it sees all that the batch did."""
+    (tmp_path / "here").mkdir()
+    with closing(sqlite3.connect(base / "sessions.db")) as there, closing(sqlite3.connect(tmp_path / "here/sessions.db")) as here:
+        there.backup(here)
+    asyncio.run(World(tmp_path / "here", loaded).taken_in([[said(3 * number) for number in range(1, 5)]]))
+    with closing(sqlite3.connect(tmp_path / "here/sessions.db")) as file:
+        newest = "(SELECT id FROM sessions ORDER BY ordinal DESC LIMIT 1)"
+        told = [row[0] for row in file.execute(f"SELECT type FROM events WHERE session_id = {newest} ORDER BY number")]  # noqa: S608
+        newest_entry = file.execute(f"SELECT max(number) FROM entries WHERE session_id = {newest}").fetchone()  # noqa: S608
+    assert (told.count("entry"), told.count("session"), newest_entry) == (4, 1, (4,))
+
+
 # ------------------------------------------------------------------------------------------------------------------- faults
 
 

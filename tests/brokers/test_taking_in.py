@@ -9,11 +9,11 @@ import pytest
 
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, EndUser
-from gateway.session.commands import AcceptWork
+from gateway.session.commands import AcceptWork, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login
 from gateway.store.contract import Again, Over, Why
-from tests.brokers.desk import desk
+from tests.brokers.desk import Desk, desk
 
 
 async def test_an_event_that_comes_again_does_nothing(tmp_path: Path) -> None:
@@ -253,3 +253,23 @@ async def test_L4_a_call_that_the_provider_did_not_take_is_not_made_again_after_
         last = (await one.lines(session_id))[-2:]
         (delivery,) = [d for line in last for d in line.delivery]
         assert (delivery.status, delivery.code) == ("skipped", "customer_ended")
+
+
+async def test_an_answer_names_what_it_answers_by_the_providers_id(tmp_path: Path) -> None:
+    async with desk(tmp_path) as one:
+        session_id = await one.conversation()
+        await one.take_in(one.message("which of the two?", message_id="kim-2"))
+        asked = next(line.entry.number for line in await one.lines(session_id) if line.entry.text == "which of the two?")
+        await one.does(SayToCustomer(by=Login("ana"), text="the red one", reply_to=asked), session_id)
+        assert await _answers(one) == "kim-2"
+        await one.deliver()
+        said = next(line.entry.number for line in await one.lines(session_id) if line.entry.text == "the red one")
+        ((provider_id,),) = await one.rows(f"SELECT message_id FROM message_ids WHERE number = {said}")  # noqa: S608
+        await one.does(SayToCustomer(by=Login("ana"), text="or the blue one", reply_to=said), session_id)
+        assert await _answers(one) == provider_id
+
+
+async def _answers(one: Desk) -> str | None:
+    """What the last message to the customer answers."""
+    ((found,),) = await one.rows("SELECT json_extract(payload, '$.reply_to') FROM outbox ORDER BY ordinal DESC LIMIT 1")
+    return found  # type: ignore[no-any-return]

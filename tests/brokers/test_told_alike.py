@@ -16,7 +16,7 @@ import yaml
 from gateway.brokers.contract import Caller, Event
 from gateway.demo import cast
 from gateway.edge.api.event_shapes import event_of
-from gateway.edge.api.stream import Frames
+from gateway.edge.api.stream import Frames, wire
 from gateway.session import commands as c
 from gateway.session.model import Login, Presence, Recipient, RecipientType, Session
 from tests.brokers.desk import Desk, desk
@@ -52,9 +52,8 @@ class Shared:
     frames: list[tuple[int, bytes]] = field(default_factory=list)
 
     async def listen(self, one: Desk, made: Frames, after: int) -> None:
-        async for event in one.broker.events(self.caller, after):
-            assert event.number is not None
-            self.frames.append((event.number, made.of(event, self.caller)))
+        async for some in one.broker.events(self.caller, after):
+            self.frames += [(event.number or 0, made.of(event, self.caller)) for event in some]
 
 
 @asynccontextmanager
@@ -75,9 +74,8 @@ async def alone(one: Desk, caller: Caller, after: int, last: int) -> list[tuple[
     async with asyncio.timeout(20):
         events = one.broker.events(caller, after)
         while not found or found[-1][0] < last:
-            event = await anext(events)
-            assert event.number is not None
-            found.append((event.number, event_of(event, caller, one.directory).model_dump_json().encode()))
+            some = await anext(events)
+            found += [(event.number or 0, wire(event_of(event, caller, one.directory).model_dump_json())) for event in some]
         await events.aclose()  # type: ignore[attr-defined]
     return found
 
@@ -112,8 +110,8 @@ async def test_a_thousand_supervisors_are_given_one_object(tmp_path: Path) -> No
         heard: dict[str, list[Event]] = {f"sue{number}": [] for number in range(1_000)}
 
         async def hear(login: str) -> None:
-            async for event in one.broker.events(sam.model_copy(update={"login": login}), begin):
-                heard[login].append(event)
+            async for some in one.broker.events(sam.model_copy(update={"login": login}), begin):
+                heard[login] += some
 
         tasks = [asyncio.create_task(hear(login)) for login in heard]
         async with giving_out(one):

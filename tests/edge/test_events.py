@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from gateway.brokers.contract import Caller, Event, EventsGone
-from gateway.edge.api.stream import CLOSES, Pace
+from gateway.edge.api.stream import CLOSES, Pace, wire
 from gateway.edge.limits import Limits, Rate
 from gateway.errors import BrokerUnavailable
 from tests.edge.conftest import Site
@@ -233,7 +233,7 @@ async def test_nothing_is_missed_between_hello_and_the_state_read_after_it(site:
 
 
 async def test_resuming_from_what_is_no_longer_kept_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def gone(caller: Caller, after: int | None) -> AsyncIterator[Event]:
+    async def gone(caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
         raise EventsGone
         yield
 
@@ -324,11 +324,30 @@ async def test_an_address_may_hold_so_many_streams_that_have_not_said_whose_they
     await third.close()
 
 
+async def test_frames_of_every_length_arrive_whole_and_in_order(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 6455 writes a length in one, three or nine bytes; several frames may go in one write."""
+    lengths = [0, 1, 65_300, *range(65_390, 65_450), 70_000, 3, 200_000]
+
+    async def several(caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
+        yield [_an_event(number, "x" * length) for number, length in enumerate(lengths)]
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(site.broker, "events", several)
+    stream = await site.api(login="ana").events()
+    for number, length in enumerate(lengths):
+        frame = await stream.frame()
+        assert (frame["id"], len(frame["data"]["name"])) == (number, length)
+    for text in ("", "x" * 125, "x" * 126, "ü" * 63, "x" * 65_535, "x" * 65_536):
+        size = len(text.encode())
+        assert wire(text)[2 + (0 if size < 126 else 2 if size < 65_536 else 8) :] == text.encode()
+    await stream.socket.close()
+
+
 @pytest.mark.parametrize("settings", [{"pace": Pace(write=0.2, farewell=5)}], indirect=True)
 async def test_a_reader_that_is_too_slow_is_cut_off_and_told_to_resume(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def flood(caller: Caller, after: int | None) -> AsyncIterator[Event]:
+    async def flood(caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
         for number in range(1, 10_000):
-            yield _an_event(number, "x" * 10_000)
+            yield [_an_event(number, "x" * 10_000)]
 
     monkeypatch.setattr(site.broker, "events", flood)
     socket = await site.http.ws_connect("/api/v1/events", headers={"Authorization": "Bearer token-ana"})
@@ -339,9 +358,9 @@ async def test_a_reader_that_is_too_slow_is_cut_off_and_told_to_resume(site: Sit
 
 @pytest.mark.parametrize("settings", [{"pace": Pace(write=0.2, farewell=0.2)}], indirect=True)
 async def test_a_reader_that_never_reads_doesnt_hold_its_connection(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def flood(caller: Caller, after: int | None) -> AsyncIterator[Event]:
+    async def flood(caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
         for number in range(1, 10_000):
-            yield _an_event(number, "x" * 10_000)
+            yield [_an_event(number, "x" * 10_000)]
 
     monkeypatch.setattr(site.broker, "events", flood)
     socket = await site.http.ws_connect("/api/v1/events", headers={"Authorization": "Bearer token-ana"})
@@ -354,7 +373,7 @@ async def test_a_reader_that_never_reads_doesnt_hold_its_connection(site: Site, 
 async def test_a_broker_that_fails_ends_the_stream_with_a_code(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, code: int
 ) -> None:
-    async def failing(caller: Caller, after: int | None) -> AsyncIterator[Event]:
+    async def failing(caller: Caller, after: int | None) -> AsyncIterator[Sequence[Event]]:
         raise error
         yield
 

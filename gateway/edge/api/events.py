@@ -86,7 +86,7 @@ class Streams:
         address = self.api.address_of(request)
         if caller is None and self._strange[address] >= self.api.limits.strange_streams_per_address:
             raise Problem("rate_limited", "Too many streams are waiting for their first frame.", headers={"Retry-After": "10"})
-        await socket.prepare(request)
+        writer = await socket.prepare(request)
         self._open.add(socket)
         try:
             if token is None or caller is None:
@@ -94,7 +94,8 @@ class Streams:
                 after = told if told is not None else after
             if request.transport is None:
                 raise ConnectionResetError("the client left before its stream began")
-            await self._counted(Stream(self.api, self.pace, self._frames, socket, request.transport, caller, token), after)
+            stream = Stream(self.api, self.pace, self._frames, socket, request.transport, writer, caller, token)
+            await self._counted(stream, after)
         except Close as close:
             await self._close(socket, request, close.code)
         except EventsGone:
