@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,13 +15,15 @@ from gateway.brokers.reconciling import give_up
 from gateway.brokers.unit import Unit
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
-from gateway.journal.contract import OutboxItem
+from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
 from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Store, Transaction
 from gateway.store.media import MediaFolder
+from gateway.store.outbox import message_of
 
 _TYPING_AGE_SECONDS: Final = 5.0
 _HASTENED_AT_A_TIME: Final = 1_000
+_NO_ROOM: Final = Room(0)
 
 
 class StoredOutbox:
@@ -40,24 +42,29 @@ class StoredOutbox:
         self._clock, self._steady = clock, ground.steady
         self._folder, self._typing = folder, typing
 
-    async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
+    async def look(self, room: Mapping[str, Room]) -> Look:
         """See the contract."""
+        strangers: list[tuple[OutboxRow, Gone]] = []
 
-        def read(stored: Transaction) -> tuple[list[OutboxItem], list[tuple[OutboxRow, Gone]]]:
-            items, strangers = [], []
-            for row in stored.outbox.ready(channel_id, steady=self._steady().timestamp(), limit=limit, busy=busy):
-                lost = gone_by(self._ground.channels, channel_id, row.org, stored.sessions.kind_of(row.session_id))
-                if lost is None:
-                    items.append(_item(row, _person(stored, channel_id, row.address)))
-                else:
-                    strangers.append((row, lost))
-            return items, strangers
+        def read(stored: Transaction) -> Look:
+            now, heads = self._steady().timestamp(), stored.outbox.heads()
+            due = sorted({channel_id for channel_id, at in heads if at <= now})
+            items: list[OutboxItem] = []
+            for channel_id in due:
+                most, busy = room.get(channel_id, _NO_ROOM)
+                for row in stored.outbox.ready(channel_id, steady=now, limit=most, busy=busy) if most > 0 else ():
+                    lost = gone_by(self._ground.channels, channel_id, row.org, stored.sessions.kind_of(row.session_id))
+                    if lost is None:
+                        items.append(_item(row, _person(stored, channel_id, row.address)))
+                    else:
+                        strangers.append((row, lost))
+            return Look(items, due, min((at - now for _, at in heads if at > now), default=None))
 
-        items, strangers = await self._store.read(read)
+        found = await self._store.read(read)
         if strangers:
             await self._store.write(lambda stored: self._refuse(Unit(stored, self._ground), strangers))
             self._bell.ring("events")
-        return items
+        return found
 
     def _refuse(self, unit: Unit, rows: Sequence[tuple[OutboxRow, Gone]]) -> None:
         """One org's words never go out by another's channel, nor one kind's addresses to another's provider; a row that was
@@ -81,21 +88,14 @@ class StoredOutbox:
             content=content,
         )
 
-    async def due(self) -> tuple[list[str], float | None]:
-        """See the contract."""
-        heads = await self._store.read(lambda stored: stored.outbox.heads())
-        now = self._steady().timestamp()
-        later = min((at - now for _, at in heads if at > now), default=None)
-        return sorted({channel for channel, at in heads if at <= now}), later
-
     async def begin(self, item: OutboxItem) -> bool:
         """See the contract."""
 
         def write(stored: Transaction) -> bool:
-            row = stored.outbox.one(item.id)
-            if row is None:
+            address = stored.outbox.address_of(item.id)
+            if address is None:
                 return False
-            person = _person(stored, item.channel_id, row.address)
+            person = _person(stored, item.channel_id, address)
             reached = (item.message.to, {*item.message.aliases})
             return reached == (person["to"], {*person["aliases"]}) and stored.outbox.begin(item.id)
 
@@ -148,7 +148,7 @@ def _item(row: OutboxRow, person: dict[str, Any]) -> OutboxItem:
     return OutboxItem(
         id=row.id,
         channel_id=row.channel_id,
-        message=row.message.model_copy(update=person),
+        message=message_of(row).model_copy(update=person),
         media_id=row.media_id,
         attempts=row.attempts,
         hastened=row.hastened,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pydantic import AwareDatetime
 
@@ -29,16 +29,28 @@ class OutboxItem(Value):
     lost_at: AwareDatetime | None = None
 
 
+class Room(NamedTuple):
+    """How many more messages of a channel can be sent now, and which rows of it are being sent."""
+
+    most: int
+    busy: Sequence[str] = ()
+
+
+class Look(NamedTuple):
+    """`items`: of the channels with room, the first open row of each conversation that is due and of which no row is busy, with the customer's
+    addresses and the conversation's memory as they are now. `due`: the channels that have a row to send now, those without room too.
+    `later`: in how many seconds the next later row falls due."""
+
+    items: Sequence[OutboxItem] = ()
+    due: Sequence[str] = ()
+    later: float | None = None
+
+
 class Outbox(Protocol):
     """Rows that wait to be sent, in order per conversation; what is done to one is durable on return."""
 
-    async def ready(self, channel_id: str, *, limit: int, busy: Sequence[str]) -> list[OutboxItem]:
-        """The first open row of each conversation that is due and of which no row is in `busy`, with the customer's addresses and the
-        conversation's memory as they are now. Nothing changes: one process works on an outbox, and names in `busy` the rows that it is working on."""
-        ...
-
-    async def due(self) -> tuple[list[str], float | None]:
-        """The channels that have a row to send now, and in how many seconds the next later row falls due."""
+    async def look(self, room: Mapping[str, Room]) -> Look:
+        """What is to be sent now. Nothing changes: one process works on an outbox, and says what it is working on."""
         ...
 
     async def file(self, item: OutboxItem) -> OutboundFile | None:

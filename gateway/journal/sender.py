@@ -24,7 +24,7 @@ from gateway.clock import Clock
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
-from gateway.journal.contract import TRIED_FOR, Outbox, OutboxItem
+from gateway.journal.contract import TRIED_FOR, Look, Outbox, OutboxItem, Room
 from gateway.journal.driver import Driver, Unsendable
 from gateway.journal.held_up import HeldUp
 from gateway.journal.pacing import Pace
@@ -72,21 +72,19 @@ class Sender:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                due, later = await self._due()
                 for signal in await self._outbox.typing():
                     tasks.create_task(self._signal(signal), name="typing")
                 self._looking = True
-                ready = await asyncio.gather(*(self._ready(channel) for channel in due))
-                items = [item for some in ready for item in some]
-                for item in items:
+                found = await self._look()
+                for item in found.items:
                     self._in_hand[item.channel_id].add(item.id)
                     task = tasks.create_task(self._deliver(item), name=f"send {item.id}")
                     self._preparing.add(task)
                     task.add_done_callback(self._preparing.discard)
                 self._looking = False
                 self._less.set()
-                if not items:
-                    await self._bell.wait("outbox", self._patience(due, later))
+                if not found.items:
+                    await self._bell.wait("outbox", self._patience(found))
 
     async def drain(self) -> None:
         """Take no new work; return when all calls that a customer may see have their outcome. What wasn't so far stays queued."""
@@ -102,11 +100,19 @@ class Sender:
         """How many messages are between their turn and their outcome."""
         return sum(map(len, self._in_hand.values()))
 
-    async def _due(self) -> tuple[list[str], float | None]:
+    async def _look(self) -> Look:
+        rooms = {} if self._draining else {channel_id: self._room(channel_id) for channel_id in self._channels}
         try:
-            return await self._outbox.due()
+            found = await self._outbox.look(rooms)
         except StoreUnavailable:
-            return await self._wait_for_store(([], None))
+            return await self._wait_for_store(Look())
+        for item in found.items:
+            self._paces[item.channel_id].take(1)
+        return found
+
+    def _room(self, channel_id: str) -> Room:
+        pace, busy = self._paces[channel_id], self._in_hand[channel_id]
+        return Room(min(pace.at_once - len(busy), pace.turns()), sorted(busy))
 
     @staticmethod
     async def _wait_for_store(nothing: T) -> T:
@@ -114,25 +120,10 @@ class Sender:
         await asyncio.sleep(_STORE_SECONDS)
         return nothing
 
-    def _patience(self, due: list[str], later: float | None) -> float:
+    def _patience(self, found: Look) -> float:
         """How long nothing can become ready without a ring."""
-        turns = [max(_GATHER_SECONDS, wait) for c in due if c in self._paces and (wait := self._paces[c].wait())]
-        return min([1.0, *turns, *([max(0.005, later)] if later is not None else [])])
-
-    async def _ready(self, channel_id: str) -> list[OutboxItem]:
-        busy = self._in_hand.get(channel_id)
-        if busy is None or self._draining:
-            return []
-        pace = self._paces[channel_id]
-        room = min(pace.at_once - len(busy), pace.turns())
-        if room <= 0:
-            return []
-        try:
-            items = await self._outbox.ready(channel_id, limit=room, busy=sorted(busy))
-        except StoreUnavailable:  # caught here, so that other channels continue
-            return await self._wait_for_store([])
-        pace.take(len(items))
-        return items
+        turns = [max(_GATHER_SECONDS, wait) for c in found.due if c in self._paces and (wait := self._paces[c].wait())]
+        return min([1.0, *turns, *([max(0.005, found.later)] if found.later is not None else [])])
 
     async def _deliver(self, item: OutboxItem) -> None:
         try:

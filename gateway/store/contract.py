@@ -20,7 +20,6 @@ from adapters.envelope import (
     MediaPart,
     MediaState,
     Notice,
-    Outbound,
     Say,
     SignedReading,
 )
@@ -94,7 +93,7 @@ class OutboxRow:
     session_id: str
     entry_number: int
     kind: str
-    message: Outbound
+    payload: str = field(repr=False)  # the message as JSON, without its kind
     media_id: str | None
     attempts: int
     hastened: int
@@ -589,6 +588,10 @@ class Outbox(Protocol):
 
     def one(self, outbox_id: str) -> OutboxRow | None:
         """A row by its id; rows are never removed."""
+        ...
+
+    def address_of(self, outbox_id: str) -> str | None:
+        """To whom a row goes, by now."""
         ...
 
     def begin(self, outbox_id: str) -> bool:

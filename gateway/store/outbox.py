@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from adapters.contract import Sent
-from adapters.envelope import OUTBOUND, Notice, Say
+from adapters.envelope import OUTBOUND, Notice, Outbound, Say
 from gateway.session.model import DeliveryState
 from gateway.store.contract import WITHDRAWN, Again, Attempt, EntryKey, OutboxReport, OutboxRow, Outcome, Over, Waiting, Why
 from gateway.store.conversations import MessageIds
@@ -84,6 +84,11 @@ class Outbox:
         """See the contract."""
         row = self._run("SELECT * FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
         return _row(row) if row else None
+
+    def address_of(self, outbox_id: str) -> str | None:
+        """See the contract."""
+        row = self._run("SELECT address FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
+        return row["address"] if row else None
 
     def begin(self, outbox_id: str) -> bool:
         """See the contract."""
@@ -312,6 +317,11 @@ class Outbox:
         return [Tally(*row) for part in parts for row in self._run(query.format(*part))]
 
 
+def message_of(row: OutboxRow) -> Outbound:
+    """What it says. Most of those who look at a row don't need it."""
+    return OUTBOUND.validate_python({"kind": row.kind, **json.loads(row.payload)})
+
+
 def _row(row: sqlite3.Row) -> OutboxRow:
     return OutboxRow(
         id=row["id"],
@@ -321,7 +331,7 @@ def _row(row: sqlite3.Row) -> OutboxRow:
         session_id=row["session_id"],
         entry_number=row["entry_number"],
         kind=row["kind"],
-        message=OUTBOUND.validate_python({"kind": row["kind"], **json.loads(row["payload"])}),
+        payload=row["payload"],
         media_id=row["media_id"],
         attempts=row["attempts"] + 1,
         hastened=row["hastened"],

@@ -34,7 +34,7 @@ from gateway.brokers.embedded import EmbeddedBroker
 from gateway.config import Channel
 from gateway.demo import cast
 from gateway.identity.directory import caller_for
-from gateway.journal.contract import OutboxItem
+from gateway.journal.contract import OutboxItem, Room
 from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType, Session
@@ -199,7 +199,7 @@ class Desk:
 
     async def ready(self, *, limit: int = 10) -> list[OutboxItem]:
         """What may be sent now."""
-        return await self.broker.outbox.ready(self.channel_id, limit=limit, busy=[])
+        return list((await self.broker.outbox.look({self.channel_id: Room(limit)})).items)
 
     async def begun(self, *, limit: int = 10) -> list[OutboxItem]:
         """What may be sent now, each with its call begun."""

@@ -220,7 +220,7 @@ async def test_L4_a_message_in_hand_is_not_called_out_after_the_customers_end(tm
         session_id = await one.conversation()
         await one.deliver()
         await one.say(session_id, "a picture that goes up first, say")
-        (item,) = await one.broker.outbox.ready(one.channel_id, limit=10, busy=[])
+        (item,) = await one.ready()
         await one.take_in(one.ended())
         assert not await one.broker.outbox.begin(item)
 

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.envelope import MediaPart
 from gateway.backoff import LONGEST_BACKOFF
+from gateway.journal.contract import Room
 from gateway.session.commands import AcceptInvitation, AcceptWork, Invite, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType
@@ -250,7 +251,7 @@ async def test_a_file_that_waits_for_a_retry_is_fetched_though_the_wall_clock_wa
 async def test_a_retry_that_is_due_soon_is_due_at_its_time_after_a_start(tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         await one.conversation()
-        (row,) = await one.broker.outbox.ready(one.channel_id, limit=1, busy=[])
+        (row,) = (await one.broker.outbox.look({one.channel_id: Room(1)})).items
         why = Why(code="provider_unavailable", reason="The provider is unavailable.")
         await one.broker.outbox.settle(row, Again(why, LONGEST_BACKOFF))
         one.later(9)

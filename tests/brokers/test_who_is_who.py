@@ -19,6 +19,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import RawRequest, Sent
+from gateway.journal.contract import Room
 from gateway.session.commands import AcceptWork, End, SayToCustomer
 from gateway.session.model import Login, Presence, Role, Session
 from tests.brokers.desk import Desk, desk
@@ -221,7 +222,7 @@ async def test_an_answer_that_waits_goes_where_the_person_is_when_it_goes(tmp_pa
         (under_way,) = await one.begun()
         one.later(5)
         await meta.system("user_changed_user_id", user_id=Y, previous_user_id=X)
-        assert await one.broker.outbox.ready(one.channel_id, limit=9, busy=[under_way.id]) == [], (
+        assert (await one.broker.outbox.look({one.channel_id: Room(9, [under_way.id])})).items == [], (
             "one at a time, whatever the address"
         )
         await one.broker.outbox.settle(under_way, Sent(("wamid.ours.1",), remember={"wa_id": P}))
@@ -242,11 +243,11 @@ async def test_a_turn_that_waited_while_the_person_changed_is_not_called_out(tmp
         await meta.says("hello", id=X, number=P)
         await one.present("ana", status=Presence.online)
         await one.does(AcceptWork(by=Login("ana")), (await meta.only()).id)
-        (before,) = await one.broker.outbox.ready(one.channel_id, limit=9, busy=[])
+        (before,) = (await one.broker.outbox.look({one.channel_id: Room(9)})).items
         one.later(5)
         await meta.says("Zoe here", id=Z, number=P)
         assert not await one.broker.outbox.begin(before)
-        (after,) = await one.broker.outbox.ready(one.channel_id, limit=9, busy=[])
+        (after,) = (await one.broker.outbox.look({one.channel_id: Room(9)})).items
         assert (after.id, after.message.to, after.message.aliases) == (before.id, X, ())
         assert await one.broker.outbox.begin(after)
 

@@ -10,6 +10,7 @@ import pytest
 from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, Notice, Say
 from gateway.store.contract import Again, OutboxRow, Outcome, Over, OverState, Why
+from gateway.store.outbox import message_of
 from tests.store.backends import Jobs
 
 CREATED = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -53,7 +54,7 @@ def state_of(jobs: Jobs, row: OutboxRow) -> str:
 
 
 def texts(rows: list[OutboxRow]) -> list[str]:
-    return [row.message.text or "" for row in rows]  # type: ignore[union-attr]
+    return [message_of(row).text or "" for row in rows]  # type: ignore[union-attr]
 
 
 def test_one_at_a_time_of_each_conversation_in_order(jobs: Jobs) -> None:
@@ -137,7 +138,7 @@ def test_sending_again_keeps_the_key_of_what_isnt_known_and_renews_that_of_a_ref
         assert requeue(jobs, message_id, "a new key") is not None
         assert requeue(jobs, message_id, "a third key") is None, "it is on its way"
         (again,) = ready(jobs, 3)
-        assert again.message.retry_key == ("key of unknown" if state == "unknown" else "a new key")
+        assert message_of(again).retry_key == ("key of unknown" if state == "unknown" else "a new key")
         assert again.attempts == 1
         settle(jobs, again, Sent(()), 4)
 
@@ -175,7 +176,7 @@ def test_what_waits_for_its_account_is_due_sooner_once_that_works_and_what_waits
     assert ready(jobs, 99) == []
     assert jobs(lambda stored: stored.outbox.hasten("another", limit=10)) == 0
     assert jobs(lambda stored: stored.outbox.hasten(CHANNEL, limit=10)) == 2
-    assert [(row.message.text, row.hastened) for row in ready(jobs, 1)] == [("to kim", 1)]  # type: ignore[union-attr]
+    assert [(message_of(row).text, row.hastened) for row in ready(jobs, 1)] == [("to kim", 1)]  # type: ignore[union-attr]
     assert texts(ready(jobs, 50)) == ["to kim", "to lee"]
     reports = {row.id: row.next_at for row in jobs(lambda stored: stored.outbox.waiting(10))}
     assert reports == {kim.id: 0, lee.id: 50, sam.id: 100}, "what operators read"
