@@ -21,7 +21,15 @@ DONE = VENV / "set-up"  # holds what the venv was made from
 LOCK, DEV_LOCK = HERE / "requirements.lock", HERE / "requirements-dev.lock"
 TIERS = {  # of tests, quick ones first; each stands for its folders in `run.py test TIER …`
     "pure": ("tests/session", "tests/store", "tests/adapters", "tests/config", "tests/describing"),
-    "rooms": ("tests/brokers", "tests/journal", "tests/edge", "tests/identity", "tests/demo", "tests/test_*.py"),
+    "rooms": (
+        "tests/brokers",
+        "tests/journal",
+        "tests/edge",
+        "tests/identity",
+        "tests/processes",
+        "tests/demo",
+        "tests/test_*.py",
+    ),
     "whole": ("tests/acceptance", "tests/pages", "tests/webchat", "tests/kit", "tests/scripts"),
 }
 SCRIPTS = {  # what checks the pages' scripts, run by Node.js
