@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -47,8 +48,11 @@ class Pair:
     def edge(self) -> int | None:
         """Its process id."""
         children = [pid for path in Path(f"/proc/{self.core.pid}/task").glob("*/children") for pid in path.read_text().split()]
-        named = [int(pid) for pid in children if b"gateway.processes.edge" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        return named[0] if named else None
+        for pid in children:
+            with contextlib.suppress(OSError):  # it is gone by now
+                if b"gateway.processes.edge" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+        return None
 
     async def start(self) -> None:
         command = (*BYOC, "serve", "--processes", "--config", str(self.folder / "gateway.yaml"))
