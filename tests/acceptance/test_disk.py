@@ -71,7 +71,7 @@ def fsync_fails(disk: FaultyDisk, percent: int) -> Trouble:
     return trouble
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_with_fsync_failing_at_random_nothing_is_lost_doubled_or_out_of_order(
     disk: FaultyDisk, tmp_path: Path, tell: Tell
 ) -> None:
@@ -147,7 +147,7 @@ async def readiness(world: Outside, status: int) -> Any:
     return told.json if told.status == status else None
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_with_the_databases_locked_for_twelve_seconds_nothing_is_lost_doubled_or_out_of_order(
     tmp_path: Path, tell: Tell
 ) -> None:
