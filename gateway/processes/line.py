@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import struct
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, Final, TypeAlias
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import GatewayError, StoreUnavailable
 
+_log = logging.getLogger(__name__)
 _HEAD: Final = struct.Struct(">II")
 Answering: TypeAlias = Callable[[str, list[Any], bytes], Awaitable[Any]]
 
@@ -86,8 +88,11 @@ class Line:
             answer["result"] = await self._answering(text["call"], text["given"], body)
         except StoreUnavailable as error:
             answer["unavailable"] = str(error)
+        except GatewayError as error:
+            answer["refused"] = str(error)
         except Exception as error:
             answer["refused"] = type(error).__name__  # its words may be a customer's
+            _log.exception("the other process asked for what failed", extra={"action": "edge.fault", "call": text["call"]})
         if text["number"] is not None and not self._gone:
             self._write(answer)
 

@@ -7,6 +7,7 @@ nobody is refused. The folder's lock is handed down, too: as long as an edge of 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import subprocess
@@ -20,12 +21,12 @@ from gateway.backoff import backoff
 from gateway.config.text import read_file
 from gateway.edge.doors import address_of
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.processes.line import Line
+from gateway.processes.line import Line, RefusedThere
 
 _log = logging.getLogger(__name__)
 _START_SECONDS: Final = 60.0  # a big file of an older version is brought up to date within it
 _STEADY_SECONDS: Final = 60.0  # who ran for so long doesn't fail at every start
-_END_SECONDS: Final = 5.0  # beyond the grace time
+_END_SECONDS: Final = 5.0  # to end, once nobody calls any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Edge:
         self.kept: Callable[[Mapping[str, int]], object] = lambda newest: None
         self.address = ""
         self._sock: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._line: Line | None = None
         self._reason = "the edge process is being started"
         self._stopping = False
@@ -63,21 +65,29 @@ class Edge:
         self._watching = asyncio.create_task(self._watch(process, running), name="edge process")
 
     async def stop(self) -> None:
-        """Let it answer what has begun to arrive, and keep it for the inbox; `end` ends it."""
+        """Let it answer what has begun to arrive, and keep it for the inbox, within the grace time; `end` ends it."""
         self._stopping = True
-        if self._line is not None:
-            try:
-                await self._line.call("stop")
-            except StoreUnavailable:
-                return
+        with contextlib.suppress(StoreUnavailable, RefusedThere, TimeoutError):
+            async with asyncio.timeout(self._grace):
+                await self.call("stop")
 
     async def end(self) -> None:
-        """It closes the inbox and is gone."""
+        """It closes the inbox and is gone. One that doesn't come to an end in time is killed, which loses nothing that was answered."""
         self._stopping = True
         if self._line is not None:
             self._line.hang_up()
+        elif self._process is not None:
+            self._process.kill()  # it is being started, and answers nothing yet
         if self._watching is not None:
-            await self._watching
+            try:
+                async with asyncio.timeout(self._grace + _END_SECONDS):
+                    await asyncio.shield(self._watching)
+            except TimeoutError:
+                if self._process is not None:
+                    self._process.kill()
+                await self._watching
+        if self._sock is not None:
+            self._sock.close()
 
     async def call(self, what: str, *given: Any, body: bytes = b"") -> Any:
         """Have it do something. Raises StoreUnavailable, RefusedThere."""
@@ -100,17 +110,17 @@ class Edge:
         handed = (theirs.fileno(), self._sock.fileno(), self._lock)
         command = [sys.executable, "-m", "gateway.processes.edge", *map(str, handed)]
         with theirs:
-            process = await asyncio.to_thread(subprocess.Popen, command, pass_fds=handed)
+            process = self._process = await asyncio.to_thread(subprocess.Popen, command, pass_fds=handed)
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         line = Line(reader, writer, self._answer)
         running = asyncio.create_task(line.run(), name="edge line")
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await line.call("start", self._setup.text, self._setup.name)
-        except (StoreUnavailable, TimeoutError) as error:
+        except (StoreUnavailable, RefusedThere, TimeoutError) as error:
             process.kill()
             await asyncio.to_thread(process.wait)
-            raise GatewayError(f"the edge process could not be started: {error or 'it took too long'}") from error
+            raise GatewayError(f"the edge process could not be started: {str(error) or 'it took too long'}") from error
         self._line = line
         return process, running
 
@@ -138,19 +148,21 @@ class Edge:
             await asyncio.sleep(backoff(failures, first_seconds=0.05, most_seconds=5))
             try:
                 started = await self._begin()
-            except GatewayError as error:
+            except (GatewayError, OSError) as error:
                 failures += 1
                 self._reason = str(error)
                 _log.error("%s", error, extra={"action": "edge.not_started"})
             else:
                 _log.warning("the edge process was started again", extra={"action": "edge.started"})
+                if self._stopping and self._line is not None:  # `end` found none to hang up on
+                    self._line.hang_up()
                 return started
         return None
 
     async def _ended(self, process: subprocess.Popen[bytes]) -> int:
-        """Its exit code, once it has it."""
+        """Its exit code, once it has it. What it still does after hanging up takes a second or two."""
         try:
-            return await asyncio.to_thread(process.wait, (self._grace if self._stopping else 0) + _END_SECONDS)
+            return await asyncio.to_thread(process.wait, _END_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             return await asyncio.to_thread(process.wait)

@@ -11,10 +11,11 @@ import os
 import signal
 import sqlite3
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ class Pair:
                 if b"gateway.processes.edge" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return int(pid)
         return None
+
+    @property
+    def log(self) -> str:
+        """What all its starts wrote to stderr."""
+        return (self.folder / "log").read_text()
 
     async def start(self) -> None:
         command = (*BYOC, "serve", "--processes", "--config", str(self.folder / "gateway.yaml"))
@@ -108,12 +114,12 @@ class Pair:
 
 
 @asynccontextmanager
-async def pair(folder: Path) -> AsyncIterator[Pair]:
+async def pair(folder: Path, *, secret: str = _SECRET, limits: Mapping[str, float] = MappingProxyType({})) -> AsyncIterator[Pair]:
     port, webhooks_port = free_port(), free_port()
     account = {
         "phone_number_id": "107000000000002",
         "access_token": "a-token-of-the-account",
-        "app_secrets": [_SECRET],
+        "app_secrets": [secret],
         "verify_token": "0123456789abcdef0123",
         "api_base": "http://127.0.0.1:9",
     }
@@ -121,6 +127,7 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
         "listen": {"port": port, "webhooks_port": webhooks_port},
         "public_url": f"http://127.0.0.1:{port}",
         "data_dir": str(folder / "data"),
+        "limits": dict(limits),
         "orgs": {"acme": {"reps": {"ana": {"name": "Ana"}}, "queues": {"support": {"name": "Support", "reps": ["ana"]}}}},
         "channels": {"wa": {"kind": "whatsapp", "org": "acme", "queue": "support", "account": account}},
     }
@@ -188,7 +195,7 @@ async def test_an_edge_that_dies_is_started_again_and_nothing_is_lost(tmp_path: 
         await talking
         await one.all_heard(60)
         await one.is_ready()
-    ends = [line for line in map(json.loads, (tmp_path / "log").read_text().splitlines()) if line.get("action") == "edge.ended"]
+    ends = [line for line in map(json.loads, one.log.splitlines()) if line.get("action") == "edge.ended"]
     assert [line["code"] for line in ends] == [-9, -9, -9]
 
 
@@ -230,7 +237,43 @@ async def test_a_stop_that_reaches_both_processes_answers_what_is_under_way(tmp_
         await one.start()
         await talking
         await one.all_heard(60)
-    assert "edge.ended" not in (tmp_path / "log").read_text()
+    assert "edge.ended" not in one.log
+
+
+async def test_an_edge_that_cannot_be_started_is_tried_until_it_can(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(_SECRET)
+    async with pair(tmp_path, secret=f"${{file:{secret}}}") as one:
+        secret.unlink()
+        edge = one.edge
+        assert edge is not None
+        os.kill(edge, signal.SIGKILL)
+        await wait_until(lambda: "edge.not_started" in one.log, 60, what="a start has failed")
+        status, told = await one.readyz()
+        assert (status, list(told["details"])) == (503, ["inbox"])
+        secret.write_text(_SECRET)
+        await one.talk(2)
+        await one.all_heard(2)
+
+
+async def test_a_stop_while_the_edge_is_started_again_is_a_stop(tmp_path: Path) -> None:
+    async with pair(tmp_path) as one:
+        edge = one.edge
+        assert edge is not None
+        os.kill(edge, signal.SIGKILL)
+        await wait_until(lambda: one.edge not in (None, edge), 60, what="another edge is starting")
+        starting = one.edge
+        assert await one.core.terminate() == 0
+        assert starting is None or _gone(starting)
+
+
+async def test_an_edge_that_hangs_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    async with pair(tmp_path, limits={"grace_seconds": 1}) as one:
+        edge = one.edge
+        assert edge is not None
+        os.kill(edge, signal.SIGSTOP)
+        assert await one.core.terminate() == 0
+        assert _gone(edge)
 
 
 async def test_another_edge_goes_by_the_config_that_its_core_goes_by(tmp_path: Path) -> None:
