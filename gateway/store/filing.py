@@ -4,7 +4,7 @@ SQLite's FTS5 finds words; reps look for a part of a name or number. So what is 
 those pieces of its words that are as long as can be; whoever has all of them is looked at more closely by whoever asked. The pieces of each org and status are
 words of their own, so that one org's sessions don't slow down another's search.
 
-What is filed stands in the order of lists: the row's number is the session's place. A session that wakes, or is changed at rest, keeps its old row until it is
+The index is in the order of lists: the row's number is the session's place. A session that wakes, or is changed at rest, keeps its old row until it is
 filed again; until then `sessions.filed` says that the row doesn't count. So nothing of this is done while a message is taken in.
 """
 

@@ -1,6 +1,6 @@
 """A provider that is down for a while: what waits goes out when it is up again, and what only its own recipient holds up is left to its own times.
 
-The steady clock stands still unless a test moves it, so no message is tried because its own time has come.
+The steady clock stands still unless a test moves it, so no message is tried because it is due by itself.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def provider() -> AsyncIterator[OddProvider]:
 
 
 async def at_rest(one: Outpost) -> float | None:
-    """Nothing is due and nothing in hand; in how many seconds the next message is."""
+    """Nothing is due or in progress; in how many seconds the next message is due."""
 
     async def resting() -> tuple[float | None] | None:
         _, due, later = await one.broker.outbox.look({})

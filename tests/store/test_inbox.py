@@ -72,7 +72,7 @@ async def test_after_a_crash_all_that_isnt_settled_is_there_at_once(
         await keep(inbox, "line", request(str(number).encode()))
     await inbox.settle(await in_hand(inbox, "line", limit=1), {}, {})
     await in_hand(inbox, "line", limit=1)
-    await inbox.close()  # what was in hand is forgotten
+    await inbox.close()  # what was in progress is forgotten
     again = store.inbox(tmp_path, time)
     await again.open()
     assert [one.body for one in await everything(again, "line")] == [b"1", b"2"]
@@ -80,7 +80,7 @@ async def test_after_a_crash_all_that_isnt_settled_is_there_at_once(
 
 
 async def test_what_was_dealt_with_is_settled_however_often_the_commit_fails(store: Backend, tmp_path: Path, time: Time) -> None:
-    """Not once more from the start, and not after a minute: what is stuck is in hand until its state is on disk."""
+    """Not once more from the start, and not after a minute: what is stuck is in progress until its state is on disk."""
     failing = 0
 
     def fault(point: str) -> None:
