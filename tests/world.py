@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 
+from adapters.contract import RawRequest
 from gateway.app import Gateway
 from gateway.demo.host import SimulatorHost
 from gateway.demo.world import demo_world
@@ -189,6 +190,19 @@ class World(Outside):
     gateway: Gateway
     host: SimulatorHost
     data_dir: Path
+
+
+def puts_of(world: World) -> list[RawRequest]:
+    """What the doors put into the inbox from now on, as they put it."""
+    noted: list[RawRequest] = []
+    put = world.gateway.inbox.put
+
+    def noting(channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
+        noted.append(request)
+        put(channel_id, request, done)
+
+    world.gateway.inbox.put = noting  # type: ignore[method-assign]
+    return noted
 
 
 @asynccontextmanager

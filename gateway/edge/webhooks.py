@@ -46,6 +46,18 @@ class Store(Protocol):
         ...
 
 
+async def put(store: Store, channel_id: str, request: RawRequest) -> None:
+    """As the store's `put`, to be waited for. Raises what prevented it."""
+    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def done(error: Exception | None) -> None:
+        if not waiting.done():  # who waited is gone
+            waiting.set_result(None) if error is None else waiting.set_exception(error)
+
+    store.put(channel_id, request, done)
+    await waiting
+
+
 class Webhooks:
     """What every webhook passes, whichever way it came."""
 
@@ -103,14 +115,7 @@ class Webhooks:
         answer = self.admit(channel, raw)
         if answer is not None:
             return answer
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def done(error: Exception | None) -> None:
-            if not waiting.done():  # who waited is gone
-                waiting.set_result(None) if error is None else waiting.set_exception(error)
-
-        self.keep(channel, raw, done)
-        await waiting
+        await put(self._store, channel_id, raw)
         self.kept(channel)
         return channel.adapter.accepted
 

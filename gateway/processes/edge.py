@@ -22,7 +22,7 @@ from gateway import clock, config, logs
 from gateway.edge.doors import Doors
 from gateway.edge.pressure import Pressure
 from gateway.edge.webhook_route import WebhookRoute
-from gateway.edge.webhooks import Webhooks
+from gateway.edge.webhooks import Webhooks, put
 from gateway.metrics import Metrics
 from gateway.processes.line import Line
 from gateway.store.inbox import SqliteInbox
@@ -104,9 +104,7 @@ class _Edge:
             body=body,
             received_at=datetime.fromtimestamp(given["at"], UTC),
         )
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.inbox.put(channel_id, request, lambda error: kept.set_exception(error) if error else kept.set_result(None))
-        await kept
+        await put(self.inbox, channel_id, request)
         self.tell_what_is_kept()
 
     async def do_ready(self) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.contract import RawRequest
 from adapters.simulation import Action, ProviderCall
 from tests.store.backends import webhooks
-from tests.world import World, demo, wait_until
+from tests.world import World, demo, puts_of, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -86,14 +85,7 @@ async def test_what_was_verified_is_what_is_read_whatever_bytes_it_holds(tmp_pat
     async with demo(tmp_path) as world:
         channel = world.gateway.loaded.channels["line"]
         secret = channel.account.model_dump()["channel_secrets"][0].get_secret_value().encode()
-        verified: list[RawRequest] = []
-        put = world.gateway.inbox.put
-
-        def noting(channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
-            verified.append(request)
-            put(channel_id, request, done)
-
-        world.gateway.inbox.put = noting  # type: ignore[method-assign]
+        verified = puts_of(world)
 
         @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
         @given(value=_VALUE, query=_TARGET, below=_TARGET, body=st.binary(max_size=200) | st.text().map(_as_message))

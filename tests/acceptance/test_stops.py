@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.contract import RawRequest
 from tests.acceptance.service import service
 from tests.acceptance.test_bad_input import genuine, rows
-from tests.world import World, demo, wait_until
+from tests.world import World, demo, puts_of, wait_until
 
 pytestmark = pytest.mark.acceptance
 Tell = Callable[[str], None]
@@ -60,14 +59,7 @@ async def test_a_stop_answers_the_webhooks_that_are_being_stored(tmp_path: Path)
 
     living = asyncio.create_task(life())
     world = await up
-    given: list[str] = []
-    put = world.gateway.inbox.put
-
-    def noting(channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
-        given.append(channel_id)
-        put(channel_id, request, done)
-
-    world.gateway.inbox.put = noting  # type: ignore[method-assign]
+    given = puts_of(world)
     host, port = world.address.removeprefix("http://").split(":")
     idle, usual, chunked = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
     call = genuine(world, "whatsapp")
