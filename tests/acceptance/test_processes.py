@@ -22,7 +22,7 @@ import pytest
 import yaml
 from aiohttp import ClientError, ClientSession
 
-from tests.acceptance.processes import BYOC, Process, start
+from tests.acceptance.processes import BYOC, Process, byoc, start
 from tests.ports import free_port
 from tests.world import wait_until
 
@@ -60,9 +60,11 @@ class Pair:
         """What all its starts wrote to stderr."""
         return (self.folder / "log").read_text()
 
-    async def start(self) -> None:
-        command = (*BYOC, "serve", "--processes", "--config", str(self.folder / "gateway.yaml"))
-        self.starts.append(await start(*command, ready="webhooks on", log=self.folder / "log"))
+    async def start(self, *, processes: bool = True) -> None:
+        """Once more, as two processes or as one."""
+        how, ready = (("--processes",), "webhooks on") if processes else ((), "listening on")
+        command = (*BYOC, "serve", *how, "--config", str(self.folder / "gateway.yaml"))
+        self.starts.append(await start(*command, ready=ready, log=self.folder / "log"))
 
     async def says(self, person: str, number: int, port: int | None = None) -> None:
         """One message, until it is taken."""
@@ -79,12 +81,12 @@ class Pair:
                 pass
             await asyncio.sleep(0.02)
 
-    async def talk(self, count: int, first: int = 0) -> None:
+    async def talk(self, count: int, first: int = 0, port: int | None = None) -> None:
         """Everybody says so many things, one after the other."""
 
         async def one(person: str) -> None:
             for number in range(first, first + count):
-                await self.says(person, number)
+                await self.says(person, number, port)
 
         await asyncio.gather(*(one(person) for person in _PEOPLE))
 
@@ -191,6 +193,8 @@ async def test_an_edge_that_dies_is_started_again_and_nothing_is_lost(tmp_path: 
             edge = one.edge
             assert edge is not None
             os.kill(edge, signal.SIGKILL)
+            _, waiting = await asyncio.open_connection("127.0.0.1", one.webhooks_port)  # is refused at no moment
+            waiting.close()
             await wait_until(lambda edge=edge: one.edge not in (None, edge), 60, what="another edge")  # type: ignore[misc]
         await talking
         await one.all_heard(60)
@@ -223,6 +227,19 @@ async def test_a_core_that_dies_leaves_no_edge_and_the_next_start_goes_on(tmp_pa
         await talking
         await one.all_heard(60)
         assert await one.core.terminate() == 0
+
+
+async def test_any_start_may_be_of_one_process_or_of_two(tmp_path: Path) -> None:
+    async with pair(tmp_path) as one:
+        for turn, processes in enumerate((True, False, True, False)):
+            if turn:
+                assert await one.core.terminate() == 0
+                await one.start(processes=processes)
+            assert (one.edge is not None) is processes
+            await one.talk(5, first=5 * turn, port=one.webhooks_port if processes else one.port)
+            await one.all_heard(5 * turn + 5)
+        listed = await byoc("inbox", "show", "20", "--data", str(tmp_path / "data"))
+        assert (listed.code, json.loads(listed.out)["state"]) == (0, "done")
 
 
 async def test_a_stop_that_reaches_both_processes_answers_what_is_under_way(tmp_path: Path) -> None:
