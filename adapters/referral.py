@@ -29,7 +29,10 @@ def words(most: int) -> Callable[[object], str | None]:
             value = str(value)
         if not isinstance(value, str):
             return None
-        text = "".join(c for c in value[: most * 2] if c in "\n\t" or ((c.isprintable() or c.isspace()) and ord(c) >= 32)).strip()
+        text = value[: most * 2]
+        if not text.isprintable():
+            text = "".join(c for c in text if c in "\n\t" or ((c.isprintable() or c.isspace()) and ord(c) >= 32))
+        text = text.strip()
         return (text if len(text) <= most else f"{text[: most - 1]}…") or None
 
     return clean
@@ -131,6 +134,7 @@ def referral(
     """A referral; None where nothing is known of it, unless the provider says that it was an ad or a post. Of `given`, what isn't `used`
     goes to `extra`."""
     rest = {key: value for key, value in given.items() if key not in used and value not in (None, "", {}, [])} if given else {}
+    fields = {name: value for name, value in fields.items() if value is not None}
     if source not in _TOLD and not rest and not any(fields.values()):
         return None
     found = Referral(source=source, extra=rest, **fields)

@@ -93,8 +93,8 @@ def number_of(value: object) -> float | None:
     if value is None:
         return None
     try:
-        number = float(str(value))
-    except ValueError:
+        number = float(value if type(value) is int or type(value) is float else str(value))
+    except (ValueError, OverflowError):
         return None
     return number if abs(number) < 1e300 else None
 

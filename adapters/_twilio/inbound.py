@@ -235,11 +235,16 @@ def _end_user(fields: Fields, manner: Manner) -> EndUser:
 def _person(
     address: str, ids: list[str], manner: Manner, name: str | None = None, profile: dict[str, JsonValue] | None = None
 ) -> EndUser:
-    first, *others = [_addressed(one, manner) for one in (address, *ids)]
-    spellings = [one for one in (first, other_spelling(first) or "") if one]
-    lent = [Address(one) for one in spellings if manner.prefix and _NUMBER.fullmatch(one)]
-    aliases = [Address(one) for one in dict.fromkeys((*others, *spellings)) if one != first]
-    return EndUser(address=Address(first), aliases=tuple(aliases), lent=tuple(lent), name=name, profile=profile or {})
+    first, *others = [Address(_addressed(one, manner)) for one in (address, *ids)]
+    other = other_spelling(first)
+    spellings = (first, Address(other)) if other else (first,)
+    return EndUser(
+        address=first,
+        aliases=tuple([one for one in dict.fromkeys((*others, *spellings)) if one != first]) if others or other else (),
+        lent=tuple([one for one in spellings if _NUMBER.fullmatch(one)]) if manner.prefix else (),
+        name=name,
+        profile=profile or {},
+    )
 
 
 def _addressed(address: str, manner: Manner) -> str:

@@ -57,15 +57,12 @@ def read(request: RawRequest, told: list[tuple[str, str]] | None) -> Fields:
 
     Raises NotUnderstood for a body that isn't a form.
     """
-    if told is not None:
-        found = [(name, value) for name, value in told if _is_name(name)]
-    elif request.method == "GET":
-        found = list(request.query)
-    else:
+    if told is None and request.method != "GET":
         raise NotUnderstood("the body is not a form")
     fields: dict[str, str] = {}
-    for name, value in found:
-        fields.setdefault(name.replace("\0", ""), value.replace("\0", ""))
+    for name, value in request.query if told is None else told:
+        if told is None or _is_name(name):
+            fields.setdefault(name.replace("\0", ""), value.replace("\0", ""))
     if not any(fields):
         raise NotUnderstood("the form is empty")
     return fields

@@ -136,15 +136,17 @@ class _Reader:
             return self._echo(item, message, mid, end_user)
         if message.get("is_deleted") is True:
             return InboundDeletion(**self.common(f"deletion:{mid}", item, end_user), message_id=mid)
-        return self._said(item, message, mid, wire.parts_of(message))
+        return self._said(item, message, mid, end_user, wire.parts_of(message))
 
-    def _said(self, item: dict[str, Any], holder: dict[str, Any], mid: str, parts: tuple[Part, ...]) -> Inbound:
+    def _said(
+        self, item: dict[str, Any], holder: dict[str, Any], mid: str, end_user: EndUser, parts: tuple[Part, ...]
+    ) -> Inbound:
         return InboundMessage(
-            **self.common(mid, item, self._known_customer(item)),
+            **self.common(mid, item, end_user),
             message_id=mid,
             parts=parts,
             reply_to=wire.quoted(holder),
-            remember=people.remembered(self._customer(item)),
+            remember=people.remembered(end_user),
             referral=wire.referral_of(holder),
         )
 
@@ -168,10 +170,11 @@ class _Reader:
 
     def _postback(self, item: dict[str, Any], postback: dict[str, Any]) -> Inbound:
         mid = text_of(postback.get("mid")) or f"postback:{digest_of(webhook.shallow(item))}"
-        return self._said(item, postback, mid, (wire.postback_part(postback),))
+        return self._said(item, postback, mid, self._known_customer(item), (wire.postback_part(postback),))
 
     def _order(self, item: dict[str, Any], order: dict[str, Any]) -> Inbound:
-        return self._said(item, order, f"order:{digest_of(webhook.shallow(item))}", (wire.order_part(order),))
+        mid = f"order:{digest_of(webhook.shallow(item))}"
+        return self._said(item, order, mid, self._known_customer(item), (wire.order_part(order),))
 
     def _edit(self, item: dict[str, Any], edit: dict[str, Any]) -> Inbound:
         mid = needed(edit.get("mid"), "message_edit.mid")

@@ -20,20 +20,21 @@ _OWN_ID: Final = "person_id"  # memory: the id of somebody whose conversation be
 
 def customer_of(item: dict[str, Any], own_id: str) -> EndUser | None:
     """Whoever of sender and recipient isn't we; None where nobody is named."""
-    sides = [dict_of(item.get(side)) for side in ("sender", "recipient")]
-    ids = (text_of(side.get("id")) for side in sides)
-    found = next((one for one in ids if one and one != own_id), None)
-    prior = text_of(dict_of(item.get("prior_message")).get("identifier"))
-    if found is not None:
-        return EndUser(address=Address(found), aliases=(Address(f"{_REF}{prior}"),) if prior else ())
-    refs = (text_of(holder.get("user_ref")) for holder in (*sides, dict_of(item.get("optin"))))
-    ref = next((one for one in refs if one), None)
-    return EndUser(address=Address(f"{_REF}{ref}")) if ref else None
+    sides = dict_of(item.get("sender")), dict_of(item.get("recipient"))
+    for side in sides:
+        found = text_of(side.get("id"))
+        if found is not None and found != own_id:
+            prior = text_of(dict_of(item.get("prior_message")).get("identifier"))
+            return EndUser(address=Address(found), aliases=(Address(f"{_REF}{prior}"),) if prior else ())
+    for holder in (*sides, dict_of(item.get("optin"))):
+        if ref := text_of(holder.get("user_ref")):
+            return EndUser(address=Address(f"{_REF}{ref}"))
+    return None
 
 
-def remembered(end_user: EndUser | None) -> dict[str, Any]:
+def remembered(end_user: EndUser) -> dict[str, Any]:
     """What answers need to name the person by their own id, where the conversation may have begun under a `user_ref`."""
-    return {_OWN_ID: end_user.address} if end_user and any(one.startswith(_REF) for one in end_user.aliases) else {}
+    return {_OWN_ID: end_user.address} if any(one.startswith(_REF) for one in end_user.aliases) else {}
 
 
 def recipient(message: OutboundEvent) -> dict[str, str]:
