@@ -119,7 +119,7 @@ class Gateway:
             public_url=config.public_url,
             max_bytes=config.limits.webhook_max_bytes,
             read_seconds=config.limits.webhook_read_seconds,
-            refusing=self.pressure.refusing,
+            refusing=self.pressure,
         )
         self._demo, self._extend = demo, extend
 

@@ -53,13 +53,24 @@ class _Lane:
 
 
 class Pressure:
-    """See the module. `refusing`: the channels that refuse webhooks now, and why; the hot road looks it up, and nothing else."""
+    """See the module. It holds the channels that refuse webhooks now: the hot road asks whether one is in it, and nothing else.
+
+    `refusing`: which they were at the last look, and why.
+    """
 
     def __init__(self, channels: Iterable[str], inbox: Backlog, *, backlog_seconds: float, time: Elapsed = elapsed) -> None:
         self.refusing: dict[str, str] = {}
         self._inbox, self._most, self._time = inbox, backlog_seconds, time
         self._lanes = {channel_id: _Lane(time(), time()) for channel_id in channels}
         self._full = False
+
+    def __contains__(self, channel_id: object) -> bool:
+        """Whether it refuses. Where nothing waits any more, it is over at once: the next look may come after a webhook that the gateway is idle for."""
+        if channel_id not in self.refusing:
+            return False
+        if not self._full and not self._inbox.backlog_seconds(str(channel_id)):
+            self.look()
+        return channel_id in self.refusing
 
     async def run(self) -> None:
         """Until cancelled."""

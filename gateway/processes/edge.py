@@ -84,7 +84,7 @@ class _Edge:
             public_url=loaded.config.public_url,
             max_bytes=limits.webhook_max_bytes,
             read_seconds=limits.webhook_read_seconds,
-            refusing=pressure.refusing,
+            refusing=pressure,
         )
         app = web.Application(client_max_size=limits.webhook_max_bytes)
         WebhookRoute(webhooks).install(app)

@@ -87,6 +87,17 @@ def test_what_comes_to_a_stand_while_it_is_refused_is_accepted_again() -> None:
     assert [play.after(age) for age in ages[1:]][-1] == []
 
 
+def test_when_nothing_waits_any_more_the_next_webhook_is_accepted_without_another_look() -> None:
+    """A backlog that nothing was added to is refused until its end: its oldest grows older all the time."""
+    play = Play()
+    for age in (5, 7, 9, 11):
+        play.after(age)
+    assert "line" in play.pressure
+    play.inbox.ages["line"] = 0
+    assert "line" not in play.pressure
+    assert play.pressure.told() is None
+
+
 @given(st.lists(st.tuples(st.floats(0.01, 3), st.floats(0, 30))))
 def test_whatever_happens_nothing_is_refused_under_half_of_the_limit_nor_accepted_over_it_while_it_moves(
     looks: list[tuple[float, float]],
