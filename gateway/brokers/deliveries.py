@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from adapters.contract import Fetched, Sent
@@ -18,6 +19,7 @@ from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
 from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Store, Transaction
+from gateway.store.group_commit import Together
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import message_of
 
@@ -41,6 +43,8 @@ class StoredOutbox:
         self._store, self._bell, self._ground = store, bell, ground
         self._clock, self._steady = clock, ground.steady
         self._folder, self._typing = folder, typing
+        self._begun = Together(store, self._begin)
+        self._settled = Together(store, self._settle)
 
     async def look(self, room: Mapping[str, Room]) -> Look:
         """See the contract."""
@@ -49,15 +53,19 @@ class StoredOutbox:
         def read(stored: Transaction) -> Look:
             now, heads = self._steady().timestamp(), stored.outbox.heads()
             due = sorted({channel_id for channel_id, at in heads if at <= now})
-            items: list[OutboxItem] = []
+            rows: list[OutboxRow] = []
             for channel_id in due:
                 most, busy = room.get(channel_id, _NO_ROOM)
-                for row in stored.outbox.ready(channel_id, steady=now, limit=most, busy=busy) if most > 0 else ():
-                    lost = gone_by(self._ground.channels, channel_id, row.org, stored.sessions.kind_of(row.session_id))
-                    if lost is None:
-                        items.append(_item(row, _person(stored, channel_id, row.address)))
-                    else:
-                        strangers.append((row, lost))
+                rows += stored.outbox.ready(channel_id, steady=now, limit=most, busy=busy) if most > 0 else ()
+            kinds = stored.sessions.kinds_of({row.session_id for row in rows}) if rows else {}
+            stored.read_ahead_persons((row.channel_id, row.address) for row in rows)
+            items: list[OutboxItem] = []
+            for row in rows:
+                lost = gone_by(self._ground.channels, row.channel_id, row.org, kinds[row.session_id])
+                if lost is None:
+                    items.append(_item(row, _person(stored, row.channel_id, row.address)))
+                else:
+                    strangers.append((row, lost))
             return Look(items, due, min((at - now for _, at in heads if at > now), default=None))
 
         found = await self._store.read(read)
@@ -90,32 +98,42 @@ class StoredOutbox:
 
     async def begin(self, item: OutboxItem) -> bool:
         """See the contract."""
+        return await self._begun.do(item)
 
-        def write(stored: Transaction) -> bool:
-            address = stored.outbox.address_of(item.id)
-            if address is None:
-                return False
-            person = _person(stored, item.channel_id, address)
-            reached = (item.message.to, {*item.message.aliases})
-            return reached == (person["to"], {*person["aliases"]}) and stored.outbox.begin(item.id)
-
-        return await self._store.write(write)
+    @staticmethod
+    def _begin(stored: Transaction, items: Sequence[OutboxItem]) -> list[bool]:
+        addresses = stored.outbox.addresses_of([item.id for item in items])
+        known = [item for item in items if item.id in addresses]
+        stored.read_ahead_persons((item.channel_id, addresses[item.id]) for item in known)
+        begun = stored.outbox.begin([item.id for item in known if _still_reaches(stored, item, addresses[item.id])])
+        return [item.id in begun for item in items]
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
         """See the contract."""
+        await self._settled.do((item.id, outcome))
+        self._bell.ring("events")
 
-        def write(stored: Transaction) -> None:
-            unit, row = Unit(stored, self._ground), stored.outbox.one(item.id)
+    def _settle(self, stored: Transaction, outcomes: Sequence[tuple[str, Outcome]]) -> list[Exception | None]:
+        rows = stored.outbox.several([outbox_id for outbox_id, _ in outcomes])
+        stored.read_ahead_sent(
+            (rows[outbox_id], outcome.message_ids if isinstance(outcome, Sent) else ())
+            for outbox_id, outcome in outcomes
+            if outbox_id in rows
+        )
+        been_in = stored.sessions.been_in({row.session_id for row in rows.values()})
+
+        def one(outbox_id: str, outcome: Outcome) -> None:
+            row = rows.get(outbox_id)
             if row is None:
                 return
+            unit = Unit(stored, self._ground)
             stored.outbox.settle(row, outcome, steady=self._steady().timestamp())
             stored.conversations.remember(row.channel_id, row.address, outcome.remember)
             for receipt in _overtook(stored, row, outcome):
                 receipts.settle(unit, row.id, receipt)
-            receipts.tell_delivery(unit, row)
+            receipts.tell_delivery(unit, row, been_in[row.session_id])
 
-        await self._store.write(write)
-        self._bell.ring("events")
+        return stored.each([partial(one, *outcome) for outcome in outcomes])
 
     async def hasten(self, channel_id: str) -> None:
         """See the contract. A thousand at a time, since others wait for the writer."""
@@ -134,6 +152,12 @@ class StoredOutbox:
     async def _with_memory(self, signal: TypingSignal) -> TypingSignal:
         person = await self._store.read(lambda stored: _person(stored, signal.channel_id, signal.to))
         return signal.model_copy(update=person)
+
+
+def _still_reaches(stored: Transaction, item: OutboxItem, address: str) -> bool:
+    """Whether the customer has the same addresses as when the message was taken."""
+    person = _person(stored, item.channel_id, address)
+    return (item.message.to, {*item.message.aliases}) == (person["to"], {*person["aliases"]})
 
 
 def _overtook(stored: Transaction, row: OutboxRow, outcome: Outcome) -> list[InboundReceipt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from zlib import crc32
 
@@ -81,8 +82,10 @@ def _failed(unit: Unit, row: OutboxRow, receipt: InboundReceipt) -> bool:
     return unit.stored.outbox.fail_late(row, Over("skipped" if row.kind == "notice" else "failed", why))
 
 
-def tell_delivery(unit: Unit, row: OutboxRow) -> None:
-    """Those who see the session are told that the delivery of an entry has changed."""
-    audience = {f"rep:{login}" for login in unit.stored.sessions.been_in(row.session_id)} | {"supervisors"}
+def tell_delivery(unit: Unit, row: OutboxRow, been_in: Iterable[str] | None = None) -> None:
+    """Those who see the session are told that the delivery of an entry has changed. `been_in`: who is or was in it, if that is known."""
+    if been_in is None:
+        been_in = unit.stored.sessions.been_in([row.session_id])[row.session_id]
+    audience = {f"rep:{login}" for login in been_in} | {"supervisors"}
     data = {"number": row.entry_number}
     unit.stored.events.add(org=row.org, session_id=row.session_id, type="delivery", audience=audience, data=data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -75,7 +76,8 @@ class Sender:
                 for signal in await self._outbox.typing():
                     tasks.create_task(self._signal(signal), name="typing")
                 self._looking = True
-                found = await self._look()
+                rooms = self._rooms()
+                found = await self._look(rooms)
                 for item in found.items:
                     self._in_hand[item.channel_id].add(item.id)
                     task = tasks.create_task(self._deliver(item), name=f"send {item.id}")
@@ -83,7 +85,8 @@ class Sender:
                     task.add_done_callback(self._preparing.discard)
                 self._looking = False
                 self._less.set()
-                if not found.items:
+                taken = Counter(item.channel_id for item in found.items)
+                if not any(count >= rooms[channel_id].most for channel_id, count in taken.items()):  # else there may be more
                     await self._bell.wait("outbox", self._patience(found))
 
     async def drain(self) -> None:
@@ -100,8 +103,10 @@ class Sender:
         """How many messages are between their turn and their outcome."""
         return sum(map(len, self._in_hand.values()))
 
-    async def _look(self) -> Look:
-        rooms = {} if self._draining else {channel_id: self._room(channel_id) for channel_id in self._channels}
+    def _rooms(self) -> dict[str, Room]:
+        return {} if self._draining else {channel_id: self._room(channel_id) for channel_id in self._channels}
+
+    async def _look(self, rooms: Mapping[str, Room]) -> Look:
         try:
             found = await self._outbox.look(rooms)
         except StoreUnavailable:

@@ -168,7 +168,7 @@ class Addresses:
 
     def _aliases(self, channel_id: str, owner: str) -> frozenset[str]:
         if (channel_id, owner) not in self._persons:
-            self._read_persons(channel_id, [owner])
+            self.read_ahead_persons(channel_id, [owner])
         return self._persons[channel_id, owner]
 
     def _read(self, channel_id: str, names: Sequence[str]) -> None:
@@ -176,7 +176,8 @@ class Addresses:
         for alias, row in self._select(channel_id, "alias", names):
             self._rows[channel_id, alias] = row
 
-    def _read_persons(self, channel_id: str, owners: Sequence[str]) -> None:
+    def read_ahead_persons(self, channel_id: str, owners: Sequence[str]) -> None:
+        """Hold all addresses of these people."""
         theirs: dict[str, set[str]] = {owner: set() for owner in owners}
         for alias, row in self._select(channel_id, "address", owners):
             theirs[row.owner].add(alias)

@@ -324,12 +324,12 @@ class Sessions(Protocol):
         """Sessions that have not ended, and that the rep is tied to in one of these ways: `in`, `offered`, `asked` (by an invitation), `was`."""
         ...
 
-    def been_in(self, session_id: str) -> list[str]:
-        """Reps who are or were in the session."""
+    def been_in(self, session_ids: Collection[str]) -> dict[str, list[str]]:
+        """Reps who are or were in each of these sessions."""
         ...
 
-    def kind_of(self, session_id: str) -> str:
-        """Of which kind the channel was when the session was opened."""
+    def kinds_of(self, session_ids: Collection[str]) -> dict[str, str]:
+        """Of which kind the channel was when each of these sessions was opened."""
         ...
 
     def open_by_status(self) -> dict[str, int]:
@@ -590,12 +590,16 @@ class Outbox(Protocol):
         """A row by its id; rows are never removed."""
         ...
 
-    def address_of(self, outbox_id: str) -> str | None:
-        """To whom a row goes, by now."""
+    def several(self, outbox_ids: Sequence[str]) -> dict[str, OutboxRow]:
+        """Rows by their ids."""
         ...
 
-    def begin(self, outbox_id: str) -> bool:
-        """From now on the customer may have it. False: it is final and must not be sent."""
+    def addresses_of(self, outbox_ids: Sequence[str]) -> dict[str, str]:
+        """To whom these rows go, by now."""
+        ...
+
+    def begin(self, outbox_ids: Sequence[str]) -> set[str]:
+        """From now on the customer may have these, if they are in the result. Others are final and must not be sent."""
         ...
 
     def heads(self) -> list[tuple[str, float]]:
@@ -881,6 +885,14 @@ class Transaction(Protocol):
     def read_ahead(self, inbound: Sequence[Inbound], org: str) -> None:
         """These events of one channel, which is this org's, are about to be applied: read what they need in a few statements. It changes nothing
         but the time that it takes."""
+        ...
+
+    def read_ahead_persons(self, places: Iterable[tuple[str, str]]) -> None:
+        """What is known of these people, by channel and address, is about to be asked for: read it in a few statements."""
+        ...
+
+    def read_ahead_sent(self, sent: Iterable[tuple[OutboxRow, Sequence[str]]]) -> None:
+        """Outcomes of these rows, with the provider's ids, are about to be recorded: read what that needs in a few statements."""
         ...
 
     def each(self, jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:

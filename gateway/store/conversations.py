@@ -4,7 +4,7 @@ events, and what is kept aside."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -119,6 +119,10 @@ class Conversations:
     def _there(self, channel_id: str, table: str, column: str, names: Sequence[str]) -> dict[tuple[str, str], bool]:
         return _which_are_there(self._gathering, channel_id, table, column, names)
 
+    def read_ahead_parked(self, channel_id: str, names: Sequence[str]) -> None:
+        """Hold whether anything waits for these names."""
+        self._parked |= self._there(channel_id, "parked", "names", names)
+
     def park(self, inbound: Inbound, names: Iterable[str]) -> None:
         """See the contract."""
         for name in names:
@@ -178,12 +182,12 @@ class Conversations:
 
     def remember(self, channel_id: str, address: str, changes: Mapping[str, Any], *, wrote_at: float | None = None) -> None:
         """See the contract."""
-        if not changes and wrote_at is None:
+        if wrote_at is None and not changes:
             return
         known = self._row(channel_id, address) or _Row(channel_id, address)
         at = wrote_at if known.last_inbound_at is None else max(wrote_at or 0, known.last_inbound_at)
         memory = known.memory
-        if changes:
+        if any(memory.value.get(key) != value for key, value in changes.items()):
             memory = _json({key: value for key, value in {**memory.value, **changes}.items() if value is not None})
         self._save(_Row(channel_id, address, memory, known.person, at))
 
@@ -285,6 +289,10 @@ class MessageIds:
         self._gathering = gathering
         self._known: dict[tuple[str, str], MessageRef | None] = gathering.held()
         self._new = gathering.rows("INSERT INTO message_ids (channel_id, message_id, session_id, number) VALUES (?, ?, ?, ?)")
+        self._ours = gathering.rows(
+            """INSERT INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)
+               ON CONFLICT DO UPDATE SET written_off = 0 WHERE outbox_id = excluded.outbox_id"""
+        )
 
     def of(self, channel_id: str, message_id: str) -> MessageRef | None:
         """See the contract."""
@@ -305,6 +313,10 @@ class MessageIds:
                 names.add(one.reply_to)
             if isinstance(one, InboundReceipt):
                 names.update(one.message_ids)
+        self.read_ahead_names(channel_id, names)
+
+    def read_ahead_names(self, channel_id: str, names: Collection[str]) -> None:
+        """Hold what these ids stand for."""
         query = """SELECT message_id, session_id, number, outbox_id FROM message_ids
                    WHERE channel_id = ? AND message_id IN (SELECT value FROM json_each(?))"""
         self._known |= dict.fromkeys((channel_id, name) for name in names)
@@ -330,16 +342,12 @@ class MessageIds:
 
     def stand_for(self, row: OutboxRow, message_ids: Sequence[str], *, again: bool = False) -> None:
         """See the contract."""
-        new = [one for one in message_ids if again or self.of(row.channel_id, one) is None]
-        if not new:
-            return
-        self._gathering.run_many(
-            """INSERT INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET written_off = 0 WHERE outbox_id = excluded.outbox_id""",
-            [(row.channel_id, one, row.session_id, row.entry_number, row.id) for one in new],
-        )
-        for one in new:
-            self._known.pop((row.channel_id, one), None)
+        for message_id in message_ids:
+            known, place = self.of(row.channel_id, message_id), (row.channel_id, message_id)
+            if known is None:
+                self._gathering.change(self._known, place, MessageRef(row.session_id, row.entry_number, row.id))
+            if known is None or (again and known.outbox_id == row.id):
+                self._ours.add((*place, row.session_id, row.entry_number, row.id))
 
     def write_off(self, row: OutboxRow, message_ids: Sequence[str] | None = None) -> None:
         """See the contract."""

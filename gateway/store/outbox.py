@@ -21,7 +21,7 @@ from adapters.envelope import OUTBOUND, Notice, Outbound, Say
 from gateway.session.model import DeliveryState
 from gateway.store.contract import WITHDRAWN, Again, Attempt, EntryKey, OutboxReport, OutboxRow, Outcome, Over, Waiting, Why
 from gateway.store.conversations import MessageIds
-from gateway.store.gathering import Gathering, at
+from gateway.store.gathering import Gathering, among, at
 from gateway.store.inbox_contract import Tally
 
 _MOST_DETAIL: Final = 1_200
@@ -40,6 +40,24 @@ class Outbox:
         self._new = gathering.rows(
             """INSERT INTO outbox (id, org, channel_id, address, session_id, entry_number, kind, payload, media_id, retry_key, created_at, updated_at)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        )
+        # The provider has taken it; a receipt that came earlier has its rank already.
+        self._sent = gathering.rows(
+            """UPDATE outbox SET state = CASE WHEN state IN ('sending', 'queued', 'unknown', 'failed') THEN 'sent' ELSE state END,
+                   rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, attempts = attempts + 1,
+                   code = NULL, reason = NULL, provider_code = NULL
+               WHERE id = ?"""
+        )
+        # It holds its place in the conversation while it waits for its next try; once it is final, later messages are sent.
+        self._not_sent = gathering.rows(
+            """UPDATE outbox SET state = ?, next_at = ?, sooner_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?,
+                   attempts = attempts + 1
+               WHERE id = ? AND state IN ('queued', 'sending')"""
+        )
+        # Attempts are stored separately from messages.
+        self._attempts = gathering.rows(
+            """INSERT INTO outbox_attempts (outbox_id, attempt, at, outcome, detail)
+               SELECT ?, coalesce(max(attempt), 0) + 1, ?, ?, ? FROM outbox_attempts WHERE outbox_id = ?"""
         )
 
     def add(self, message: Say | Notice, *, org: str, session_id: str, entry_number: int, media_id: str | None) -> None:
@@ -82,18 +100,27 @@ class Outbox:
 
     def one(self, outbox_id: str) -> OutboxRow | None:
         """See the contract."""
-        row = self._run("SELECT * FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
-        return _row(row) if row else None
+        return self.several([outbox_id]).get(outbox_id)
 
-    def address_of(self, outbox_id: str) -> str | None:
+    def several(self, outbox_ids: Sequence[str]) -> dict[str, OutboxRow]:
         """See the contract."""
-        row = self._run("SELECT address FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
-        return row["address"] if row else None
+        which, value = among("id", outbox_ids)
+        return {row["id"]: _row(row) for row in self._run(f"SELECT * FROM outbox WHERE {which}", (value,))}  # noqa: S608
 
-    def begin(self, outbox_id: str) -> bool:
+    def addresses_of(self, outbox_ids: Sequence[str]) -> dict[str, str]:
         """See the contract."""
-        statement = "UPDATE outbox SET state = 'sending', updated_at = ? WHERE id = ? AND state IN ('queued', 'sending')"
-        return self._run(statement, (self._gathering.at, outbox_id)).rowcount == 1
+        which, value = among("id", outbox_ids)
+        return {row["id"]: row["address"] for row in self._run(f"SELECT id, address FROM outbox WHERE {which}", (value,))}  # noqa: S608
+
+    def begin(self, outbox_ids: Sequence[str]) -> set[str]:
+        """See the contract."""
+        which, value = among("id", outbox_ids)
+        rows = self._run(
+            f"""UPDATE outbox SET state = 'sending', updated_at = ?
+                WHERE {which} AND state IN ('queued', 'sending') RETURNING id""",  # noqa: S608
+            (self._gathering.at, value),
+        )
+        return {row["id"] for row in rows.fetchall()}
 
     def heads(self) -> list[tuple[str, float]]:
         """See the contract."""
@@ -111,27 +138,23 @@ class Outbox:
     def settle(self, row: OutboxRow, outcome: Outcome, *, steady: float) -> None:
         """See the contract."""
         if isinstance(outcome, Sent):
-            self._sent(row, outcome.message_ids)
+            self._sent.add((self._gathering.at, self._gathering.at, row.id))
+            # Where a channel's ids are the same on each try, one that was written off counts again.
+            self._message_ids.stand_for(row, outcome.message_ids, again=True)
             word, detail = "sent", ",".join(outcome.message_ids)
         elif isinstance(outcome, Over):
-            self._not_sent(row, outcome.state, outcome.why)
+            self._ends(row, outcome.state, outcome.why)
             word, detail = outcome.state, outcome.why.told
         elif self._is_withdrawn(row):
             word, detail = "skipped", outcome.why.told
         else:
             sooner = steady + outcome.sooner if outcome.sooner is not None and outcome.sooner < outcome.seconds else None
-            self._not_sent(row, "queued", outcome.why, at=steady + outcome.seconds, sooner=sooner)
+            self._ends(row, "queued", outcome.why, at=steady + outcome.seconds, sooner=sooner)
             word, detail = "again", outcome.why.told
         self._log_attempt(row, word, detail)
 
-    def _not_sent(self, row: OutboxRow, state: str, why: Why, *, at: float = 0.0, sooner: float | None = None) -> None:
-        """It holds its place in the conversation while it waits for its next try; once it is final, later messages are sent."""
-        self._run(
-            """UPDATE outbox SET state = ?, next_at = ?, sooner_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?,
-                   attempts = attempts + 1
-               WHERE id = ? AND state IN ('queued', 'sending')""",
-            (state, at, sooner, why.code, why.reason, why.provider_code, self._gathering.at, row.id),
-        )
+    def _ends(self, row: OutboxRow, state: str, why: Why, *, at: float = 0.0, sooner: float | None = None) -> None:
+        self._not_sent.add((state, at, sooner, why.code, why.reason, why.provider_code, self._gathering.at, row.id))
 
     def hasten(self, channel_id: str, *, limit: int) -> int:
         """See the contract."""
@@ -144,19 +167,6 @@ class Outbox:
         )
         return done.rowcount
 
-    def _sent(self, row: OutboxRow, message_ids: Sequence[str]) -> None:
-        """The provider has taken it; a receipt that came earlier has its rank already."""
-        now = self._gathering.at
-        self._run(
-            """UPDATE outbox SET state = CASE WHEN state IN ('sending', 'queued', 'unknown', 'failed') THEN 'sent' ELSE state END,
-                   rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, attempts = attempts + 1,
-                   code = NULL, reason = NULL, provider_code = NULL
-               WHERE id = ?""",
-            (now, now, row.id),
-        )
-        # Where a channel's ids are the same on each try, one that was written off counts again.
-        self._message_ids.stand_for(row, message_ids, again=True)
-
     def _is_withdrawn(self, row: OutboxRow) -> bool:
         """Whether the customer has ended the conversation while the call went on: then that was the last try."""
         done = self._run(
@@ -167,12 +177,7 @@ class Outbox:
         return done.rowcount == 1
 
     def _log_attempt(self, row: OutboxRow, outcome: str, detail: str) -> None:
-        """Attempts are stored separately from messages."""
-        self._run(
-            """INSERT INTO outbox_attempts (outbox_id, attempt, at, outcome, detail)
-               SELECT ?, coalesce(max(attempt), 0) + 1, ?, ?, ? FROM outbox_attempts WHERE outbox_id = ?""",
-            (row.id, self._gathering.at, outcome, detail[:_MOST_DETAIL], row.id),
-        )
+        self._attempts.add((row.id, self._gathering.at, outcome, detail[:_MOST_DETAIL], row.id))
 
     # ------------------------------------------------------------------------------------------ what is sent no more, or again
 

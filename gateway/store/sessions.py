@@ -305,15 +305,20 @@ class Sessions:
         )
         return [row["session_id"] for row in rows if row["tie"] in ties]
 
-    def been_in(self, session_id: str) -> list[str]:
+    def been_in(self, session_ids: Collection[str]) -> dict[str, list[str]]:
         """See the contract."""
-        query = "SELECT login FROM rep_sessions WHERE session_id = ? AND tie IN ('in', 'was')"
-        return [row["login"] for row in self._gathering.run(query, (session_id,))]
+        condition, value = among("session_id", tuple(session_ids))
+        query = f"SELECT session_id, login FROM rep_sessions WHERE {condition} AND tie IN ('in', 'was')"  # noqa: S608
+        found: dict[str, list[str]] = {session_id: [] for session_id in session_ids}
+        for row in self._gathering.run(query, (value,)):
+            found[row["session_id"]].append(row["login"])
+        return found
 
-    def kind_of(self, session_id: str) -> str:
+    def kinds_of(self, session_ids: Collection[str]) -> dict[str, str]:
         """See the contract."""
-        query = "SELECT json_extract(state, '$.channel_type') AS kind FROM sessions WHERE id = ?"
-        return str(self._gathering.run(query, (session_id,)).fetchone()["kind"])
+        condition, value = among("id", tuple(session_ids))
+        query = f"SELECT id, json_extract(state, '$.channel_type') AS kind FROM sessions WHERE {condition}"  # noqa: S608
+        return {row["id"]: row["kind"] for row in self._gathering.run(query, (value,))}
 
     def open_by_status(self) -> dict[str, int]:
         """See the contract."""

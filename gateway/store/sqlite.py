@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from adapters.envelope import Inbound
 from gateway.clock import Clock, now
 from gateway.store.addresses import Addresses
 from gateway.store.connecting import beside
+from gateway.store.contract import OutboxRow
 from gateway.store.conversations import Aside, Conversations, MessageIds
 from gateway.store.events import Events, Timers
 from gateway.store.gathering import Gathering
@@ -125,6 +126,22 @@ class SqliteTransaction:
         self.sessions.read_ahead(channel_id, owners, org)
         self.message_ids.read_ahead(channel_id, inbound)
 
+    def read_ahead_persons(self, places: Iterable[tuple[str, str]]) -> None:
+        """See the contract. Two statements a channel."""
+        for channel_id, addresses in _by_channel(places).items():
+            self.conversations.read_ahead(channel_id, addresses)
+            self.addresses.read_ahead_persons(channel_id, addresses)
+
+    def read_ahead_sent(self, sent: Iterable[tuple[OutboxRow, Sequence[str]]]) -> None:
+        """See the contract. Three statements a channel."""
+        pairs = list(sent)
+        for channel_id, addresses in _by_channel((row.channel_id, row.address) for row, _ in pairs).items():
+            self.conversations.read_ahead(channel_id, addresses)
+        for channel_id, names in _by_channel((row.channel_id, name) for row, ids in pairs for name in ids).items():
+            self.message_ids.read_ahead_names(channel_id, names)
+        for channel_id, names in _by_channel((row.channel_id, name) for row, ids in pairs for name in (*ids, row.id)).items():
+            self.conversations.read_ahead_parked(channel_id, names)
+
     def each(self, jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
         """See the contract.
 
@@ -181,6 +198,13 @@ class SqliteTransaction:
         """Write what is gathered: the job is done."""
         self._gathering.flush()
         self._fault("written")
+
+
+def _by_channel(places: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for channel_id, name in places:
+        found.setdefault(channel_id, []).append(name)
+    return found
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def test_what_was_in_hand_is_as_it_was_until_its_call_begins(jobs: Jobs) -> None
     ready(jobs, 5)
     (row,) = ready(jobs, 6)
     assert (row.lost_at, row.attempts) == (None, 1)
-    assert jobs(lambda stored: stored.outbox.begin(message_id), 7)
+    assert jobs(lambda stored: stored.outbox.begin([message_id]), 7) == {message_id}
     (row,) = ready(jobs, 8)
     assert row.lost_at == 7.0, "when the lost call began"
 
@@ -116,7 +116,7 @@ def test_what_is_over_is_not_begun(state: OverState, jobs: Jobs) -> None:
     message_id = add(jobs, "k1")
     (row,) = ready(jobs)
     settle(jobs, row, Over(state, Why("refused", "No.")), 1)
-    assert not jobs(lambda stored: stored.outbox.begin(message_id), 2)
+    assert jobs(lambda stored: stored.outbox.begin([message_id]), 2) == set()
     assert state_of(jobs, row) == state
 
 
