@@ -106,7 +106,8 @@ class Broker(Protocol):
 
     async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
         """Events of customers, in order. Each is applied once: a duplicate (channel_id, event_id) does nothing. Durable on return.
-        One result an event: None, or why it alone could not be applied. Raises BrokerUnavailable; then giving all again is right."""
+        One result an event: None, or why it alone could not be applied. Of many events perhaps only the first ones are applied, because a command waits:
+        the others have no result, and are to be given again. Raises BrokerUnavailable; then giving all again is right."""
         ...
 
     async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Effect | Refusal:

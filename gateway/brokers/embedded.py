@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -46,6 +47,7 @@ _log = logging.getLogger(__name__)
 _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
 _RECORDS_AT_A_TIME: Final = 300  # of each kind: the writer is held for some milliseconds
+_EVENTS_AT_LEAST: Final = 16  # of a batch, before it gives way to a command: some milliseconds
 
 
 @contextmanager
@@ -106,9 +108,9 @@ class EmbeddedBroker:
         with _of_the_broker():
             await self.store.ready()
 
-    async def _write(self, job: Callable[[Transaction], T]) -> T:
+    async def _write(self, job: Callable[[Transaction], T], *, patient: bool = False) -> T:
         with _of_the_broker():
-            return await self.store.write(job)
+            return await self.store.write(job, patient=patient)
 
     # ------------------------------------------------------------------------------------------- customers
 
@@ -116,15 +118,27 @@ class EmbeddedBroker:
         """See the contract."""
         kept = [one for one in inbound if not isinstance(one, InboundTyping)]
         # In one commit: of two, the first could fail and the second succeed, and later messages would come first.
-        applied = iter(await self._write(partial(self._apply, kept)) if kept else ())
+        applied = await self._write(partial(self._apply, kept), patient=True) if kept else ()
         if kept:
             presence.ring_all(self._bell)
-        return [await self._customer_types(one) if isinstance(one, InboundTyping) else next(applied) for one in inbound]
+        left, results = deque(applied), list[Exception | None]()
+        for one in inbound:
+            if isinstance(one, InboundTyping):
+                results.append(await self._customer_types(one))
+            elif left:
+                results.append(left.popleft())
+            else:  # it has to wait, and what came after it, too
+                break
+        return results
 
     def _apply(self, events: Sequence[Inbound], stored: Transaction) -> Sequence[Exception | None]:
         if len(events) > 1:
             self._read_ahead(events, stored)
-        return stored.each([lambda one=one: intake.take_in(Unit(stored, self._ground), one) for one in events])  # type: ignore[misc]
+        jobs = [partial(self._take_one_in, stored, one) for one in events]
+        return stored.each(jobs, at_least=_EVENTS_AT_LEAST)
+
+    def _take_one_in(self, stored: Transaction, one: Inbound) -> None:
+        intake.take_in(Unit(stored, self._ground), one)
 
     def _read_ahead(self, events: Sequence[Inbound], stored: Transaction) -> None:
         by_channel: dict[str, list[Inbound]] = {}

@@ -39,17 +39,20 @@ _SILENCE_SECONDS: Final = 60.0
 
 
 class _Pace:
-    """How many events to give to the broker at once, by how long the last ones took. Lanes that wait for each other give less."""
+    """How many events to give to the broker at once, by how long the last ones took, and how many it took while commands waited. Lanes that wait for each
+    other give less."""
 
     def __init__(self) -> None:
         self._seconds_each = _SECONDS_AT_ONCE / _MOST_AT_ONCE
+        self._taken = _MOST_AT_ONCE
 
     @property
     def most(self) -> int:
-        return min(max(int(_SECONDS_AT_ONCE / self._seconds_each), _FEWEST_AT_ONCE), _MOST_AT_ONCE)
+        return min(max(int(_SECONDS_AT_ONCE / self._seconds_each), _FEWEST_AT_ONCE), _MOST_AT_ONCE, self._taken)
 
-    def took(self, events: int, seconds: float) -> None:
-        """So many were applied in this time. Of a few, what a commit costs by itself would be taken for theirs."""
+    def took(self, events: int, seconds: float, *, of: int) -> None:
+        """So many were applied in this time, `of` these. Of a few, what a commit costs by itself would be taken for theirs."""
+        self._taken = max(events, _FEWEST_AT_ONCE) if events < of else min(2 * self._taken, _MOST_AT_ONCE)
         if events >= _FEWEST_AT_ONCE:
             self._seconds_each += (seconds / events - self._seconds_each) / 4
 
@@ -160,7 +163,7 @@ class Receiver:
                 await asyncio.sleep(backoff(failures, first_seconds=0.05, most_seconds=5))
             else:
                 self._outage.worked()
-                self._pace.took(len(events), elapsed() - begun)
+                self._pace.took(len(results), elapsed() - begun, of=len(events))
                 return results
 
     async def _taken_in(self, events: Sequence[Inbound]) -> Sequence[Exception | None]:

@@ -895,9 +895,10 @@ class Transaction(Protocol):
         """Outcomes of these rows, with the provider's ids, are about to be recorded: read what that needs in a few statements."""
         ...
 
-    def each(self, jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    def each(self, jobs: Sequence[Callable[[], T]], *, at_least: int | None = None) -> list[T | Exception]:
         """Do each job, in order, whole or not at all, each with its own `now`. A job that raises leaves nothing, and its place in the result has the exception.
-        A job may be done twice, so it has no effect outside the transaction. Raises what concerns all of them: the disk's errors."""
+        A job may be done twice, so it has no effect outside the transaction. Raises what concerns all of them: the disk's errors.
+        With `at_least`, so many are done, and the rest unless somebody waits for the commit: those that aren't have no result."""
         ...
 
 
@@ -916,9 +917,9 @@ class Store(Protocol):
         """Returns if a write would succeed now."""
         ...
 
-    async def write(self, job: Callable[[Transaction], T]) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, patient: bool = False) -> T:
         """Do the job in a transaction; durable on return. A job that raises changes nothing. It may be done twice, so it has no effect outside the
-        transaction. A cancelled caller doesn't tear it."""
+        transaction. A cancelled caller doesn't tear it. A patient one lets others go first, those that came later too."""
         ...
 
     async def insist(self, job: Callable[[Transaction], T]) -> T:

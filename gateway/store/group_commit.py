@@ -4,6 +4,8 @@ A thread owns the connection. It takes all jobs that have gathered while the las
 transaction, commits once (WAL, `synchronous=FULL`: one fsync for all), and only then wakes the callers. A job that raises is rolled back alone
 and its caller gets the exception; when the disk fails, all callers of the commit get StoreUnavailable and nothing of it is in the file. There is
 no linger: below a hundred callers at a time waiting for more gains nothing.
+
+A patient job has much to do that nobody waits for. While others come it is in every second commit only, and asks (`hurried`) whether to be short.
 """
 
 from __future__ import annotations
@@ -76,6 +78,9 @@ class GroupCommit:
         self._migrations = migrations
         self._fault = fault or (lambda point: None)
         self._jobs: deque[tuple[Any, asyncio.Future[Any]]] = deque()
+        self._patient: deque[tuple[Any, asyncio.Future[Any]]] = deque()
+        self._passed_over = False  # the last commit went without the patient ones
+        self._among_others = False  # the commit that is under way has others, too
         self._wake = threading.Condition()
         self._closing = False
         self._asleep = False
@@ -113,22 +118,26 @@ class GroupCommit:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
 
-    def submit(self, job: Callable[[sqlite3.Connection], Any]) -> asyncio.Future[Any]:
+    def submit(self, job: Callable[[sqlite3.Connection], Any], *, patient: bool = False) -> asyncio.Future[Any]:
         """Queue a job. Must be called on the loop that opened the writer."""
         assert self._loop is not None, "open() comes first"  # noqa: S101
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._closing:
             future.set_exception(StoreUnavailable("the store is closing"))
             return future
-        self._jobs.append((job, future))
+        (self._patient if patient else self._jobs).append((job, future))
         if self._asleep:  # read after the job is there, as the writer looks for jobs after it says that it sleeps
             with self._wake:
                 self._wake.notify()
         return future
 
-    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, job: Callable[[sqlite3.Connection], T], *, patient: bool = False) -> T:
         """Run a job in the writer's next transaction; durable on return. A cancelled caller doesn't tear the job."""
-        return cast(T, await asyncio.shield(self.submit(job)))
+        return cast(T, await asyncio.shield(self.submit(job, patient=patient)))
+
+    def hurried(self) -> bool:
+        """For a patient job: whether others wait until it is done."""
+        return self._among_others or bool(self._jobs)
 
     async def insist(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """As `run`, again and again while the store is unavailable: for writing down what has happened elsewhere already.
@@ -166,10 +175,18 @@ class GroupCommit:
     def _next_batch(self) -> list[tuple[Any, asyncio.Future[Any]]]:
         with self._wake:
             self._asleep = True
-            while not self._jobs and not self._closing:
+            while not self._jobs and not self._patient and not self._closing:
                 self._wake.wait()
             self._asleep = False
-            return [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST_JOBS_PER_COMMIT))]
+            return self._taken()
+
+    def _taken(self) -> list[tuple[Any, asyncio.Future[Any]]]:
+        taken = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST_JOBS_PER_COMMIT))]
+        self._among_others = bool(taken)
+        self._passed_over = bool(taken and self._patient) and not self._passed_over
+        if not self._passed_over:
+            taken += [self._patient.popleft() for _ in range(len(self._patient))]
+        return taken
 
     def _commit(self, jobs: list[Any]) -> Sequence[Any]:
         self._began = time.monotonic()

@@ -35,8 +35,15 @@ _FILE: Final = "sessions.db"
 class SqliteTransaction:
     """See `gateway.store.contract.Transaction`."""
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock, fault: Callable[[str], None] = lambda point: None) -> None:
-        self._connection, self._clock, self._fault = connection, clock, fault
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        fault: Callable[[str], None] = lambda point: None,
+        hurried: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`hurried`: whether somebody waits for the commit."""
+        self._connection, self._clock, self._fault, self._hurried = connection, clock, fault, hurried
         self._gathering = Gathering(connection, clock())
 
     def begin(self) -> None:
@@ -142,7 +149,7 @@ class SqliteTransaction:
         for channel_id, names in _by_channel((row.channel_id, name) for row, ids in pairs for name in (*ids, row.id)).items():
             self.conversations.read_ahead_parked(channel_id, names)
 
-    def each(self, jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    def each(self, jobs: Sequence[Callable[[], T]], *, at_least: int | None = None) -> list[T | Exception]:
         """See the contract.
 
         Each is tried in memory first, from what is held. What fails there, or needs a statement, is repeated in its own savepoint, after what the
@@ -152,14 +159,20 @@ class SqliteTransaction:
             return [self._alone(jobs[0])]
         self._connection.execute("SAVEPOINT many")
         try:
-            results = [self._in_memory(job) for job in jobs]
+            results = [self._in_memory(job) for job in self._those(jobs, at_least)]
             self._gathering.flush()
         except Exception as error:
             self._back_to("many", error)
-            results = [self._alone(job) for job in jobs]
+            results = [self._alone(job) for job in self._those(jobs, at_least)]
         else:
             self._connection.execute("RELEASE many")
         return results
+
+    def _those(self, jobs: Sequence[Callable[[], T]], at_least: int | None) -> Iterator[Callable[[], T]]:
+        for number, job in enumerate(jobs):
+            if at_least is not None and number >= at_least and self._hurried():
+                return
+            yield job
 
     def _in_memory(self, job: Callable[[], T]) -> T | Exception:
         self._gathering.begin(self._clock())
@@ -230,9 +243,9 @@ class SqliteStore(SharedFile):
         await super().close()
         self._transaction = None
 
-    async def write(self, job: Callable[[SqliteTransaction], T]) -> T:
+    async def write(self, job: Callable[[SqliteTransaction], T], *, patient: bool = False) -> T:
         """See the contract."""
-        return await self.writer.run(lambda connection: self._written(connection, job))
+        return await self.writer.run(lambda connection: self._written(connection, job), patient=patient)
 
     async def insist(self, job: Callable[[SqliteTransaction], T]) -> T:
         """See the contract."""
@@ -243,7 +256,7 @@ class SqliteStore(SharedFile):
         return await self.readers.run(lambda connection: job(SqliteTransaction(connection, self._clock)))
 
     def _written(self, connection: sqlite3.Connection, job: Callable[[SqliteTransaction], T]) -> T:
-        transaction = self._transaction or SqliteTransaction(connection, self._clock, self._fault)
+        transaction = self._transaction or SqliteTransaction(connection, self._clock, self._fault, self.writer.hurried)
         self._transaction = transaction
         transaction.begin()
         result = job(transaction)

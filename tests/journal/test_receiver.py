@@ -12,8 +12,10 @@ import pytest
 
 from adapters.contract import RawRequest
 from adapters.envelope import InboundTyping
+from gateway.brokers import embedded
 from gateway.errors import BrokerUnavailable
 from gateway.journal import receiver
+from gateway.store.group_commit import GroupCommit
 from tests.journal.outpost import Outpost, at_work, line, outpost
 from tests.store.backends import keep
 from tests.world import wait_until
@@ -34,8 +36,11 @@ def event(text: str, user: str = "U1", **more: Any) -> dict[str, Any]:
 
 
 async def put(one: Outpost, body: bytes, channel_id: str = "line") -> None:
-    raw = RawRequest("POST", "https://x/webhooks/line", "", (), {}, body, datetime.now(UTC))
-    await keep(one.gateway.inbox, channel_id, raw)
+    await keep(one.gateway.inbox, channel_id, request_of(body))
+
+
+def request_of(body: bytes) -> RawRequest:
+    return RawRequest("POST", "https://x/webhooks/line", "", (), {}, body, datetime.now(UTC))
 
 
 def webhook(*events: dict[str, Any]) -> bytes:
@@ -162,6 +167,38 @@ async def test_a_flood_is_given_on_in_order_by_parts(tmp_path: Path, monkeypatch
         assert await heard(one) == [f"{number}{letter}" for number in range(3) for letter in "abc"]
 
 
+async def test_what_gave_way_to_a_command_is_given_again_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GroupCommit, "hurried", lambda writer: True)
+    async with outpost(tmp_path, CHANNELS) as one:
+        there, parts = one.broker.take_in, []
+
+        async def noting(events: Any) -> Any:
+            results = await there(events)
+            parts.append((len(events), len(results)))
+            return results
+
+        monkeypatch.setattr(one.broker, "take_in", noting)
+        texts = [str(number) for number in range(40)]
+        for text in texts:
+            await put(one, webhook(event(text)))
+        await one.gateway.receiver.work("line")
+        assert parts == [(40, 16), (24, 16), (8, 8)]
+        assert await heard(one) == texts
+
+
+async def test_typing_behind_what_gave_way_waits_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results are those of the first events, whatever they are."""
+    monkeypatch.setattr(GroupCommit, "hurried", lambda writer: True)
+    monkeypatch.setattr(embedded, "_EVENTS_AT_LEAST", 1)
+    async with outpost(tmp_path, CHANNELS) as one:
+        channel = one.gateway.loaded.channels["line"]
+        first, second = channel.adapter.parse(request_of(webhook(event("one"), event("two"))), channel.account)
+        typing = typing_of(first)
+        assert await one.broker.take_in([typing, first, typing, second, typing]) == [None] * 3
+        assert await one.broker.take_in([second, typing]) == [None] * 2
+        assert await heard(one) == ["one", "two"]
+
+
 async def test_a_lane_that_fails_is_taken_up_again_and_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with outpost(tmp_path, {**CHANNELS, "other": line("http://127.0.0.1:9")}) as one:
         there, failed = one.gateway.inbox.waiting, asyncio.Event()
@@ -248,8 +285,22 @@ def test_a_broker_that_gets_slow_is_given_less_at_once_and_more_again_later() ->
     sizes = []
     for seconds_each in (0.0005, 0.5, 0.00001):
         for _ in range(40):
-            pace.took(pace.most, pace.most * seconds_each)
+            pace.took(pace.most, pace.most * seconds_each, of=pace.most)
         sizes.append(pace.most)
     assert sizes == [pytest.approx(100, abs=1), receiver._FEWEST_AT_ONCE, receiver._MOST_AT_ONCE]
-    pace.took(1, 10.0)
+    pace.took(1, 10.0, of=1)
     assert pace.most == receiver._MOST_AT_ONCE, "one event's commit says nothing about what an event costs"
+
+
+def test_a_broker_that_gives_way_to_commands_is_given_little_more_than_it_takes() -> None:
+    """What is read ahead for the rest of a batch is read again."""
+    pace = receiver._Pace()
+    pace.took(48, 0.001, of=512)
+    assert pace.most == 48
+    pace.took(16, 0.001, of=48)
+    assert pace.most == receiver._FEWEST_AT_ONCE
+    sizes = []
+    for _ in range(5):
+        pace.took(pace.most, 0.001, of=pace.most)
+        sizes.append(pace.most)
+    assert sizes == [64, 128, 256, 512, 512]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -260,6 +261,53 @@ async def test_a_full_disk_is_reported_once_with_what_to_do(tmp_path: Path, capl
         "x.db: database or disk is full. Free space on the disk of `data_dir`; the gateway then recovers by itself."
     )
     assert failing.exc_info is None
+
+
+class AtWork:
+    """A job during which others can be asked for: its commit has `begun`, and goes on until `go`."""
+
+    def __init__(self, one: GroupCommit) -> None:
+        self._loop, self.begun, self.go = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+        self.done = one.submit(self._work)
+
+    def _work(self, connection: sqlite3.Connection) -> None:
+        self._loop.call_soon_threadsafe(self.begun.set)
+        self.go.wait(60)
+
+
+async def test_a_patient_job_lets_those_go_first_that_came_while_it_waited(tmp_path: Path) -> None:
+    commits: list[list[str]] = [[]]
+    async with writer(tmp_path / "x.db", lambda at: commits.append([]) if at == "after_commit" else None) as one:
+        commits[:] = [[]]
+        first = AtWork(one)
+        await first.begun.wait()
+        patient = one.submit(lambda _: commits[-1].append("patient"), patient=True)
+        others = [one.submit(lambda _, text=text: commits[-1].append(text)) for text in ("a", "b")]  # type: ignore[misc]
+        first.go.set()
+        await asyncio.gather(first.done, patient, *others)
+    assert commits == [[], ["a", "b"], ["patient"], []]
+
+
+async def test_a_patient_job_is_passed_over_once_and_told_who_waits(tmp_path: Path) -> None:
+    """However many others come, it is in every second commit."""
+    commits: list[list[str]] = [[]]
+
+    async with writer(tmp_path / "x.db", lambda at: commits.append([]) if at == "after_commit" else None) as one:
+        commits[:] = [[]]
+
+        def patient(_: sqlite3.Connection) -> None:
+            commits[-1].append("hurried" if one.hurried() else "at leisure")
+
+        await one.run(patient, patient=True)
+        first = AtWork(one)
+        await first.begun.wait()
+        waiting, second = one.submit(patient, patient=True), AtWork(one)
+        first.go.set()
+        await second.begun.wait()
+        other = one.submit(lambda _: commits[-1].append("other"))
+        second.go.set()
+        await asyncio.gather(first.done, second.done, waiting, other)
+    assert commits == [["at leisure"], [], [], ["other", "hurried"], []]
 
 
 async def test_a_caller_who_goes_away_tears_nothing(tmp_path: Path) -> None:
