@@ -111,12 +111,20 @@ class Filing:
 
 
 def sought(org: str, status: Status, login: str | None, words: Iterable[str]) -> str:
-    """What FTS5 is asked for: sessions of an org at rest in this status, `login`'s or anybody's, that may have all the words."""
+    """What FTS5 is asked for: sessions of an org at rest in this status, `login`'s or anybody's, that may have all the words.
+
+    FTS5 goes through what AND joins abreast, and looks in each list for each of the rarest one's rows. A rep's own list is long, and has no place in that: it is to be
+    asked only for rows that have all pieces. FTS5 joins AND within AND to one; `NOT` nothing keeps them apart.
+    """
     before = _before(org, status.value)
-    asked = [before + piece for piece in {piece for word in words for piece in _longest(_signs(word))}]
-    if login is not None:
-        asked.append(f"{before}{_APART}{_signs(login)}")
-    return " AND ".join(f'"{one}"' for one in asked)
+    pieces = _all(dict.fromkeys(before + piece for word in words for piece in _longest(_signs(word))))
+    if login is None:
+        return pieces
+    return f'"{before}{_APART}{_signs(login)}" AND (({pieces}) NOT "")'
+
+
+def _all(terms: Iterable[str]) -> str:
+    return " AND ".join(f'"{one}"' for one in terms)
 
 
 def grams_of(org: str, status: str, logins: Iterable[str], words: str) -> str:
@@ -132,7 +140,7 @@ def grams_of(org: str, status: str, logins: Iterable[str], words: str) -> str:
 def _longest(word: str) -> Iterator[str]:
     """The pieces that together stand for a word, of the greatest size that there is: one after the other, and the last. Each one more is another list to read."""
     size = max(size for size in _SIZES if size <= len(word))
-    return (word[at : at + size] for at in {*range(0, len(word) - size, size), len(word) - size})
+    return (word[at : at + size] for at in dict.fromkeys((*range(0, len(word) - size, size), len(word) - size)))
 
 
 def _before(org: str, status: str) -> str:

@@ -23,18 +23,20 @@ _ALL: Final = "FROM sessions s INDEXED BY sessions_listed WHERE s.org = :org AND
 _WAITING: Final = """FROM sessions s INDEXED BY sessions_listed
     WHERE s.org = :org AND s.status = :status AND s.queue IN (SELECT value FROM json_each(:queues))"""
 _NOT_FILED: Final = "FROM sessions s INDEXED BY sessions_not_filed WHERE s.filed IS NOT 1 AND s.status = :status AND s.org = :org"
-_TIED: Final = """FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session_id
-    WHERE r.org = :org AND r.login = :login AND r.rests IS NULL AND s.status = :status"""
+# `+`: else SQLite asks whether the value fits `sessions_to_route`, and compiles the statement anew each time, which takes longer than to run it.
+_STATUS: Final = "+s.status = :status"
+_TIED: Final = f"""FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session_id
+    WHERE r.org = :org AND r.login = :login AND r.rests IS NULL AND {_STATUS}"""
 _TIED_AND_FILED: Final = """FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session_id
     WHERE r.org = :org AND r.login = :login AND r.rests = :status"""
-_FOUND: Final = """FROM filed_grams CROSS JOIN filed ON filed.place = filed_grams.rowid CROSS JOIN sessions s ON s.id = filed.session_id
-    WHERE filed_grams MATCH :sought AND s.filed = 1 AND s.org = :org AND s.status = :status"""
-_FOUND_TIED: Final = """FROM filed_grams CROSS JOIN filed ON filed.place = filed_grams.rowid CROSS JOIN sessions s ON s.id = filed.session_id
+_FOUND: Final = f"""FROM filed_grams CROSS JOIN filed ON filed.place = filed_grams.rowid CROSS JOIN sessions s ON s.id = filed.session_id
+    WHERE filed_grams MATCH :sought AND s.filed = 1 AND s.org = :org AND {_STATUS}"""
+_FOUND_TIED: Final = f"""FROM filed_grams CROSS JOIN filed ON filed.place = filed_grams.rowid CROSS JOIN sessions s ON s.id = filed.session_id
     CROSS JOIN rep_sessions r ON r.org = s.org AND r.login = :login AND r.session_id = s.id
-    WHERE filed_grams MATCH :sought AND s.filed = 1 AND s.org = :org AND s.status = :status"""
-_NAMED: Final = "FROM sessions s WHERE s.id = :q AND s.org = :org AND s.status = :status"
-_NAMED_TIED: Final = """FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session_id
-    WHERE r.org = :org AND r.login = :login AND r.session_id = :q AND s.status = :status"""
+    WHERE filed_grams MATCH :sought AND s.filed = 1 AND s.org = :org AND {_STATUS}"""
+_NAMED: Final = f"FROM sessions s WHERE s.id = :q AND s.org = :org AND {_STATUS}"
+_NAMED_TIED: Final = f"""FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session_id
+    WHERE r.org = :org AND r.login = :login AND r.session_id = :q AND {_STATUS}"""
 # Rows that an older version wrote last say what they are found by only when asked.
 _HAS: Final = " AND instr(CASE WHEN s.filed IS NULL THEN found_by(s.address, s.name) ELSE s.name END, :word{}) > 0"
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from gateway.session.model import Login, Offer, Participant, Role, Session, Sess
 from gateway.session.searching import fold, found_by, has_all, words_of
 from gateway.store.connecting import connect, migrate
 from gateway.store.contract import Place, Transaction, Waiting, Wanted
+from gateway.store.filing import sought
 from gateway.store.sqlite import SqliteTransaction
 from tests.store.backends import BACKENDS, Jobs
 
@@ -283,6 +285,24 @@ def test_two_sessions_of_the_same_place_are_both_found(tmp_path: Path) -> None:
         assert sorted(jobs(lambda stored: walked(stored, everything("kim")))) == ["ses_1", "ses_2"]
 
 
+def test_a_rep_s_own_list_is_asked_only_for_what_has_all_pieces() -> None:
+    """It is long, and FTS5 would look in it for each row that has one of the pieces."""
+    words = sought("acme", Status.ended, None, ["jose", "munoz"])
+    assert words.count(" AND ") == 2
+    own, rest = sought("acme", Status.ended, "ana", ["jose", "munoz"]).split(" AND ", 1)
+    assert "ana" in own
+    assert rest == f'(({words}) NOT "")'
+
+
+def test_the_index_of_an_older_file_has_as_few_segments_from_now_on_as_that_of_a_new_one(tmp_path: Path) -> None:
+    scripts = sorted(resources.files("gateway.store.migrations.sessions").iterdir(), key=lambda file: file.name)
+    with closing(connect(tmp_path / "old.db")) as old, closing(connect(tmp_path / "new.db")) as new:
+        old.executescript("".join(script.read_text() for script in scripts[:13]) + "PRAGMA user_version = 13;")
+        for connection in (old, new):
+            migrate(connection, "gateway.store.migrations.sessions")
+            assert [*map(tuple, connection.execute("SELECT v FROM filed_grams_config WHERE k = 'automerge'"))] == [(2,)]
+
+
 def test_folding() -> None:
     assert fold("İSTANBUL") == fold("istanbul")
     assert words_of(" \t ") == words_of(None) == ()
@@ -393,6 +413,26 @@ def test_nothing_that_grows_with_the_years_is_looked_through(what: str, tmp_path
         for statement in asked:
             for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
                 assert not _looks_through(step), f"{step}: {statement}"
+
+
+@pytest.mark.parametrize("what", READS)
+def test_no_statement_is_compiled_anew_each_time(what: str, tmp_path: Path) -> None:
+    """SQLite does so where a value decides whether an index of a part of the rows may be used."""
+    with heard(tmp_path) as (stored, connection, _):
+        compiled: list[tuple[object, ...]] = []
+
+        def note(action: int, *more: object) -> int:
+            if action != sqlite3.SQLITE_PRAGMA:  # `pragma_table_info` compiles what it reads
+                compiled.append((action, *more))
+            return sqlite3.SQLITE_OK
+
+        connection.set_authorizer(note)  # all that is compiled already is so once more
+        READS[what](stored)
+        assert compiled
+        compiled.clear()
+        stored.begin()
+        READS[what](stored)
+        assert compiled == []
 
 
 def _looks_through(step: str) -> bool:
