@@ -297,7 +297,7 @@ def test_a_rep_s_own_list_is_asked_only_for_what_has_all_pieces() -> None:
 def test_the_index_of_an_older_file_has_as_few_segments_from_now_on_as_that_of_a_new_one(tmp_path: Path) -> None:
     scripts = sorted(resources.files("gateway.store.migrations.sessions").iterdir(), key=lambda file: file.name)
     with closing(connect(tmp_path / "old.db")) as old, closing(connect(tmp_path / "new.db")) as new:
-        old.executescript("".join(script.read_text() for script in scripts[:13]) + "PRAGMA user_version = 13;")
+        old.executescript("".join(script.read_text() for script in scripts[:14]) + "PRAGMA user_version = 14;")
         for connection in (old, new):
             migrate(connection, "gateway.store.migrations.sessions")
             assert [*map(tuple, connection.execute("SELECT v FROM filed_grams_config WHERE k = 'automerge'"))] == [(2,)]
