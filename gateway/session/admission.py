@@ -14,7 +14,6 @@ from gateway.session.model import (
     Purpose,
     Queue,
     Rep,
-    RepPresence,
     Role,
     Session,
 )
@@ -79,7 +78,7 @@ def p4_direct_routing(settings: OrgSettings) -> Refusal | None:
 
 def p5_online(login: str, facts: Facts) -> bool:
     """P5: online with a messaging presence status; no other status will do."""
-    return facts.presence.get(login, RepPresence()).status is Presence.online
+    return facts.presence[login].status is Presence.online
 
 
 def p5_available(rep: Rep, facts: Facts) -> Refusal | None:
@@ -129,7 +128,7 @@ def p6_room_for_one(session: Session, facts: Facts, *, leaving: int = 0) -> Refu
 
 def r8_room_to_accept(rep: Rep, facts: Facts, *, reserved: int = 0) -> Refusal | None:
     """R8: who accepts may have become full since they were asked. `reserved`: what of their load is this very session's offer."""
-    if facts.load.get(rep.login, 0) - reserved < rep.capacity:
+    if facts.load[rep.login] - reserved < rep.capacity:
         return None
     sentence = "You have no capacity left: first finish another conversation or answer your other offers, or decline."
     return e3_refuse("recipient_at_capacity", sentence, login=rep.login)
@@ -137,16 +136,16 @@ def r8_room_to_accept(rep: Rep, facts: Facts, *, reserved: int = 0) -> Refusal |
 
 def has_capacity(rep: Rep, facts: Facts) -> bool:
     """Whether the rep can take one more session."""
-    return facts.load.get(rep.login, 0) < rep.capacity
+    return facts.load[rep.login] < rep.capacity
 
 
 def can_receive(rep: Rep, session: Session, facts: Facts) -> bool:
     """Whether the rep could be given this session now: P2, P5, capacity, of the same org, and not in it."""
     return (
-        rep.org == session.org
+        p5_online(rep.login, facts)  # first: of a whole queue, it leaves the fewest
+        and rep.org == session.org
         and not session.has_rep(rep.login)
         and not p2_missing(rep, facts.channel)
-        and p5_online(rep.login, facts)
         and has_capacity(rep, facts)
     )
 

@@ -98,7 +98,7 @@ def t3_agents(session: Session, facts: Facts, by: Login, purpose: Purpose) -> It
                 type=RecipientType.agent,
                 id=rep.login,
                 name=rep.name,
-                load=facts.load.get(rep.login, 0),
+                load=facts.load[rep.login],
                 capacity=rep.capacity,
                 bot=rep.kind == "bot",
             )

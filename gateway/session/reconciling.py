@@ -33,7 +33,6 @@ from gateway.session.model import (
     Purpose,
     Recipient,
     RecipientType,
-    RepPresence,
     Session,
     Status,
     Visibility,
@@ -175,7 +174,7 @@ def _take_up_again(draft: Draft) -> None:
     draft.turn(Status.active, reason=Lost.channel_back.value)
     draft.change(absent={})
     for rep in draft.session.reps:
-        if not draft.facts.presence.get(rep.id, RepPresence()).connected:
+        if not draft.facts.presence[rep.id].connected:
             l5_begin_grace(draft, Login(rep.id))
     l6_set_idle_timer(draft)
 

@@ -15,7 +15,7 @@ from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
 from gateway.session.idle import l6_set_idle_timer
 from gateway.session.membership import come_in
-from gateway.session.model import Login, Offer, Rep, RepPresence, Session, Status
+from gateway.session.model import Login, Offer, Rep, Session, Status
 from gateway.session.notices import m3_joined
 from gateway.session.refusals import e3_refuse
 
@@ -34,8 +34,8 @@ def in_turn(session: Session, facts: Facts) -> list[Rep]:
 
 def _turn(rep: Rep, facts: Facts) -> tuple[float, datetime, str]:
     """Share of the capacity in use, then since when idle (unknown: last), then login, so that the order is total."""
-    presence = facts.presence.get(rep.login, RepPresence())
-    return (facts.load.get(rep.login, 0) / rep.capacity, presence.idle_since or _LATE, rep.login)
+    presence = facts.presence[rep.login]
+    return (facts.load[rep.login] / rep.capacity, presence.idle_since or _LATE, rep.login)
 
 
 def offer_next(draft: Draft) -> None:

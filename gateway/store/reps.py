@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from gateway.session.model import Presence, RepPresence
 from gateway.store.gathering import Gathering
 
-_NEVER_SEEN: Final = RepPresence()
 _ONE_BY_ONE: Final = 8  # of an org; who asks for more reps than these asks for all of them, as a list of destinations does
+
+
+class _Row(NamedTuple):
+    """`presence` counts until `lost_at` is longer ago than the grace time, and who is `gone` from then on."""
+
+    presence: RepPresence
+    lost_at: float | None = None
+    gone: RepPresence = RepPresence()
+
+
+_NEVER_SEEN: Final = _Row(RepPresence())
+
+
+def _row_of(said: Any) -> _Row:
+    idle_since = datetime.fromtimestamp(said["idle_since"], UTC) if said["idle_since"] is not None else None
+    presence = RepPresence(status=Presence(said["status"]), idle_since=idle_since, connected=said["streams"] > 0)
+    if said["lost_at"] is None:
+        return _Row(presence)
+    return _Row(presence, said["lost_at"], presence.model_copy(update={"status": Presence.offline}))
 
 
 class Reps:
@@ -18,31 +35,27 @@ class Reps:
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
-        self._rows: dict[tuple[str, str], sqlite3.Row | None] = gathering.held()
+        self._rows: dict[tuple[str, str], _Row] = gathering.held()
         self._asked: dict[str, int] = gathering.held()  # how many reps of an org
 
     def presence(self, org: str, login: str, *, steady: datetime, grace_seconds: float) -> RepPresence:
         """See the contract."""
         row = self._row(org, login)
-        if row is None:
-            return _NEVER_SEEN
-        gone = row["lost_at"] is not None and row["lost_at"] + grace_seconds <= steady.timestamp()
-        return RepPresence(
-            status=Presence.offline if gone else Presence(row["status"]),
-            idle_since=datetime.fromtimestamp(row["idle_since"], UTC) if row["idle_since"] is not None else None,
-            connected=row["streams"] > 0,
-        )
+        if row.lost_at is None or row.lost_at + grace_seconds > steady.timestamp():
+            return row.presence
+        return row.gone
 
-    def _row(self, org: str, login: str) -> sqlite3.Row | None:
+    def _row(self, org: str, login: str) -> _Row:
         if (org, login) not in self._rows:
             self._asked[org] = asked = self._asked.get(org, 0) + 1
             if asked <= _ONE_BY_ONE:
                 query = "SELECT * FROM presence WHERE org = ? AND login = ?"
-                self._rows[org, login] = self._gathering.point(query, (org, login)).fetchone()
+                said = self._gathering.point(query, (org, login)).fetchone()
+                self._rows[org, login] = _row_of(said) if said is not None else _NEVER_SEEN
             elif asked == _ONE_BY_ONE + 1:
-                rows = self._gathering.point("SELECT * FROM presence WHERE org = ?", (org,))
-                self._rows.update({(org, row["login"]): row for row in rows})
-        return self._rows.get((org, login))
+                everybody = self._gathering.point("SELECT * FROM presence WHERE org = ?", (org,))
+                self._rows.update({(org, said["login"]): _row_of(said) for said in everybody})
+        return self._rows.get((org, login), _NEVER_SEEN)
 
     def _changed(self) -> None:
         self._rows.clear()
@@ -66,8 +79,7 @@ class Reps:
 
     def is_connected(self, org: str, login: str) -> bool:
         """See the contract."""
-        row = self._row(org, login)
-        return row is not None and row["streams"] > 0
+        return self._row(org, login).presence.connected
 
     def all_connected(self) -> set[tuple[str, str]]:
         """See the contract."""

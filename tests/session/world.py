@@ -4,6 +4,7 @@ them as time goes by, as a broker would. After every step it checks what every d
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -124,7 +125,7 @@ class World:
             "nowhere": FlowDefinition(id="nowhere", org="acme", name="Nowhere"),
         }
     )
-    presence: dict[str, RepPresence] = field(default_factory=dict)
+    presence: defaultdict[str, RepPresence] = field(default_factory=lambda: defaultdict(RepPresence))
     other_load: dict[str, int] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
 
@@ -216,12 +217,11 @@ class Play:
         )
 
     def _load(self) -> Mapping[str, int]:
-        load = dict(self.world.other_load)
+        load = Counter(self.world.other_load)
         if self.current is not None:
             busy = [p.id for p in self.current.reps] if self.current.status is Status.active else []
             busy += [self.current.offer.rep] if self.current.offer else []
-            for login in busy:
-                load[login] = load.get(login, 0) + 1
+            load.update(busy)
         return load
 
     def _latest_text(self) -> str:
