@@ -135,7 +135,7 @@ def serve(config_path: Path, processes: bool) -> None:
 async def _serve(config_path: Path, processes: bool) -> None:
     until_stopped = _signals_heard()
     gc.disable()  # nothing of the start is garbage; looking for some takes an eighth of its time
-    from gateway import config, logs
+    from gateway import config, garbage, logs
     from gateway.app import Gateway
     from gateway.processes.starting import Setup
 
@@ -149,10 +149,7 @@ async def _serve(config_path: Path, processes: bool) -> None:
             click.echo(f"webhooks on {gateway.edge.address}: have your proxy send everything below /webhooks/ there")
         for channel in loaded.channels.values():
             click.echo(f"  {channel.id:16} {loaded.config.public_url}/webhooks/{channel.id}")
-        # What was made until now stays: a full collection needn't look at it each time, which stops everything for 50 ms.
-        gc.collect()
-        gc.freeze()
-        gc.enable()
+        garbage.look_seldom()
         await until_stopped()
 
 

@@ -7,7 +7,6 @@ both, or a supervisor that stops all processes of a service, finds the edge stil
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from adapters.contract import RawRequest
-from gateway import clock, config, logs
+from gateway import clock, config, garbage, logs
 from gateway.edge.doors import Doors
 from gateway.edge.pressure import Pressure
 from gateway.edge.webhook_route import WebhookRoute
@@ -90,8 +89,7 @@ class _Edge:
         WebhookRoute(webhooks).install(app)
         self._doors = Doors(app, webhooks, grace_seconds=limits.grace_seconds / 2)
         await self._doors.open(self._sock)
-        gc.collect()
-        gc.freeze()
+        garbage.look_seldom()
 
     async def do_put(self, channel_id: str, given: dict[str, Any], body: bytes = b"") -> None:
         """Keep a webhook that arrived at the core. Raises StoreUnavailable."""
