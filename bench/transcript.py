@@ -29,7 +29,7 @@ from gateway.brokers.ground import Ground
 from gateway.doorbell.local import LocalDoorbell
 from gateway.identity.directory import caller_for
 from gateway.links import MediaLinks
-from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, Leave, SayToCustomer
+from gateway.session.commands import AcceptInvitation, AcceptWork, Asked, Invite, Leave, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Purpose, Recipient, RecipientType, Session
 from gateway.store.contract import Transaction
@@ -75,7 +75,7 @@ class Desk:
     def caller(self, login: str) -> Caller:
         return caller_for(self._org, login)
 
-    async def command(self, login: str, session_id: str, command: Command) -> Effect:
+    async def command(self, login: str, session_id: str, command: Asked) -> Effect:
         answer = await self.broker.command(self.caller(login), session_id, command)
         if isinstance(answer, Refusal):
             raise SystemExit(f"refused: {answer}")

@@ -13,7 +13,7 @@ from gateway.brokers.contract import Caller, Effect
 from gateway.brokers.unit import Unit
 from gateway.brokers.views import command_session_for, session_for, shown
 from gateway.config import Org
-from gateway.session.commands import Command, Invite
+from gateway.session.commands import Asked, Invite
 from gateway.session.decision import Refusal
 from gateway.session.door import e2_fingerprint, e2_same_command
 from gateway.session.inviting import name_of
@@ -23,7 +23,7 @@ NOT_FOUND: Final = Refusal("session_not_found", "There is no such session, or yo
 _ANSWER: TypeAdapter[Effect | Refusal] = TypeAdapter(Effect | Refusal)
 
 
-def execute(unit: Unit, caller: Caller, session_id: str, command: Command, key: str | None) -> Effect | Refusal:
+def execute(unit: Unit, caller: Caller, session_id: str, command: Asked, key: str | None) -> Effect | Refusal:
     """See `gateway.brokers.contract.Broker.command`."""
 
     def work() -> Effect | Refusal:
@@ -44,7 +44,7 @@ def execute(unit: Unit, caller: Caller, session_id: str, command: Command, key: 
     return _once(unit, caller, key, e2_fingerprint(session_id, command), work)
 
 
-def _done(unit: Unit, caller: Caller, session: Session, command: Command) -> Effect | Refusal:
+def _done(unit: Unit, caller: Caller, session: Session, command: Asked) -> Effect | Refusal:
     done = unit.do(session, command)
     if isinstance(done, Refusal):
         return done
@@ -95,7 +95,7 @@ def _once(
     return answer
 
 
-def _audited(command: Command, org: Org) -> dict[str, object]:
+def _audited(command: Asked, org: Org) -> dict[str, object]:
     """The part of a command that goes into the audit: never its text. Recipients are recorded with their names."""
     dumped: dict[str, object] = command.model_dump(
         mode="json", exclude={"by", "text", "note", "file", "message", "change", "ended"}

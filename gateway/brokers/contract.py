@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import Field, JsonValue
 
 from adapters.envelope import Inbound, MediaPart, Value
-from gateway.session.commands import Command
+from gateway.session.commands import Asked
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination
 from gateway.session.model import (
@@ -110,7 +110,7 @@ class Broker(Protocol):
         the others have no result, and are to be given again. Raises BrokerUnavailable; then giving all again is right."""
         ...
 
-    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Effect | Refusal:
+    async def command(self, caller: Caller, session_id: str, command: Asked, *, key: str | None = None) -> Effect | Refusal:
         """A rep's command. With an idempotency `key` (scoped to the caller) a repetition gives the first answer and does nothing (E2);
         the same key with another command: `idempotency_key_reused`."""
         ...

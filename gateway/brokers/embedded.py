@@ -33,7 +33,7 @@ from gateway.brokers.views import entries_page, session_for, sessions_page, show
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.session.commands import Command
+from gateway.session.commands import Asked
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
@@ -167,7 +167,7 @@ class EmbeddedBroker:
 
     # -------------------------------------------------------------------------------------------- commands
 
-    async def command(self, caller: Caller, session_id: str, command: Command, *, key: str | None = None) -> Effect | Refusal:
+    async def command(self, caller: Caller, session_id: str, command: Asked, *, key: str | None = None) -> Effect | Refusal:
         """See the contract."""
         return await self._commanded(lambda unit: commands.execute(unit, caller, session_id, command, key))
 
@@ -279,7 +279,7 @@ class EmbeddedBroker:
 
     async def presence(self, caller: Caller) -> RepPresence:
         """See the contract."""
-        steady, grace = self._ground.steady(), self._ground.orgs[caller.org].settings.disconnect_grace_seconds
+        steady, grace = self._ground.steady, self._ground.orgs[caller.org].settings.disconnect_grace_seconds
         return await self.store.read(
             lambda stored: stored.reps.presence(caller.org, caller.login, steady=steady, grace_seconds=grace)
         )

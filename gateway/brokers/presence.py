@@ -99,7 +99,7 @@ class Streams:
 
     def _is_online(self, stored: Transaction, org: str, login: str) -> bool:
         grace = self._ground.orgs[org].settings.disconnect_grace_seconds
-        presence = stored.reps.presence(org, login, steady=self._ground.steady(), grace_seconds=grace)
+        presence = stored.reps.presence(org, login, steady=self._ground.steady, grace_seconds=grace)
         return presence.status is Presence.online
 
     async def run(self) -> None:

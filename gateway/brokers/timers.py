@@ -31,4 +31,4 @@ def _fire(unit: Unit, timer: DueTimer) -> None:
     session = unit.stored.sessions.load(timer.session_id) if unit.stored.timers.take(timer) else None
     if session is not None:
         due_at = datetime.fromtimestamp(timer.due_at, UTC)
-        unit.do(session, TimerFired(kind=timer.kind, ref=timer.ref, due_at=due_at))  # type: ignore[arg-type]
+        unit.do(session, TimerFired(kind=timer.kind, ref=timer.ref, due_at=due_at))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
@@ -90,10 +90,10 @@ class Unit:
         if not words:
             return facts
         attributes = self.stored.conversations.attributes(session.channel_id, session.end_user.id)
-        return replace(facts, latest_text=self.stored.sessions.latest_text(session.id), attributes=attributes)
+        return facts._replace(latest_text=self.stored.sessions.latest_text(session.id), attributes=attributes)
 
     def _facts(self, org: Org, channel: ChannelFacts) -> Facts:
-        grace, stored = org.settings.disconnect_grace_seconds, self.stored
+        grace, stored, steady = org.settings.disconnect_grace_seconds, self.stored, self.ground.steady
         return Facts(
             now=self.now,
             new_id=self.ground.new_id,
@@ -102,7 +102,7 @@ class Unit:
             reps=org.reps,
             queues=org.queues,
             flows=org.flows,
-            presence=_ByLogin(org, lambda login: stored.reps.presence(org.id, login, steady=self._steady, grace_seconds=grace)),
+            presence=_ByLogin(org, lambda login: stored.reps.presence(org.id, login, steady=steady, grace_seconds=grace)),
             load=_ByLogin(org, lambda login: stored.sessions.load_of(org.id, login)),
         )
 

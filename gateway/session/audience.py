@@ -194,11 +194,11 @@ def audiences_of_session(session: Session, before: Session | None = None) -> fro
 
 def _who_may_see(session: Session) -> frozenset[str]:
     waits_in = session.queue if session.status is Status.waiting else None
-    return _named(frozenset(_known_to(session)), waits_in)
+    return _named(_known_to(session), waits_in)
 
 
 @lru_cache(4_000)
-def _named(logins: frozenset[str], queue: str | None) -> frozenset[str]:
+def _named(logins: tuple[str, ...], queue: str | None) -> frozenset[str]:
     """The audiences of these reps, of the queue and of supervisors: for most messages they are those of the message before."""
     names = {SUPERVISORS, *map(rep_audience, logins)}
     return frozenset(names if queue is None else names | {queue_audience(queue)})
@@ -219,11 +219,11 @@ def audiences_of_signal(signal: Signal) -> frozenset[str]:
     return frozenset(rep_audience(login) for login in signal.to)
 
 
-def _known_to(session: Session) -> set[str]:
+def _known_to(session: Session) -> tuple[str, ...]:
     """Reps who are in it, are offered it, or are asked to it."""
-    known = {rep.id for rep in session.reps}
+    known = [rep.id for rep in session.reps]
     if session.offer is not None:
-        known.add(session.offer.rep)
+        known.append(session.offer.rep)
     for invitation in session.invitations:
-        known.update(invitation.waits_for)
-    return known
+        known += invitation.waits_for
+    return tuple(known)

@@ -1,10 +1,15 @@
-"""What can be asked of a session. Each is a value; `by` is the rep who asks (their org was checked at the door, E1)."""
+"""What can be asked of a session. Each is a value; `by` is the rep who asks (their org was checked at the door, E1).
+
+What people ask for is checked as it comes in. What channels, connections and the clock bring is made here, of values that were checked already.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from adapters.envelope import (
     InboundDeletion,
@@ -22,7 +27,8 @@ from gateway.session.model import InvitationId, Login, Recipient
 Earlier: TypeAlias = tuple[InboundMessage | InboundReferral, ...]
 
 
-class CustomerSaid(Value):
+@dataclass(frozen=True, slots=True)
+class CustomerSaid:
     """The customer (or our side by another tool, see `author`) said something.
 
     `earlier` are messages that were kept aside while another app answered. They go before the message, in order.
@@ -33,20 +39,23 @@ class CustomerSaid(Value):
     answers: int | None = None  # the entry that `message.reply_to` names, when we have it
 
 
-class CustomerChanged(Value):
+@dataclass(frozen=True, slots=True)
+class CustomerChanged:
     """The customer edited, took back or reacted to a message. `number` is the entry that it names, when we have it."""
 
     change: InboundEdit | InboundDeletion | InboundReaction
     number: int | None = None
 
 
-class CustomerCame(Value):
+@dataclass(frozen=True, slots=True)
+class CustomerCame:
     """The customer arrived through an ad or a link, and said nothing."""
 
     came: InboundReferral
 
 
-class ThreadChanged(Value):
+@dataclass(frozen=True, slots=True)
+class ThreadChanged:
     """Another app of the business gave us the conversation, took it, or asks for it. `earlier`: as of `CustomerSaid`; `left_out` are
     messages before those that weren't kept."""
 
@@ -55,7 +64,8 @@ class ThreadChanged(Value):
     left_out: int = 0
 
 
-class CustomerEnded(Value):
+@dataclass(frozen=True, slots=True)
+class CustomerEnded:
     """L4: the customer ended, closed or blocked the conversation, or opted out."""
 
     ended: InboundEnded
@@ -146,25 +156,29 @@ class Whisper(Value):
     text: str = Field(min_length=1, max_length=10_000)
 
 
-class RepDisconnected(Value):
+@dataclass(frozen=True, slots=True)
+class RepDisconnected:
     """The last of the rep's connections is gone: the grace time begins (L5)."""
 
     by: Login
 
 
-class RepConnected(Value):
+@dataclass(frozen=True, slots=True)
+class RepConnected:
     """A connection is back, so the grace time ends."""
 
     by: Login
 
 
-class RepUnavailable(Value):
+@dataclass(frozen=True, slots=True)
+class RepUnavailable:
     """The rep no longer takes messaging work: went away, offline or to voice only (R7)."""
 
     by: Login
 
 
-class Route(Value):
+@dataclass(frozen=True, slots=True)
+class Route:
     """Look for a rep for a waiting session: someone became available. Changes nothing when there is none, or an offer is open.
 
     `became_free`: the rep who came online or finished another session. If all have passed, a new round starts. None when
@@ -174,7 +188,8 @@ class Route(Value):
     became_free: Login | None = None
 
 
-class Reconcile(Value):
+@dataclass(frozen=True, slots=True)
+class Reconcile:
     """The gateway starts, perhaps with another config than the one this session was stored under."""
 
 
@@ -188,24 +203,20 @@ class TimerKind:
     leave_notice = "leave_notice"  # ref: the rep's login
 
 
-class TimerFired(Value):
+@dataclass(frozen=True, slots=True)
+class TimerFired:
     """A timer of the session is due. If its reason is gone (the offer was taken), it changes nothing.
 
     `due_at`: when it was due. That moment has passed, whatever the wall clock says now.
     """
 
-    kind: Literal["offer", "invitation", "grace", "idle", "leave_notice"]
+    kind: str  # of TimerKind
     ref: str
-    due_at: AwareDatetime | None = None
+    due_at: datetime | None = None
 
 
-Command: TypeAlias = (
-    CustomerSaid
-    | CustomerChanged
-    | CustomerCame
-    | ThreadChanged
-    | CustomerEnded
-    | AcceptWork
+Asked: TypeAlias = (
+    AcceptWork
     | DeclineWork
     | SayToCustomer
     | Invite
@@ -217,6 +228,14 @@ Command: TypeAlias = (
     | RaiseFlag
     | LowerFlag
     | Whisper
+)
+Command: TypeAlias = (
+    Asked
+    | CustomerSaid
+    | CustomerChanged
+    | CustomerCame
+    | ThreadChanged
+    | CustomerEnded
     | RepDisconnected
     | RepConnected
     | RepUnavailable

@@ -12,7 +12,6 @@ is refused, with `session_not_active`, since it belongs to a new session: `open_
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from adapters.envelope import Author, EndUser, InboundMessage
@@ -137,7 +136,7 @@ def _empty(id: SessionId, end_user: EndUser, facts: Facts) -> Draft:
 
 
 def _timer_fired(session: Session, command: c.TimerFired, facts: Facts) -> Decision:
-    draft = Draft(session, replace(facts, reached=command.due_at))
+    draft = Draft(session, facts._replace(reached=command.due_at))
     TIMERS[command.kind](draft, command.ref)
     return draft.decision()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from adapters.envelope import MediaPart, Speaker
 from gateway.session.model import (
@@ -26,8 +27,7 @@ from gateway.session.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the rules may know beside the session. The mappings are of the session's org alone (E1), and may read lazily.
 
     `presence` and `load` answer for every login (offline, 0); `load` counts the active sessions a rep is in and the offers they have.
@@ -45,7 +45,7 @@ class Facts:
     presence: Mapping[str, RepPresence]
     load: Mapping[str, int]
     latest_text: str = ""  # the customer's latest words, for flows' conditions
-    attributes: Mapping[str, str] = field(default_factory=dict)  # what is known of the customer, for flows' conditions
+    attributes: Mapping[str, str] = MappingProxyType({})  # what is known of the customer, for flows' conditions
     reached: datetime | None = None
 
     def has_come(self, moment: datetime) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from gateway.session.commands import Command
+from gateway.session.commands import Asked
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.model import Login, Session, Visibility
 from gateway.session.refusals import e3_refuse
@@ -22,7 +22,7 @@ def e1_same_org(session: Session, by: Login, facts: Facts) -> Refusal | None:
     return e3_refuse("session_not_found", "There is no such session for you: reload your list.")
 
 
-def e2_fingerprint(session_id: str, command: Command) -> str:
+def e2_fingerprint(session_id: str, command: Asked) -> str:
     """E2: a digest that distinguishes commands, over the session, the kind of command and all its fields.
 
     A file that is uploaded once more has another id each time; its name, type and size stand for it.

@@ -495,8 +495,8 @@ class Addresses(Protocol):
 class Reps(Protocol):
     """Reps' presence and connections."""
 
-    def presence(self, org: str, login: str, *, steady: datetime, grace_seconds: float) -> RepPresence:
-        """A rep's; one whose event streams have all been gone for longer than `grace_seconds` counts as offline."""
+    def presence(self, org: str, login: str, *, steady: Callable[[], datetime], grace_seconds: float) -> RepPresence:
+        """A rep's; one whose event streams have all been gone for longer than `grace_seconds` counts as offline. `steady`: the steady clock."""
         ...
 
     def set_presence(self, org: str, login: str, status: Presence) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from gateway.clock import Clock
 from gateway.session.model import Presence, RepPresence
 from gateway.store.gathering import Gathering
 
@@ -38,10 +39,10 @@ class Reps:
         self._rows: dict[tuple[str, str], _Row] = gathering.held()
         self._asked: dict[str, int] = gathering.held()  # how many reps of an org
 
-    def presence(self, org: str, login: str, *, steady: datetime, grace_seconds: float) -> RepPresence:
+    def presence(self, org: str, login: str, *, steady: Clock, grace_seconds: float) -> RepPresence:
         """See the contract."""
         row = self._row(org, login)
-        if row.lost_at is None or row.lost_at + grace_seconds > steady.timestamp():
+        if row.lost_at is None or row.lost_at + grace_seconds > steady().timestamp():
             return row.presence
         return row.gone
 

@@ -35,7 +35,7 @@ from gateway.config import Channel
 from gateway.demo import cast
 from gateway.identity.directory import caller_for
 from gateway.journal.contract import OutboxItem, Room
-from gateway.session.commands import AcceptInvitation, AcceptWork, Command, Invite, SayToCustomer
+from gateway.session.commands import AcceptInvitation, AcceptWork, Asked, Invite, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType, Session
 
@@ -145,15 +145,14 @@ class Desk:
         for login in logins:
             await self.broker.set_presence(self.caller(login), status)
 
-    async def does(self, command: Command, session_id: str, *, key: str | None = None) -> Effect:
+    async def does(self, command: Asked, session_id: str, *, key: str | None = None) -> Effect:
         """A command that must be done."""
         answer = await self.refused_or_done(command, session_id, key=key)
         assert isinstance(answer, Effect), answer
         return answer
 
-    async def refused_or_done(self, command: Command, session_id: str, *, key: str | None = None) -> Effect | Refusal:
-        login: str = command.by  # type: ignore[union-attr]
-        return await self.broker.command(self.caller(login), session_id, command, key=key)
+    async def refused_or_done(self, command: Asked, session_id: str, *, key: str | None = None) -> Effect | Refusal:
+        return await self.broker.command(self.caller(command.by), session_id, command, key=key)
 
     async def session(self, login: str = "sam") -> Session:
         """The newest that this rep may see."""

@@ -12,7 +12,7 @@ from gateway.brokers.contract import Effect
 from gateway.session.commands import (
     AcceptInvitation,
     AcceptWork,
-    Command,
+    Asked,
     DeclineInvitation,
     End,
     Invite,
@@ -85,7 +85,7 @@ def agent(login: str) -> Recipient:
     return Recipient(type=RecipientType.agent, id=login)
 
 
-REFUSED: list[tuple[Command, str]] = [
+REFUSED: list[tuple[Asked, str]] = [
     (Leave(by=ANA), "last_rep_must_end"),
     (Leave(by=CLEO), "session_not_found"),
     (SayToCustomer(by=ANA, text=""), "nothing_to_say"),
@@ -101,7 +101,7 @@ REFUSED: list[tuple[Command, str]] = [
 
 
 @pytest.mark.parametrize(("command", "code"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
-async def test_E3_a_refusal_changes_nothing_but_the_audit(command: Command, code: str, tmp_path: Path) -> None:
+async def test_E3_a_refusal_changes_nothing_but_the_audit(command: Asked, code: str, tmp_path: Path) -> None:
     async with desk(tmp_path) as one:
         session_id = await one.conversation()
         before = await one.dump(*RECORDS)

@@ -278,7 +278,7 @@ class Play:
             at, (kind, ref) = due[0]
             self.now = max(self.now, at)
             del self.timers[kind, ref]
-            self.ok(c.TimerFired.model_validate({"kind": kind, "ref": ref}))
+            self.ok(c.TimerFired(kind=kind, ref=ref))
         self.now = until
 
     def _apply(self, before: Session | None, decision: Decision) -> None:

@@ -16,7 +16,7 @@ STEADY = datetime(2026, 11, 2, tzinfo=UTC)
 
 def statuses(stored: Transaction, org: str = "acme", logins: list[str] | None = None) -> dict[str, Presence]:
     asked = LOGINS if logins is None else logins
-    return {login: stored.reps.presence(org, login, steady=STEADY, grace_seconds=60).status for login in asked}
+    return {login: stored.reps.presence(org, login, steady=lambda: STEADY, grace_seconds=60).status for login in asked}
 
 
 @pytest.mark.parametrize("asked", [1, 8, 9, 30])

@@ -10,7 +10,7 @@ from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.entry_shapes import EntryShape, entry_of
 from gateway.edge.api.shapes import SessionShape, session_of
 from gateway.edge.input import Id, Input, Nothing, Words
-from gateway.session.commands import Command, LowerFlag, RaiseFlag, Whisper
+from gateway.session.commands import Asked, LowerFlag, RaiseFlag, Whisper
 from gateway.session.decision import Refusal
 from gateway.session.model import Login
 
@@ -63,7 +63,7 @@ async def whisper(ask: Ask[WhisperBody, Nothing]) -> EntryShape | Refusal:
     return await _entry_after(ask, Whisper(by=ask.caller.login, to=_login(ask.body.to), text=ask.body.text))
 
 
-async def _entry_after(ask: Ask[FlagBody, Nothing] | Ask[WhisperBody, Nothing], command: Command) -> EntryShape | Refusal:
+async def _entry_after(ask: Ask[FlagBody, Nothing] | Ask[WhisperBody, Nothing], command: Asked) -> EntryShape | Refusal:
     answer = await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
     if isinstance(answer, Refusal):
         return answer

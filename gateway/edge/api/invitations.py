@@ -11,7 +11,7 @@ from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.destinations import AskableType
 from gateway.edge.api.shapes import InvitationShape, JoinedShape, invitation_of, joined_of
 from gateway.edge.input import Id, Input, Nothing, Words
-from gateway.session.commands import AcceptInvitation, Command, DeclineInvitation, Invite, WithdrawInvitation
+from gateway.session.commands import AcceptInvitation, Asked, DeclineInvitation, Invite, WithdrawInvitation
 from gateway.session.decision import Refusal
 from gateway.session.inviting import c1_one_recipient
 from gateway.session.model import InvitationId, Recipient
@@ -90,7 +90,7 @@ async def _asked(ask: Ask[InvitationBody, Nothing], purpose: Literal["invite", "
 
 
 async def _invitation_after(
-    ask: Ask[InvitationBody, Nothing] | Ask[Nothing, Nothing], command: Command
+    ask: Ask[InvitationBody, Nothing] | Ask[Nothing, Nothing], command: Asked
 ) -> InvitationShape | Refusal:
     answer = await _command(ask, command)
     if isinstance(answer, Refusal):
@@ -100,7 +100,7 @@ async def _invitation_after(
     return invitation_of(answer.invitation, ask.caller, ask.directory, answer.warning)
 
 
-async def _command(ask: Ask[InvitationBody, Nothing] | Ask[Nothing, Nothing], command: Command) -> Effect | Refusal:
+async def _command(ask: Ask[InvitationBody, Nothing] | Ask[Nothing, Nothing], command: Asked) -> Effect | Refusal:
     return await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
 
 

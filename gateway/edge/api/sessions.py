@@ -15,7 +15,7 @@ from gateway.edge.api.shapes import (
     session_of,
 )
 from gateway.edge.input import Cursor, Input, Limit, Nothing, Search
-from gateway.session.commands import AcceptWork, Command, DeclineWork, End, Leave
+from gateway.session.commands import AcceptWork, Asked, DeclineWork, End, Leave
 from gateway.session.decision import Refusal
 from gateway.session.model import Status
 
@@ -113,7 +113,7 @@ async def read_audit(ask: Ask[Nothing, AuditQuery]) -> Listing[AuditShape] | Ref
     )
 
 
-async def _session_after(ask: Ask[Nothing, Nothing], command: Command) -> SessionShape | Refusal:
+async def _session_after(ask: Ask[Nothing, Nothing], command: Asked) -> SessionShape | Refusal:
     answer: Effect | Refusal = await ask.broker.command(ask.caller, ask.session_id, command, key=ask.key)
     return answer if isinstance(answer, Refusal) else session_of(answer.session, ask.caller, ask.directory)
 
