@@ -234,7 +234,9 @@ def start(folder: Path, port: int, command: Sequence[str], *, cores: set[int] | 
     mine = cores or machine.cores()[0]
     with (folder / "log").open("ab") as log:
         begun = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=lambda: os.sched_setaffinity(0, mine))
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, env=_environment(), preexec_fn=lambda: os.sched_setaffinity(0, mine)
+        )
     server = Server(process, port, folder)
     while process.poll() is None and time.perf_counter() - begun < _START_SECONDS:
         if server.call("/readyz") == 200:
@@ -243,6 +245,11 @@ def start(folder: Path, port: int, command: Sequence[str], *, cores: set[int] | 
         time.sleep(0.005)
     server.kill()
     raise RuntimeError(f"{' '.join(command)} did not start: {(folder / 'log').read_text()[-2_000:]}")
+
+
+def _environment() -> dict[str, str]:
+    """As an installed gateway's, which is compiled: with this variable, all of it would be compiled at each start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def python(module: str, *arguments: str) -> tuple[str, ...]:
