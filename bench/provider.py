@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -34,6 +35,13 @@ class Provider:
         contacts = [{"input": body["to"], "wa_id": body["to"]}]
         answer = {"messaging_product": "whatsapp", "contacts": contacts, "messages": [{"id": f"wamid.sent.{self.taken}"}]}
         return web.json_response(answer)
+
+    async def quiet(self) -> None:
+        """Until the notices that a rep joined are out."""
+        before = -1
+        while self.taken != before:
+            before = self.taken
+            await asyncio.sleep(0.5)
 
     def check(self) -> None:
         """Raises RuntimeError if something was refused: then what was measured isn't a road to the customer."""

@@ -12,6 +12,7 @@ import uvloop
 
 from bench import desk, servers
 from bench.load import moments, offer
+from bench.provider import provider
 from bench.results import Line, quantile
 from bench.servers import Server
 from bench.subject import Bench, Subject
@@ -22,14 +23,15 @@ _CONVERSATIONS: Final = 100
 _SAID: Final = re.compile(r"my order (\d+) has")
 
 
-async def _times(server: Server, seconds: float) -> list[float]:
+async def _times(server: Server, port: int, seconds: float) -> list[float]:
     """From each webhook's planned moment until its entry is at the desk, in seconds; only of those that arrived."""
     prefix = "wamid.road."
     traffic = Traffic(people=_CONVERSATIONS, prefix=prefix)
     arrived: dict[int, float] = {}
     news = asyncio.Event()
-    async with desk.reps(server, "ana") as (ana,):
+    async with provider(port) as them, desk.reps(server, "ana") as (ana,):
         await desk.conversations(server, ana, Traffic(people=_CONVERSATIONS), _CONVERSATIONS)
+        await them.quiet()
         async with ana.stream() as events:
             reading = asyncio.create_task(_read(events, arrived, news))
             begun: list[float] = []
@@ -53,9 +55,11 @@ async def _read(events: aiohttp.ClientWebSocketResponse, arrived: dict[int, floa
 
 
 def measure(bench: Bench) -> None:
-    """At 300 webhooks a second from 100 customers, all in conversations of one rep."""
-    with servers.gateway(bench, reps={"ana": {"capacity": _CONVERSATIONS}}) as server:
-        times = uvloop.run(_times(server, bench.seconds(10)))
+    """At 300 webhooks a second from 100 customers, all in conversations of one rep. Without a provider, notices that the rep joined would be tried
+    again and again meanwhile."""
+    port = servers.free_port()
+    with servers.gateway(bench, provider=port, reps={"ana": {"capacity": _CONVERSATIONS}}) as server:
+        times = uvloop.run(_times(server, port, bench.seconds(10)))
     bench.note("road_in.p50", quantile(times, 0.5) * 1000)
     bench.note("road_in.p99", quantile(times, 0.99) * 1000)
 

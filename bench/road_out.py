@@ -11,7 +11,7 @@ import uvloop
 from bench import desk, servers
 from bench.against import bare_rate
 from bench.desk import Rep
-from bench.provider import Provider, provider
+from bench.provider import provider
 from bench.results import Line
 from bench.servers import Server
 from bench.subject import Bench, Subject
@@ -24,7 +24,7 @@ async def _rate(server: Server, port: int, seconds: float) -> float:
     """Messages a second. Each conversation sends its next when the provider has the one before: messages of one conversation wait for each other."""
     async with provider(port) as them, desk.reps(server, "ana") as (ana,):
         held = await desk.conversations(server, ana, Traffic(people=_AT_A_TIME), _AT_A_TIME)
-        await _quiet(them)
+        await them.quiet()
         before, begun = them.taken, time.perf_counter()
         taken = {one: asyncio.Event() for one in held}
         them.heard = lambda text: taken[text.partition(" ")[0]].set() if text.partition(" ")[0] in taken else None
@@ -42,14 +42,6 @@ async def _talk(ana: Rep, session_id: str, taken: asyncio.Event, until: float) -
         number += 1
         async with asyncio.timeout(30):
             await taken.wait()
-
-
-async def _quiet(them: Provider) -> None:
-    """Until the notices that the rep joined are out."""
-    before = -1
-    while them.taken != before:
-        before = them.taken
-        await asyncio.sleep(0.5)
 
 
 def measure(bench: Bench) -> None:
