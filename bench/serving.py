@@ -12,9 +12,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
-from gateway import app, config, logs
+from gateway import app, config, logs, loops
 
 
 class Part(app.Gateway):
@@ -54,7 +52,7 @@ def main() -> None:
     parser.add_argument("--without", action="append", default=[], metavar="WORKER")
     parser.add_argument("--keep-seconds", type=float)
     asked = parser.parse_args()
-    uvloop.run(serve(asked.config, frozenset(asked.without), asked.keep_seconds))
+    loops.run(serve(asked.config, frozenset(asked.without), asked.keep_seconds))
 
 
 if __name__ == "__main__":

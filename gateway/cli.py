@@ -8,13 +8,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from adapters.errors import AdapterError
+from gateway import loops
 from gateway.errors import ConfigFaults, GatewayError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -49,17 +50,6 @@ def main() -> None:
     Start with `byoc demo`: it needs no account anywhere. For shell completion, put `eval "$(_BYOC_COMPLETE=bash_source byoc)"` into
     ~/.bashrc (zsh_source and fish_source likewise).
     """
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end."""
-    try:
-        import uvloop
-
-        run = uvloop.run
-    except ImportError:
-        run = asyncio.run
-    run(work)
 
 
 def _fail(error: Exception) -> None:
@@ -107,7 +97,7 @@ def demo(port: int, data_dir: Path, log_level: str) -> None:
     Every message passes through the real adapters: signed webhooks in, real HTTP calls out. Stop it with Ctrl-C; kill it and start it
     again: nothing is gone.
     """
-    _run(_demo(port, data_dir, log_level))
+    loops.run(_demo(port, data_dir, log_level))
 
 
 async def _demo(port: int, data_dir: Path, log_level: str) -> None:
@@ -129,7 +119,7 @@ async def _demo(port: int, data_dir: Path, log_level: str) -> None:
 )
 def serve(config_path: Path, processes: bool) -> None:
     """Run the gateway for real, with the embedded store."""
-    _run(_serve(config_path, processes))
+    loops.run(_serve(config_path, processes))
 
 
 async def _serve(config_path: Path, processes: bool) -> None:
@@ -283,7 +273,7 @@ def simulate(config_path: Path, port: int, data_dir: Path) -> None:
     Reads the gateway's own config: each channel's account says with which secrets to sign, and `public_url` where to. The accounts' api_base
     must point here: http://127.0.0.1:PORT/sim/CHANNEL_ID.
     """
-    _run(_simulate(config_path, port, data_dir))
+    loops.run(_simulate(config_path, port, data_dir))
 
 
 async def _simulate(config_path: Path, port: int, data_dir: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from adapters.contract import RawRequest
-from gateway import clock, config, garbage, logs
+from gateway import clock, config, garbage, logs, loops
 from gateway.edge.doors import Doors
 from gateway.edge.pressure import Pressure
 from gateway.edge.webhook_route import WebhookRoute
@@ -150,13 +150,7 @@ async def _run(line: int, listening: int) -> None:
 def main() -> None:
     """`python -m gateway.processes.edge LINE LISTENING LOCK`: the numbers of what was handed down."""
     line, listening, _ = map(int, sys.argv[1:])  # the lock is held by being open
-    try:
-        import uvloop
-
-        run = uvloop.run
-    except ImportError:
-        run = asyncio.run
-    run(_run(line, listening))
+    loops.run(_run(line, listening))
 
 
 if __name__ == "__main__":
