@@ -155,14 +155,14 @@ def prepare(message: Say, capabilities: Capabilities) -> list[Say]:
     rule = rule_for(file, capabilities) if file else None
     if file and rule is None:
         text, file = as_link(text, file), None
-    base = message.model_copy(update={"speaker": speaker, "text": None, "file": None})
+    base = {"speaker": speaker, "text": None, "file": None}
     room = capabilities.max_caption if rule and rule.captions else 0
     if file and room and measure(prefix + text, capabilities.text_unit) <= room:
-        return [base.model_copy(update={"file": file, "text": (prefix + text) if text else None})]
+        return [message.model_copy(update={**base, "file": file, "text": (prefix + text) if text else None})]
     parts: list[Say] = []
     if text:
         pieces = split(prefix + text, capabilities.max_text, capabilities.text_unit)
-        parts = [base.model_copy(update={"text": piece}) for piece in pieces]
+        parts = [message.model_copy(update={**base, "text": piece}) for piece in pieces]
     if file:
-        parts.append(base.model_copy(update={"file": file, "reply_to": None if parts else base.reply_to}))
+        parts.append(message.model_copy(update={**base, "file": file, "reply_to": None if parts else message.reply_to}))
     return parts

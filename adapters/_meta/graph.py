@@ -107,9 +107,9 @@ def error_of(reply: HttpReply) -> GraphError | None:
     return error_in(content(reply).get("error"))
 
 
-def good(reply: HttpReply) -> bool:
-    """Whether the answer is a success: 2xx, and no `error` in it."""
-    return 200 <= reply.status < 300 and error_of(reply) is None
+def good(reply: HttpReply, read: Mapping[str, Any] | None = None) -> bool:
+    """Whether the answer is a success: 2xx, and no `error` in it. `read`: its content, if that was read already."""
+    return 200 <= reply.status < 300 and error_in((content(reply) if read is None else read).get("error")) is None
 
 
 def refused(reply: HttpReply, now: datetime, table: Mapping[str, Meaning]) -> SendFailed:

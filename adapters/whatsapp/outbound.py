@@ -149,9 +149,9 @@ def _upload_failed(reply: HttpReply, now: datetime) -> SendFailed | _TypeRefused
 
 
 def _sent(reply: HttpReply, message: Say | Notice, now: datetime) -> Sent:
-    if not graph.good(reply):
-        raise _failed(reply, message, now)
     answer = graph.content(reply)
+    if not graph.good(reply, answer):
+        raise _failed(reply, message, now)
     ids = tuple(i for i in (text_of(dict_of(one).get("id")) for one in list_of(answer.get("messages"))) if i)
     if not ids:
         raise graph.unclear(reply)

@@ -41,7 +41,7 @@ def execute(unit: Unit, caller: Caller, session_id: str, command: Asked, key: st
         )
         return answer
 
-    return _once(unit, caller, key, e2_fingerprint(session_id, command), work)
+    return _once(unit, caller, key, lambda: e2_fingerprint(session_id, command), work)
 
 
 def _done(unit: Unit, caller: Caller, session: Session, command: Asked) -> Effect | Refusal:
@@ -55,7 +55,9 @@ def _done(unit: Unit, caller: Caller, session: Session, command: Asked) -> Effec
 
 def resend(unit: Unit, caller: Caller, session_id: str, outbox_id: str, key: str | None) -> Effect | Refusal:
     """See `gateway.brokers.contract.Broker.resend`."""
-    return _once(unit, caller, key, f"resend {session_id} {outbox_id}", lambda: _resent(unit, caller, session_id, outbox_id))
+    return _once(
+        unit, caller, key, lambda: f"resend {session_id} {outbox_id}", lambda: _resent(unit, caller, session_id, outbox_id)
+    )
 
 
 def _resent(unit: Unit, caller: Caller, session_id: str, outbox_id: str) -> Effect | Refusal:
@@ -80,12 +82,12 @@ def _resent(unit: Unit, caller: Caller, session_id: str, outbox_id: str) -> Effe
 
 
 def _once(
-    unit: Unit, caller: Caller, key: str | None, fingerprint: str, work: Callable[[], Effect | Refusal]
+    unit: Unit, caller: Caller, key: str | None, fingerprint_of: Callable[[], str], work: Callable[[], Effect | Refusal]
 ) -> Effect | Refusal:
     """E2: with a key, the first answer is kept in the transaction of its effect, and given again."""
     if key is None:
         return work()
-    records = unit.stored.records
+    records, fingerprint = unit.stored.records, fingerprint_of()
     first = records.first_answer(caller.org, caller.login, key)
     if first is not None:
         return e2_same_command(first[0], fingerprint) or _ANSWER.validate_json(first[1])

@@ -18,7 +18,7 @@ from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
-from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Store, Transaction
+from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Ready, Store, Transaction
 from gateway.store.group_commit import Together
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import message_of
@@ -53,10 +53,11 @@ class StoredOutbox:
         def read(stored: Transaction) -> Look:
             now, heads = self._steady().timestamp(), stored.outbox.heads()
             due = sorted({channel_id for channel_id, at in heads if at <= now})
-            rows: list[OutboxRow] = []
+            ready: dict[str, Ready] = {}
             for channel_id in due:
                 most, busy = room.get(channel_id, _NO_ROOM)
-                rows += stored.outbox.ready(channel_id, steady=now, limit=most, busy=busy) if most > 0 else ()
+                ready[channel_id] = stored.outbox.ready(channel_id, steady=now, limit=most, busy=busy) if most > 0 else Ready()
+            rows = [row for one in ready.values() for row in one.rows]
             kinds = stored.sessions.kinds_of({row.session_id for row in rows}) if rows else {}
             stored.read_ahead_persons((row.channel_id, row.address) for row in rows)
             items: list[OutboxItem] = []
@@ -66,7 +67,9 @@ class StoredOutbox:
                     items.append(_item(row, _person(stored, row.channel_id, row.address)))
                 else:
                     strangers.append((row, lost))
-            return Look(items, due, min((at - now for _, at in heads if at > now), default=None))
+            later = min((at - now for _, at in heads if at > now), default=None)
+            full = [channel_id for channel_id, one in ready.items() if one.full]
+            return Look(items, due, later, full, [channel_id for channel_id, one in ready.items() if one.held])
 
         found = await self._store.read(read)
         if strangers:
@@ -108,12 +111,13 @@ class StoredOutbox:
         begun = stored.outbox.begin([item.id for item in known if _still_reaches(stored, item, addresses[item.id])])
         return [item.id in begun for item in items]
 
-    async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
+    async def settle(self, item: OutboxItem, outcome: Outcome) -> bool:
         """See the contract."""
-        await self._settled.do((item.id, outcome))
+        goes_on = await self._settled.do((item.id, outcome))
         self._bell.ring("events")
+        return goes_on
 
-    def _settle(self, stored: Transaction, outcomes: Sequence[tuple[str, Outcome]]) -> list[Exception | None]:
+    def _settle(self, stored: Transaction, outcomes: Sequence[tuple[str, Outcome]]) -> list[bool | Exception]:
         rows = stored.outbox.several([outbox_id for outbox_id, _ in outcomes])
         stored.read_ahead_sent(
             (rows[outbox_id], outcome.message_ids if isinstance(outcome, Sent) else ())
@@ -133,7 +137,12 @@ class StoredOutbox:
                 receipts.settle(unit, row.id, receipt)
             receipts.tell_delivery(unit, row, been_in[row.session_id])
 
-        return stored.each([partial(one, *outcome) for outcome in outcomes])
+        settled = stored.each([partial(one, *outcome) for outcome in outcomes])
+        going_on = stored.outbox.go_on(rows.values())
+        return [
+            failed if failed is not None else outbox_id in going_on
+            for failed, (outbox_id, _) in zip(settled, outcomes, strict=True)
+        ]
 
     async def hasten(self, channel_id: str) -> None:
         """See the contract. A thousand at a time, since others wait for the writer."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from adapters.envelope import Inbound, InboundTyping, MediaPart, MediaState
 from gateway.backoff import LONGEST_BACKOFF
@@ -39,6 +39,7 @@ from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
 from gateway.store.contract import Store, Transaction, Wanted
+from gateway.store.group_commit import Together
 from gateway.store.media import MediaFolder
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class EmbeddedBroker:
     def __init__(self, store: Store, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
         self.store = store
         self._ground, self._bell, self._clock, self._folder = ground, bell, clock, folder
+        self._commands: Together[Callable[[Unit], Any], Any] = Together(store, self._execute)
         self._streams = presence.Streams(store, ground, bell)
         self.hub = Hub(store, ground, bell)
         self.typing_relay = TypingRelay(ground, self.hub, clock)
@@ -176,9 +178,13 @@ class EmbeddedBroker:
         return await self._commanded(lambda unit: commands.resend(unit, caller, session_id, outbox_id, key))
 
     async def _commanded(self, work: Callable[[Unit], T]) -> T:
-        done = await self._write(lambda stored: work(Unit(stored, self._ground)))
+        with _of_the_broker():
+            done: T = await self._commands.do(work)
         presence.ring_all(self._bell)
         return done
+
+    def _execute(self, stored: Transaction, commands: Sequence[Callable[[Unit], Any]]) -> list[Any]:
+        return stored.each([lambda command=command: command(Unit(stored, self._ground)) for command in commands])  # type: ignore[misc]
 
     async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:
         """See the contract."""

@@ -70,6 +70,11 @@ async def read_body(request: web.Request, *, max_bytes: int, seconds: float) -> 
     """The whole body. Raises Problem: 413 as soon as it exceeds `max_bytes` (counted after decompression), 408 when it
     trickles for longer than `seconds`, 400 when its coding is broken."""
     refuse_announced(request, max_bytes)
+    if request.content.is_eof() and request.content.exception() is None:  # as nearly always, all of it came with the head
+        whole = request.content.read_nowait()
+        if len(whole) > max_bytes:
+            raise too_large(max_bytes)
+        return whole
     body = bytearray()
     async with reading(seconds):
         async for piece in request.content.iter_any():
@@ -97,6 +102,8 @@ async def reading(seconds: float) -> AsyncIterator[None]:
 
 def query_of(request: web.Request, model: type[T]) -> T:
     """The query's parameters. Raises Problem (422): unknown, repeated or unfit ones."""
+    if model is Nothing and not request.query_string:
+        return model()
     given: dict[str, str] = {}
     for name, value in request.query.items():
         if name in given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple, Protocol
 
@@ -39,11 +39,14 @@ class Room(NamedTuple):
 class Look(NamedTuple):
     """`items`: of the channels with room, the first open row of each conversation that is due and of which no row is busy, with the customer's
     addresses and the conversation's memory as they are now. `due`: the channels that have a row to send now, those without room too.
-    `later`: in how many seconds the next later row falls due."""
+    `later`: in how many seconds the next later row falls due. `full`: channels that may have more to send than there is room for.
+    `held`: those with a row to send whose conversation has a busy row."""
 
     items: Sequence[OutboxItem] = ()
     due: Sequence[str] = ()
     later: float | None = None
+    full: Collection[str] = ()
+    held: Collection[str] = ()
 
 
 class Outbox(Protocol):
@@ -63,8 +66,8 @@ class Outbox(Protocol):
         addresses by now."""
         ...
 
-    async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
-        """Write down what the call came to."""
+    async def settle(self, item: OutboxItem, outcome: Outcome) -> bool:
+        """Write down what the call came to. Whether something of its conversation waits to be sent then, perhaps itself."""
         ...
 
     async def hasten(self, channel_id: str) -> None:

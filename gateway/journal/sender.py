@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
@@ -65,6 +64,7 @@ class Sender:
         self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
         self._preparing: set[asyncio.Task[None]] = set()  # sends in progress whose visible call hasn't begun
         self._held_up = HeldUp()
+        self._left: Collection[str] = ()  # channels of which the last look left something that is due
         self._draining = False
         self._looking = False  # between asking for work and having it
         self._less = asyncio.Event()  # rung for `drain` whenever work has ended
@@ -85,8 +85,8 @@ class Sender:
                     task.add_done_callback(self._preparing.discard)
                 self._looking = False
                 self._less.set()
-                taken = Counter(item.channel_id for item in found.items)
-                if not any(count >= rooms[channel_id].most for channel_id, count in taken.items()):  # else there may be more
+                self._left = {*found.full, *found.held}
+                if not self._has_missed(found, rooms):
                     await self._bell.wait("outbox", self._patience(found))
 
     async def drain(self) -> None:
@@ -105,6 +105,12 @@ class Sender:
 
     def _rooms(self) -> dict[str, Room]:
         return {} if self._draining else {channel_id: self._room(channel_id) for channel_id in self._channels}
+
+    def _has_missed(self, found: Look, rooms: Mapping[str, Room]) -> bool:
+        """Whether some of what the look has left may go by now: a turn is due since, or a message has ended, which didn't know that it was waited for."""
+        if any(self._room(channel_id).most > 0 for channel_id in found.full if channel_id in rooms):
+            return True
+        return any(not self._in_hand[channel_id].issuperset(rooms[channel_id].busy) for channel_id in found.held)
 
     async def _look(self, rooms: Mapping[str, Room]) -> Look:
         try:
@@ -131,8 +137,9 @@ class Sender:
         return min([1.0, *turns, *([max(0.005, found.later)] if found.later is not None else [])])
 
     async def _deliver(self, item: OutboxItem) -> None:
+        goes_on = True
         try:
-            await self._try(item)
+            goes_on = await self._try(item)
         except _Withdrawn:
             pass
         except StoreUnavailable:  # before the call: it waits for its next turn
@@ -144,13 +151,14 @@ class Sender:
         finally:
             self._in_hand[item.channel_id].discard(item.id)
             self._less.set()
-            self._bell.ring("outbox")
+            if goes_on or item.channel_id in self._left:
+                self._bell.ring("outbox")
 
-    async def _try(self, item: OutboxItem) -> None:
+    async def _try(self, item: OutboxItem) -> bool:
+        """Whether something of the conversation waits to be sent then."""
         channel = self._channels[item.channel_id]
         if item.lost_at is not None and not _may_repeat(channel, item, item.lost_at, self._clock()):
-            await self._keep(item, Over("unknown", Why("no_answer", sentence_of("no_answer"))))
-            return
+            return await self._keep(item, Over("unknown", Why("no_answer", sentence_of("no_answer"))))
         begun, now = False, self._clock()
 
         async def begin() -> None:
@@ -189,7 +197,7 @@ class Sender:
             outcome = sent if isinstance(sent, Sent) else Sent()
         pace = self._paces[item.channel_id]
         pace.failed() if _is_trouble(outcome) else pace.worked()
-        await self._keep(item, outcome)
+        return await self._keep(item, outcome)
 
     async def _whole(self, item: OutboxItem) -> Outbound:
         message = item.message
@@ -222,7 +230,7 @@ class Sender:
         sooner = max(asked, hastening(item.hastened)) if _by_account(failed) else None
         return Again(_why(failed, waits=True), seconds, sooner, failed.remember)
 
-    async def _keep(self, item: OutboxItem, outcome: Outcome) -> None:
+    async def _keep(self, item: OutboxItem, outcome: Outcome) -> bool:
         """Write the outcome down, however long it takes: nobody else knows it, and what follows in the conversation waits."""
         if isinstance(outcome, Over):
             outcome = _in_its_words(item, outcome)
@@ -236,7 +244,7 @@ class Sender:
         told = False
         while True:
             try:
-                await self._outbox.settle(item, outcome)
+                goes_on = await self._outbox.settle(item, outcome)
                 break
             except StoreUnavailable as error:
                 if not told:
@@ -245,6 +253,8 @@ class Sender:
                 await asyncio.sleep(_STORE_SECONDS)
         if isinstance(outcome, Sent) and self._held_up.may_hasten(item.channel_id):
             await self._hasten(item.channel_id)
+            return True
+        return goes_on
 
     async def _hasten(self, channel_id: str) -> None:
         """The account's calls succeed again: what waited for that goes at once, as the pace allows."""

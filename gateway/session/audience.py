@@ -145,6 +145,8 @@ def as_seen_by(session: Session, sight: Sight, login: str, supervisor: bool, set
         return session
     if not sight.whole:
         return _less(session, sight, login)
+    if not (session.flags or session.invitations or session.closed_invitations):
+        return session
     flags = tuple(flag for flag in session.flags if m4_may_hear(flag.raised_by, session, login, settings))
     invitations = tuple(c8_shown(invitation, login) for invitation in session.invitations)
     return session.model_copy(update={"flags": flags, "invitations": invitations, "closed_invitations": {}})

@@ -103,6 +103,14 @@ class OutboxRow:
     lost_at: float | None  # when an earlier call began in which the process died: its outcome isn't known
 
 
+class Ready(NamedTuple):
+    """Rows to send now. `full`: they are as many as were asked for, so there may be more. `held`: one is due in a conversation that has a busy row."""
+
+    rows: Sequence[OutboxRow] = ()
+    full: bool = True
+    held: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxReport:
     """A message as operators see it. `next_at` is on the steady clock; `first`: none of its conversation waits before it."""
@@ -581,7 +589,7 @@ class Outbox(Protocol):
         """Queue one message; its `id` and `retry_key` were made by the caller."""
         ...
 
-    def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> list[OutboxRow]:
+    def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> Ready:
         """The first open row of each conversation of the channel that is due; conversations that one of the rows in `busy` belongs to
         are left alone, under whatever address they are by now. Messages of reps come before notices where conversations compete."""
         ...
@@ -600,6 +608,10 @@ class Outbox(Protocol):
 
     def begin(self, outbox_ids: Sequence[str]) -> set[str]:
         """From now on the customer may have these, if they are in the result. Others are final and must not be sent."""
+        ...
+
+    def go_on(self, rows: Collection[OutboxRow]) -> set[str]:
+        """Those of these rows in whose conversations something waits to be sent, perhaps they themselves."""
         ...
 
     def heads(self) -> list[tuple[str, float]]:

@@ -19,7 +19,19 @@ from typing import Final
 from adapters.contract import Sent
 from adapters.envelope import OUTBOUND, Notice, Outbound, Say
 from gateway.session.model import DeliveryState
-from gateway.store.contract import WITHDRAWN, Again, Attempt, EntryKey, OutboxReport, OutboxRow, Outcome, Over, Waiting, Why
+from gateway.store.contract import (
+    WITHDRAWN,
+    Again,
+    Attempt,
+    EntryKey,
+    OutboxReport,
+    OutboxRow,
+    Outcome,
+    Over,
+    Ready,
+    Waiting,
+    Why,
+)
 from gateway.store.conversations import MessageIds
 from gateway.store.gathering import Gathering, among, at
 from gateway.store.inbox_contract import Tally
@@ -62,7 +74,7 @@ class Outbox:
 
     def add(self, message: Say | Notice, *, org: str, session_id: str, entry_number: int, media_id: str | None) -> None:
         """See the contract."""
-        file_left_out = message.model_copy(update={"file": None}) if isinstance(message, Say) else message
+        file_left_out = message.model_copy(update={"file": None}) if isinstance(message, Say) and message.file else message
         at = message.created_at.timestamp()
         self._new.add(
             (
@@ -83,7 +95,7 @@ class Outbox:
 
     # ------------------------------------------------------------------------------------------------------- sending
 
-    def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> list[OutboxRow]:
+    def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> Ready:
         """See the contract."""
         in_hand = self._run(f"SELECT address FROM outbox WHERE id IN ({','.join('?' * len(busy))})", tuple(busy)).fetchall()  # noqa: S608
         taken = {row["address"] for row in in_hand}
@@ -96,7 +108,19 @@ class Outbox:
                ORDER BY o.kind = 'notice', o.ordinal LIMIT :limit""",
             {"channel": channel_id, "now": steady, "limit": limit + len(busy)},
         ).fetchall()
-        return [_row(row) for row in rows if row["address"] not in taken][:limit]
+        free = [_row(row) for row in rows if row["address"] not in taken]
+        return Ready(free[:limit], len(free) >= limit, any(row["address"] in taken and row["id"] not in busy for row in rows))
+
+    def go_on(self, rows: Collection[OutboxRow]) -> set[str]:
+        """See the contract."""
+        places = json.dumps([[row.id, row.channel_id, row.address] for row in rows])
+        found = self._run(
+            """SELECT value ->> '$[0]' AS id FROM json_each(?) WHERE EXISTS (
+                   SELECT 1 FROM outbox WHERE channel_id = value ->> '$[1]' AND address = value ->> '$[2]'
+                   AND state IN ('queued', 'sending'))""",
+            (places,),
+        )
+        return {row["id"] for row in found}
 
     def one(self, outbox_id: str) -> OutboxRow | None:
         """See the contract."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from gateway.errors import BadCursor
 from gateway.session.model import AuditRecord, Page
 from gateway.store.gathering import Gathering
@@ -27,26 +29,31 @@ class Records:
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
+        self._answers: dict[tuple[str, str, str], tuple[str, str] | None] = gathering.held()  # by org, login and key
+        self._kept = gathering.rows("INSERT INTO answers (org, login, key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)")
+        self._audited = gathering.rows(
+            "INSERT INTO audit (org, session_id, at, login, command, outcome, details) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
 
     def first_answer(self, org: str, login: str, key: str) -> tuple[str, str] | None:
         """See the contract."""
-        query = "SELECT fingerprint, answer FROM answers WHERE org = ? AND login = ? AND key = ?"
-        row = self._gathering.run(query, (org, login, key)).fetchone()
-        return (row["fingerprint"], row["answer"]) if row else None
+        place = (org, login, key)
+        if place not in self._answers:
+            query = "SELECT fingerprint, answer FROM answers WHERE org = ? AND login = ? AND key = ?"
+            row = self._gathering.point(query, place).fetchone()
+            self._answers[place] = (row["fingerprint"], row["answer"]) if row else None
+        return self._answers[place]
 
     def keep_answer(self, org: str, login: str, key: str, fingerprint: str, answer: str) -> None:
         """See the contract."""
-        statement = "INSERT INTO answers (org, login, key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)"
-        self._gathering.run(statement, (org, login, key, fingerprint, answer, self._gathering.at))
+        self._gathering.change(self._answers, (org, login, key), (fingerprint, answer))
+        self._kept.add((org, login, key, fingerprint, answer, self._gathering.at))
 
     def audit(
         self, *, org: str, session_id: str, login: str | None, command: str, outcome: str, details: Mapping[str, Any]
     ) -> None:
         """See the contract."""
-        self._gathering.run(
-            "INSERT INTO audit (org, session_id, at, login, command, outcome, details) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (org, session_id, self._gathering.at, login, command, outcome, json.dumps(details)),
-        )
+        self._audited.add((org, session_id, self._gathering.at, login, command, outcome, to_json(details).decode()))
 
     def audit_page(self, session_id: str, cursor: str | None, limit: int) -> Page[AuditRecord]:
         """See the contract."""

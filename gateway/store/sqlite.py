@@ -235,13 +235,13 @@ class SqliteStore(SharedFile):
     def __init__(self, data_dir: Path, clock: Clock, fault: Callable[[str], None]) -> None:
         path = data_dir / _FILE
         self._clock, self._fault = clock, fault
-        self._transaction: SqliteTransaction | None = None  # the writer's
+        self._transactions: dict[sqlite3.Connection, SqliteTransaction] = {}  # of the writer and of each reader
         super().__init__(GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=fault), Readers(path))
 
     async def close(self) -> None:
         """See the contract."""
         await super().close()
-        self._transaction = None
+        self._transactions.clear()
 
     async def write(self, job: Callable[[SqliteTransaction], T], *, patient: bool = False) -> T:
         """See the contract."""
@@ -253,12 +253,19 @@ class SqliteStore(SharedFile):
 
     async def read(self, job: Callable[[SqliteTransaction], T]) -> T:
         """See the contract."""
-        return await self.readers.run(lambda connection: job(SqliteTransaction(connection, self._clock)))
+        return await self.readers.run(lambda connection: job(self._begun(connection)))
 
     def _written(self, connection: sqlite3.Connection, job: Callable[[SqliteTransaction], T]) -> T:
-        transaction = self._transaction or SqliteTransaction(connection, self._clock, self._fault, self.writer.hurried)
-        self._transaction = transaction
-        transaction.begin()
+        transaction = self._begun(connection)
         result = job(transaction)
         transaction.finish()
         return result
+
+    def _begun(self, connection: sqlite3.Connection) -> SqliteTransaction:
+        transaction = self._transactions.get(connection)
+        if transaction is None:
+            transaction = self._transactions[connection] = SqliteTransaction(
+                connection, self._clock, self._fault, self.writer.hurried
+            )
+        transaction.begin()
+        return transaction

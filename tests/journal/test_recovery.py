@@ -71,7 +71,7 @@ async def at_rest(one: Outpost) -> float | None:
     """Nothing is due or in progress; in how many seconds the next message is due."""
 
     async def resting() -> tuple[float | None] | None:
-        _, due, later = await one.broker.outbox.look({})
+        _, due, later, *_ = await one.broker.outbox.look({})
         return (later,) if not due and not one.gateway.sender.in_hand else None
 
     (later,) = await wait_until(resting, what="nothing is due")

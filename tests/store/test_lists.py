@@ -356,6 +356,7 @@ READS: Final[dict[str, Callable[[Transaction], Any]]] = {
     "addresses of messages": lambda stored: stored.outbox.addresses_of(["msg_1", "msg_2"]),
     "messages that begin": lambda stored: stored.outbox.begin(["msg_1", "msg_2"]),
     "people to write to": lambda stored: stored.read_ahead_persons([("sms", "kim"), ("sms", "ben")]),
+    "conversations that go on": lambda stored: stored.outbox.go_on(stored.outbox.several(["msg_1", "msg_2"]).values()),
     "the heads": lambda stored: stored.outbox.heads(),
     "a start's messages": lambda stored: stored.outbox.begin_anew(NOW),
     "messages of a channel": lambda stored: stored.outbox.open_of(Waiting("sms", "acme", 1), 9),

@@ -36,7 +36,7 @@ def add(jobs: Jobs, text: str, to: str = "kim", *, notice: bool = False) -> str:
 
 
 def ready(jobs: Jobs, now: float = 0, *, busy: tuple[str, ...] = (), limit: int = 10) -> list[OutboxRow]:
-    return jobs(lambda stored: stored.outbox.ready(CHANNEL, steady=now, limit=limit, busy=busy))
+    return list(jobs(lambda stored: stored.outbox.ready(CHANNEL, steady=now, limit=limit, busy=busy)).rows)
 
 
 def settle(jobs: Jobs, row: OutboxRow, outcome: Outcome, now: float) -> None:
@@ -70,6 +70,31 @@ def test_one_at_a_time_of_each_conversation_in_order(jobs: Jobs) -> None:
 def test_a_conversation_in_hand_is_left_alone_and_takes_no_room(jobs: Jobs) -> None:
     kim, *_ = [add(jobs, to, to) for to in ("kim", "lee", "max")]
     assert texts(ready(jobs, busy=(kim,), limit=2)) == ["lee", "max"]
+
+
+def test_it_says_what_it_leaves(jobs: Jobs) -> None:
+    def left(limit: int, *busy: str) -> tuple[bool, bool]:
+        found = jobs(lambda stored: stored.outbox.ready(CHANNEL, steady=0, limit=limit, busy=busy))
+        return found.full, found.held
+
+    first, *_ = [add(jobs, *one) for one in (("k1", "kim"), ("k2", "kim"), ("l1", "lee"))]
+    assert left(2) == (True, False), "as many as were asked for: there may be more"
+    assert left(3) == (False, False)
+    assert left(3, first) == (False, False), "what follows in the conversation is nobody's turn yet"
+    (row, _) = ready(jobs)
+    settle(jobs, row, Sent(("m1",)), 1)
+    assert left(3, first) == (False, True), "whoever works on the first doesn't know yet that it has ended"
+
+
+def test_whether_a_conversation_goes_on(jobs: Jobs) -> None:
+    for text, to in (("k1", "kim"), ("k2", "kim"), ("l1", "lee"), ("m1", "max")):
+        add(jobs, text, to)
+    kim, lee, to_max = ready(jobs)
+    for row in (kim, lee):
+        settle(jobs, row, Sent((f"of {row.id}",)), 1)
+    settle(jobs, to_max, Again(Why("rate_limited", "It waits."), 100), 1)
+    rows = [kim, lee, to_max]
+    assert jobs(lambda stored: stored.outbox.go_on(rows)) == {kim.id, to_max.id}, "Kim has another, and Max the same once more"
 
 
 def test_words_go_before_notices_where_conversations_compete(jobs: Jobs) -> None:

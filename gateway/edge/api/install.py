@@ -83,7 +83,9 @@ def install(
 
 def _api(api: Api, streams: Streams) -> web.Application:
     app = web.Application(middlewares=[middleware_of(api)])
-    app.add_routes([web.route(call.method, call.path, handler_of(call, api)) for call in CALLS])
+    # aiohttp tries one route after the other: those of messages, which are called most, go first.
+    calls = sorted(CALLS, key=lambda call: call.tag != "messages")
+    app.add_routes([web.route(call.method, call.path, handler_of(call, api)) for call in calls])
     app.add_routes([web.get("/events", streams.handle, allow_head=False)])
     return app
 
