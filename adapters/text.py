@@ -6,14 +6,16 @@ Nothing here cuts a grapheme (a joined emoji, a letter with its accents) unless 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import Final
+from typing import Final, TypeAlias
 
 import regex
 
 from adapters.contract import Capabilities, FileRule, TextUnit
 from adapters.envelope import OutboundFile, Say
+
+Splitting: TypeAlias = Callable[[str, int, TextUnit], list[str]]
 
 _GRAPHEME: Final = regex.compile(r"\X")
 _MANY_FLAGS: Final = regex.compile(r"[\U0001F1E6-\U0001F1FF]{65,}")
@@ -139,13 +141,13 @@ def _matches(mime_type: str, wanted: str) -> bool:
     return bare == wanted or (wanted.endswith("/*") and bare.startswith(wanted[:-1]))
 
 
-def prepare(message: Say, capabilities: Capabilities) -> list[Say]:
+def prepare(message: Say, capabilities: Capabilities, splitting: Splitting = split) -> list[Say]:
     """The messages that the customer will see for this one, in order; at least one for a text or a file, none for neither.
 
     A text is split at `max_text`. A file and its text are one message if a rule carries the file and the text is at most `max_caption`
     long, else the text goes first; a file that no rule carries goes as a link in the text. A prefix that names the speaker is before
     the first piece only; a native name is cut at `max_speaker_name`. Each is a copy of `message` with the same id and retry key: the caller
-    gives them their own. Never raises for a `max_text` of 16 or more.
+    gives them their own. Never raises for a `max_text` of 16 or more. `splitting` does what `split` does.
     """
     speaker = message.speaker
     if speaker and capabilities.speaker == "native" and capabilities.max_speaker_name:
@@ -161,7 +163,7 @@ def prepare(message: Say, capabilities: Capabilities) -> list[Say]:
         return [message.model_copy(update={**base, "file": file, "text": (prefix + text) if text else None})]
     parts: list[Say] = []
     if text:
-        pieces = split(prefix + text, capabilities.max_text, capabilities.text_unit)
+        pieces = splitting(prefix + text, capabilities.max_text, capabilities.text_unit)
         parts = [message.model_copy(update={**base, "text": piece}) for piece in pieces]
     if file:
         parts.append(message.model_copy(update={**base, "file": file, "reply_to": None if parts else message.reply_to}))

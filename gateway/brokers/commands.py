@@ -44,6 +44,13 @@ def execute(unit: Unit, caller: Caller, session_id: str, command: Asked, key: st
     return _once(unit, caller, key, lambda: e2_fingerprint(session_id, command), work)
 
 
+def rehearse(unit: Unit, caller: Caller, session_id: str, command: Asked) -> None:
+    """See `Unit.rehearse`."""
+    session = command_session_for(unit.stored, unit.ground, caller, session_id)
+    if session is not None:
+        unit.rehearse(session, command)
+
+
 def _done(unit: Unit, caller: Caller, session: Session, command: Asked) -> Effect | Refusal:
     done = unit.do(session, command)
     if isinstance(done, Refusal):

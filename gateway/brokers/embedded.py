@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 from adapters.envelope import Inbound, InboundTyping, MediaPart, MediaState
+from adapters.text import Splitting, split
 from gateway.backoff import LONGEST_BACKOFF
 from gateway.brokers import commands, intake, presence
 from gateway.brokers.commands import NOT_FOUND
@@ -33,7 +34,7 @@ from gateway.brokers.views import entries_page, session_for, sessions_page, show
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.session.commands import Asked
+from gateway.session.commands import Asked, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 # A message follows its upload within the same call: after a day nothing can come to name the file any more.
 _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
+_LONG_TEXT: Final = 4_000  # code points: up to this, splitting takes less than a reader's round
 _RECORDS_AT_A_TIME: Final = 300  # of each kind: the writer is held for some milliseconds
 _EVENTS_AT_LEAST: Final = 16  # of a batch, before it gives way to a command: some milliseconds
 
@@ -66,7 +68,7 @@ class EmbeddedBroker:
     def __init__(self, store: Store, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
         self.store = store
         self._ground, self._bell, self._clock, self._folder = ground, bell, clock, folder
-        self._commands: Together[Callable[[Unit], Any], Any] = Together(store, self._execute)
+        self._commands: Together[Callable[[Transaction], Any], Any] = Together(store, _execute)
         self._streams = presence.Streams(store, ground, bell)
         self.hub = Hub(store, ground, bell)
         self.typing_relay = TypingRelay(ground, self.hub, clock)
@@ -171,20 +173,29 @@ class EmbeddedBroker:
 
     async def command(self, caller: Caller, session_id: str, command: Asked, *, key: str | None = None) -> Effect | Refusal:
         """See the contract."""
-        return await self._commanded(lambda unit: commands.execute(unit, caller, session_id, command, key))
+        long = isinstance(command, SayToCustomer) and len(command.text or "") > _LONG_TEXT
+        splitting = await self._rehearsed(caller, session_id, command) if long else split
+        return await self._commanded(lambda unit: commands.execute(unit, caller, session_id, command, key), splitting)
+
+    async def _rehearsed(self, caller: Caller, session_id: str, command: Asked) -> Splitting:
+        """`split`, which knows already what the command will split. That takes milliseconds, in which the writer could write nothing: so a reader decides first.
+        What turns out differently when the writer decides, it splits itself."""
+        splitting = cache(split)
+        with _of_the_broker():
+            await self.store.read(
+                lambda stored: commands.rehearse(Unit(stored, self._ground, splitting), caller, session_id, command)
+            )
+        return splitting
 
     async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Effect | Refusal:
         """See the contract."""
         return await self._commanded(lambda unit: commands.resend(unit, caller, session_id, outbox_id, key))
 
-    async def _commanded(self, work: Callable[[Unit], T]) -> T:
+    async def _commanded(self, work: Callable[[Unit], T], splitting: Splitting = split) -> T:
         with _of_the_broker():
-            done: T = await self._commands.do(work)
+            done: T = await self._commands.do(lambda stored: work(Unit(stored, self._ground, splitting)))
         presence.ring_all(self._bell)
         return done
-
-    def _execute(self, stored: Transaction, commands: Sequence[Callable[[Unit], Any]]) -> list[Any]:
-        return stored.each([lambda command=command: command(Unit(stored, self._ground)) for command in commands])  # type: ignore[misc]
 
     async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:
         """See the contract."""
@@ -314,3 +325,7 @@ class EmbeddedBroker:
         while media_ids := await self.store.read(lambda stored: stored.media.unnamed(before, _FILES_AT_A_TIME)):
             await asyncio.to_thread(self._folder.delete, media_ids)
             await self._write(lambda stored, ids=media_ids: stored.media.forget(ids))  # type: ignore[misc]
+
+
+def _execute(stored: Transaction, commands: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+    return stored.each([partial(command, stored) for command in commands])

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
 
 from adapters.envelope import Address, ChannelId, MediaPart, Notice, OutboundFile, Say
-from adapters.text import prepare
+from adapters.text import Splitting, prepare, split
 from gateway.brokers.ground import Ground, channel_facts, org_of
 from gateway.config import Org
 from gateway.session.audience import audiences_of_entry, audiences_of_session, audiences_of_signal
@@ -60,9 +60,17 @@ class _Free(NamedTuple):
 class Unit:
     """See the module."""
 
-    def __init__(self, transaction: Transaction, ground: Ground) -> None:
+    def __init__(self, transaction: Transaction, ground: Ground, splitting: Splitting = split) -> None:
         self.stored, self.ground, self.now = transaction, ground, transaction.now
+        self._splitting = splitting
         self._free: deque[_Free] = deque()
+
+    def rehearse(self, session: Session, command: Command) -> None:
+        """Decide as `do` would, and make the messages that would go out. Nothing is written, so it can be done beside the writer."""
+        decided = self._decided(session, command)
+        if not isinstance(decided, Refusal):
+            for one in decided.outgoing:
+                self._messages(decided.session, one)
 
     def do(self, session: Session | None, command: Command) -> Done | Refusal:
         """The command's effect on the session; None: it opens one, on the channel of the message or handover that it brings."""
@@ -176,15 +184,10 @@ class Unit:
 
     def _queue(self, session: Session, outgoing: Outgoing) -> None:
         """One outbox row for each message that the customer will see."""
-        channel = self.ground.channels[session.channel_id]
         media_id = outgoing.file.media_id if outgoing.file else None
         if media_id:
             self.stored.media.belongs(media_id, session.id, outgoing.entry_number, session.channel_id)
-        message = self._message(session, outgoing)
-        ready: Iterable[Say | Notice] = [message]
-        if isinstance(message, Say):
-            ready = prepare(message, channel.adapter.capabilities)
-        for one in ready:
+        for one in self._messages(session, outgoing):
             fresh = {"id": self.ground.new_id("msg" if one.kind == "say" else "ntc"), "retry_key": str(uuid.uuid4())}
             self.stored.outbox.add(
                 one.model_copy(update=fresh),
@@ -193,6 +196,12 @@ class Unit:
                 entry_number=outgoing.entry_number,
                 media_id=media_id if isinstance(one, Say) and one.file else None,
             )
+
+    def _messages(self, session: Session, outgoing: Outgoing) -> Sequence[Say | Notice]:
+        message = self._message(session, outgoing)
+        if isinstance(message, Notice):
+            return [message]
+        return prepare(message, self.ground.channels[session.channel_id].adapter.capabilities, self._splitting)
 
     def _message(self, session: Session, outgoing: Outgoing) -> Say | Notice:
         address, channel_id = Address(session.end_user.id), ChannelId(session.channel_id)
