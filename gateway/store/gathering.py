@@ -13,9 +13,11 @@ A job that needs a statement which can't be undone raises `Apart`: it is repeate
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar
 
 from gateway.store.contract import EntryKey
@@ -24,6 +26,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 _ABSENT: Final = object()
+_AT_ONCE: Final = 32  # rows of one INSERT: each costs half of what it costs alone. With many more it is slower again
 
 
 class Apart(Exception):
@@ -153,6 +156,7 @@ class Rows:
         self.waiting: dict[Any, Any] = {}
         self._number = 0
         self._gathering, self._statement, self._make, self._check = gathering, statement, make, check
+        self._several = _of_several(statement)
 
     def add(self, row: Any, key: Any = None) -> None:
         """Write this, later."""
@@ -165,7 +169,18 @@ class Rows:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write them all, in order."""
-        done = connection.executemany(self._statement, [self._make(row) for row in self.waiting.values()])
-        if self._check is not None:
-            self._check(len(self.waiting), done.rowcount)
+        rows = [self._make(row) for row in self.waiting.values()]
+        many = len(rows) - len(rows) % _AT_ONCE if self._several else 0
+        for first in range(0, many, _AT_ONCE):
+            connection.execute(self._several, list(chain.from_iterable(rows[first : first + _AT_ONCE])))
+        if many < len(rows):
+            done = connection.executemany(self._statement, rows[many:])
+            if self._check is not None:
+                self._check(len(rows), done.rowcount)
         self.waiting.clear()
+
+
+def _of_several(statement: str) -> str:
+    """The statement for `_AT_ONCE` rows; empty where it isn't a plain INSERT."""
+    plain = re.fullmatch(r"(INSERT INTO \w+ \([^()]*\) VALUES )(\(\?(?:, \?)*\))", statement)
+    return plain[1] + ", ".join([plain[2]] * _AT_ONCE) if plain else ""
