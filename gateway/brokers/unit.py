@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
@@ -39,8 +38,7 @@ V = TypeVar("V")
 _MOST_LOOKED_AT: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What came of a command: the session as it now is, after all that followed, and what the command made."""
 
     session: Session

@@ -101,8 +101,7 @@ class Signal:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The session afterwards, and all that must be committed with it. No change at all: `session` is the one given."""
 
     session: Session

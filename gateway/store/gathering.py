@@ -41,7 +41,9 @@ class Gathering:
         self._connection = connection
         self._gathered: list[Rows] = []
         self._held: list[dict[Any, Any]] = []
-        self._changes: list[tuple[dict[Any, Any], Any, Any]] | None = None  # to take back; None: a savepoint does that
+        # What was held before each change, to take it back. Noted always, since asking takes longer; needed `_in_memory`: else a savepoint does that.
+        self.changes: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._in_memory = False
 
     def begin(self, now: datetime) -> None:
         """Another job begins. `at` is `now` in Unix seconds."""
@@ -66,15 +68,13 @@ class Gathering:
 
     def change(self, place: dict[K, V], key: K, value: V) -> None:
         """Hold something else under this key from now on."""
-        if self._changes is not None:
-            self._changes.append((place, key, place.get(key, _ABSENT)))
+        self.changes.append((place, key, place.get(key, _ABSENT)))
         place[key] = value
 
     def remove(self, place: dict[K, V], key: K) -> None:
         """Hold nothing under this key."""
         if key in place:
-            if self._changes is not None:
-                self._changes.append((place, key, place[key]))
+            self.changes.append((place, key, place[key]))
             del place[key]
 
     def point(self, query: str, values: Values = ()) -> sqlite3.Cursor:
@@ -92,7 +92,7 @@ class Gathering:
         return self._connection.executemany(statement, rows)
 
     def _write_first(self) -> None:
-        if self._changes is not None:
+        if self._in_memory:
             raise Apart
         self.flush()
 
@@ -106,13 +106,14 @@ class Gathering:
 
     def begin_in_memory(self) -> None:
         """From now on changes can be taken back, and statements are refused."""
-        self._changes = []
+        self.changes.clear()
+        self._in_memory = True
 
     def end_in_memory(self, *, take_back: bool) -> None:
         """Keep what has changed since, or take it back."""
-        changes, self._changes = self._changes or [], None
+        self._in_memory = False
         if take_back:
-            for place, key, before in reversed(changes):
+            for place, key, before in reversed(self.changes):
                 if before is _ABSENT:
                     place.pop(key, None)
                 else:
@@ -120,7 +121,8 @@ class Gathering:
 
     def forget(self) -> None:
         """What is held and gathered is no longer true: a savepoint was rolled back, or another job begins."""
-        self._changes = None
+        self._in_memory = False
+        self.changes.clear()
         for place in self._held:
             if place:
                 place.clear()
@@ -160,8 +162,11 @@ class Rows:
 
     def add(self, row: Any, key: Any = None) -> None:
         """Write this, later."""
-        self._number += 1
-        self._gathering.change(self.waiting, self._number if key is None else key, row)
+        if key is None:
+            self._number = key = self._number + 1
+        waiting = self.waiting
+        self._gathering.changes.append((waiting, key, waiting.get(key, _ABSENT)))
+        waiting[key] = row
 
     def drop(self, key: Any) -> None:
         """Don't write what waits under this key."""

@@ -165,12 +165,12 @@ def test_E4_a_decision_that_does_not_hold_together_is_never_given_out() -> None:
     assert e4_whole(play.session, good) is good
     hidden = good.entries[0].model_copy(update={"visibility": Visibility.reps})
     broken = [
-        dataclasses.replace(good, entries=(good.entries[0].model_copy(update={"number": 99}),)),
-        dataclasses.replace(good, entries=()),
-        dataclasses.replace(good, entries=(hidden,)),
-        dataclasses.replace(good, session=good.session.model_copy(update={"version": 99})),
-        dataclasses.replace(good, session=play.session),
-        dataclasses.replace(good, outgoing=(dataclasses.replace(good.outgoing[0], entry_number=1),)),
+        good._replace(entries=(good.entries[0].model_copy(update={"number": 99}),)),
+        good._replace(entries=()),
+        good._replace(entries=(hidden,)),
+        good._replace(session=good.session.model_copy(update={"version": 99})),
+        good._replace(session=play.session),
+        good._replace(outgoing=(dataclasses.replace(good.outgoing[0], entry_number=1),)),
     ]
     for decision in broken:
         with pytest.raises(AssertionError):
