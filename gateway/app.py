@@ -86,7 +86,7 @@ class Gateway:
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self.folder = MediaFolder(self.data_dir / "media")
         ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None))
-        self.store = SqliteStore(self.data_dir, clock, ground.fault)
+        self.store = SqliteStore(self.data_dir, clock, ground.fault, self.bell.ring)
         self.broker = EmbeddedBroker(self.store, ground, self.bell, clock, self.folder)
         self.edge = Edge(edge, grace_seconds=config.limits.grace_seconds) if edge else None
         self.inbox = (

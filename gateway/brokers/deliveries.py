@@ -15,7 +15,6 @@ from gateway.brokers.ground import Gone, Ground, gone_by
 from gateway.brokers.reconciling import give_up
 from gateway.brokers.unit import Unit
 from gateway.clock import Clock
-from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
 from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Ready, Store, Transaction
@@ -34,13 +33,12 @@ class StoredOutbox:
     def __init__(
         self,
         store: Store,
-        bell: Doorbell,
         clock: Clock,
         ground: Ground,
         folder: MediaFolder,
         typing: Callable[[], list[TypingSignal]],
     ) -> None:
-        self._store, self._bell, self._ground = store, bell, ground
+        self._store, self._ground = store, ground
         self._clock, self._steady = clock, ground.steady
         self._folder, self._typing = folder, typing
         self._begun = Together(store, self._begin)
@@ -74,7 +72,6 @@ class StoredOutbox:
         found = await self._store.read(read)
         if strangers:
             await self._store.write(lambda stored: self._refuse(Unit(stored, self._ground), strangers))
-            self._bell.ring("events")
         return found
 
     def _refuse(self, unit: Unit, rows: Sequence[tuple[OutboxRow, Gone]]) -> None:
@@ -113,9 +110,7 @@ class StoredOutbox:
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> bool:
         """See the contract."""
-        goes_on = await self._settled.do((item.id, outcome))
-        self._bell.ring("events")
-        return goes_on
+        return await self._settled.do((item.id, outcome))
 
     def _settle(self, stored: Transaction, outcomes: Sequence[tuple[str, Outcome]]) -> list[bool | Exception]:
         rows = stored.outbox.several([outbox_id for outbox_id, _ in outcomes])
@@ -203,8 +198,8 @@ def _person(stored: Transaction, channel_id: str, address: str) -> dict[str, Any
 class StoredMedia:
     """See `gateway.journal.contract.MediaShelf`."""
 
-    def __init__(self, store: Store, bell: Doorbell, ground: Ground, folder: MediaFolder) -> None:
-        self._store, self._bell, self._folder, self._steady = store, bell, folder, ground.steady
+    def __init__(self, store: Store, ground: Ground, folder: MediaFolder) -> None:
+        self._store, self._folder, self._steady = store, folder, ground.steady
 
     async def pending(self, *, limit: int, busy: frozenset[str]) -> list[PendingFile]:
         """See the contract."""
@@ -249,4 +244,3 @@ class StoredMedia:
                 )
 
         await self._store.insist(job)
-        self._bell.ring("events")

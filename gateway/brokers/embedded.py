@@ -69,12 +69,12 @@ class EmbeddedBroker:
         self.store = store
         self._ground, self._bell, self._clock, self._folder = ground, bell, clock, folder
         self._commands: Together[Callable[[Transaction], Any], Any] = Together(store, _execute)
-        self._streams = presence.Streams(store, ground, bell)
+        self._streams = presence.Streams(store, ground)
         self.hub = Hub(store, ground, bell)
         self.typing_relay = TypingRelay(ground, self.hub, clock)
-        self.outbox = StoredOutbox(store, bell, clock, ground, folder, self.typing_relay.take)
-        self.media = StoredMedia(store, bell, ground, folder)
-        self.profiles = StoredProfiles(store, bell, ground)
+        self.outbox = StoredOutbox(store, clock, ground, folder, self.typing_relay.take)
+        self.media = StoredMedia(store, ground, folder)
+        self.profiles = StoredProfiles(store, ground)
         self.run_presence = self._streams.run
         self.run_timers = partial(run_timers, store, ground, bell)
         self.run_filing = partial(run_filing, store)
@@ -123,8 +123,6 @@ class EmbeddedBroker:
         kept = [one for one in inbound if not isinstance(one, InboundTyping)]
         # In one commit: of two, the first could fail and the second succeed, and later messages would come first.
         applied = await self._write(partial(self._apply, kept), patient=True) if kept else ()
-        if kept:
-            presence.ring_all(self._bell)
         left, results = deque(applied), list[Exception | None]()
         for one in inbound:
             if isinstance(one, InboundTyping):
@@ -194,7 +192,6 @@ class EmbeddedBroker:
     async def _commanded(self, work: Callable[[Unit], T], splitting: Splitting = split) -> T:
         with _of_the_broker():
             done: T = await self._commands.do(lambda stored: work(Unit(stored, self._ground, splitting)))
-        presence.ring_all(self._bell)
         return done
 
     async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from adapters.envelope import Address, EndUser
 from gateway.brokers.ground import Ground
 from gateway.brokers.unit import Unit
-from gateway.doorbell.contract import Doorbell
 from gateway.session.audience import audiences_of_session
 from gateway.session.calling import address_shown
 from gateway.session.model import Role, Session, SessionEndUser
@@ -18,8 +17,8 @@ from gateway.store.contract import Store, Transaction
 class StoredProfiles:
     """See `gateway.journal.contract.Profiles`."""
 
-    def __init__(self, store: Store, bell: Doorbell, ground: Ground) -> None:
-        self._store, self._bell, self._ground = store, bell, ground
+    def __init__(self, store: Store, ground: Ground) -> None:
+        self._store, self._ground = store, ground
 
     async def unknown(self, channels: Sequence[str], *, limit: int) -> list[tuple[str, str]]:
         """See the contract."""
@@ -41,7 +40,6 @@ class StoredProfiles:
             _rename(Unit(stored, self._ground), channel_id, address, org, end_user.name or end_user.username)
 
         await self._store.write(write)
-        self._bell.ring("events")
 
 
 def called(unit: Unit, channel_id: str, address: str, org: str, end_user: EndUser) -> None:

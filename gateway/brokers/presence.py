@@ -11,7 +11,6 @@ from typing import Final, TypeAlias
 from gateway.brokers.contract import Caller
 from gateway.brokers.ground import Ground
 from gateway.brokers.unit import Unit
-from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
 from gateway.session.commands import Command, RepConnected, RepDisconnected, RepUnavailable
 from gateway.session.model import Login, Presence
@@ -43,8 +42,8 @@ def _in_each(unit: Unit, org: str, login: str, ties: tuple[str, ...], command: C
 class Streams:
     """How many event streams of each rep are open: what is so. It is written down as soon as it can be, in one job for all who come and go meanwhile."""
 
-    def __init__(self, store: Store, ground: Ground, bell: Doorbell) -> None:
-        self._store, self._ground, self._bell = store, ground, bell
+    def __init__(self, store: Store, ground: Ground) -> None:
+        self._store, self._ground = store, ground
         self._open: Counter[_Rep] = Counter()
         self._changed: set[_Rep] = set()
         self._noting = asyncio.Lock()
@@ -75,7 +74,6 @@ class Streams:
                 _log.warning(
                     "presence not written yet", extra={"action": "presence.wait", "reps": len(changed), "reason": str(error)}
                 )
-        ring_all(self._bell)
 
     def begin_anew(self, stored: Transaction) -> None:
         """After a restart none is open: those who had one get the grace time."""
@@ -109,13 +107,6 @@ class Streams:
                 written = await self._store.read(lambda stored: stored.reps.all_connected())
                 for key in written ^ {key for key, count in self._open.items() if count > 0}:
                     await self._store.write(lambda stored, key=key: self._note(stored, *key))  # type: ignore[misc]
-                    ring_all(self._bell)
             except StoreUnavailable:
                 pass  # `_note_change` has told
             await asyncio.sleep(_LOOK_SECONDS)
-
-
-def ring_all(bell: Doorbell) -> None:
-    """Sessions have changed, and with them anything that somebody waits for."""
-    for topic in ("events", "outbox", "timers", "media", "people"):
-        bell.ring(topic)

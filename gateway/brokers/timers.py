@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gateway.brokers.ground import Ground
-from gateway.brokers.presence import ring_all
 from gateway.brokers.unit import Unit
 from gateway.doorbell.contract import Doorbell
 from gateway.session.commands import TimerFired
@@ -20,7 +19,6 @@ async def run_timers(store: Store, ground: Ground, bell: Doorbell) -> None:
         for timer in due:
             await store.write(lambda stored, timer=timer: _fire(Unit(stored, ground), timer))  # type: ignore[misc]
         if due:
-            ring_all(bell)
             continue
         upcoming = await store.read(lambda stored: stored.timers.next_due())
         seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - ground.steady().timestamp()))

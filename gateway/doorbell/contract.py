@@ -11,7 +11,7 @@ def inbox_topic(channel_id: str) -> str:
 
 
 class Doorbell(Protocol):
-    """Rings by topic: `inbox_topic(…)`, `outbox`, `events`, `timers`, `media`."""
+    """Rings by topic: `inbox_topic(…)`, and what a commit of the broker's wrote: `outbox`, `events`, `timers`, `media`, `people`."""
 
     def ring(self, topic: str) -> None:
         """Wake whoever waits for the topic, or spare the next one its wait. Never blocks, may be lost."""

@@ -69,7 +69,7 @@ class Conversations:
         self._seen: dict[tuple[str, str], bool] = gathering.held()
         self._readings: dict[tuple[str, str], str | None] = gathering.held()
         self._parked: dict[tuple[str, str], bool] = gathering.held()  # whether anything waits for that message
-        self._upserts = gathering.rows(_UPSERT, lambda row: row.values)
+        self._upserts = gathering.rows(_UPSERT, lambda row: row.values, news="people")
         # Most messages say nothing new of the person: then the index of who is unknown, which looks into what is known, stays as it is.
         self._continued = gathering.rows(
             "UPDATE conversations SET memory = ?, last_inbound_at = ? WHERE channel_id = ? AND address = ?"

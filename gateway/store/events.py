@@ -19,7 +19,9 @@ class Events:
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
-        self._new = gathering.rows("INSERT INTO events (at, org, session_id, type, audience, data) VALUES (?, ?, ?, ?, ?, ?)")
+        self._new = gathering.rows(
+            "INSERT INTO events (at, org, session_id, type, audience, data) VALUES (?, ?, ?, ?, ?, ?)", news="events"
+        )
 
     def add(self, *, org: str, session_id: str | None, type: str, audience: Iterable[str], data: Mapping[str, Any]) -> None:
         """See the contract."""
@@ -69,7 +71,7 @@ class Timers:
         self._gathering = gathering
         self._off = gathering.rows("DELETE FROM timers WHERE session_id = ? AND kind = ? AND ref = ?")
         self._on = gathering.rows(
-            "INSERT OR REPLACE INTO timers (session_id, kind, ref, due_at, fires_at) VALUES (?, ?, ?, ?, ?)"
+            "INSERT OR REPLACE INTO timers (session_id, kind, ref, due_at, fires_at) VALUES (?, ?, ?, ?, ?)", news="timers"
         )
 
     def set(self, session_id: str, kind: str, ref: str, due_at: datetime, fires_at: datetime) -> None:

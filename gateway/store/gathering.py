@@ -34,13 +34,14 @@ class Apart(Exception):
 
 
 class Gathering:
-    """See the module. `now` is when the job that is under way began."""
+    """See the module. `now` is when the job that is under way began. `news`: what it wrote that others wait for, by the doorbell's topics."""
 
     def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
         self.begin(now)
         self._connection = connection
         self._gathered: list[Rows] = []
         self._held: list[dict[Any, Any]] = []
+        self.news: set[str] = set()
         # What was held before each change, to take it back. Noted always, since asking takes longer; needed `_in_memory`: else a savepoint does that.
         self.changes: list[tuple[dict[Any, Any], Any, Any]] = []
         self._in_memory = False
@@ -58,11 +59,16 @@ class Gathering:
         return place
 
     def rows(
-        self, statement: str, make: Callable[[Any], Values] = lambda row: row, check: Callable[[int, int], None] | None = None
+        self,
+        statement: str,
+        make: Callable[[Any], Values] = lambda row: row,
+        check: Callable[[int, int], None] | None = None,
+        *,
+        news: str | None = None,
     ) -> Rows:
         """A place for rows that `statement` writes; the place that was made first is written first. `make` gives the values of a row when it is written.
-        `check` is told how many rows there were, and how many the statement changed."""
-        rows = Rows(self, statement, make, check)
+        `check` is told how many rows there were, and how many the statement changed. `news`: they are for whoever waits for this."""
+        rows = Rows(self, statement, make, check, news)
         self._gathered.append(rows)
         return rows
 
@@ -103,6 +109,8 @@ class Gathering:
         for rows in self._gathered:
             if rows.waiting:
                 rows.write(self._connection)
+                if rows.news is not None:
+                    self.news.add(rows.news)
 
     def begin_in_memory(self) -> None:
         """From now on changes can be taken back, and statements are refused."""
@@ -154,8 +162,10 @@ class Rows:
         statement: str,
         make: Callable[[Any], Values],
         check: Callable[[int, int], None] | None,
+        news: str | None,
     ) -> None:
         self.waiting: dict[Any, Any] = {}
+        self.news = news
         self._number = 0
         self._gathering, self._statement, self._make, self._check = gathering, statement, make, check
         self._several = _of_several(statement)

@@ -21,7 +21,8 @@ class Media:
         self._gathering = gathering
         self._new = gathering.rows(
             """INSERT OR IGNORE INTO media (id, org, channel_id, session_id, entry_number, state, part, name, mime_type, size_bytes, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            news="media",
         )
 
     def add(

@@ -51,7 +51,8 @@ class Outbox:
         self._run = gathering.run
         self._new = gathering.rows(
             """INSERT INTO outbox (id, org, channel_id, address, session_id, entry_number, kind, payload, media_id, retry_key, created_at, updated_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            news="outbox",
         )
         # The provider has taken it; a receipt that came earlier has its rank already.
         self._sent = gathering.rows(
@@ -182,6 +183,7 @@ class Outbox:
 
     def hasten(self, channel_id: str, *, limit: int) -> int:
         """See the contract."""
+        self._gathering.news.add("outbox")
         done = self._run(
             """UPDATE outbox SET next_at = min(next_at, sooner_at), sooner_at = NULL, hastened = hastened + 1 WHERE ordinal IN (
                    SELECT ordinal FROM outbox INDEXED BY outbox_hastens
@@ -207,6 +209,7 @@ class Outbox:
 
     def give_up(self, row: OutboxRow, over: Over) -> None:
         """See the contract."""
+        self._gathering.news.add("outbox")
         self._run(
             """UPDATE outbox SET state = ?, code = ?, reason = ?, provider_code = NULL, updated_at = ?
                WHERE id = ? AND state IN ('queued', 'sending')""",
@@ -223,6 +226,7 @@ class Outbox:
 
     def withdraw(self, channel_id: str, address: str) -> list[OutboxRow]:
         """See the contract."""
+        self._gathering.news.add("outbox")
         self._run(
             f"UPDATE outbox SET next_at = ? WHERE channel_id = ? AND address = ? AND {_OPEN} AND state = 'sending'",  # noqa: S608
             (_NEVER_AGAIN, channel_id, address),
@@ -236,6 +240,7 @@ class Outbox:
 
     def requeue(self, outbox_id: str, retry_key: str) -> OutboxRow | None:
         """See the contract."""
+        self._gathering.news.add("outbox")
         row, now = self.one(outbox_id), self._gathering.now
         if row is None or row.state not in ("failed", "unknown", "skipped") or (row.state, row.code) == ("skipped", WITHDRAWN):
             return None
@@ -276,6 +281,7 @@ class Outbox:
 
     def resend_late(self, row: OutboxRow, again: Again, *, retry_key: str, steady: float) -> bool:
         """See the contract."""
+        self._gathering.news.add("outbox")
         at, why = steady + again.seconds, again.why
         renewed = json.dumps({"retry_key": retry_key})
         done = self._run(

@@ -134,6 +134,7 @@ class Sessions:
                WHERE session_id IN (SELECT id FROM sessions WHERE channel_id = :channel AND address = :new)""",
             values,
         )
+        self._gathering.news.add("outbox")
         self._gathering.run(
             """UPDATE outbox SET address = :new WHERE address = :old
                AND session_id IN (SELECT id FROM sessions WHERE channel_id = :channel AND address = :new)""",

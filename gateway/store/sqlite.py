@@ -49,6 +49,7 @@ class SqliteTransaction:
     def begin(self) -> None:
         """For another job, as if it were new: making all its objects takes a good part of a short job's time."""
         self._gathering.forget()
+        self._gathering.news.clear()
         self._gathering.begin(self._clock())
 
     @property
@@ -207,10 +208,11 @@ class SqliteTransaction:
         self._connection.execute(f"RELEASE {savepoint}")
         self._gathering.forget()
 
-    def finish(self) -> None:
-        """Write what is gathered: the job is done."""
+    def finish(self) -> frozenset[str]:
+        """Write what is gathered: the job is done. By the doorbell's topics, what it wrote that others wait for."""
         self._gathering.flush()
         self._fault("written")
+        return frozenset(self._gathering.news)
 
 
 def _by_channel(places: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -232,9 +234,12 @@ def opened(data_dir: Path, clock: Clock = now) -> Iterator[SqliteTransaction]:
 class SqliteStore(SharedFile):
     """See `gateway.store.contract.Store`. The file is `sessions.db` in the data folder."""
 
-    def __init__(self, data_dir: Path, clock: Clock, fault: Callable[[str], None]) -> None:
+    def __init__(
+        self, data_dir: Path, clock: Clock, fault: Callable[[str], None], ring: Callable[[str], None] = lambda topic: None
+    ) -> None:
+        """`ring` is told, by the doorbell's topics, what a commit has in it that others wait for."""
         path = data_dir / _FILE
-        self._clock, self._fault = clock, fault
+        self._clock, self._fault, self._ring = clock, fault, ring
         self._transactions: dict[sqlite3.Connection, SqliteTransaction] = {}  # of the writer and of each reader
         super().__init__(GroupCommit(path, migrations="gateway.store.migrations.sessions", fault=fault), Readers(path))
 
@@ -245,21 +250,26 @@ class SqliteStore(SharedFile):
 
     async def write(self, job: Callable[[SqliteTransaction], T], *, patient: bool = False) -> T:
         """See the contract."""
-        return await self.writer.run(lambda connection: self._written(connection, job), patient=patient)
+        return self._told(await self.writer.run(lambda connection: self._written(connection, job), patient=patient))
 
     async def insist(self, job: Callable[[SqliteTransaction], T]) -> T:
         """See the contract."""
-        return await self.writer.insist(lambda connection: self._written(connection, job))
+        return self._told(await self.writer.insist(lambda connection: self._written(connection, job)))
 
     async def read(self, job: Callable[[SqliteTransaction], T]) -> T:
         """See the contract."""
         return await self.readers.run(lambda connection: job(self._begun(connection)))
 
-    def _written(self, connection: sqlite3.Connection, job: Callable[[SqliteTransaction], T]) -> T:
+    def _told(self, written: tuple[T, frozenset[str]]) -> T:
+        result, news = written
+        for topic in news:
+            self._ring(topic)
+        return result
+
+    def _written(self, connection: sqlite3.Connection, job: Callable[[SqliteTransaction], T]) -> tuple[T, frozenset[str]]:
         transaction = self._begun(connection)
         result = job(transaction)
-        transaction.finish()
-        return result
+        return result, transaction.finish()
 
     def _begun(self, connection: sqlite3.Connection) -> SqliteTransaction:
         transaction = self._transactions.get(connection)

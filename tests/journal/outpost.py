@@ -77,7 +77,7 @@ class Outpost:
         self.gateway = Gateway(loaded, clock=clock, steady=steady, fault=fault)
         self.broker = self.gateway.broker
         self._numbers = itertools.count()
-        self._ana, self._sam = (caller_for(loaded.orgs["acme"], login) for login in ("ana", "sam"))
+        self.ana, self._sam = (caller_for(loaded.orgs["acme"], login) for login in ("ana", "sam"))
 
     async def conversation(self, channel_id: str, name: str = "kim", *parts: Part) -> str:
         """Somebody has written, and Ana has taken it; the session."""
@@ -90,20 +90,20 @@ class Outpost:
             received_at=datetime.now(UTC),
             parts=parts or (TextPart(text="hello"),),
         )
-        await self.broker.set_presence(self._ana, Presence.online)
+        await self.broker.set_presence(self.ana, Presence.online)
         assert await self.broker.take_in([message]) == [None]
-        page = await self.broker.sessions(self._ana, status=None, mine=False, q=None, cursor=None, limit=1)
+        page = await self.broker.sessions(self.ana, status=None, mine=False, q=None, cursor=None, limit=1)
         session_id = page.items[0].id
-        assert isinstance(await self.broker.command(self._ana, session_id, AcceptWork(by=Login("ana"))), Effect)
+        assert isinstance(await self.broker.command(self.ana, session_id, AcceptWork(by=Login("ana"))), Effect)
         return session_id
 
     async def say(self, session_id: str, text: str, file: MediaPart | None = None) -> None:
-        answer = await self.broker.command(self._ana, session_id, SayToCustomer(by=Login("ana"), text=text, file=file))
+        answer = await self.broker.command(self.ana, session_id, SayToCustomer(by=Login("ana"), text=text, file=file))
         assert isinstance(answer, Effect), answer
 
     async def picture(self) -> MediaPart:
         """Ana's, to be said."""
-        return await self.broker.store_file(self._ana, "dot.png", "image/png", PNG)
+        return await self.broker.store_file(self.ana, "dot.png", "image/png", PNG)
 
     async def lines(self, session_id: str) -> list[Line]:
         page = await self.broker.entries(self._sam, session_id, before=None, after=0, limit=1_000)
