@@ -176,7 +176,7 @@ def _item(row: OutboxRow, person: dict[str, Any]) -> OutboxItem:
     return OutboxItem(
         id=row.id,
         channel_id=row.channel_id,
-        message=message_of(row).model_copy(update=person),
+        message=message_of(row, **person),
         media_id=row.media_id,
         attempts=row.attempts,
         hastened=row.hastened,

@@ -15,12 +15,11 @@ async def run_timers(store: Store, ground: Ground, bell: Doorbell) -> None:
     """Fire timers as they fall due, until cancelled; those that fell due while nobody ran fire now."""
     while True:
         now = ground.steady().timestamp()
-        due = await store.read(lambda stored, now=now: stored.timers.due(now))  # type: ignore[misc]
+        due, upcoming = await store.read(lambda stored, now=now: (stored.timers.due(now), stored.timers.next_due()))  # type: ignore[misc]
         for timer in due:
             await store.write(lambda stored, timer=timer: _fire(Unit(stored, ground), timer))  # type: ignore[misc]
         if due:
             continue
-        upcoming = await store.read(lambda stored: stored.timers.next_due())
         seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - ground.steady().timestamp()))
         await bell.wait("timers", seconds)
 

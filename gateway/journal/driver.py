@@ -230,6 +230,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    arriving = response.content
+    if arriving.is_eof() and arriving.exception() is None:  # mostly all of it came with the head
+        whole = arriving.read_nowait()
+        if len(whole) > most:
+            raise NoReply(f"the reply is longer than {most} bytes", sent=True)
+        return whole
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk

@@ -14,7 +14,9 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+
+from pydantic_core import from_json
 
 from adapters.contract import Sent
 from adapters.envelope import OUTBOUND, Notice, Outbound, Say
@@ -352,9 +354,9 @@ class Outbox:
         return [Tally(*row) for part in parts for row in self._run(query.format(*part))]
 
 
-def message_of(row: OutboxRow) -> Outbound:
-    """What it says. Most of those who look at a row don't need it."""
-    return OUTBOUND.validate_python({"kind": row.kind, **json.loads(row.payload)})
+def message_of(row: OutboxRow, **known: Any) -> Outbound:
+    """What it says, with what is `known` now instead of what was then. Most of those who look at a row don't need it."""
+    return OUTBOUND.validate_python({"kind": row.kind, **from_json(row.payload), **known})
 
 
 def _row(row: sqlite3.Row) -> OutboxRow:
