@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import JsonValue
 
+from adapters import made
 from adapters._twilio import failures, signature, wire
 from adapters._twilio.account import TwilioAccount
 from adapters._twilio.failures import OPTED_OUT
@@ -27,15 +28,12 @@ from adapters.envelope import (
     EndUser,
     Inbound,
     InboundEnded,
-    InboundMessage,
-    InboundReceipt,
     InboundUnknown,
     LocationPart,
     MediaPart,
     Part,
     ReceiptStatus,
     SignedReading,
-    TextPart,
     UnknownPart,
 )
 from adapters.phone_numbers import other_spelling
@@ -162,7 +160,7 @@ def _message(sid: str, fields: Fields, hook: _Webhook) -> Iterator[Inbound]:
     end_user = _end_user(fields, hook.manner)
     opt_out = fields.get("OptOutType", "").upper()
     consent = opt_out or _keyword(fields, hook.manner)
-    yield InboundMessage(
+    yield made.message(
         **hook.common(sid, fields),
         end_user=end_user,
         remember={LAST_SID: sid, **_written_to(fields, hook.account), **_remembered(consent)},
@@ -238,7 +236,7 @@ def _person(
     first, *others = [Address(_addressed(one, manner)) for one in (address, *ids)]
     other = other_spelling(first)
     spellings = (first, Address(other)) if other else (first,)
-    return EndUser(
+    return made.end_user(
         address=first,
         aliases=tuple([one for one in dict.fromkeys((*others, *spellings)) if one != first]) if others or other else (),
         lent=tuple([one for one in spellings if _NUMBER.fullmatch(one)]) if manner.prefix else (),
@@ -260,7 +258,7 @@ def _parts(fields: Fields, hook: _Webhook) -> list[Part]:
         body = ""
     if hook.manner.captions and len(media) == 1 and body:
         media, body = [media[0].model_copy(update={"caption": body})], ""
-    parts: list[Part] = [TextPart(text=body)] if body else []
+    parts: list[Part] = [made.text(text=body)] if body else []
     parts += [choice] if choice else []
     parts += media
     parts += [place] if (place := _location(fields)) else []
@@ -355,7 +353,7 @@ def _receipt(status: str, fields: Fields, hook: _Webhook) -> Inbound:
     provider_code = (fields.get("ErrorCode") or None) if failed else None
     detail = fields.get("ErrorMessage") or None
     why = late_failure(failures.MEANINGS.get(provider_code or ""), provider_code, detail) if failed else {}
-    return InboundReceipt(
+    return made.receipt(
         **hook.common(f"{sid}:{status}", fields),
         end_user=_person(fields["To"], [], hook.manner) if fields.get("To") else None,
         remember={OPTED_OUT: True} if why.get("code") == "opted_out" else {},

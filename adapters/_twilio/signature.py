@@ -20,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from adapters import made
 from adapters._twilio import wire
 from adapters._twilio.account import TwilioAccount
 from adapters.contract import RawRequest
@@ -58,7 +59,7 @@ def reading(request: RawRequest, told: list[tuple[str, str]] | None) -> SignedRe
     pairs = ",".join([f"[{as_json(name)},{as_json(value)}]" for name, value in sorted(told or ())])
     read = f"[{as_json(request.url)},[{pairs}]]".encode()
     proof = request.headers.get(HEADER, "").encode("utf-8", "surrogatepass")
-    return SignedReading(proof=sha256_hex(proof), reading=sha256_hex(read))
+    return made.signed_reading(proof=sha256_hex(proof), reading=sha256_hex(read))
 
 
 def compute(secret: str, url: str, fields: Iterable[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
+from adapters import made
 from adapters.apple import tokens
 from adapters.apple.account import AppleAccount
 from adapters.apple.answers import answer_parts, reference_parts, same_answer_id
@@ -122,7 +123,7 @@ def _party(raw: _Fields, request: RawRequest, side: str) -> str:
 def _end_user(raw: _Fields, request: RawRequest, address: str) -> EndUser:
     """The opaque id; Apple sends no name, only the language and the device."""
     locale, device = words(raw, "locale"), words(request.headers, "device-agent")
-    return EndUser(
+    return made.end_user(
         address=Address(address),
         locale=locale.replace("_", "-") if locale else None,
         profile={"device": device} if device else {},
@@ -184,7 +185,7 @@ def _message(raw: _Fields, fields: _Fields, parts: list[Part]) -> InboundMessage
     """Something said; it opens a closed conversation again. `intent` and `group` come from the link that led here: hints, no proof."""
     came_by = referral("link", ref=words(raw, "intent"), group=words(raw, "group"))
     said = fields | {"remember": {**fields["remember"], "closed": None}}
-    return InboundMessage(**said, message_id=words(raw, "id") or fields["event_id"], parts=tuple(parts), referral=came_by)
+    return made.message(**said, message_id=words(raw, "id") or fields["event_id"], parts=tuple(parts), referral=came_by)
 
 
 def _typing(raw: _Fields, fields: _Fields, account: AppleAccount) -> Inbound:

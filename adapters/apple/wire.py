@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from adapters import made
 from adapters.apple.mmcs import NotUnlocked, signature_base64
-from adapters.envelope import MediaPart, MediaState, Part, TextPart, UnknownPart
+from adapters.envelope import MediaPart, MediaState, Part, UnknownPart
 
 BALLOON: Final = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:com.apple.icloud.apps.messages.business.extension"
 OBJECT_MARK: Final = "\ufffc"  # in a text once per attachment, at its position
@@ -132,12 +133,12 @@ def text_parts(body: str, attachments: list[MediaPart]) -> list[Part]:
     if body.count(OBJECT_MARK) > _MAX_MEMBERS:
         body = body.replace(OBJECT_MARK, "")
     if OBJECT_MARK not in body:
-        return [*([TextPart(text=body)] if body.strip() else []), *attachments]
+        return [*([made.text(text=body)] if body.strip() else []), *attachments]
     parts: list[Part] = []
     waiting = list(attachments)
     for index, words_between in enumerate(body.split(OBJECT_MARK)):
         if index and waiting:
             parts.append(waiting.pop(0))
         if words_between.strip():
-            parts.append(TextPart(text=words_between.strip()))
+            parts.append(made.text(text=words_between.strip()))
     return [*parts, *waiting] or [UnknownPart(provider_type="attachment", fallback="[attachment that did not arrive]")]

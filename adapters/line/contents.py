@@ -7,7 +7,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from adapters.envelope import LocationPart, MediaPart, Part, StickerPart, TextPart, UnknownPart
+from adapters import made
+from adapters.envelope import LocationPart, MediaPart, Part, StickerPart, UnknownPart
 from adapters.line import wire
 from adapters.line.wire import Json
 
@@ -21,7 +22,7 @@ def part(message: Json) -> Part:
 
 def _text(message: Json) -> Part:
     """LINE's own emojis and mentions are in the text as words, `(hello)` and `@name`."""
-    return TextPart(text=wire.text(message, "text"))
+    return made.text(text=wire.text(message, "text"))
 
 
 def _image(message: Json) -> Part:

@@ -15,18 +15,16 @@ from typing import Any, Final
 
 from pydantic import JsonValue, ValidationError
 
+from adapters import made
 from adapters.contract import RawRequest
 from adapters.envelope import (
     Address,
     ChoicePart,
-    EndUser,
     Inbound,
     InboundDeletion,
     InboundEdit,
     InboundEnded,
     InboundHandover,
-    InboundMessage,
-    InboundReceipt,
     InboundUnknown,
     ReceiptStatus,
     from_unix,
@@ -106,7 +104,7 @@ class _Common:
         source = wire.inner(event, "source")
         alone = ours and source.get("type") == "user" and not _is_check(event)
         user_id = wire.optional(source, "userId") if alone else None
-        self.end_user = EndUser(address=Address(user_id)) if user_id else None
+        self.end_user = made.end_user(address=Address(user_id)) if user_id else None
 
     def fields(self, **remember: JsonValue) -> dict[str, Any]:
         """For an envelope's constructor; `remember` joins the reply token."""
@@ -166,7 +164,7 @@ def _message(event: Json, common: _Common) -> Inbound:
     message_id = wire.text(message, "id")
     token = wire.optional(message, "markAsReadToken")
     remember = memory.quotable(message_id, wire.optional(message, "quoteToken")) | ({"mark_as_read": token} if token else {})
-    return InboundMessage(
+    return made.message(
         **common.said(**remember),
         message_id=message_id,
         parts=(part(message),),
@@ -213,7 +211,7 @@ def _postback(event: Json, common: _Common) -> Inbound:
     picked = next((wire.optional(params, key) for key in ("datetime", "date", "time") if key in params), None)
     choice = ChoicePart(id=data, title=picked or data or "[postback]", fields=dict(params))
     fields = common.said()
-    return InboundMessage(**fields, message_id=fields["event_id"], parts=(choice,), standby=_standby(event))
+    return made.message(**fields, message_id=fields["event_id"], parts=(choice,), standby=_standby(event))
 
 
 def _unfollow(event: Json, common: _Common) -> Inbound:
@@ -232,7 +230,7 @@ def _video_seen(event: Json, common: _Common) -> Inbound:
     outbox_id = outbox_id_of(wire.text(wire.inner(event, "videoPlayComplete"), "trackingId"))
     if outbox_id is None:
         return _unknown(event, common, "video_play_complete")  # a video that another tool sent
-    return InboundReceipt(**common.said(), status=ReceiptStatus.read, outbox_id=outbox_id)
+    return made.receipt(**common.said(), status=ReceiptStatus.read, outbox_id=outbox_id)
 
 
 def tracking_id(outbox_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, cast, get_args
 
 from pydantic import ValidationError
 
-from adapters import standard_webhooks
+from adapters import made, standard_webhooks
 from adapters.contract import Answer, RawRequest
 from adapters.envelope import (
     Author,
@@ -21,9 +21,7 @@ from adapters.envelope import (
     InboundDeletion,
     InboundEdit,
     InboundEnded,
-    InboundMessage,
     InboundReaction,
-    InboundReceipt,
     InboundTyping,
     InboundUnknown,
     ReceiptStatus,
@@ -118,7 +116,7 @@ def _event(event: Any, event_id: str, request: RawRequest, account: OpenAccount)
 
 
 def _message(event: Json, common: Fields) -> Iterator[Inbound]:
-    yield InboundMessage(
+    yield made.message(
         **common,
         message_id=_message_id(common, {**event, "message_id": event.get("message_id") or common["event_id"]}),
         author=_author(event),
@@ -149,9 +147,7 @@ def _receipts(event: Json, common: Fields) -> Iterator[Inbound]:
     failed = _failure(event) if status == "failed" else {}
     for outbox_id in dict.fromkeys(ids):
         own = {"event_id": f"{common['event_id']}/{outbox_id}"} if len(ids) > 1 else {}
-        yield InboundReceipt(
-            **common | own, status=ReceiptStatus(status), outbox_id=outbox_id, message_ids=(outbox_id,), **failed
-        )
+        yield made.receipt(**common | own, status=ReceiptStatus(status), outbox_id=outbox_id, message_ids=(outbox_id,), **failed)
 
 
 def _failure(event: Json) -> Fields:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from adapters import replies
+from adapters import made, replies
 from adapters.envelope import (
     Address,
     ChoicePart,
@@ -21,7 +21,6 @@ from adapters.envelope import (
     MediaPart,
     Part,
     StickerPart,
-    TextPart,
     UnknownPart,
 )
 from adapters.file_types import type_of
@@ -47,7 +46,7 @@ def end_user(event: Json) -> EndUser:
         address = text(sender, "id", most=MOST_ID)
     except Malformed as fault:
         raise Malformed(f"from.{fault}") from fault
-    return EndUser(
+    return made.end_user(
         address=Address(address),
         name=optional(sender, "name"),
         username=optional(sender, "username"),
@@ -73,7 +72,7 @@ def parts(event: Json) -> tuple[Part, ...]:
 def _parts(event: Json) -> Iterator[Part]:
     words = optional(event, "text")
     if words:
-        yield TextPart(text=words)
+        yield made.text(text=words)
     for place, file in enumerate(list_of(event.get("files"))):
         yield _named(f"files.{place}", _file, file)
     for name, read in _READERS.items():

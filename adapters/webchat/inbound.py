@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from adapters import standard_webhooks
+from adapters import made, standard_webhooks
 from adapters.contract import RawRequest
 from adapters.envelope import (
     Address,
@@ -22,7 +22,6 @@ from adapters.envelope import (
     MediaPart,
     Part,
     ReceiptStatus,
-    TextPart,
     UnknownPart,
 )
 from adapters.errors import NotUnderstood
@@ -79,7 +78,7 @@ def _read(event: Any, visitor: Any, fields: Fields) -> Inbound:
 
 def _message(event: dict[str, Any], common: Fields) -> InboundMessage:
     message = dict_of(event.get("message"))
-    return InboundMessage(
+    return made.message(
         **common,
         message_id=text(message, "id"),
         parts=(_part(message),),
@@ -101,7 +100,7 @@ def _part(message: dict[str, Any]) -> Part:
     if isinstance(choice, dict):
         return ChoicePart(id=optional(choice, "id"), title=optional(choice, "title") or words or "")
     if words:
-        return TextPart(text=words)
+        return made.text(text=words)
     return UnknownPart(provider_type="message", fallback="[the visitor sent something that this version can't show]")
 
 
@@ -124,14 +123,14 @@ def _family(mime_type: str | None) -> Literal["image", "video", "audio", "file"]
 
 def _receipt(status: ReceiptStatus, event: dict[str, Any], common: Fields) -> InboundReceipt:
     message = dict_of(next(iter(list_of(event.get("messages"))), None))
-    return InboundReceipt(**common, status=status, message_ids=(text(message, "id"),), outbox_id=optional(message, "outbox_id"))
+    return made.receipt(**common, status=status, message_ids=(text(message, "id"),), outbox_id=optional(message, "outbox_id"))
 
 
 def _end_user(visitor: dict[str, Any]) -> EndUser:
     """What the visitor says about themself (form, page) is in `profile`; `username` only has what the site has verified."""
     verified = visitor.get("verified") is True
     profile = {key: visitor[key] for key in ("email", "page", "prechat") if visitor.get(key)}
-    return EndUser(
+    return made.end_user(
         address=Address(text(visitor, "id")),
         aliases=tuple(Address(alias) for alias in list_of(visitor.get("aliases")) if isinstance(alias, str)),
         name=optional(visitor, "name"),

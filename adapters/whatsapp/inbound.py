@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from adapters import made
 from adapters._meta import graph, webhook
 from adapters._meta.webhook import NoSense, digest_of, needed, number_of, text_of
 from adapters.contract import Answer, RawRequest
@@ -23,7 +24,6 @@ from adapters.envelope import (
     InboundHandover,
     InboundMessage,
     InboundReaction,
-    InboundReceipt,
     InboundUnknown,
     ReceiptStatus,
     TextPart,
@@ -137,7 +137,7 @@ class _Reader(NamedTuple):
 
     def _said(self, item: dict[str, Any], end_user: EndUser) -> Inbound:
         message_id = needed(item.get("id"), "id")
-        return InboundMessage(
+        return made.message(
             **self.common(message_id, item, end_user),
             message_id=message_id,
             parts=wire.parts_of(item),
@@ -177,7 +177,7 @@ class _Reader(NamedTuple):
         """WhatsApp's own words: a changed number, a changed id, a changed identity. The thread stays, and follows the person."""
         message_id, system = needed(item.get("id"), "id"), dict_of(item.get("system"))
         words = text_of(system.get("body")) or f"[{(text_of(system.get('type')) or 'system').replace('_', ' ')}]"
-        return InboundMessage(
+        return made.message(
             **self.common(message_id, item, end_user),
             message_id=message_id,
             author=Author.provider,
@@ -195,7 +195,7 @@ class _Reader(NamedTuple):
             return self.unknown("group", item, end_user)
         if status not in _STATUSES:
             return self.unknown(f"status_{status}", item, end_user)
-        return InboundReceipt(
+        return made.receipt(
             **self.common(f"{message_id}:{status}", item, end_user),
             status=_STATUSES[status],
             message_ids=(message_id,),
@@ -214,7 +214,7 @@ class _Reader(NamedTuple):
             raise NoSense("no recipient")
         if change := _CHANGES.get(kind or ""):
             return change(self, item, end_user, Author.business)
-        return InboundMessage(
+        return made.message(
             **self.common(message_id, item, end_user),
             message_id=message_id,
             author=Author.business,
@@ -252,7 +252,7 @@ class _Reader(NamedTuple):
         held = number_of(item.get("duration")) and (text_of(item.get("status")) or "").upper() != "FAILED"
         if event != "terminate" or end_user is None or held:
             return self.unknown(f"call_{event}", item, end_user)
-        return InboundMessage(
+        return made.message(
             **self.common(f"call:{call_id}", item, end_user), message_id=call_id, parts=(CallPart(),), remember=_number(end_user)
         )
 

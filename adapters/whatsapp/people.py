@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+from adapters import made
 from adapters._meta.webhook import text_of
 from adapters.envelope import Address, EndUser
 from adapters.phone_numbers import other_spelling
@@ -50,7 +51,7 @@ def person(
     address, *aliases = sorted(found, key=found.__getitem__)
     formerly = _each_spelling(before) if before else {}
     profile = dict_of(contact.get("profile"))
-    return EndUser(
+    return made.end_user(
         address=address,
         aliases=tuple(aliases),
         lent=tuple([one for one, rank in (found | formerly).items() if rank == _NUMBER]),

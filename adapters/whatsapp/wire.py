@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from adapters import made
 from adapters._meta.webhook import number_of, objects_in, text_of
 from adapters.envelope import (
     ChoicePart,
@@ -21,7 +22,6 @@ from adapters.envelope import (
     OrderPart,
     Part,
     StickerPart,
-    TextPart,
     UnknownPart,
     from_unix,
 )
@@ -105,7 +105,7 @@ def _source(content: dict[str, Any]) -> dict[str, Any]:
 
 def _text(content: dict[str, Any]) -> Part | None:
     body = text_of(content.get("body"))
-    return TextPart(text=body) if body else None
+    return made.text(text=body) if body else None
 
 
 def _sticker(content: dict[str, Any]) -> Part:

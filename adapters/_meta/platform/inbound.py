@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from adapters import made
 from adapters._meta import webhook
 from adapters._meta.account import PlatformAccount
 from adapters._meta.platform import people, wire
@@ -24,7 +25,6 @@ from adapters.envelope import (
     InboundHandover,
     InboundMessage,
     InboundReaction,
-    InboundReceipt,
     InboundReferral,
     InboundUnknown,
     Part,
@@ -141,7 +141,7 @@ class _Reader:
     def _said(
         self, item: dict[str, Any], holder: dict[str, Any], mid: str, end_user: EndUser, parts: tuple[Part, ...]
     ) -> Inbound:
-        return InboundMessage(
+        return made.message(
             **self.common(mid, item, end_user),
             message_id=mid,
             parts=parts,
@@ -155,12 +155,12 @@ class _Reader:
         metadata = text_of(message.get("metadata")) or ""
         ours = metadata if metadata.startswith(_OUR_IDS) else None
         if text_of(message.get("app_id")) == self.account.app_id:
-            return InboundReceipt(
+            return made.receipt(
                 **self.common(f"echo:{mid}", item, end_user), status=ReceiptStatus.sent, message_ids=(mid,), outbox_id=ours
             )
         if message.get("is_deleted") is True:
             return self.unknown("echo_deleted", item, end_user)
-        return InboundMessage(
+        return made.message(
             **self.common(mid, item, end_user),
             message_id=mid,
             author=Author.business,
@@ -209,7 +209,7 @@ class _Reader:
         until = wire.time_of(mark.get("watermark"))
         if until is None and not named:
             raise NoSense("neither a watermark nor a message")
-        return InboundReceipt(
+        return made.receipt(
             **self.common(f"{status}:{digest_of(webhook.shallow(item))}", item, self._known_customer(item)),
             status=status,
             message_ids=named,

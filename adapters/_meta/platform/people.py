@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from adapters import made
 from adapters._meta.webhook import text_of
 from adapters.envelope import Address, EndUser, OutboundEvent
 from adapters.reading import dict_of
@@ -25,10 +26,10 @@ def customer_of(item: dict[str, Any], own_id: str) -> EndUser | None:
         found = text_of(side.get("id"))
         if found is not None and found != own_id:
             prior = text_of(dict_of(item.get("prior_message")).get("identifier"))
-            return EndUser(address=Address(found), aliases=(Address(f"{_REF}{prior}"),) if prior else ())
+            return made.end_user(address=Address(found), aliases=(Address(f"{_REF}{prior}"),) if prior else ())
     for holder in (*sides, dict_of(item.get("optin"))):
         if ref := text_of(holder.get("user_ref")):
-            return EndUser(address=Address(f"{_REF}{ref}"))
+            return made.end_user(address=Address(f"{_REF}{ref}"))
     return None
 
 

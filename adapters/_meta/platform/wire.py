@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from adapters import made
 from adapters._meta.webhook import number_of, text_of
 from adapters.envelope import (
     ChoicePart,
@@ -22,7 +23,6 @@ from adapters.envelope import (
     Part,
     ProductPart,
     StickerPart,
-    TextPart,
     UnknownPart,
     from_unix,
 )
@@ -57,7 +57,7 @@ def _words(message: dict[str, Any]) -> Iterator[Part]:
     if text and isinstance(choice, dict):
         yield ChoicePart(id=text_of(choice.get("payload")), title=text)
     elif text:
-        yield TextPart(text=text)
+        yield made.text(text=text)
     else:
         for command in map(dict_of, list_of(message.get("commands"))):
             yield UnknownPart(provider_type="command", fallback=f"[command: {text_of(command.get('name')) or '?'}]")
