@@ -664,7 +664,7 @@ def envelope_schema() -> dict[str, Any]:
 def from_unix(seconds: object, *, unit: Literal["s", "ms"] = "s") -> datetime | None:
     """A provider's time stamp (number or digits), or None where it is missing or nonsense."""
     try:
-        number = float(str(seconds) if isinstance(seconds, bool) or not isinstance(seconds, int | float) else seconds)
+        number = float(seconds if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) else str(seconds))
         return datetime.fromtimestamp(number / 1000 if unit == "ms" else number, UTC)
     except (ValueError, OverflowError, OSError):
         return None

@@ -40,7 +40,7 @@ def _unchecked(checked: Callable[P, M]) -> Callable[P, M]:
         for name in free_json:
             if name not in given:
                 values[name] = {}
-        if may_hold_anything:
+        if not given.keys().isdisjoint(may_hold_anything):
             try:
                 to_json([values[name] for name in may_hold_anything])
             except ValueError:

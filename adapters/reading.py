@@ -82,7 +82,7 @@ def form_pairs(body: bytes, most: int) -> list[tuple[str, str]]:
     for field in body.decode("utf-8", "replace").replace("+", " ").split("&"):
         name, _, value = field.partition("=")
         if "%" in field:
-            name, value = _ESCAPES.sub(_unescaped, name), _ESCAPES.sub(_unescaped, value)
+            name, value = _ESCAPES.sub(_unescaped, name) if "%" in name else name, _ESCAPES.sub(_unescaped, value)
         if field:
             pairs.append((name, value))
     return pairs
@@ -195,9 +195,9 @@ def text(of: Mapping[str, Any], key: str, *, most: int | None = None) -> str:
 def optional(of: Mapping[str, Any], key: str) -> str | None:
     """A text that may be there; None where it is empty or something else. A whole number counts as its digits."""
     value = of.get(key)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e30:
-        return str(value)
-    return value if isinstance(value, str) and value else None
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e30 else None
 
 
 def number(of: Mapping[str, Any], key: str) -> float:

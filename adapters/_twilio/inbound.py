@@ -57,6 +57,7 @@ _STATUSES: Final = {
 _ANSWERED: Final = frozenset({"STOP", "START", "HELP"})  # OptOutType: Twilio has replied to these itself
 _NUMBER: Final = re.compile(r"(whatsapp:)?\+?[0-9]{3,15}")  # a phone number or a short code
 _MEDIA: Final = tuple((f"MediaUrl{index}", f"MediaContentType{index}") for index in range(20))  # Twilio sends 10 at most
+_ADDRESSES: Final = frozenset(address for address, _ in _MEDIA)
 _USED: Final = frozenset(
     f"Referral{name}" for name in ("SourceType", "SourceId", "Headline", "Body", "SourceUrl", "MediaUrl", "CtwaClid")
 )
@@ -273,7 +274,9 @@ def _nothing(fields: Fields) -> UnknownPart:
 
 def _media(fields: Fields, request: RawRequest) -> list[MediaPart]:
     """The files, each at its own address at Twilio; there is no file name."""
-    found = []
+    found: list[MediaPart] = []
+    if _ADDRESSES.isdisjoint(fields):
+        return found
     for address, kind in _MEDIA:
         if url := fields.get(address):
             mime_type = fields.get(kind, "").lower() or None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -132,9 +133,14 @@ def _end_user(raw: _Fields, request: RawRequest, address: str) -> EndUser:
 
 def _capabilities(request: RawRequest) -> _Fields:
     """What the device can show, as the newest message says; may come percent-encoded."""
-    listed = unquote(request.headers.get("capability-list", ""))
-    found = [one.strip().upper() for one in listed.split(",") if one.strip()]
-    return {"capabilities": [*dict.fromkeys(found)][:32]} if found else {}
+    found = _listed(request.headers.get("capability-list", ""))
+    return {"capabilities": [*found]} if found else {}
+
+
+@lru_cache(maxsize=64)  # devices of a kind list the same
+def _listed(capabilities: str) -> tuple[str, ...]:
+    found = [one.strip().upper() for one in unquote(capabilities).split(",") if one.strip()]
+    return tuple(dict.fromkeys(found))[:32]
 
 
 def _echo(raw: _Fields, fields: _Fields) -> Inbound:

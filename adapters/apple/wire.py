@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from adapters import made
 from adapters.apple.mmcs import NotUnlocked, signature_base64
 from adapters.envelope import MediaPart, MediaState, Part, UnknownPart
@@ -28,16 +30,25 @@ _VOICE: Final = frozenset({"audio/x-caf", "audio/caf", "audio/amr"})
 
 def load(body: bytes) -> dict[str, Any]:
     """The body as an object. Halves of surrogate pairs become `?`, for no store takes them. Raises ValueError."""
-    if sum(body.count(mark) for mark in (b"[", b"{", b",")) > _MAX_MARKS:
+    if len(body) > _MAX_MARKS and sum(map(body.count, (b"[", b"{", b","))) > _MAX_MARKS:
         raise ValueError("the JSON has too many members")
+    try:
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        value = _load_slowly(body)
+    if not isinstance(value, dict):
+        raise ValueError("the JSON is not an object")
+    return value
+
+
+def _load_slowly(body: bytes) -> Any:
+    """What is rare: a byte order mark, half a pair; and what is no JSON."""
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse)
         if _LONE_HALF.search(body):
             value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("the JSON is nested too deep") from None
-    if not isinstance(value, dict):
-        raise ValueError("the JSON is not an object")
     return value
 
 
@@ -49,9 +60,10 @@ def words(source: Mapping[str, Any], *names: str) -> str | None:
     """The first of these fields that holds a text (or a number, as text), without the blanks around it."""
     for name in names:
         value = source.get(name)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, str):
+            if bare := value.strip():
+                return bare
+        elif isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
     return None
 

@@ -100,6 +100,7 @@ class _Common:
         self.account = account
         self.event = event
         self.received_at = received_at
+        self.happened_at = from_unix(event.get("timestamp"), unit="ms")
         # Whoever writes in a group must not be taken for the same person alone: their reply token answers to all.
         source = wire.inner(event, "source")
         alone = ours and source.get("type") == "user" and not _is_check(event)
@@ -112,7 +113,7 @@ class _Common:
             "channel_id": self.account.channel_id,
             "event_id": wire.optional(self.event, "webhookEventId") or _digest(self.event),
             "end_user": self.end_user,
-            "provider_time": from_unix(self.event.get("timestamp"), unit="ms"),
+            "provider_time": self.happened_at,
             "received_at": self.received_at,
             "remember": {**self._reply_token(), **remember},
             "raw": self.event,
@@ -131,8 +132,7 @@ class _Common:
     @property
     def milliseconds(self) -> int:
         """When it happened, by LINE's clock; by ours if LINE gives no time."""
-        at = from_unix(self.event.get("timestamp"), unit="ms") or self.received_at
-        return round(at.timestamp() * 1000)
+        return round((self.happened_at or self.received_at).timestamp() * 1000)
 
     def _reply_token(self) -> dict[str, JsonValue]:
         token = wire.optional(self.event, "replyToken")

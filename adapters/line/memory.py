@@ -82,5 +82,6 @@ def quote_token(memory: Memory, message_id: str) -> str | None:
 
 
 def _place(message_id: str) -> str:
-    digits = "".join(c for c in message_id[-4:] if c in "0123456789")
+    last = message_id[-4:]
+    digits = last if last.isascii() and last.isdecimal() else "".join(c for c in last if c in "0123456789")
     return f"quote_{int(digits or 0) % _QUOTE_PLACES}"

@@ -118,7 +118,7 @@ def _event(event: Any, event_id: str, request: RawRequest, account: OpenAccount)
 def _message(event: Json, common: Fields) -> Iterator[Inbound]:
     yield made.message(
         **common,
-        message_id=_message_id(common, {**event, "message_id": event.get("message_id") or common["event_id"]}),
+        message_id=_message_id(common, event if event.get("message_id") else {"message_id": common["event_id"]}),
         author=_author(event),
         parts=wire.parts(event),
         reply_to=_message_id(common, event, "reply_to") if event.get("reply_to") is not None else None,

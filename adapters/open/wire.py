@@ -174,6 +174,8 @@ _WORDS: Final = ("id", "ref", "group", "headline", "body", "url", "media_url")
 
 def referral_of(given: Json) -> Referral | None:
     """Where the customer came from, by the envelope's own names; `product` is an id of the shop's. Other members are kept as `extra`."""
+    if not given:
+        return None
     source: ReferralSource = next((one for one in _SOURCES if one == given.get("source")), "other")
     product = ReferredProduct(id=optional(given, "product")) if given.get("product") else None
     known = {name: given.get(name) for name in _WORDS}

@@ -42,7 +42,10 @@ def parse(request: RawRequest, account: WebchatAccount) -> list[Inbound]:
     body = json_object(request.body)
     if not isinstance(body.get("events"), list):
         raise NotUnderstood("the body has no list of `events`")
-    visitor = body.get("visitor")
+    try:
+        visitor = _end_user(dict_of(body.get("visitor")))
+    except ValueError:  # without a visitor every event is malformed
+        visitor = None
     return each(request, account, _single(body["events"]), lambda event, fields: _read(event, visitor, fields))
 
 
@@ -57,11 +60,11 @@ def _single(events: Iterable[Any]) -> Iterator[tuple[str | None, Any]]:
             yield optional(dict_of(event), "id"), event
 
 
-def _read(event: Any, visitor: Any, fields: Fields) -> Inbound:
-    if not isinstance(event, dict):
-        raise Malformed("an event is an object")
+def _read(event: Any, visitor: EndUser | None, fields: Fields) -> Inbound:
+    if not isinstance(event, dict) or visitor is None:
+        raise Malformed("an event is an object, of a visitor with an id")
     text(event, "id")
-    common = {**fields, "end_user": _end_user(dict_of(visitor)), "provider_time": moment(event.get("at"))}
+    common = {**fields, "end_user": visitor, "provider_time": moment(event.get("at"))}
     kind = event.get("type")
     if kind == "message":
         return _message(event, common)
