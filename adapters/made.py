@@ -4,7 +4,7 @@ Pydantic's check of every value takes half the time of parsing a webhook. An ada
 `adapters.reading` read, each as what it is, and gives them by name, so mypy checks their types. The fuzz tests have pydantic check what comes out.
 Plug-ins use the classes themselves.
 
-Still checked are the names, and that stores take what may hold anything: free JSON, which may be nested without end, and ids, which may come from a header or an address.
+Still checked are the names, and that free JSON, which may be nested without end, can be stored.
 """
 
 from __future__ import annotations
@@ -20,17 +20,14 @@ from adapters.envelope import EndUser, InboundMessage, InboundReceipt, SignedRea
 P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)
 
-_IDS: Final = ("event_id", "outbox_id")
-
 
 def _unchecked(checked: Callable[P, M]) -> Callable[P, M]:
-    """The constructor of a frozen model without its validators. What a store wouldn't take goes through them, and so raises ValidationError."""
+    """The constructor of a frozen model without its validators. What fails the few checks here goes through them, which say what is wrong."""
     kind = cast(type[M], checked)
     fields = kind.model_fields
     required = frozenset(name for name, field in fields.items() if field.is_required())
     defaults = {name: field.get_default() for name, field in fields.items()}
     free_json = tuple(name for name, field in fields.items() if field.default_factory is dict)
-    may_hold_anything = (*free_json, *(name for name in _IDS if name in fields))
     new, put = kind.__new__, object.__setattr__
 
     def make(*none: P.args, **given: P.kwargs) -> M:
@@ -40,9 +37,9 @@ def _unchecked(checked: Callable[P, M]) -> Callable[P, M]:
         for name in free_json:
             if name not in given:
                 values[name] = {}
-        if not given.keys().isdisjoint(may_hold_anything):
+        if not given.keys().isdisjoint(free_json):
             try:
-                to_json([values[name] for name in may_hold_anything])
+                to_json([values[name] for name in free_json])
             except ValueError:
                 return checked(*none, **given)
         made = new(kind)

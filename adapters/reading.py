@@ -29,6 +29,7 @@ _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")  # of a form; in a row, be
 # neither providers' JSON nor people's prose comes near.
 _MOST_MARKS: Final = 60_000
 _DENSEST: Final = 4
+_MOST_KEYS: Final = 50_000  # each takes a microsecond; 1,000 messages of WhatsApp's have half as many
 _DEEPEST: Final = 60  # of what an envelope keeps; no provider nests half as deep
 
 
@@ -39,11 +40,13 @@ class Malformed(ValueError):
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body in UTF-8, without lone surrogates; NaN and Infinity are None.
 
-    Raises NotUnderstood for all else: another encoding, an array, nesting without end, a body of hardly anything but brackets and commas.
+    Raises NotUnderstood for all else: another encoding, an array, nesting without end, a body of hardly anything but brackets and commas, or
+    with tens of thousands of keys.
     """
     if len(body) > _MOST_MARKS:
         marks = sum(map(body.count, (b"[", b"{", b",")))
-        if marks > _MOST_MARKS and marks * _DENSEST > len(body):
+        keys = body.count(b'":') + body.count(b'" :') if body.count(b":") > _MOST_KEYS else 0
+        if (marks > _MOST_MARKS and marks * _DENSEST > len(body)) or keys > _MOST_KEYS:
             raise NotUnderstood("the JSON has more members than any provider sends")
     try:
         found = json_value(body)
@@ -113,7 +116,10 @@ def _mended(value: Any) -> Any:
 
 
 def kept(value: Any, depth: int = _DEEPEST) -> dict[str, Any]:
-    """A raw event as an envelope keeps it: an object, without what lies deeper than `depth`. A value that isn't an object is `{"value": …}`."""
+    """A raw event as an envelope keeps it: an object, without what lies deeper than `depth`. A value that isn't an object is `{"value": …}`.
+
+    It is no copy: change neither afterwards.
+    """
     shallow = value if _is_shallow(value, depth) else _shallow(value, depth)
     return shallow if isinstance(shallow, dict) else {"value": shallow}
 

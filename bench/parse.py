@@ -38,6 +38,7 @@ _SLOW: Final[dict[str, bytes]] = {
     "empty lists": b"[" + b"[]," * 300_000 + b"[]]",
     "numbers": b"[" + b"1," * 450_000 + b"1]",
     "short keys": b"{" + b",".join(b'"%d":1' % n for n in range(90_000)) + b"}",
+    "many keys": b"{" + b",".join(b'"%d":"%011d"' % (n, n) for n in range(49_000)) + b"}",
     "escapes": b'["' + b"\\ud83d\\ude00" * 80_000 + b'"]',
     "deep": b"[" * 500_000 + b"]" * 500_000,
     "one text": b'"' + b"x" * _MEGABYTE + b'"',

@@ -99,17 +99,6 @@ def number_of(value: object) -> float | None:
     return number if abs(number) < 1e300 else None
 
 
-def shallow(value: Any, depth: int = 60) -> Any:
-    """The value without what lies deeper than anything Meta sends: an envelope can't keep it."""
-    if depth == 0 and isinstance(value, list | dict):
-        return "…"
-    if isinstance(value, list):
-        return [shallow(one, depth - 1) for one in value]
-    if isinstance(value, dict):
-        return {key: shallow(one, depth - 1) for key, one in value.items()}
-    return value
-
-
 class NoSense(ValueError):
     """An event lacks what makes it one."""
 

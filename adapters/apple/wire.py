@@ -42,7 +42,7 @@ def load(body: bytes) -> dict[str, Any]:
 
 
 def _load_slowly(body: bytes) -> Any:
-    """What is rare: a byte order mark, half a pair; and what is no JSON."""
+    """What is rare: a byte order mark, half a pair; and what isn't JSON."""
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse)
         if _LONE_HALF.search(body):

@@ -28,7 +28,7 @@ from adapters.envelope import (
     ReceiptStatus,
     TextPart,
 )
-from adapters.reading import dict_of, list_of
+from adapters.reading import dict_of, kept, list_of
 from adapters.replies import late_failure
 from adapters.whatsapp import people, wire
 from adapters.whatsapp.account import WhatsAppAccount
@@ -108,9 +108,9 @@ class _Reader(NamedTuple):
 
     def unknown(self, reason: str, item: dict[str, Any], end_user: EndUser | None = None, **more: Any) -> InboundUnknown:
         """Something kept for operators. Account matters have no id: theirs is made from content and time of the delivery."""
-        kept, reason = webhook.shallow(item), reason or "nameless"
-        event_id = f"{reason}:{digest_of(kept, text_of(self.change.entry.get('time')))}"
-        return InboundUnknown(**self.common(event_id, kept, end_user), reason=reason, **more)
+        raw, reason = kept(item), reason or "nameless"
+        event_id = f"{reason}:{digest_of(raw, text_of(self.change.entry.get('time')))}"
+        return InboundUnknown(**self.common(event_id, raw, end_user), reason=reason, **more)
 
     def _standby(self) -> Iterator[Inbound]:
         """Another responder (Meta's agent) is answering the customer; the messages of both are one level deeper. They are kept aside,
@@ -269,7 +269,7 @@ class _Reader(NamedTuple):
         change, side = _HANDOVERS[kind]
         role = text_of(told.get(f"{side}_owner_app_role")) or text_of(told.get(f"{side}_owner_role"))
         return InboundHandover(
-            **self.common(f"handover:{digest_of(webhook.shallow(value))}", value, end_user),
+            **self.common(f"handover:{digest_of(kept(value))}", value, end_user),
             change=change,
             app=_ROLES.get(role or "", role),
             app_id=told.get(f"{side}_owner_app_id"),

@@ -76,3 +76,19 @@ def test_any_bytes_are_read_as_the_standard_library_reads_a_form(body: bytes) ->
 def test_a_form_has_an_end() -> None:
     with pytest.raises(ValueError, match="more than 3 fields"):
         form_pairs(b"a=1&b=2&c=3&d=4", 3)
+
+
+def test_an_object_has_an_end() -> None:
+    """Each key takes time, and no provider sends so many."""
+    body = b"{" + b",".join(b'"%d":"some words"' % number for number in range(50_001)) + b"}"
+    with pytest.raises(NotUnderstood, match="more members"):
+        json_object(body)
+    with pytest.raises(NotUnderstood, match="more members"):
+        json_object(body.replace(b'":', b'" :'))
+    fewer = body.replace(b'"7":', b'"8":', 1).replace(b',"9":"some words"', b"", 1)
+    assert len(json_object(fewer)) == 49_999
+
+
+def test_a_batch_of_a_thousand_full_messages_is_read() -> None:
+    message = {f"key {number}": "value" for number in range(40)}
+    assert len(json_object(json.dumps({"events": [message] * 1_000}).encode())["events"]) == 1_000

@@ -23,7 +23,7 @@ def test_every_check_is_explained_and_no_other() -> None:
 
 def test_every_tool_of_the_kit_is_named() -> None:
     modules = {path.name for path in (ROOT / "adapters").glob("*.py")} - {"__init__.py"}
-    own = {"envelope.py", "errors.py", "registry.py", "simulated.py"}
+    own = {"envelope.py", "errors.py", "made.py", "registry.py", "simulated.py"}
     table = README.split("## The kit's tools")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+\.py)`", table, re.MULTILINE)) | own == modules
 

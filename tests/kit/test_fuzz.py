@@ -71,6 +71,7 @@ def check(suite: Suite, request: RawRequest, forged: str | None) -> None:
         assert event.channel_id == account.channel_id
         assert not isinstance(event, InboundUnknown) or event.reason
         assert INBOUND.validate_json(INBOUND.dump_json(event)).event_id == event.event_id  # it can be kept and read again
+        assert INBOUND.validate_python(event.model_dump(), strict=True) == event  # also if it was made without pydantic's checks
     again = adapter.parse(replace(signed, received_at=signed.received_at + timedelta(days=6)), account)
     assert [one.event_id for one in again] == [one.event_id for one in events], "other ids on redelivery"
 

@@ -31,7 +31,7 @@ from adapters.envelope import (
     ReceiptStatus,
     TextPart,
 )
-from adapters.reading import dict_of, list_of
+from adapters.reading import dict_of, kept, list_of
 from adapters.referral import Referral
 
 _ABOUT: Final = {"sender", "recipient", "timestamp", "optin_ref", "prior_message"}
@@ -125,8 +125,8 @@ class _Reader:
 
     def unknown(self, reason: str, item: dict[str, Any], end_user: EndUser | None = None, **more: Any) -> InboundUnknown:
         """Something kept for operators."""
-        kept, reason = webhook.shallow(item), reason or "nameless"
-        return InboundUnknown(**self.common(f"{reason}:{digest_of(kept)}", kept, end_user), reason=reason, **more)
+        raw, reason = kept(item), reason or "nameless"
+        return InboundUnknown(**self.common(f"{reason}:{digest_of(raw)}", raw, end_user), reason=reason, **more)
 
     # ------------------------------------------------------------------------------------------------- messages
 
@@ -169,11 +169,11 @@ class _Reader:
         )
 
     def _postback(self, item: dict[str, Any], postback: dict[str, Any]) -> Inbound:
-        mid = text_of(postback.get("mid")) or f"postback:{digest_of(webhook.shallow(item))}"
+        mid = text_of(postback.get("mid")) or f"postback:{digest_of(kept(item))}"
         return self._said(item, postback, mid, self._known_customer(item), (wire.postback_part(postback),))
 
     def _order(self, item: dict[str, Any], order: dict[str, Any]) -> Inbound:
-        mid = f"order:{digest_of(webhook.shallow(item))}"
+        mid = f"order:{digest_of(kept(item))}"
         return self._said(item, order, mid, self._known_customer(item), (wire.order_part(order),))
 
     def _edit(self, item: dict[str, Any], edit: dict[str, Any]) -> Inbound:
@@ -189,7 +189,7 @@ class _Reader:
         if text_of(dict_of(item.get("sender")).get("id")) == self.account.own_id:
             return self.unknown("echo_reaction", item, customer)
         return InboundReaction(
-            **self.common(f"reaction:{digest_of(webhook.shallow(item))}", item, customer),
+            **self.common(f"reaction:{digest_of(kept(item))}", item, customer),
             message_id=mid,
             emoji=wire.emoji_of(reaction),
         )
@@ -210,7 +210,7 @@ class _Reader:
         if until is None and not named:
             raise NoSense("neither a watermark nor a message")
         return made.receipt(
-            **self.common(f"{status}:{digest_of(webhook.shallow(item))}", item, self._known_customer(item)),
+            **self.common(f"{status}:{digest_of(kept(item))}", item, self._known_customer(item)),
             status=status,
             message_ids=named,
             up_to=until,
@@ -251,7 +251,7 @@ class _Reader:
         **more: Any,
     ) -> Inbound:
         return InboundHandover(
-            **self.common(f"{change}:{digest_of(webhook.shallow(item))}", item, customer),
+            **self.common(f"{change}:{digest_of(kept(item))}", item, customer),
             change=change,
             may_answer=change == "away" and self.account.take_thread,
             app=_INBOXES.get(app_id or ""),
@@ -278,7 +278,7 @@ class _Reader:
         customer = self._customer(item)
         if referral is None or customer is None or not known:
             return self.unknown(reason, item, customer)
-        event_id = f"{reason}:{digest_of(webhook.shallow(item))}"
+        event_id = f"{reason}:{digest_of(kept(item))}"
         return InboundReferral(**self.common(event_id, item, customer), referral=referral)
 
     def _policy(self, item: dict[str, Any], policy: dict[str, Any]) -> Inbound:
