@@ -50,7 +50,7 @@ _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
 _LONG_TEXT: Final = 4_000  # code points: up to this, splitting takes less than a reader's round
 _RECORDS_AT_A_TIME: Final = 300  # of each kind: the writer is held for some milliseconds
-_EVENTS_AT_LEAST: Final = 16  # of a batch, before it gives way to a command: some milliseconds
+_EVENTS_AT_LEAST: Final = 6  # of a batch, before it gives way to a command: a few milliseconds
 
 
 @contextmanager

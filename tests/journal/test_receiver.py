@@ -169,6 +169,7 @@ async def test_a_flood_is_given_on_in_order_by_parts(tmp_path: Path, monkeypatch
 
 async def test_what_gave_way_to_a_command_is_given_again_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GroupCommit, "hurried", lambda writer: True)
+    monkeypatch.setattr(embedded, "_EVENTS_AT_LEAST", 16)
     async with outpost(tmp_path, CHANNELS) as one:
         there, parts = one.broker.take_in, []
 
