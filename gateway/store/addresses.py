@@ -63,9 +63,9 @@ class Addresses:
 
     def current(self, channel_id: str, address: str) -> tuple[str, ...]:
         """See the contract."""
-        theirs = self.of_person(channel_id, address, lambda row: not row.gone)
-        used = {alias: row.used_at for alias, row in self.rows(channel_id, theirs).items()}
-        return tuple(sorted((alias for alias in theirs if alias != address), key=lambda alias: (-used[alias], alias)))
+        theirs = self.rows(channel_id, self._aliases(channel_id, address))
+        others = sorted((-row.used_at, alias) for alias, row in theirs.items() if alias != address and not row.gone)
+        return tuple(alias for _, alias in others)
 
     # ------------------------------------------------------------------------------------------------------- the usual case
 
