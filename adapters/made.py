@@ -21,7 +21,7 @@ P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)
 
 
-def _unchecked(checked: Callable[P, M]) -> Callable[P, M]:
+def unchecked(checked: Callable[P, M]) -> Callable[P, M]:
     """The constructor of a frozen model without its validators. What fails the few checks here goes through them, which say what is wrong."""
     kind = cast(type[M], checked)
     fields = kind.model_fields
@@ -52,8 +52,19 @@ def _unchecked(checked: Callable[P, M]) -> Callable[P, M]:
     return make
 
 
-message: Final = _unchecked(InboundMessage)
-receipt: Final = _unchecked(InboundReceipt)
-end_user: Final = _unchecked(EndUser)
-text: Final = _unchecked(TextPart)
-signed_reading: Final = _unchecked(SignedReading)
+def copied(model: M) -> M:
+    """As `model_copy`, for a third of the time. The copy has values of its own: whoever made it may change them until others have it."""
+    made = model.__class__.__new__(model.__class__)
+    put = object.__setattr__
+    put(made, "__dict__", model.__dict__.copy())
+    put(made, "__pydantic_fields_set__", model.model_fields_set.copy())
+    put(made, "__pydantic_extra__", None)
+    put(made, "__pydantic_private__", None)
+    return made
+
+
+message: Final = unchecked(InboundMessage)
+receipt: Final = unchecked(InboundReceipt)
+end_user: Final = unchecked(EndUser)
+text: Final = unchecked(TextPart)
+signed_reading: Final = unchecked(SignedReading)

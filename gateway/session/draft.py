@@ -13,10 +13,12 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from adapters.envelope import Part, Referral
+from adapters.made import copied, unchecked
 from gateway.session.decision import CancelTimer, Decision, Facts, Outgoing, SetTimer, Signal
 from gateway.session.model import Actor, Entry, EntryKind, Invitation, Login, Session, Status, Visibility
 
 _FIELDS: Final = frozenset(Session.model_fields)
+_entry: Final = unchecked(Entry)
 
 
 class Draft:
@@ -41,9 +43,8 @@ class Draft:
         if not fields.keys() <= _FIELDS:
             raise TypeError(f"a session has no {sorted(fields.keys() - _FIELDS)}")
         if self.session is self.before:
-            self.session = self.before.model_copy(update=fields)
-        else:
-            self.session.__dict__.update(fields)
+            self.session = copied(self.before)
+        self.session.__dict__.update(fields)
 
     def write(
         self,
@@ -57,7 +58,7 @@ class Draft:
         details: dict[str, JsonValue] | None = None,
     ) -> Entry:
         """Add the next line of the transcript."""
-        entry = Entry(
+        entry = _entry(
             number=self.session.entry_count + 1,
             kind=kind,
             visibility=visibility,

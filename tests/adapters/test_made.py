@@ -63,3 +63,11 @@ def test_nesting_without_end_is_refused() -> None:
         deep = {"deeper": deep}
     with pytest.raises(ValidationError):
         made.message(**{**MESSAGE, "raw": deep})
+
+
+def test_a_copy_is_equal_and_its_own() -> None:
+    copied = made.copied(KIM)
+    assert (copied, copied.model_fields_set) == (KIM, KIM.model_fields_set)
+    copied.__dict__["name"] = "Kim"
+    assert KIM.name is None
+    assert copied != KIM
