@@ -18,9 +18,9 @@ from gateway.clock import Clock
 from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
 from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Ready, Store, Transaction
-from gateway.store.group_commit import Together
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import message_of
+from gateway.store.together import Together
 
 _TYPING_AGE_SECONDS: Final = 5.0
 _HASTENED_AT_A_TIME: Final = 1_000

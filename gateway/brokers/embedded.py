@@ -40,8 +40,8 @@ from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
 from gateway.store.contract import Store, Transaction, Wanted
-from gateway.store.group_commit import Together
 from gateway.store.media import MediaFolder
+from gateway.store.together import Together
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,8 @@ from urllib.parse import quote
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.session.searching import found_by
 from gateway.store.trouble import of_the_disk, unavailable
+
+_log = logging.getLogger(__name__)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -75,4 +78,7 @@ def migrate(connection: sqlite3.Connection, package: str) -> None:
     if due := scripts[done:]:
         text = "\n".join(script.read_text() for script in due)
         number = int(due[-1].name.split("_", 1)[0])
+        if done:
+            about = {"action": "store.upgrading", "from_version": done, "to_version": number}
+            _log.warning("the tables are brought up to date, which takes minutes where much is stored: let it end", extra=about)
         connection.executescript(f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version={number};\nCOMMIT;")

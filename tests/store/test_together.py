@@ -12,8 +12,8 @@ import pytest
 from gateway import clock
 from gateway.errors import StoreUnavailable
 from gateway.store.contract import Transaction
-from gateway.store.group_commit import Together
 from gateway.store.sqlite import SqliteStore
+from gateway.store.together import Together
 
 
 class Store(SqliteStore):

@@ -6,6 +6,8 @@ from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
+import pytest
+
 from gateway.session.model import Entry, EntryKind, Visibility
 from gateway.store.connecting import connect
 from tests.session.world import START
@@ -52,3 +54,16 @@ def test_transcripts_are_the_same_when_their_lines_are_kept_in_order_of_arrival(
             assert hidden == [entry(3, Visibility.supervisors)]
         jobs(lambda stored: stored.sessions.append("ses_1", [entry(4)]))
         assert [one.number for one, _ in jobs(lambda stored: list(stored.sessions.newest_first("ses_1")))] == [4, 3, 2, 1]
+
+
+def test_who_starts_a_new_version_is_told_why_it_takes_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def told() -> list[str]:
+        caplog.clear()
+        with BACKENDS["sqlite"].jobs(tmp_path):
+            return [record.action for record in caplog.records]  # type: ignore[attr-defined]
+
+    file_of(tmp_path, 13)
+    assert told() == ["store.upgrading"]
+    assert told() == []
+    (tmp_path / "sessions.db").unlink()
+    assert told() == [], "a new file has nothing that takes long"
