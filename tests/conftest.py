@@ -70,7 +70,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"left out {count}: long forms, which --slow runs too")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture: one that starts the browser would fail first, in a page of traces."""
     if "browser" in item.keywords and missing():
