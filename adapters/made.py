@@ -28,7 +28,6 @@ def unchecked(checked: Callable[P, M]) -> Callable[P, M]:
     required = frozenset(name for name, field in fields.items() if field.is_required())
     defaults = {name: field.get_default() for name, field in fields.items()}
     free_json = tuple(name for name, field in fields.items() if field.default_factory is dict)
-    new, put = kind.__new__, object.__setattr__
 
     def make(*none: P.args, **given: P.kwargs) -> M:
         values: dict[str, Any] = defaults | given
@@ -42,22 +41,20 @@ def unchecked(checked: Callable[P, M]) -> Callable[P, M]:
                 to_json([values[name] for name in free_json])
             except ValueError:
                 return checked(*none, **given)
-        made = new(kind)
-        put(made, "__dict__", values)
-        put(made, "__pydantic_fields_set__", set(given))
-        put(made, "__pydantic_extra__", None)
-        put(made, "__pydantic_private__", None)
-        return made
+        return _of(kind, values, set(given))
 
     return make
 
 
 def copied(model: M) -> M:
     """As `model_copy`, for a third of the time. The copy has values of its own: whoever made it may change them until others have it."""
-    made = model.__class__.__new__(model.__class__)
-    put = object.__setattr__
-    put(made, "__dict__", model.__dict__.copy())
-    put(made, "__pydantic_fields_set__", model.model_fields_set.copy())
+    return _of(model.__class__, model.__dict__.copy(), model.model_fields_set.copy())
+
+
+def _of(kind: type[M], values: dict[str, Any], given: set[str]) -> M:
+    made, put = kind.__new__(kind), object.__setattr__
+    put(made, "__dict__", values)
+    put(made, "__pydantic_fields_set__", given)
     put(made, "__pydantic_extra__", None)
     put(made, "__pydantic_private__", None)
     return made

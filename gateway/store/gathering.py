@@ -105,7 +105,8 @@ class Gathering:
     # ---------------------------------------------------------------------------------------------- for the transaction
 
     def flush(self) -> None:
-        """Write what is gathered."""
+        """Write what is gathered. It can't be taken back any more but by a savepoint."""
+        self.changes.clear()
         for rows in self._gathered:
             if rows.waiting:
                 rows.write(self._connection)
@@ -168,7 +169,7 @@ class Rows:
         self.news = news
         self._number = 0
         self._gathering, self._statement, self._make, self._check = gathering, statement, make, check
-        self._several = _of_several(statement)
+        self._several = _of_several(statement) if check is None else ""
 
     def add(self, row: Any, key: Any = None) -> None:
         """Write this, later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.session.model import Entry, EntryKind, Visibility
-from gateway.store.connecting import connect
+from gateway.store.connecting import connect, migrate
 from tests.session.world import START
 from tests.store.backends import BACKENDS
 
@@ -44,6 +45,12 @@ def file_of(folder: Path, version: int) -> None:
                 )
 
 
+def all_of(connection: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
+    """The version, the tables, and what the transcripts say."""
+    queries = ("PRAGMA user_version", "SELECT name, sql FROM sqlite_master ORDER BY name", "SELECT * FROM entries")
+    return [[tuple(row) for row in connection.execute(query)] for query in queries]
+
+
 def test_transcripts_are_the_same_when_their_lines_are_kept_in_order_of_arrival(tmp_path: Path) -> None:
     file_of(tmp_path, 13)
     with BACKENDS["sqlite"].jobs(tmp_path) as jobs:
@@ -54,6 +61,19 @@ def test_transcripts_are_the_same_when_their_lines_are_kept_in_order_of_arrival(
             assert hidden == [entry(3, Visibility.supervisors)]
         jobs(lambda stored: stored.sessions.append("ses_1", [entry(4)]))
         assert [one.number for one, _ in jobs(lambda stored: list(stored.sessions.newest_first("ses_1")))] == [4, 3, 2, 1]
+
+
+def test_an_upgrade_that_is_cut_off_changes_nothing_and_begins_again(tmp_path: Path) -> None:
+    file_of(tmp_path, 13)
+    with closing(connect(tmp_path / "sessions.db")) as connection:
+        before = all_of(connection)
+        connection.set_trace_callback(lambda statement: connection.interrupt() if "DROP TABLE" in statement else None)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            migrate(connection, "gateway.store.migrations.sessions")
+    with closing(connect(tmp_path / "sessions.db")) as connection:
+        assert all_of(connection) == before
+    with BACKENDS["sqlite"].jobs(tmp_path) as jobs:
+        assert len(jobs(lambda stored: list(stored.sessions.oldest_first("ses_1")))) == 3
 
 
 def test_who_starts_a_new_version_is_told_why_it_takes_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
