@@ -28,7 +28,8 @@ from gateway.logs import secrets_of
 _MOST_CALLS: Final = 400
 _MOST_BYTES: Final = 131_072  # of a call's body; a picture on its way is not shown anyway
 _SHORTEST_ID: Final = 6  # a shorter one may occur anywhere by chance
-_DIGIT: Final = re.compile(r"\d")  # words have none: `whatsapp` in an answer gives nothing away
+# Words have no digit: `whatsapp` in an answer gives nothing away. A checksum in base64 may have none either, but no word is as long.
+_ID: Final = re.compile(r"\d|^\S{24,}$")
 _MOST_ENVELOPES: Final = 20
 _MOST_GIVEN: Final = 50
 
@@ -79,7 +80,7 @@ class Crossing:
         except (ValueError, RecursionError):
             return []
         before = self.content
-        ids = (text.encode("utf-8", "replace") for text in told if len(text) > _SHORTEST_ID and _DIGIT.search(text))
+        ids = (text.encode("utf-8", "replace") for text in told if len(text) > _SHORTEST_ID and _ID.search(text))
         return [text for text in ids if text not in before][:_MOST_GIVEN]
 
 

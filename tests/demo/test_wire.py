@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.contract import Answer
+from adapters.contract import Answer, RawRequest
 from adapters.simulation import Action
 from gateway.config import Channel
 from gateway.demo import cast, wire
-from gateway.demo.wire import Step, Wire
+from gateway.demo.wire import Crossing, Step, Wire
 from gateway.demo.wire_text import MASKED, Mask, request_text, unpacked
 from gateway.logs import secrets_of
 from tests.world import CHANNELS, PNG, Rep, World, demo, wait_until
@@ -345,3 +345,18 @@ def test_a_packed_body_is_unpacked_within_bounds() -> None:
     assert len(unpacked(gzip.compress(b"0" * 50_000_000), headers)) == 1_048_576
     assert unpacked(b"no gzip", headers) == b"no gzip"
     assert unpacked(gzip.compress(b"hello")[:-9], headers)[:2] == b"\x1f\x8b"
+
+
+@pytest.mark.parametrize(
+    ("told", "is_an_id"),
+    [
+        ("whatsapp", False),
+        ("wamid.1", True),
+        ("ATjVGvQxkzBdLwYqHsRcFmNbPeUo", True),  # a checksum in base64 may be without a digit
+        ("Everything is fine with this request", False),
+    ],
+)
+def test_an_answer_gives_ids_and_no_words(told: str, is_an_id: bool) -> None:
+    request = RawRequest(method="POST", url="http://127.0.0.1/x", path="/x", query=(), headers={}, body=b"{}", received_at=NOW)
+    crossing = Crossing("request", request, "/x", frozenset(), Answer(200, json.dumps({"one": told}).encode()))
+    assert crossing.given == ([told.encode()] if is_an_id else [])

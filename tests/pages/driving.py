@@ -28,8 +28,11 @@ class DeskPage:
         return self
 
     def online(self) -> DeskPage:
-        """Say that one may be given work."""
-        self.presence.select_option("online")
+        """Say that one may be given work; the gateway has taken it down when this returns."""
+        with self.page.expect_response(
+            lambda answer: answer.url.endswith("/api/v1/presence") and answer.request.method == "PUT", timeout=PATIENCE_MS
+        ):
+            self.presence.select_option("online")
         return self
 
     @property
