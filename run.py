@@ -19,6 +19,8 @@ VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 DONE = VENV / "set-up"  # holds what the venv was made from
 LOCK, DEV_LOCK = HERE / "requirements.lock", HERE / "requirements-dev.lock"
+SALESFORCE_LOCK = HERE / "requirements-salesforce.lock"
+LOCKS = {"plain": LOCK, "salesforce": SALESFORCE_LOCK, "dev": DEV_LOCK}  # each has all that is in those before it
 TIERS = {  # of tests, quick ones first; each stands for its folders in `run.py test TIER …`
     "pure": ("tests/session", "tests/store", "tests/adapters", "tests/config", "tests/describing"),
     "rooms": (
@@ -48,7 +50,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python3 run.py demo | test | lint | types | lock | COMMAND OF byoc …\n\n" + (__doc__ or ""))
         return 0 if arguments else 2
     tool = tools(rest).get(what)
-    set_up(dev=tool is not None)
+    set_up("dev" if tool is not None else "salesforce" if "salesforce" in arguments else "plain")
     if tool is None:
         command = [str(PYTHON), "-m", "gateway.cli", *arguments]
         if os.name != "nt":
@@ -101,6 +103,11 @@ def locking(arguments: list[str]) -> list[list[str]]:
     return [
         [*command, "--extra", "build", "--output-file", LOCK.name],
         [*command, "--all-extras", "--constraint", LOCK.name, "--output-file", DEV_LOCK.name],
+        [
+            *command,
+            *("--extra", "build", "--extra", "salesforce", "--extra", "stubs"),
+            *("--constraint", DEV_LOCK.name, "--output-file", SALESFORCE_LOCK.name),
+        ],
     ]
 
 
@@ -115,18 +122,19 @@ def check_scripts(what: str) -> int:
     return 1 if os.environ.get("CI") else 0
 
 
-def set_up(*, dev: bool) -> None:
-    """Make the venv, or bring it up to date; nothing is done when nothing changed."""
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in (HERE / "pyproject.toml", LOCK, DEV_LOCK))).hexdigest()
+def set_up(kind: str) -> None:
+    """Make the venv, or bring it up to date; nothing is done when nothing changed. `salesforce` has what `plain` has, `dev` has all."""
+    made_from = (HERE / "pyproject.toml", HERE / "setup.py", *LOCKS.values())
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in made_from)).hexdigest()
     done = DONE.read_text().split() if DONE.exists() else []
-    if done[:1] == [wanted] and (not dev or "dev" in done):
+    if done[:1] == [wanted] and [*LOCKS].index(kind) <= [*LOCKS].index(done[1]):
         return
     print("setting up .venv (once; later starts are quick)", flush=True)
     if not PYTHON.exists():
         make_venv()
-    install(["--require-hashes", "-r", str(DEV_LOCK if dev else LOCK)])
+    install(["--require-hashes", "-r", str(LOCKS[kind])])
     install(["--no-deps", "--no-build-isolation", "-e", "."])
-    DONE.write_text(f"{wanted} {'dev' if dev else ''}")
+    DONE.write_text(f"{wanted} {kind}")
 
 
 def make_venv() -> None:

@@ -1,5 +1,6 @@
 """The configuration: what it may hold (`model`), how it is read (`loading`, `text`), and what is wrong with it (`faults`, `checks`)."""
 
+from gateway.config.ground import secure_url
 from gateway.config.loading import build, load, loads
 from gateway.config.model import (
     Channel,
@@ -13,8 +14,8 @@ from gateway.config.model import (
     OrgConfig,
     QueueConfig,
     RepConfig,
-    secure_url,
 )
+from gateway.config.salesforce import SalesforceChannel, SalesforceOrg
 
 __all__ = [
     "Channel",
@@ -28,6 +29,8 @@ __all__ = [
     "OrgConfig",
     "QueueConfig",
     "RepConfig",
+    "SalesforceChannel",
+    "SalesforceOrg",
     "build",
     "load",
     "loads",

@@ -6,27 +6,22 @@ config/gateway.example.yaml shows every setting.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from adapters.contract import Account, Adapter
 from adapters.envelope import ChannelId
 from adapters.forms import Locale, Origin, PictureUrl, Unfit, is_host, parts_of_url
+from gateway.config.ground import Settings, secure_url
+from gateway.config.salesforce import SalesforceChannel, SalesforceOrg
 from gateway.errors import ConfigFault
 from gateway.session.model import ChannelFacts, FlowDefinition, FlowRule, Login, OrgSettings, Queue, Rep
 
 _LONGEST_ID: Final = 200  # as the API takes them
 _MOST_DAYS: Final = 36_600
-
-
-class Settings(BaseModel):
-    """Ground of all settings: frozen, an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _listen_host(value: str) -> str:
@@ -129,15 +124,6 @@ class Retention(Settings):
 
 # Signatures by a key pair only. With a shared secret (HS256 …), or with none, whoever reads our config could write tokens.
 SigningAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-
-_SECURE: Final = r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:\d{1,5})?(/[!-~]*)?"
-
-
-def secure_url(value: str) -> str:
-    """The URL, if its answers can be trusted: https, or plain http to this machine. Raises ValueError otherwise."""
-    if not re.fullmatch(_SECURE, value) or "#" in value:
-        raise Unfit("is not an https URL", "Write it like https://login.example.com, without a fragment.")
-    return value
 
 
 class OidcConfig(Settings):
@@ -267,6 +253,9 @@ class ChannelConfig(Settings):
     messages_per_second: float = Field(
         default=50, gt=0, le=100_000, description="The rate at which messages are sent to this account's provider."
     )
+    salesforce: SalesforceChannel | None = Field(
+        default=None, description="Salesforce is this channel's session broker (docs/salesforce.md). null: the gateway itself is."
+    )
     account: dict[str, Any] = Field(
         default_factory=dict, description="The adapter's own settings; they differ by kind.", repr=False
     )
@@ -307,6 +296,9 @@ class GatewayConfig(Settings):
     )
     limits: Limits = Field(default_factory=Limits, description="Limits on incoming requests.")
     retention: Retention = Field(default_factory=Retention, description="How long data is kept.")
+    salesforce: dict[Id, SalesforceOrg] = Field(
+        default_factory=dict, description="Salesforce orgs, by a name of your own; see docs/salesforce.md."
+    )
     orgs: dict[Id, OrgConfig] = Field(default_factory=dict, description="Orgs, by id.")
     channels: dict[str, ChannelConfig] = Field(default_factory=dict, description="Channels, by id.")
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from pydantic import Field, JsonValue
+
 from adapters.contract import Sent
 from adapters.envelope import (
+    ChannelId,
     EndUser,
     Inbound,
     InboundMessage,
@@ -20,6 +23,7 @@ from adapters.envelope import (
     MediaPart,
     MediaState,
     Notice,
+    OutboundEvent,
     Say,
     SignedReading,
 )
@@ -79,6 +83,17 @@ Outcome: TypeAlias = Sent | Again | Over
 
 
 # ------------------------------------------------------------------------------------------------------------------- values
+
+
+class Call(OutboundEvent):
+    """A row of the outbox that no customer sees: a call to the broker that controls the session. `channel_id` is that broker's lane, `to` the conversation
+    there (`channel/address`), and `memory` what is known of it. `operation` and `body` are the broker's own. `about` is the channel whose customer it is
+    about."""
+
+    kind: Literal["call"] = "call"
+    operation: str
+    about: ChannelId
+    body: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
