@@ -16,6 +16,7 @@ from adapters import registry
 from adapters.forms import is_locale, is_private
 from gateway.config.faults import did_you_mean
 from gateway.config.model import ChannelConfig, GatewayConfig
+from gateway.config.salesforce_checks import salesforce_faults, salesforce_warnings
 from gateway.config.text import Places, Steps
 from gateway.errors import ConfigFault
 from gateway.session.model import FlowCondition, FlowRule, RecipientType
@@ -46,6 +47,7 @@ def cross_check(config: GatewayConfig, raw: Any, places: Places) -> Iterator[Con
                 yield from _check_rule(("orgs", key, "flows", flow_id, "rules", index), rule, known, channels, places)
     if config.oidc and config.oidc.org is not None and config.oidc.org not in (orgs := _names(raw, "orgs")):
         yield ConfigFault(places.of(("oidc", "org")), f"there is no org {config.oidc.org!r}", _choose(orgs))
+    yield from salesforce_faults(config, raw, places)
     yield from _check_tokens(config, places)
     if config.media_secret is not None:
         yield from _secret_fault(config.media_secret.get_secret_value(), ("media_secret",), LEAST_BYTES, places)
@@ -233,6 +235,7 @@ def warnings_of(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
         if queue is not None and not queue.reps:
             fault = f"queue {channel.queue!r} has no reps, so this channel's sessions are offered to nobody"
             yield ConfigFault(places.of(("channels", key, "queue")), fault, "Add reps to the queue.")
+    yield from salesforce_warnings(config, places)
     first_of_kind = {channel.kind: key for key, channel in reversed(config.channels.items())}
     adapters = registry.load()
     for kind in filter(adapters.__contains__, first_of_kind):

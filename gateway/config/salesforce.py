@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from adapters.forms import Unfit, is_host
+from adapters.forms import Unfit, is_host, parts_of_url
 from gateway.config.ground import Settings, secure_url
 from gateway.session.model import Login
 
@@ -17,10 +18,17 @@ _API_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _MOST_EVENTS: Final = 1_000_000_000
 
 
-def _record_id(value: str) -> str:
-    if not _RECORD_ID.fullmatch(value):
-        raise Unfit("is not a Salesforce record id", "Copy its 15 or 18 letters and digits from the record's address.")
-    return value
+def _record_id(prefix: str, what: str) -> Callable[[str], str]:
+    """Salesforce's ids begin with three letters that say what they are ids of."""
+
+    def checked(value: str) -> str:
+        if not _RECORD_ID.fullmatch(value):
+            raise Unfit("is not a Salesforce record id", "Copy its 15 or 18 letters and digits from the record's address.")
+        if not value.startswith(prefix):
+            raise Unfit(f"is not the id of {what}", f"Copy the id of {what}; it begins with {prefix}.")
+        return value
+
+    return checked
 
 
 def _api_name(value: str) -> str:
@@ -39,6 +47,22 @@ def _origin(value: str) -> str:
     return secure_url(value).rstrip("/")
 
 
+def _proxy(value: str) -> str:
+    parts = parts_of_url(value, "http")
+    if f"{parts.scheme}://{parts.netloc}" != value.rstrip("/"):
+        raise Unfit("has more than scheme, host and port", "Write it like http://proxy.example.com:3128.")
+    return value.rstrip("/")
+
+
+def _host_pattern(value: str) -> str:
+    name = value.removeprefix("*.")
+    if not is_host(name) or "." not in name or value != value.lower() or ":" in value:
+        raise Unfit(
+            "is not a host name", "Write a host name in lower case, such as files.example.com, or *.example.com for all below it."
+        )
+    return value
+
+
 def _endpoint(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not is_host(host) or not port.isdecimal() or not 0 < int(port) < 65_536:
@@ -46,7 +70,10 @@ def _endpoint(value: str) -> str:
     return value
 
 
-RecordId: TypeAlias = Annotated[str, AfterValidator(_record_id)]
+OrgId: TypeAlias = Annotated[str, AfterValidator(_record_id("00D", "an org"))]
+UserId: TypeAlias = Annotated[str, AfterValidator(_record_id("005", "a user"))]
+QueueId: TypeAlias = Annotated[str, AfterValidator(_record_id("00G", "a queue"))]
+FlowId: TypeAlias = Annotated[str, AfterValidator(_record_id("300", "a flow"))]
 ApiName: TypeAlias = Annotated[str, AfterValidator(_api_name)]
 OrgUrl: TypeAlias = Annotated[str, AfterValidator(_origin)]
 
@@ -54,7 +81,7 @@ OrgUrl: TypeAlias = Annotated[str, AfterValidator(_origin)]
 class SalesforceOrg(Settings):
     """A Salesforce org, production or sandbox; the key is its name here."""
 
-    org_id: RecordId = Field(description="The org's id: Setup, Company Information. 15 or 18 characters.")
+    org_id: OrgId = Field(description="The org's id: Setup, Company Information. 15 or 18 characters.")
     login_url: OrgUrl = Field(
         default="https://login.salesforce.com",
         description="Where tokens are issued: https://login.salesforce.com, for a sandbox https://test.salesforce.com, or the org's own domain.",
@@ -70,7 +97,7 @@ class SalesforceOrg(Settings):
     ca_file: Path | None = Field(
         default=None, description="A file of certificates to trust for Pub/Sub in place of the system's; for tests and proxies."
     )
-    proxy: str | None = Field(
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = Field(
         default=None, description="HTTP proxy for both REST and Pub/Sub, such as http://proxy.example.com:3128. null: none."
     )
     consumer_key: str = Field(min_length=1, description="The consumer key of the external client app.")
@@ -107,19 +134,22 @@ class SalesforceOrg(Settings):
         description="Typing and join or leave notices older than this are not shown to customers any more.",
     )
     silence_seconds: float = Field(
-        default=300, ge=5, le=3_600, description="A stream that brings nothing for so long, not even a keepalive, is opened anew."
+        default=300,
+        ge=5,
+        le=3_600,
+        description="A stream that brings nothing for so long, not even a keepalive, is opened again.",
     )
-    file_hosts: tuple[str, ...] = Field(
+    file_hosts: tuple[Annotated[str, AfterValidator(_host_pattern)], ...] = Field(
         default=(),
         description="Hosts that reps' files may be fetched from, besides the org's own; `*.example.com` covers all below it.",
     )
-    reps: dict[Login, RecordId] = Field(
+    reps: dict[Login, UserId] = Field(
         default_factory=dict, description="With partner-owned routing: the Salesforce user id (005…) of each login."
     )
-    queues: dict[str, RecordId] = Field(
+    queues: dict[str, QueueId] = Field(
         default_factory=dict, description="With partner-owned routing: the Salesforce queue id (00G…) of each queue."
     )
-    flows: dict[str, RecordId] = Field(
+    flows: dict[str, FlowId] = Field(
         default_factory=dict, description="With partner-owned routing: the Salesforce flow id (300…) of each flow."
     )
 

@@ -19,7 +19,16 @@ from pydantic_core import PydanticUndefined
 
 from adapters import registry
 from adapters.contract import Account, Adapter
-from gateway.config import ChannelConfig, FlowConfig, GatewayConfig, OrgConfig, QueueConfig, RepConfig
+from gateway.config import (
+    ChannelConfig,
+    FlowConfig,
+    GatewayConfig,
+    OrgConfig,
+    QueueConfig,
+    RepConfig,
+    SalesforceChannel,
+    SalesforceOrg,
+)
 from gateway.session.model import OrgSettings
 
 _HEAD: Final = """\
@@ -77,6 +86,25 @@ _SHOWN: Final[Mapping[str, Any]] = {
     "allowed_origins": ["https://shop.example.com"],
     "api_origins": ["https://desk.example.com"],
 }
+# The same, of settings whose names others have too.
+_SHOWN_IN: Final[Mapping[type[BaseModel], Mapping[str, Any]]] = {
+    SalesforceOrg: {
+        "org_id": "00D000000000001",
+        "instance_url": "https://example.my.salesforce.com",
+        "scrt_url": "https://example.my.salesforce-scrt.com",
+        "consumer_key": "${SALESFORCE_CONSUMER_KEY}",
+        "username": "gateway@example.com",
+        "private_keys": ["file:/run/secrets/salesforce.pem"],
+        "event": "Byoc_Message__e",
+        "event_type_field": "EventType__c",
+        "event_payload_field": "Payload__c",
+    },
+    SalesforceChannel: {
+        "org": "production",
+        "address": "0b6a2b1e-3d0a-4b57-9d0b-6f6f0a1c2d3e",
+        "definition": "Byoc_Apple",
+    },
+}
 _WIDTH: Final = 118
 
 
@@ -95,12 +123,22 @@ def _gateway(adapters: Mapping[str, Adapter[Any]]) -> Iterator[str]:
     given = {"public_url": "https://byoc.example.com"}
     for name, field in GatewayConfig.model_fields.items():
         yield ""
-        if name == "orgs":
+        if name == "salesforce":
+            yield from _salesforce(name, field)
+        elif name == "orgs":
             yield from _orgs(field)
         elif name == "channels":
             yield from _channels(field, adapters)
         else:
             yield from _setting(name, field, given, "")
+
+
+def _salesforce(name: str, field: FieldInfo) -> Iterator[str]:
+    """An org that isn't there by default, as it could look, behind `# ` as a whole."""
+    yield from _told(f"{field.description} Such as:", "")
+    for line in (f"{name}:", "  production:", *_group(SalesforceOrg, "    ")):
+        yield f"# {line}"
+    yield f"#{name}: {_plain(_default(field))}"
 
 
 def _orgs(field: FieldInfo) -> Iterator[str]:
@@ -257,7 +295,8 @@ def _group(model: type[BaseModel], indent: str) -> Iterator[str]:
     """A group that isn't there by default, as it could look: what must be given, and the rest at its defaults."""
     for name, field in model.model_fields.items():
         yield from _told(field.description, indent)
-        yield f"{indent}{name}: {_plain(_SHOWN[name] if name in _SHOWN else _default(field))}"
+        shown = _SHOWN_IN.get(model, _SHOWN)
+        yield f"{indent}{name}: {_plain(shown[name] if name in shown else _default(field))}"
 
 
 def _models_within(annotation: Any) -> list[type[BaseModel]]:

@@ -235,6 +235,7 @@ FREE = {
     "channels.kind",
     "channels.org",
     "channels.queue",
+    "channels.salesforce.org",
     "oidc.client_id",
     "oidc.org",
     "oidc.org_claim",

@@ -15,10 +15,11 @@ from pydantic import BaseModel
 from adapters import registry
 from adapters.contract import Account
 from gateway import config
-from gateway.config import GatewayConfig
+from gateway.config import GatewayConfig, SalesforceOrg
 from gateway.describing.example_config import example, own_adapters
 from gateway.errors import ConfigFaults
 from gateway.session.model import OrgSettings
+from tests.config.keys import PEM
 
 FILE = Path(__file__).resolve().parents[2] / "config" / "gateway.example.yaml"
 REFERENCE = re.compile(r"\$\{(\w+)\}")
@@ -110,6 +111,24 @@ def test_a_group_that_is_off_can_be_switched_on() -> None:
     found = config.loads(switched_on, environment=environment(text)).config.oidc
     assert found is not None
     assert (found.org, found.audience) == ("acme", "byoc")
+
+
+def test_a_salesforce_org_and_its_channel_can_be_switched_on(tmp_path: Path) -> None:
+    text = FILE.read_text()
+    org = re.search(r"(?m)^# salesforce:\n(?:#  .*\n)+#salesforce: .*\n", text)
+    channel = re.search(r"(?m)^    #salesforce:\n(?:    #  .*\n)+", text)
+    assert org
+    assert channel
+    key = tmp_path / "key.pem"
+    key.write_bytes(PEM)
+    switched_on = text.replace(org[0], re.sub(r"(?m)^# |^#\w.*\n", "", org[0])).replace(
+        channel[0], re.sub(r"(?m)^    #", "    ", channel[0])
+    )
+    loaded = config.loads(switched_on.replace("/run/secrets/salesforce.pem", str(key)), environment=environment(text))
+    there = loaded.channels["apple"].config.salesforce
+    assert there is not None
+    assert there.org in loaded.config.salesforce
+    assert loaded.config.salesforce[there.org].requests_per_second == SalesforceOrg.model_fields["requests_per_second"].default
 
 
 def test_groups_stand_at_their_defaults() -> None:
