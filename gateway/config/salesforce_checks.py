@@ -65,7 +65,7 @@ def salesforce_faults(config: GatewayConfig, raw: Any, places: Places) -> Iterat
     for name, org in config.salesforce.items():
         yield from _org_faults(("salesforce", name), org, places)
     taken: dict[tuple[str, str], str] = {}
-    for key, channel, there in _controlled(config):
+    for key, _, there in _controlled(config):
         at: Steps = ("channels", key, "salesforce")
         if there.org not in orgs:
             fix = f"Use one of: {', '.join(orgs)}." if orgs else "Define it under `salesforce`."
