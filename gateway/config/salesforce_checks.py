@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,8 +86,9 @@ def _org_faults(at: Steps, org: SalesforceOrg, places: Places) -> Iterator[Confi
             yield ConfigFault(places.of((*at, "private_keys", index)), str(fault), fault.fix)
     if org.ca_file is not None and (reason := _unreadable(org.ca_file)):
         yield ConfigFault(places.of((*at, "ca_file")), f"can't be read ({reason})", "Correct the path.")
-    for setting, ids in (("reps", org.reps), ("queues", org.queues), ("flows", org.flows)):
-        yield from _twice((*at, setting), ids, places)
+    yield from _twice((*at, "reps"), org.reps.items(), places)
+    yield from _twice((*at, "queues"), org.queues.items(), places)
+    yield from _twice((*at, "flows"), org.flows.items(), places)
 
 
 def _unreadable(path: Path) -> str | None:
@@ -98,10 +99,10 @@ def _unreadable(path: Path) -> str | None:
     return None
 
 
-def _twice(at: Steps, ids: Mapping[str, str], places: Places) -> Iterator[ConfigFault]:
+def _twice(at: Steps, ids: Iterable[tuple[str, str]], places: Places) -> Iterator[ConfigFault]:
     """Ids of 15 and of 18 characters name the same record."""
     first: dict[str, str] = {}
-    for name, record in ids.items():
+    for name, record in ids:
         other = first.setdefault(record[:15], name)
         if other != name:
             yield ConfigFault(places.of((*at, name)), f"is also the id of {other!r}", "Give each its own id.")
