@@ -836,6 +836,34 @@ class Standing(Protocol):
         ...
 
 
+class StreamPosition(NamedTuple):
+    """A place in a stream of events: everything up to it is in the inbox. `replay_id` is opaque; empty: the stream was begun at `at` and no place is known yet.
+    `at`: when that was so."""
+
+    replay_id: bytes
+    at: datetime
+
+
+class Positions(Protocol):
+    """Where streams of platform events are to be read on, and how many events they brought; by lane (`salesforce:NAME`)."""
+
+    def of(self, lane: str) -> StreamPosition | None:
+        """None: it was never begun."""
+        ...
+
+    def keep(self, lane: str, position: StreamPosition) -> None:
+        """In place of the one before."""
+        ...
+
+    def events(self, lane: str) -> dict[int, int]:
+        """How many came, by hour since 1970; of the last two days at least."""
+        ...
+
+    def keep_events(self, lane: str, events: Mapping[int, int]) -> None:
+        """So many came in these hours, in place of what was known of them. Hours long past are forgotten."""
+        ...
+
+
 class Transaction(Protocol):
     """One transaction: all that is written in it is stored, or nothing. What is read is as it would be if all were stored already."""
 
@@ -907,6 +935,11 @@ class Transaction(Protocol):
     @property
     def standing(self) -> Standing:
         """See `Standing`."""
+        ...
+
+    @property
+    def positions(self) -> Positions:
+        """See `Positions`."""
         ...
 
     def read_ahead(self, inbound: Sequence[Inbound], org: str) -> None:

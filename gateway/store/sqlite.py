@@ -22,6 +22,7 @@ from gateway.store.group_commit import GroupCommit, Readers, SharedFile
 from gateway.store.lists import Lists
 from gateway.store.media import Media
 from gateway.store.outbox import Outbox
+from gateway.store.positions import Positions
 from gateway.store.records import Records
 from gateway.store.reps import Reps
 from gateway.store.sessions import Sessions
@@ -121,6 +122,11 @@ class SqliteTransaction:
     def standing(self) -> Standing:
         """See the contract."""
         return Standing(self._gathering)
+
+    @cached_property
+    def positions(self) -> Positions:
+        """See the contract."""
+        return Positions(self._gathering)
 
     # --------------------------------------------------------------------------------------------------- many jobs at once
 
