@@ -17,7 +17,7 @@ class Course(StrEnum):
 
     again = "again"  # connects again soon, later each time
     refresh = "refresh"  # gets a new token and connects at once
-    replace = "replace"  # the place in the stream is lost: reads again what the org still has
+    lost = "lost"  # the place in the stream is lost: reads again what the org still has
     slow = "slow"  # connects again, a good while later
     allowance = "allowance"  # waits long: each try would only be refused
     hold = "hold"  # a person has to change something; looks again now and then
@@ -49,11 +49,11 @@ ADVICE: Final[dict[str, Advice]] = {
         Course.again, "The subscription failed inside Salesforce. The gateway tries again by itself."
     ),
     "subscription.fetch.replayid.corrupted": Advice(
-        Course.replace,
+        Course.lost,
         "Salesforce doesn't know the last place in the stream any more: it is older than 72 hours, or the org was moved. The gateway reads again what is still there.",
     ),
     "subscription.fetch.replayid.validation.failed": Advice(
-        Course.replace, "Salesforce can't read the last place in the stream. The gateway reads again what is still there."
+        Course.lost, "Salesforce can't read the last place in the stream. The gateway reads again what is still there."
     ),
     "subscription.fetch.requested.events.invalid": Advice(Course.again, f"The gateway asked for no events. {_BUG}"),
     "subscription.fetch.topic.mismatch": Advice(Course.again, f"The gateway changed the topic of a stream. {_BUG}"),
