@@ -11,9 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 
-@cache
 def key_pair(name: str = "first") -> tuple[bytes, bytes]:
     """(private key, certificate); the same for the same name within a run."""
+    return _made(name)
+
+
+@cache
+def _made(name: str) -> tuple[bytes, bytes]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     began = datetime(2026, 1, 1, tzinfo=UTC)
