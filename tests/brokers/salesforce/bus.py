@@ -118,12 +118,22 @@ class World:
 
 
 @asynccontextmanager
-async def bus_world(folder: Path, pace: Pace = PATIENT, clock: Clock = now, *, hostile: bool = False) -> AsyncIterator[World]:
+async def bus_world(
+    folder: Path, pace: Pace = PATIENT, clock: Clock = now, *, hostile: bool = False, port: int = 0
+) -> AsyncIterator[World]:
     tokens = OneToken()
     async with (
         EventLog(folder, TOPIC, clock, hostile=hostile) as log,
         serve(
-            log, tokens, Schemas(*FIELDS), org_id=ORG_ID, instance_url=INSTANCE_URL, folder=folder, pace=pace, clock=clock
+            log,
+            tokens,
+            Schemas(*FIELDS),
+            org_id=ORG_ID,
+            instance_url=INSTANCE_URL,
+            folder=folder,
+            pace=pace,
+            clock=clock,
+            port=port,
         ) as bus,
         grpc.aio.secure_channel(bus.endpoint, grpc.ssl_channel_credentials(bus.ca_file.read_bytes())) as channel,
     ):

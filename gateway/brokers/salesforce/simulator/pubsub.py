@@ -33,7 +33,7 @@ from gateway.brokers.salesforce.simulator.bus_faults import BusFaults
 from gateway.brokers.salesforce.simulator.bus_refusals import PREFIX, REFUSALS, Refused
 from gateway.brokers.salesforce.simulator.contract import Tokens
 from gateway.brokers.salesforce.simulator.log import EventLog, TooLarge
-from gateway.brokers.salesforce.simulator.subscribing import Pace, Subscription
+from gateway.brokers.salesforce.simulator.subscribing import Pace, Subscription, first_of
 from gateway.brokers.salesforce.simulator.tls import certificates
 from gateway.clock import Clock, now
 
@@ -98,8 +98,13 @@ class _Service(PubSubServicer):  # type: ignore[misc]
         self._org_id, self._instance_url = org
 
     async def Subscribe(self, requests: AsyncIterator[FetchRequest], context: Any) -> None:
+        # Before anything is refused: a client of Python's grpc that is still writing loses the code of a call that has ended, and reports INTERNAL.
+        first = await first_of(requests, self._pace)
+        if first is None:
+            return
+
         async def work(rpc_id: str) -> None:
-            await Subscription(self._log, self._schemas, self._faults, self._pace, rpc_id).run(requests, context)
+            await Subscription(self._log, self._schemas, self._faults, self._pace, rpc_id).run(first, requests, context)
 
         await self._answered(context, work)
 

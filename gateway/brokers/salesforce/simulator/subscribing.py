@@ -32,6 +32,15 @@ class Pace:
     idle_seconds: float = 60.0
 
 
+async def first_of(requests: AsyncIterator[FetchRequest], pace: Pace) -> FetchRequest | None:
+    """The request that opens the subscription; None: none came in time."""
+    try:
+        async with asyncio.timeout(pace.idle_seconds):
+            return await anext(requests, None)
+    except TimeoutError:
+        return None
+
+
 class Subscription:
     """The call. `run` ends when the stream is to end well, and raises Refused when it isn't."""
 
@@ -55,15 +64,8 @@ class Subscription:
         self._silent = True
         self._changed.set()
 
-    async def run(self, requests: AsyncIterator[FetchRequest], context: Any) -> None:
-        """Deliver until the subscriber has gone, or was idle for too long."""
-        try:
-            async with asyncio.timeout(self._pace.idle_seconds):
-                first = await anext(requests, None)
-        except TimeoutError:
-            return
-        if first is None:
-            return
+    async def run(self, first: FetchRequest, requests: AsyncIterator[FetchRequest], context: Any) -> None:
+        """Deliver until the subscriber has gone, or was idle for too long. `first` has been taken from the requests already."""
         await self._begin(first)
         self._faults.streams.add(self)
         self._log.moved.add(self._changed)
