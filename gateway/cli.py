@@ -287,6 +287,79 @@ async def _simulate(config_path: Path, port: int, data_dir: Path) -> None:
         await until_stopped()
 
 
+# ------------------------------------------------------------------------------------------------ Salesforce
+
+
+@main.group()
+def salesforce() -> None:
+    """Salesforce as the session broker: what an org needs for it."""
+
+
+@salesforce.command("setup")
+@_CONFIG
+@click.option("--org", "org_name", required=True, help="The org's name under `salesforce` in the config.")
+@click.option("--channel", "channel_id", help="Only what this channel needs; all channels of the org by default.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the sf project; ./salesforce-ORG by default.",
+)
+@click.option(
+    "--new-key",
+    "new_key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Make a private key in this new file first, and the certificate for it. The config may name it already (`file:PATH`).",
+)
+@click.option("--diff", "diff", is_flag=True, help="Show what the org has, lacks, and has differently; write no files.")
+@click.option("--apply", "apply", is_flag=True, help="Create what the org lacks; write no files. What exists is never changed.")
+def salesforce_setup(
+    config_path: Path, org_name: str, channel_id: str | None, folder: Path | None, new_key: Path | None, diff: bool, apply: bool
+) -> None:
+    """Write an sf (Salesforce DX) project with what an org needs, or compare it with the org, or create it there.
+
+    --diff and --apply ask the org, with an administrator's access token from the environment variable SALESFORCE_ADMIN_TOKEN, or asked for
+    without showing it (`sf org auth show-access-token` prints one). It is used for this run and stored nowhere.
+    """
+    from gateway import clock, config
+    from gateway.brokers.salesforce.setting_up import keys
+    from gateway.brokers.salesforce.setting_up.plan import plan_of
+    from gateway.brokers.salesforce.setting_up.writing import write
+    from gateway.config.salesforce_checks import pem_of
+
+    if diff and apply:
+        raise click.UsageError("give --diff or --apply, not both: --apply reports what differs, too")
+    if new_key is not None and (diff or apply):
+        raise click.UsageError("--new-key belongs to writing the project: leave out --diff and --apply")
+    made = keys.write_new(new_key) if new_key is not None else None
+    if new_key is not None:
+        click.echo(f"written  {new_key} (a private key: keep it secret, and name it in `private_keys` as file:{new_key})")
+    loaded = config.load(config_path).config
+    plan = plan_of(loaded, org_name, channel_id)
+    if diff or apply:
+        if not asyncio.run(_salesforce_asked(plan, loaded.salesforce[org_name], apply=apply)):
+            sys.exit(1)
+        return
+    target = folder or Path(f"salesforce-{org_name}")
+    key = made or keys.key_of(pem_of(loaded.salesforce[org_name].private_keys[0]))
+    write(plan, key, target, clock.now(), click.echo)
+    click.echo(f"Next: read {target / 'README.md'}")
+
+
+async def _salesforce_asked(plan: Any, org: Any, *, apply: bool) -> bool:
+    from gateway.brokers.salesforce.inspecting import Inspector
+    from gateway.brokers.salesforce.setting_up.applying import create_missing, difference
+    from gateway.journal.driver import Driver
+
+    token = (os.environ.get("SALESFORCE_ADMIN_TOKEN") or click.prompt("An administrator's access token", hide_input=True)).strip()
+    driver = Driver()
+    try:
+        inspector = Inspector(driver.call, org, token)
+        return await (create_missing(inspector, org, plan, click.echo) if apply else difference(inspector, plan, click.echo))
+    finally:
+        await driver.close()
+
+
 # ------------------------------------------------------------------------------------------ inbox and outbox
 
 _DATA = click.option(
