@@ -86,6 +86,16 @@ class Metrics:
         self.outbox_rows = Gauge("byoc_outbox_rows", "Messages in the outbox, by state", ["channel", "state"], registry=made)
         self.outbox_oldest = Gauge("byoc_outbox_oldest_seconds", "Age of the oldest unsent message", ["channel"], registry=made)
         self.sessions = Gauge("byoc_sessions", "Sessions", ["status"], registry=made)
+        self.salesforce_events = Counter("byoc_salesforce_events", "Platform events that arrived", ["org"], registry=made)
+        self.salesforce_ends = Counter("byoc_salesforce_ends", "Ends of an org's event stream", ["org", "code"], registry=made)
+        self.salesforce_connected = Gauge("byoc_salesforce_connected", "1: an org's events can arrive", ["org"], registry=made)
+        self.salesforce_position_age = Gauge(
+            "byoc_salesforce_position_age_seconds", "Time since all of an org's events were stored", ["org"], registry=made
+        )
+        self.salesforce_day = Gauge("byoc_salesforce_events_in_24_hours", "Events of the last 24 hours", ["org"], registry=made)
+        self.salesforce_allowance = Gauge(
+            "byoc_salesforce_events_allowed", "Events that the org may deliver in 24 hours", ["org"], registry=made
+        )
         self._taken: dict[tuple[str, ...], float] = {}
         self._refreshers: list[Callable[[], Awaitable[None]]] = []
 

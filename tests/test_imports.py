@@ -47,7 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "outage",
     }
     | GROUND,
-    "brokers": {"adapters", "config", "doorbell.contract", "store", "session", "links", "journal.contract", "outage"} | GROUND,
+    "brokers": {"adapters", "config", "doorbell.contract", "store", "session", "links", "journal.contract", "metrics", "outage"}
+    | GROUND,
     "identity": {"adapters", "config", "session", "brokers.contract"} | GROUND,
     "edge": {"adapters", "config", "doorbell.contract", "session", "brokers.contract", "links", "metrics"} | GROUND,
     "processes": {"adapters", "config", "doorbell.contract", "edge", "garbage", "logs", "loops", "metrics", "store"} | GROUND,

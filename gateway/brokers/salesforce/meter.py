@@ -53,6 +53,10 @@ class Meter:
         changed, self._changed = self._changed, set()
         return {hour: self._counts[hour] for hour in changed if hour in self._counts}
 
+    def unsaved(self, counts: Mapping[int, int]) -> None:
+        """What `changed` gave couldn't be kept."""
+        self._changed.update(counts)
+
 
 def _hour(now: datetime) -> int:
     return int(now.timestamp()) // 3600

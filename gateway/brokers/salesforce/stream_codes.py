@@ -90,6 +90,8 @@ _MANAGED: Final = Advice(
     Course.hold, "Salesforce speaks of a managed subscription, which the gateway doesn't use. Check `pubsub_endpoint` of the org."
 )
 _UNKNOWN: Final = Advice(Course.again, "The stream of events ended. The gateway connects again by itself.")
+# Ours, for what Salesforce says nothing of.
+_OURS: Final = frozenset({"ca_file", "catch_up_events", "closed", "silence", "token"})
 # Of an answer without a code, from a proxy say.
 _BY_STATUS: Final = {
     "UNAUTHENTICATED": "service.auth.error",
@@ -108,3 +110,18 @@ def code_of(trailer: str | None, status: str) -> str:
 def advice(code: str) -> Advice:
     """For a code without its prefix, known or not."""
     return _MANAGED if code.startswith("managed.subscription.") else ADVICE.get(code, _UNKNOWN)
+
+
+def label(code: str) -> str:
+    """The code as metrics have it: one of a few."""
+    return code if code in ADVICE or code in _OURS else "other"
+
+
+class Ended(Exception):
+    """The stream, or an attempt to open it, ended. `code`: one of `ADVICE`, or our own word for it. `rpc_id`: what Salesforce's support asks for."""
+
+    def __init__(self, code: str, course: Course | None = None, sentence: str = "", *, rpc_id: str = "") -> None:
+        usual = advice(code)
+        self.code, self.course, self.sentence = code, course or usual.course, sentence or usual.sentence
+        self.rpc_id = rpc_id
+        super().__init__(f"{code}: {self.sentence}")
