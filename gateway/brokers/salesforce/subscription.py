@@ -96,6 +96,11 @@ class Subscription:
         """For operators."""
         return self._reports.state
 
+    @property
+    def unkept(self) -> int:
+        """How many events it has in memory that aren't on disk."""
+        return self._keeper.unkept
+
     async def run(self) -> None:
         """Work until cancelled; then what is on its way is kept, and the position too. Raises StoreUnavailable when the position can't be read, or the
         beginning can't be kept."""
