@@ -155,4 +155,4 @@ def body(event_id: str) -> bytes:
 
 def hurried(**seconds: float) -> Pace:
     """The tests' pace, with some of it changed."""
-    return replace(PACE, **seconds)  # type: ignore[arg-type]
+    return replace(PACE, **seconds)
