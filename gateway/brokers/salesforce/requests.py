@@ -126,6 +126,7 @@ def conversation(call: Call, known: Mapping[str, Any], address: str) -> Request:
 
 
 def _history(call: Call, known: Mapping[str, Any], address: str) -> Request:
+    _known(known, "conversation")  # so that there is a session to attach it to
     body: Json = {"channelAddressIdentifier": address, **call.body}
     if (work_item := known.get("work_item")) and "messagingSession" not in body:
         body["messagingSession"] = {"messagingSessionRequestType": "AttachMessagingSession", "payload": {"sessionId": work_item}}
