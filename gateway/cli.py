@@ -151,11 +151,17 @@ async def _serve(config_path: Path, processes: bool) -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="The gateway's data_dir: also report what this config changes for stored sessions. Reads only; the gateway may be running.",
 )
-def check(config_path: Path, data_dir: Path | None) -> None:
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Also ask each Salesforce org whether it is set up as the config says. Nothing is changed there.",
+)
+def check(config_path: Path, data_dir: Path | None, online: bool) -> None:
     """Read the config and report every fault at once, each with its place and its fix.
 
     Exit 1 if there is a fault. With --data also what a start with this config would change: sessions of channels, orgs, queues and reps
-    that it no longer has.
+    that it no longer has. With --online also how each Salesforce org is set up: `ok`, `FAULT` with its fix, `note`, or `not checked` where
+    the gateway's user may not look.
     """
     from gateway import clock, config
     from gateway.orphans import orphans
@@ -173,6 +179,34 @@ def check(config_path: Path, data_dir: Path | None) -> None:
         )
         for sentence in found:
             click.echo(f"  {sentence}")
+    if online and not asyncio.run(_checked_online(loaded.config)):
+        sys.exit(1)
+
+
+async def _checked_online(config: Any) -> bool:
+    """Whether no org has a fault."""
+    from gateway import clock
+    from gateway.journal.driver import Driver
+
+    if not config.salesforce:
+        click.echo("no Salesforce org to ask")
+        return True
+    from gateway.brokers.salesforce.online import check as check_org
+
+    sound = True
+    driver = Driver()
+    try:
+        for name, org in config.salesforce.items():
+            controlled = {
+                key: one.salesforce for key, one in config.channels.items() if one.salesforce and one.salesforce.org == name
+            }
+            click.echo(f"Salesforce org {name} ({org.instance_url}), {len(controlled)} channel(s):")
+            async for channel, finding in check_org(org, controlled, driver.call, driver.run, clock.now):
+                sound = sound and finding.state != "FAULT"
+                click.echo(f"  {finding.state:11}  {f'{channel}: ' if channel else ''}{finding.sentence}")
+    finally:
+        await driver.close()
+    return sound
 
 
 # -------------------------------------------------------------------------------------------------- channels

@@ -29,7 +29,7 @@ def pem_of(secret: SecretStr) -> bytes:
     """The key's PEM, read from its file where the setting is `file:` and a path. Raises NoKey."""
     text = secret.get_secret_value()
     if not text.startswith("file:"):
-        return text.encode()
+        return text.replace("\\n", "\n").encode()  # an environment variable often has its line ends written out
     path = Path(text.removeprefix("file:"))
     try:
         return path.read_bytes()

@@ -61,12 +61,13 @@ class Connection:
         self._call: Any = None
         self.rpc_id = ""  # of the latest response
 
-    async def check(self, topic: str) -> None:
-        """Whether the org can be reached and lets us read the topic."""
+    async def check(self, topic: str) -> str:
+        """Whether the org can be reached and lets us read the topic; the id of its schema."""
         call = self._stub.GetTopic(TopicRequest(topic_name=topic), metadata=self._metadata, timeout=_CALL_SECONDS)
         found = await self._told(call)
         if not found.can_subscribe:
             raise Ended("subscription.topic.cannot.subscribe", rpc_id=found.rpc_id)
+        return str(found.schema_id)
 
     async def subscribe(self, request: FetchRequest) -> None:
         """Open the stream; the first request says where it begins."""

@@ -83,9 +83,11 @@ def _definition(developer_name: str, *fields: str) -> Query:
     return Query("ConversationChannelDefinition", fields, (("DeveloperName", developer_name),), tooling=True)
 
 
-def vendor(developer_name: str) -> Query:
-    """The ConversationVendorInfo. `VendorType`: BringYourOwnChannelPartner (BYOC for Messaging) or BringYourOwnContactCenter (BYOC for CCaaS)."""
-    return Query("ConversationVendorInfo", ("DeveloperName", "VendorType"), (("DeveloperName", developer_name),), tooling=True)
+def vendor(name: str) -> Query:
+    """The ConversationVendorInfo that a definition names, by its developer name or its record id, which begins with a digit. `VendorType`: BringYourOwnChannelPartner
+    (BYOC for Messaging) or BringYourOwnContactCenter (BYOC for CCaaS)."""
+    key = "Id" if name[:1].isdigit() else "DeveloperName"
+    return Query("ConversationVendorInfo", ("DeveloperName", "VendorType"), ((key, name),), tooling=True)
 
 
 # ---------------------------------------------------------------------------------------------------- the messaging channel

@@ -143,7 +143,12 @@ _ALL: Final = (
     ),
     SObject("ContactCenterChannel", "0oX", {"ChannelId": None, "ContactCenterId": None}),
     SObject("CallCenter", "04v", {"Name": None, "InternalName": None}),
-    SObject("PermissionSet", "0PS", {"Name": None, "Label": None}, required=frozenset({"Name"})),
+    SObject(
+        "PermissionSet",
+        "0PS",
+        {"Name": None, "Label": None, "PermissionsApiEnabled": False},
+        required=frozenset({"Name"}),
+    ),
     SObject("PermissionSetAssignment", "0Pa", {"AssigneeId": None, "PermissionSetId": None}),
     SObject(
         "ObjectPermissions",

@@ -97,6 +97,8 @@ class Records:
 
     def create(self, name: str, body: Mapping[str, Any], version: int = 66) -> str:
         """Create a record from its fields, or from `FullName` and `Metadata` as the Tooling API has it; its id. Raises RecordRefusal."""
+        if name.lower() in ("customobject", "customfield"):
+            return self._deploy(str(body.get("FullName")), body.get("Metadata") or {})
         sobject = _writable(name)
         values = dict(sobject.fields) | _values(sobject, body, version)
         missing = tuple(sorted(key for key in sobject.required if not values[key]))
@@ -109,6 +111,24 @@ class Records:
         record_id = f"{sobject.prefix}{self._made:012}AAA"
         self._held.setdefault(sobject.name, []).append({"Id": record_id} | values)
         return record_id
+
+    def _deploy(self, full_name: str, metadata: Mapping[str, Any]) -> str:
+        """A platform event (`X__e`) or a field of one (`X__e.Y__c`), as the Tooling API creates them."""
+        event, _, field_name = full_name.partition(".")
+        if not event.endswith("__e") or (field_name and not field_name.endswith("__c")):
+            raise RecordRefusal(400, "FIELD_INTEGRITY_EXCEPTION", f"Not a platform event: {full_name}", ("FullName",))
+        if field_name and event not in self.events:
+            raise RecordRefusal(400, "INVALID_TYPE", f"There is no event {event}")
+        if (field_name in self.events[event]) if field_name else event in self.events:
+            raise RecordRefusal(400, "DUPLICATE_DEVELOPER_NAME", f"There is already a {full_name}.", ("FullName",))
+        if not field_name:
+            self.events[event] = {}
+        elif isinstance(length := metadata.get("length"), int):
+            self.events[event][field_name] = length
+        else:
+            raise RecordRefusal(400, "FIELD_INTEGRITY_EXCEPTION", "Must specify 'length'", ("length",))
+        self._made += 1
+        return f"01I{self._made:012}AAA"
 
     def change(self, name: str, record_id: str, body: Mapping[str, Any], version: int = 66) -> None:
         """Set fields of a record. Raises RecordRefusal."""
@@ -138,13 +158,14 @@ def _writable(name: str) -> SObject:
 
 
 def _values(sobject: SObject, body: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """The fields of a body. In `Metadata` the names begin in lower case, and groups (`capabilities`, `eventCapabilities`) may be objects of their own."""
+    """The fields of a body. In `Metadata` the names begin in lower case, and the groups `capabilities` and `eventCapabilities` may be objects of their own, or left out."""
     given = {key: value for key, value in body.items() if key != "Metadata"}
     given |= _flat("", body.get("Metadata") or {})
     if "FullName" in given:
         given.setdefault("DeveloperName", given["FullName"])
     spelled = {name.lower(): name for name in sobject.fields}
-    spelled |= {name.lower().removeprefix("capabilities"): name for name in sobject.fields if name.startswith("Capabilities")}
+    for group in ("Capabilities", "EventCapabilities"):
+        spelled |= {name.removeprefix(group).lower(): name for name in sobject.fields if name.startswith(group)}
     values: dict[str, Any] = {}
     for key, value in given.items():
         name = spelled.get(key.lower())
