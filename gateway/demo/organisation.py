@@ -1,0 +1,146 @@
+"""A simulated Salesforce org, whole: its people and desk on a broker of its own, its REST API, and its Pub/Sub API with TLS on a port of its own.
+
+The desk at /desk and the API below /api/v1 are the org's console here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from adapters import registry
+from gateway.app import Gateway
+from gateway.brokers.ground import Ground
+from gateway.brokers.salesforce.simulator import ids
+from gateway.brokers.salesforce.simulator.channels import announce, org_channels
+from gateway.brokers.salesforce.simulator.contract import OrgChannel
+from gateway.brokers.salesforce.simulator.estate import Estate
+from gateway.brokers.salesforce.simulator.exporter import Exporter
+from gateway.brokers.salesforce.simulator.log import EventLog
+from gateway.brokers.salesforce.simulator.org import SimulatedOrg
+from gateway.clock import new_id
+from gateway.config import GatewayConfig, Loaded
+from gateway.store.org_records import OrgRecords
+from gateway.store.sole import sole_user
+
+_log = logging.getLogger(__name__)
+PREFIX: Final = "byoc"
+EVENT: Final = f"{PREFIX}__Message__e"
+TYPE_FIELD: Final = f"{PREFIX}__EventType__c"
+PAYLOAD_FIELD: Final = f"{PREFIX}__Payload__c"
+DEFINITION: Final = f"{PREFIX}_Channel"
+ORG_ID: Final = ids.long_id(ids.record_id("00D", "demo"))
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the org is to be like. `origin`: the address of the port that serves its console and files; `orgs` and `channels` as in a config (of these, accounts
+    aren't used); `media_secret` signs its files' addresses. `conference_limit` as MaxParticipantsForCnfrOverride on every channel."""
+
+    origin: str
+    orgs: Mapping[str, Any]
+    channels: Mapping[str, Any]
+    media_secret: str
+    served: Mapping[str, Mapping[str, Any]] | None = None  # of a channel, what differs from `OrgChannel`'s usual values
+    auto_response: bool = False
+
+
+class Organisation:
+    """See the module. `working()` opens it, and closes it in order on the way out."""
+
+    def __init__(self, wanted: Wanted, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        adapters, uploads = registry.load(), data_dir / "uploads"
+        plain = {
+            id: {key: value for key, value in one.items() if key not in ("account", "salesforce")}
+            for id, one in wanted.channels.items()
+        }
+        config = GatewayConfig.model_validate(
+            {
+                "public_url": wanted.origin,
+                "data_dir": str(data_dir),
+                "media_secret": wanted.media_secret,
+                "limits": {"api_requests_per_minute": 100_000},
+                "orgs": wanted.orgs,
+                "channels": plain,
+            }
+        )
+        channels = org_channels(config.channels, adapters, uploads, lambda signal: self.exporter.types(signal))
+        self.desk = Gateway(Loaded(config, channels))
+        (people,) = self.desk.loaded.orgs.values()
+        differing = wanted.served or {}
+        served = {id: _served(id, differing.get(id, {})) for id in channels}
+        self.log = EventLog(data_dir, f"/event/{EVENT}")
+        self.records = OrgRecords(data_dir / "records.db", ids.work_item)
+        self.estate = Estate(
+            id=ORG_ID,
+            people=people,
+            channels=channels,
+            served=served,
+            broker=self.desk.broker,
+            store=self.desk.store,
+            ground=Ground(channels, self.desk.loaded.orgs, self.desk.links, new_id),
+            records=self.records,
+            bus=self.log,
+            uploads=uploads,
+            clock=self.desk.clock,
+        )
+        self.exporter = Exporter(self.estate)
+        self.org = SimulatedOrg(self.estate)
+        self.announce(wanted.auto_response)
+
+    def announce(self, on: bool) -> None:
+        """Whether the org tells customers who has joined (an auto-response component)."""
+        for channel in self.estate.channels.values():
+            announce(channel, on)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[Organisation]:
+        """Everything but doors. Raises GatewayError when another process works in the folder."""
+        desk, tasks = self.desk, list[asyncio.Task[None]]()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(sole_user(self.data_dir))
+            await desk.broker.open()
+            stack.push_async_callback(desk.broker.close)
+            stack.push_async_callback(desk.driver.close)
+            await self.records.open()
+            stack.push_async_callback(self.records.close)
+            await stack.enter_async_context(self.log)
+            work: dict[str, Work] = {
+                "hub": desk.broker.hub.run,
+                "sender": desk.sender.run,
+                "fetcher": desk.fetcher.run,
+                "timers": desk.broker.run_timers,
+                "presence": desk.broker.run_presence,
+                "filing": desk.broker.run_filing,
+                "exporter": self.exporter.run,
+                "typing": self.exporter.run_typing,
+            }
+            stack.push_async_callback(_stop, tasks)
+            tasks += [asyncio.create_task(_keep(name, one), name=f"org {name}") for name, one in work.items()]
+            yield self
+
+
+async def _keep(name: str, work: Work) -> None:
+    while True:
+        try:
+            return await work()
+        except Exception:
+            _log.exception("worker of the simulated org failed", extra={"action": "worker.failed", "worker": name})
+            await asyncio.sleep(1)
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _served(channel_id: str, differing: Mapping[str, Any]) -> OrgChannel:
+    return replace(OrgChannel(address=ids.address_of(channel_id), definition=DEFINITION), **differing)
