@@ -14,6 +14,7 @@ from gateway.brokers.salesforce.pubsub_pb2 import CUSTOM, EARLIEST, LATEST, Fetc
 from gateway.brokers.salesforce.pubsub_pb2_grpc import PubSubStub
 from gateway.brokers.salesforce.simulator.avro import Schemas
 from gateway.brokers.salesforce.simulator.contract import TokenSession
+from gateway.brokers.salesforce.simulator.faults import Faults
 from gateway.brokers.salesforce.simulator.log import EventLog
 from gateway.brokers.salesforce.simulator.pubsub import Bus, serve
 from gateway.brokers.salesforce.simulator.subscribing import Pace
@@ -119,7 +120,7 @@ class World:
 
 @asynccontextmanager
 async def bus_world(
-    folder: Path, pace: Pace = PATIENT, clock: Clock = now, *, hostile: bool = False, port: int = 0
+    folder: Path, pace: Pace = PATIENT, clock: Clock = now, *, hostile: bool = False, port: int = 0, faults: Faults | None = None
 ) -> AsyncIterator[World]:
     tokens = OneToken()
     async with (
@@ -134,6 +135,7 @@ async def bus_world(
             pace=pace,
             clock=clock,
             port=port,
+            faults=faults,
         ) as bus,
         grpc.aio.secure_channel(bus.endpoint, grpc.ssl_channel_credentials(bus.ca_file.read_bytes())) as channel,
     ):

@@ -14,6 +14,7 @@ from gateway.brokers.salesforce.pubsub_pb2 import (
     SchemaRequest,
     TopicRequest,
 )
+from gateway.brokers.salesforce.simulator.faults import Faults
 from gateway.brokers.salesforce.simulator.subscribing import Pace
 from tests.brokers.salesforce.bus import AUTH, ORG_ID, PATIENT, QUICK, TOPIC, SteppedClock, bus_world
 
@@ -261,3 +262,23 @@ async def test_after_a_migration_ids_are_invalid_and_events_are_still_there(tmp_
         assert await stale.read() is None
         assert await stale.code() == "subscription.fetch.replayid.corrupted"
         assert await (await world.from_start()).texts(2) == ["e0", "e1"]
+
+
+async def test_the_org_s_own_switches_are_obeyed(tmp_path: Path) -> None:
+    faults = Faults()
+    async with bus_world(tmp_path, faults=faults) as world:
+        replay_id = await world.log.append("Interaction", {}, "e0")
+        faults.apply({"deliver_twice": True})
+        reader = await world.from_start()
+        assert await reader.texts(2) == ["e0", "e0"]
+        faults.apply({"disconnect_streams": True})
+        assert await reader.read() is None
+        assert await reader.code() == "service.unavailable"
+        for switch, code in (("replay_lost", "fetch.replayid.corrupted"), ("allocation_used", "limit.exceeded")):
+            faults.apply({switch: True})
+            reader = await world.after(replay_id)
+            assert await reader.read() is None
+            assert await reader.code() == f"subscription.{code}"
+        faults.apply({"clear": True})
+        await world.log.append("Interaction", {}, "e1")
+        assert await (await world.after(replay_id)).texts(1) == ["e1"]

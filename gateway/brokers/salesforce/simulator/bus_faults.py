@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from gateway.brokers.salesforce.simulator.bus_refusals import REFUSALS, Refused
+from gateway.brokers.salesforce.simulator.faults import Faults
 from gateway.clock import Clock
 
 _DAY: Final = timedelta(hours=24)
@@ -26,17 +27,21 @@ class Stream(Protocol):
 
 
 class BusFaults:
-    """Switches. `deliver_twice`: each event is delivered twice, one after the other. `permitted`: whether the user may read the event at all.
-    `daily`: most deliveries in 24 hours, each subscriber's counted; None: no limit."""
+    """Switches, besides those of `Faults` that concern the bus, which are obeyed, too.
 
-    def __init__(self, clock: Clock) -> None:
-        self.deliver_twice = False
+    `deliver_twice`: each event is delivered twice, one after the other. `lost`: every replay id is refused. `permitted`: whether the user may read the event at all.
+    `daily`: most deliveries in 24 hours, each subscriber's counted; None: no limit.
+    """
+
+    def __init__(self, clock: Clock, org: Faults) -> None:
+        self.deliver_twice = self.lost = False
         self.permitted = True
         self.daily: int | None = None
         self.streams: set[Stream] = set()
-        self._clock = clock
+        self._clock, self._org = clock, org
         self._refusals: deque[str] = deque()
         self._delivered: deque[tuple[datetime, int]] = deque()
+        org.on_disconnect.append(self.disconnect)
 
     def disconnect(self, code: str = "service.unavailable") -> None:
         """End all open streams; new ones work."""
@@ -59,13 +64,23 @@ class BusFaults:
 
     def heal(self) -> None:
         """No more faults, for the streams that come. What was delivered still counts."""
-        self.deliver_twice, self.permitted, self.daily = False, True, None
+        self.deliver_twice, self.lost, self.permitted, self.daily = False, False, True, None
         self._refusals.clear()
 
     def meet(self) -> None:
         """A call begins. Raises Refused when it is its turn."""
         if self._refusals:
             raise Refused(self._refusals.popleft())
+
+    @property
+    def deliveries(self) -> int:
+        """How often each event is delivered."""
+        return 2 if self.deliver_twice or self._org.state.deliver_twice else 1
+
+    @property
+    def replay_lost(self) -> bool:
+        """Whether every replay id is refused."""
+        return self.lost or self._org.state.replay_lost
 
     @property
     def delivered(self) -> int:
@@ -76,6 +91,8 @@ class BusFaults:
 
     def left(self) -> int:
         """How many events may still be delivered. Raises Refused when it is none."""
+        if self._org.state.allocation_used:
+            raise Refused("subscription.limit.exceeded")
         if self.daily is None:
             return sys.maxsize
         if (left := self.daily - self.delivered) <= 0:

@@ -32,6 +32,7 @@ from gateway.brokers.salesforce.simulator.avro import Schemas
 from gateway.brokers.salesforce.simulator.bus_faults import BusFaults
 from gateway.brokers.salesforce.simulator.bus_refusals import PREFIX, REFUSALS, Refused
 from gateway.brokers.salesforce.simulator.contract import Tokens
+from gateway.brokers.salesforce.simulator.faults import Faults
 from gateway.brokers.salesforce.simulator.log import EventLog, TooLarge
 from gateway.brokers.salesforce.simulator.subscribing import Pace, Subscription, first_of
 from gateway.brokers.salesforce.simulator.tls import certificates
@@ -71,12 +72,14 @@ async def serve(
     port: int = 0,
     pace: Pace = _USUAL,
     clock: Clock = now,
+    faults: Faults | None = None,
 ) -> AsyncIterator[Bus]:
-    """Serve the log, which is open, on 127.0.0.1; port 0 takes a free one. The certificates are kept in `folder`. Raises OSError when the port is taken."""
+    """Serve the log, which is open, on 127.0.0.1; port 0 takes a free one. The certificates are kept in `folder`. `faults`: the org's, whose switches for the
+    bus are obeyed. Raises OSError when the port is taken."""
     made = certificates(folder, now())  # clients judge them by the real time
-    faults = BusFaults(clock)
+    switches = BusFaults(clock, faults or Faults())
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    add_PubSubServicer_to_server(_Service(log, tokens, schemas, faults, pace, (org_id, instance_url)), server)
+    add_PubSubServicer_to_server(_Service(log, tokens, schemas, switches, pace, (org_id, instance_url)), server)
     credentials = grpc.ssl_server_credentials([(made.key, made.certificate)])
     try:
         taken = server.add_secure_port(f"127.0.0.1:{port}", credentials)
@@ -84,9 +87,9 @@ async def serve(
         raise OSError(f"port {port} can't be used: {error}") from error
     await server.start()
     try:
-        yield Bus(f"127.0.0.1:{taken}", made.ca_file, log, schemas, faults)
+        yield Bus(f"127.0.0.1:{taken}", made.ca_file, log, schemas, switches)
     finally:
-        faults.disconnect()
+        switches.disconnect()
         await server.stop(_GRACE_SECONDS)
 
 

@@ -88,7 +88,7 @@ class Subscription:
         elif first.replay_preset == CUSTOM:
             if not first.replay_id:
                 raise Refused("subscription.fetch.replayid.validation.failed")
-            place = await self._log.find(first.replay_id)
+            place = None if self._faults.replay_lost else await self._log.find(first.replay_id)
             if place is None:
                 raise Refused("subscription.fetch.replayid.corrupted")
             self._number, self._latest = place.number, place.replay_id
@@ -149,7 +149,7 @@ class Subscription:
             self._same_numbering()
             if page.events:
                 self._number = page.events[-1].number
-            self._ready.extend(self._event(row) for row in page.events for _ in range(1 + self._faults.deliver_twice))
+            self._ready.extend(self._event(row) for row in page.events for _ in range(self._faults.deliveries))
         if not self._ready:
             return None
         most, size = min(self._owed, self._faults.left()), _ROOM
