@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import Field, JsonValue
 
-from adapters.envelope import Inbound, MediaPart, Value
+from adapters.envelope import ChannelId, Inbound, MediaPart, Value
 from gateway.session.commands import Asked
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination
@@ -101,11 +101,20 @@ class SlowListener(Exception):
     """The listener has not read for too long; it may come again and resume."""
 
 
+class ReportedEvent(Value):
+    """What a broker elsewhere reports of sessions that it controls. `channel_id` is its lane in the inbox; `event_id`, by which doubles are found, is
+    unique there."""
+
+    channel_id: ChannelId
+    event_id: str
+    kind: str
+
+
 class Broker(Protocol):
     """The central session broker. Methods that take a `caller` see and change only the caller's org (E1)."""
 
-    async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
-        """Events of customers, in order. Each is applied once: a duplicate (channel_id, event_id) does nothing. Durable on return.
+    async def take_in(self, inbound: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
+        """Events of customers, and of brokers elsewhere, in order. Each is applied once: a duplicate (channel_id, event_id) does nothing. Durable on return.
         One result an event: None, or why it alone could not be applied. Of many events perhaps only the first ones are applied, because a command waits:
         the others have no result, and are to be given again. Raises BrokerUnavailable; then giving all again is right."""
         ...

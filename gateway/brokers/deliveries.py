@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from adapters.contract import Fetched, Sent
 from adapters.envelope import Address, InboundReceipt, MediaState, OutboundFile, TypingSignal
+from adapters.errors import SendFailed, Verdict
 from gateway.brokers import receipts
 from gateway.brokers.ground import Gone, Ground, gone_by
 from gateway.brokers.reconciling import give_up
@@ -17,7 +18,7 @@ from gateway.brokers.unit import Unit
 from gateway.clock import Clock
 from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
-from gateway.store.contract import Again, OutboxRow, Outcome, PendingFile, Ready, Store, Transaction
+from gateway.store.contract import Again, Call, OutboxRow, Outcome, PendingFile, Ready, Store, Transaction
 from gateway.store.media import MediaFolder
 from gateway.store.outbox import message_of
 from gateway.store.together import Together
@@ -60,9 +61,10 @@ class StoredOutbox:
             stored.read_ahead_persons((row.channel_id, row.address) for row in rows)
             items: list[OutboxItem] = []
             for row in rows:
-                lost = gone_by(self._ground.channels, row.channel_id, row.org, kinds[row.session_id])
+                lost = self._gone(row, kinds)
                 if lost is None:
-                    items.append(_item(row, _person(stored, row.channel_id, row.address)))
+                    item = _item(row, _person(stored, row.channel_id, row.address))
+                    items.append(_with_next(stored, row, item))
                 else:
                     strangers.append((row, lost))
             later = min((at - now for _, at in heads if at > now), default=None)
@@ -73,6 +75,11 @@ class StoredOutbox:
         if strangers:
             await self._store.write(lambda stored: self._refuse(Unit(stored, self._ground), strangers))
         return found
+
+    def _gone(self, row: OutboxRow, kinds: Mapping[str, str]) -> Gone | None:
+        if row.kind == "call":
+            return None if row.channel_id in self._ground.holders else "removed"
+        return gone_by(self._ground.channels, row.channel_id, row.org, kinds[row.session_id])
 
     def _refuse(self, unit: Unit, rows: Sequence[tuple[OutboxRow, Gone]]) -> None:
         """One org's words never go out by another's channel, nor one kind's addresses to another's provider; a row that was
@@ -86,6 +93,10 @@ class StoredOutbox:
         if media_id is None:
             return None
         about = await self._store.read(lambda stored: stored.media.get(media_id))
+        if isinstance(item.message, Call) and about is not None and about.state != "ready":
+            if about.state == "pending":
+                raise SendFailed(Verdict.again, "media_not_ready")
+            return None
         content = await asyncio.to_thread(self._folder.read, media_id)
         name = (about.name if about else None) or "file"
         return OutboundFile(
@@ -110,6 +121,7 @@ class StoredOutbox:
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> bool:
         """See the contract."""
+        await asyncio.gather(*(self._settled.do((also, outcome)) for also in item.also))
         return await self._settled.do((item.id, outcome))
 
     def _settle(self, stored: Transaction, outcomes: Sequence[tuple[str, Outcome]]) -> list[bool | Exception]:
@@ -170,6 +182,22 @@ def _overtook(stored: Transaction, row: OutboxRow, outcome: Outcome) -> list[Inb
         return []
     names = [*outcome.message_ids, row.id] if isinstance(outcome, Sent) else [row.id]
     return [one for one in stored.conversations.unpark(row.channel_id, names) if isinstance(one, InboundReceipt)]
+
+
+def _with_next(stored: Transaction, row: OutboxRow, item: OutboxItem) -> OutboxItem:
+    """With what its call can take along of the rows behind it."""
+    message = item.message
+    if not isinstance(message, Call) or not message.batch:
+        return item
+    also: list[str] = []
+    for other in stored.outbox.following(row, limit=message.most):
+        next_one = message_of(other)
+        both = message.with_more(next_one) if isinstance(next_one, Call) else None
+        if both is None:
+            break
+        message = both
+        also.append(other.id)
+    return item.model_copy(update={"message": message, "also": tuple(also)})
 
 
 def _item(row: OutboxRow, person: dict[str, Any]) -> OutboxItem:

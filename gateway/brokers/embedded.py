@@ -20,7 +20,7 @@ from adapters.text import Splitting, split
 from gateway.backoff import LONGEST_BACKOFF
 from gateway.brokers import commands, intake, presence
 from gateway.brokers.commands import NOT_FOUND
-from gateway.brokers.contract import Caller, Effect, Event, Line
+from gateway.brokers.contract import Caller, Effect, Event, Line, ReportedEvent
 from gateway.brokers.deliveries import StoredMedia, StoredOutbox
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
@@ -50,6 +50,7 @@ _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
 _LONG_TEXT: Final = 4_000  # code points: up to this, splitting takes less than a reader's round
 _RECORDS_AT_A_TIME: Final = 300  # of each kind: the writer is held for some milliseconds
+_TYPING: Final = ("typing", "rep_types")
 _EVENTS_AT_LEAST: Final = 6  # of a batch, before it gives way to a command: a few milliseconds
 
 
@@ -118,37 +119,60 @@ class EmbeddedBroker:
 
     # ------------------------------------------------------------------------------------------- customers
 
-    async def take_in(self, inbound: Sequence[Inbound]) -> Sequence[Exception | None]:
+    async def take_in(self, inbound: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
         """See the contract."""
-        kept = [one for one in inbound if not isinstance(one, InboundTyping)]
+        kept = [one for one in inbound if one.kind not in _TYPING]
         # In one commit: of two, the first could fail and the second succeed, and later messages would come first.
         applied = await self._write(partial(self._apply, kept), patient=True) if kept else ()
         left, results = deque(applied), list[Exception | None]()
         for one in inbound:
-            if isinstance(one, InboundTyping):
-                results.append(await self._customer_types(one))
+            if one.kind in _TYPING:
+                results.append(await self._types(one))
             elif left:
                 results.append(left.popleft())
             else:  # it has to wait, and what came after it, too
                 break
         return results
 
-    def _apply(self, events: Sequence[Inbound], stored: Transaction) -> Sequence[Exception | None]:
+    def _apply(self, events: Sequence[Inbound | ReportedEvent], stored: Transaction) -> Sequence[Exception | None]:
         if len(events) > 1:
             self._read_ahead(events, stored)
         jobs = [partial(self._take_one_in, stored, one) for one in events]
         return stored.each(jobs, at_least=_EVENTS_AT_LEAST)
 
-    def _take_one_in(self, stored: Transaction, one: Inbound) -> None:
-        intake.take_in(Unit(stored, self._ground), one)
+    def _take_one_in(self, stored: Transaction, one: Inbound | ReportedEvent) -> None:
+        unit = Unit(stored, self._ground)
+        if isinstance(one, ReportedEvent):
+            self._ground.holders[one.channel_id].apply(unit, one)
+        else:
+            intake.take_in(unit, one)
 
-    def _read_ahead(self, events: Sequence[Inbound], stored: Transaction) -> None:
+    def _read_ahead(self, events: Sequence[Inbound | ReportedEvent], stored: Transaction) -> None:
         by_channel: dict[str, list[Inbound]] = {}
         for one in events:
-            by_channel.setdefault(one.channel_id, []).append(one)
+            if not isinstance(one, ReportedEvent):
+                by_channel.setdefault(one.channel_id, []).append(one)
         for channel_id, some in by_channel.items():
             if channel := self._ground.channels.get(channel_id):
                 stored.read_ahead(some, channel.config.org)
+
+    async def _types(self, typing: Inbound | ReportedEvent) -> Exception | None:
+        if isinstance(typing, InboundTyping):
+            return await self._customer_types(typing)
+        return await self._rep_types(typing) if isinstance(typing, ReportedEvent) else None
+
+    async def _rep_types(self, typing: ReportedEvent) -> Exception | None:
+        holder = self._ground.holders[typing.channel_id]
+        try:
+            found = await self.store.read(lambda stored: holder.rep_types(stored, typing))
+        except StoreUnavailable:
+            return None
+        except Exception as error:
+            return error
+        if found is not None:
+            self.typing_relay.relayed(*found)
+            self._bell.ring("outbox")
+        return None
 
     async def _customer_types(self, typing: InboundTyping) -> Exception | None:
         org = self._ground.channels[typing.channel_id].config.org
@@ -165,6 +189,11 @@ class EmbeddedBroker:
             return error
         if session is not None and session.status is not Status.ended:
             self.typing_relay.from_customer(session, typing.on)
+            holder = self._ground.holder_of(session)
+            signal = holder.customer_types(session, typing.on) if holder is not None else None
+            if signal is not None:
+                self.typing_relay.relayed(session, signal)
+                self._bell.ring("outbox")
         return None
 
     # -------------------------------------------------------------------------------------------- commands

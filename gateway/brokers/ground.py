@@ -3,17 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
 
 from adapters import registry
+from adapters.envelope import EndUser, TypingSignal
 from gateway import clock as clocks
+from gateway.brokers.contract import ReportedEvent
 from gateway.clock import Clock
 from gateway.config import Channel, Org, OrgConfig
 from gateway.links import MediaLinks
-from gateway.session.model import ChannelFacts, Session
+from gateway.session.commands import Command
+from gateway.session.decision import Decision, Refusal
+from gateway.session.model import ChannelFacts, Entry, Invitation, Session
+from gateway.store.contract import DueTimer, OutboxRow, Transaction
 
 Gone = Literal["removed", "moved", "kind_changed"]
+
+
+class Done(NamedTuple):
+    """What came of a command: the session as it now is, after all that followed, and what the command made."""
+
+    session: Session
+    entries: tuple[Entry, ...] = ()
+    invitation: Invitation | None = None
+    warning: str | None = None
+
+
+class Work(Protocol):
+    """The unit of work, as a holder uses it."""
+
+    @property
+    def stored(self) -> Transaction:
+        """What is stored, within the transaction."""
+        ...
+
+    @property
+    def ground(self) -> Ground:
+        """The channels and orgs."""
+        ...
+
+    @property
+    def now(self) -> datetime:
+        """When the transaction began."""
+        ...
+
+    def do(self, session: Session | None, command: Command) -> Done | Refusal:
+        """Let the rules decide, and write all of it."""
+        ...
+
+    def open_relayed(self, channel_id: str, end_user: EndUser) -> Session:
+        """A new session of a broker elsewhere, which speaks first."""
+        ...
+
+
+class Holder(Protocol):
+    """A broker elsewhere that controls the sessions of some channels. Everything here happens in the transaction of what it is about, and calls nobody: what is
+    to be told to that broker becomes rows of the outbox (`gateway.store.contract.Call`) on one of its `lanes`."""
+
+    kind: str
+    lanes: frozenset[str]
+
+    def relay(self, work: Work, before: Session | None, decision: Decision) -> None:
+        """A session that it controls has changed so: it is told what of that comes from the customer."""
+        ...
+
+    def delivered(self, work: Work, row: OutboxRow) -> None:
+        """How a message to its customer fares has changed."""
+        ...
+
+    def apply(self, work: Work, event: ReportedEvent) -> None:
+        """What it reports, once. Raises when it can't be applied: it then waits for an operator."""
+        ...
+
+    def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
+        """A timer of its own is due (its kind begins with `kind` and a colon)."""
+        ...
+
+    def customer_types(self, session: Session, on: bool) -> TypingSignal | None:
+        """The signal for it that the customer types, if it wants one."""
+        ...
+
+    def rep_types(self, stored: Transaction, event: ReportedEvent) -> tuple[Session, TypingSignal] | None:
+        """If the event is one of typing: the signal to the customer, or None when it isn't wanted."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +101,13 @@ class Ground:
     steady: Clock = clocks.steady  # what due times are set and looked at by
     # Walks through every point between two steps in tests; does nothing otherwise.
     fault: Callable[[str], None] = lambda point: None
+    # Brokers elsewhere, by the channels whose sessions they control, and by their lanes.
+    holders: Mapping[str, Holder] = field(default_factory=dict)
+
+    def holder_of(self, session: Session) -> Holder | None:
+        """The broker elsewhere that controls the session, while its channel is so configured."""
+        holder = self.holders.get(session.channel_id) if session.broker else None
+        return holder if holder is not None and holder.kind == session.broker else None
 
     def serves(self, session: Session) -> bool:
         """Whether the session's channel is still its own: what isn't so can't be sent, and nobody is asked to take it."""

@@ -83,7 +83,11 @@ def _failed(unit: Unit, row: OutboxRow, receipt: InboundReceipt) -> bool:
 
 
 def tell_delivery(unit: Unit, row: OutboxRow, been_in: Iterable[str] | None = None) -> None:
-    """Those who see the session are told that the delivery of an entry has changed. `been_in`: who is or was in it, if that is known."""
+    """Those who see the session are told that the delivery of an entry has changed, and a broker elsewhere that controls it. `been_in`: who is or was in it, if
+    that is known."""
+    holder = unit.ground.holders.get(row.channel_id)
+    if holder is not None and row.kind == "say":
+        holder.delivered(unit, row)
     if been_in is None:
         been_in = unit.stored.sessions.been_in([row.session_id])[row.session_id]
     audience = {f"rep:{login}" for login in been_in} | {"supervisors"}

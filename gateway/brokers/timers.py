@@ -26,6 +26,11 @@ async def run_timers(store: Store, ground: Ground, bell: Doorbell) -> None:
 
 def _fire(unit: Unit, timer: DueTimer) -> None:
     session = unit.stored.sessions.load(timer.session_id) if unit.stored.timers.take(timer) else None
-    if session is not None:
+    if session is None:
+        return
+    holder = unit.ground.holders.get(session.channel_id)
+    if holder is not None and timer.kind.startswith(f"{holder.kind}:"):
+        holder.fire(unit, session, timer)
+    elif ":" not in timer.kind:  # else of a broker that no longer controls the channel
         due_at = datetime.fromtimestamp(timer.due_at, UTC)
         unit.do(session, TimerFired(kind=timer.kind, ref=timer.ref, due_at=due_at))

@@ -51,6 +51,11 @@ class TypingRelay:
         who = {"role": "end_user", "id": session.end_user.id, "name": session.end_user.name}
         self._tell_reps(session, m5_customer_types(session), {"who": who, "on": on})
 
+    def relayed(self, session: Session, signal: TypingSignal) -> None:
+        """To a customer from a rep of a broker elsewhere, or the other way."""
+        if not self._too_soon(session.id, signal.channel_id, signal.on):
+            self._to_customers.append(signal)
+
     def take(self) -> list[TypingSignal]:
         """All that wait."""
         found = list(self._to_customers)

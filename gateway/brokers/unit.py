@@ -13,18 +13,16 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
 
-from adapters.envelope import Address, ChannelId, MediaPart, Notice, OutboundFile, Say
+from adapters.envelope import Address, ChannelId, EndUser, MediaPart, Notice, OutboundFile, Say
 from adapters.text import Splitting, prepare, split
-from gateway.brokers.ground import Ground, channel_facts, org_of
+from gateway.brokers.ground import Done, Ground, channel_facts, org_of
 from gateway.config import Org
 from gateway.session.audience import audiences_of_entry, audiences_of_session, audiences_of_signal
 from gateway.session.commands import Command, CustomerSaid, Invite, Reconcile, Route, ThreadChanged
-from gateway.session.decide import decide, open_handed_over, open_session
+from gateway.session.decide import decide, open_handed_over, open_relayed, open_session
 from gateway.session.decision import Decision, Facts, Outgoing, Refusal, SetTimer
 from gateway.session.model import (
     ChannelFacts,
-    Entry,
-    Invitation,
     RecipientType,
     Session,
     SessionId,
@@ -36,15 +34,6 @@ V = TypeVar("V")
 # After somebody becomes free, at most this many waiting sessions of a queue are looked at in the same transaction; sessions that all have
 # passed on are among them, and ask again by their own timers.
 _MOST_LOOKED_AT: Final = 200
-
-
-class Done(NamedTuple):
-    """What came of a command: the session as it now is, after all that followed, and what the command made."""
-
-    session: Session
-    entries: tuple[Entry, ...] = ()
-    invitation: Invitation | None = None
-    warning: str | None = None
 
 
 class _Free(NamedTuple):
@@ -80,6 +69,12 @@ class Unit:
         self._follow_up()
         after = self.stored.sessions.load(decided.session.id) or decided.session
         return Done(after, decided.entries, decided.invitation, decided.warning)
+
+    def open_relayed(self, channel_id: str, end_user: EndUser) -> Session:
+        """A new session that a broker elsewhere controls and speaks in first."""
+        decided = open_relayed(SessionId(self.ground.new_id("ses")), end_user, self._facts_to_open(channel_id))
+        self._write(None, decided, quiet=False)
+        return decided.session
 
     def offer_work(self, org: str, login: str) -> None:
         """The rep came online."""
@@ -153,6 +148,9 @@ class Unit:
                 stored.timers.cancel(after.id, timer.kind, timer.ref)
         self._tell(before, decision)
         fault("events_written")
+        if after.broker and (holder := self.ground.holder_of(after)) is not None:
+            holder.relay(self, before, decision)
+            fault("relayed")
 
     def _note_work(self, before: Session | None, after: Session) -> None:
         """Who came in, and who has capacity again."""

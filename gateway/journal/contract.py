@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from pydantic import AwareDatetime
 
-from adapters.contract import Fetched
-from adapters.envelope import EndUser, Outbound, OutboundFile, TypingSignal, Value
-from gateway.store.contract import Outcome, PendingFile
+from adapters.contract import Fetched, Flow, RawRequest, Sent
+from adapters.envelope import EndUser, Inbound, Outbound, OutboundFile, TypingSignal, Value
+from gateway.brokers.contract import ReportedEvent
+from gateway.config import Channel
+from gateway.store.contract import Call, Outcome, PendingFile
 
 # How long a message is tried; after that it has failed, because what was said a day ago may no longer be wanted.
 TRIED_FOR: Final = timedelta(hours=24)
@@ -18,15 +20,16 @@ TRIED_FOR: Final = timedelta(hours=24)
 
 class OutboxItem(Value):
     """A row of the outbox whose turn it is. `hastened`: how many times it was due before its time, because its account's calls succeeded
-    again. `lost_at`: when an earlier call began in which the process died, so that its outcome isn't known."""
+    again. `lost_at`: when an earlier call began in which the process died, so that its outcome isn't known. `also`: rows behind it that its call takes along."""
 
     id: str
     channel_id: str
-    message: Outbound
+    message: Outbound | Call
     media_id: str | None
     attempts: int
     hastened: int = 0
     lost_at: AwareDatetime | None = None
+    also: tuple[str, ...] = ()
 
 
 class Room(NamedTuple):
@@ -47,6 +50,57 @@ class Look(NamedTuple):
     later: float | None = None
     full: Collection[str] = ()
     held: Collection[str] = ()
+
+
+class Peer(Protocol):
+    """Who is at the other end: an account at a provider, or a broker elsewhere."""
+
+    @property
+    def messages_per_second(self) -> float:
+        """How fast it may be called."""
+        ...
+
+    def parse(self, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
+        """What a request of theirs says. Raises NotUnderstood."""
+        ...
+
+    def send(self, message: Outbound | Call, now: datetime) -> Flow[Sent | None]:
+        """The calls that send it; `now` is what the sender takes the time to be. Raises SendFailed, Unsupported."""
+        ...
+
+    def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:
+        """Whether a message whose outcome isn't known may be sent once more without being shown twice."""
+        ...
+
+
+class ChannelPeer:
+    """A channel's account at its provider."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.messages_per_second = channel.config.messages_per_second
+
+    def parse(self, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
+        """See `Peer`."""
+        return self._channel.adapter.parse(request, self._channel.account)
+
+    def send(self, message: Outbound | Call, now: datetime) -> Flow[Sent | None]:
+        """See `Peer`."""
+        if isinstance(message, Call):
+            raise TypeError("a provider takes no calls of a broker's")
+        return self._channel.adapter.send(message, self._channel.account, now)
+
+    def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:
+        """See `Peer`."""
+        adapter = self._channel.adapter
+        if adapter.retry_safe is not None and not isinstance(message, Call):
+            return adapter.retry_safe(message, self._channel.account, lost_at, now)
+        return adapter.capabilities.retry_key
+
+
+def peers_of(channels: Mapping[str, Channel]) -> dict[str, Peer]:
+    """By channel id."""
+    return {key: ChannelPeer(channel) for key, channel in channels.items()}
 
 
 class Outbox(Protocol):

@@ -18,11 +18,11 @@ from adapters.contract import RawRequest
 from adapters.envelope import Inbound, InboundReceipt, InboundUnknown, ReceiptStatus
 from adapters.errors import NotUnderstood
 from gateway.backoff import backoff
-from gateway.brokers.contract import Broker
+from gateway.brokers.contract import Broker, ReportedEvent
 from gateway.clock import elapsed
-from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.journal.contract import Peer
 from gateway.journal.misdirected import Misdirected
 from gateway.metrics import Metrics
 from gateway.outage import Outage
@@ -61,13 +61,13 @@ class Receiver:
     """See the module. One per inbox."""
 
     def __init__(
-        self, inbox: Inbox, broker: Broker, channels: Mapping[str, Channel], bell: Doorbell, metrics: Metrics | None = None
+        self, inbox: Inbox, broker: Broker, peers: Mapping[str, Peer], bell: Doorbell, metrics: Metrics | None = None
     ) -> None:
         self._metrics = metrics or Metrics()
-        self._inbox, self._broker, self._channels, self._bell = inbox, broker, channels, bell
+        self._inbox, self._broker, self._peers, self._bell = inbox, broker, peers, bell
         self._outage = Outage(_log, "the broker", "inbox")
         self._pace = _Pace()
-        self._misdirected = Misdirected(channels, self._metrics)
+        self._misdirected = Misdirected(peers, self._metrics)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -75,7 +75,7 @@ class Receiver:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 waiting = await self._waiting()
-                for channel_id in {*self._channels, *waiting} - lanes:  # also of channels that aren't configured any more
+                for channel_id in {*self._peers, *waiting} - lanes:  # also of channels that aren't configured any more
                     tasks.create_task(self._lane(channel_id), name=f"receive {channel_id}")
                     lanes.add(channel_id)
                 for channel_id in waiting:
@@ -108,7 +108,7 @@ class Receiver:
         batch = await self._inbox.waiting(channel_id, limit=_BATCH)
         if batch is None:
             return 0
-        events: list[Inbound] = []
+        events: list[Inbound | ReportedEvent] = []
         owners: list[int] = []
         stuck: dict[int, str] = {}
         remarks: dict[int, str] = {}
@@ -135,7 +135,9 @@ class Receiver:
         await self._inbox.settle(batch, remarks, stuck)
         return len(batch.ids)
 
-    async def _give(self, channel_id: str, events: Sequence[Inbound], owners: Sequence[int], stuck: dict[int, str]) -> None:
+    async def _give(
+        self, channel_id: str, events: Sequence[Inbound | ReportedEvent], owners: Sequence[int], stuck: dict[int, str]
+    ) -> None:
         results: list[Exception | None] = []
         while len(results) < len(events):
             results += await self._taken_at_last(channel_id, events[len(results) : len(results) + self._pace.most])
@@ -150,7 +152,7 @@ class Receiver:
                 _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", **about})
                 stuck[owner] = f"could not be applied: {type(result).__name__}"
 
-    async def _taken_at_last(self, channel_id: str, events: Sequence[Inbound]) -> Sequence[Exception | None]:
+    async def _taken_at_last(self, channel_id: str, events: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
         """Keep the batch while the broker can't take it."""
         failures = 0
         while True:
@@ -166,7 +168,7 @@ class Receiver:
                 self._pace.took(len(results), elapsed() - begun, of=len(events))
                 return results
 
-    async def _taken_in(self, events: Sequence[Inbound]) -> Sequence[Exception | None]:
+    async def _taken_in(self, events: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
         """Like the broker's. If the batch fails as a whole, its events are applied one by one, so that a faulty one doesn't block the others."""
         try:
             return await self._broker.take_in(events)
@@ -178,7 +180,7 @@ class Receiver:
             _log.exception("batch not applied", extra={"action": "inbox.one_by_one", "events": len(events)})
             return [result for event in events for result in await self._taken_in([event])]
 
-    def _failed_later(self, event: Inbound) -> None:
+    def _failed_later(self, event: Inbound | ReportedEvent) -> None:
         """A provider that takes everything and refuses later is heard of like one that refuses at once."""
         if isinstance(event, InboundReceipt) and event.status is ReceiptStatus.failed:
             self._metrics.sends.labels(event.channel_id, "failed_later").inc()
@@ -190,8 +192,8 @@ class Receiver:
             }
             _log.warning("message failed later", extra={"action": "outbox.failed_later", **about})
 
-    def _parse(self, channel_id: str, request: RawRequest) -> list[Inbound]:
-        channel = self._channels.get(channel_id)
-        if channel is None:
+    def _parse(self, channel_id: str, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
+        peer = self._peers.get(channel_id)
+        if peer is None:
             raise NotUnderstood(f"channel {channel_id!r} is no longer configured: add it again, then replay")
-        return channel.adapter.parse(request, channel.account)
+        return peer.parse(request)

@@ -21,15 +21,14 @@ from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import notice_sentence_of, sentence_of
 from gateway.backoff import backoff, hastening
 from gateway.clock import Clock
-from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
-from gateway.journal.contract import TRIED_FOR, Look, Outbox, OutboxItem, Room
+from gateway.journal.contract import TRIED_FOR, Look, Outbox, OutboxItem, Peer, Room
 from gateway.journal.driver import Driver, Unsendable
 from gateway.journal.held_up import HeldUp
 from gateway.journal.pacing import Pace
 from gateway.metrics import Metrics
-from gateway.store.contract import Again, Outcome, Over, OverState, Why
+from gateway.store.contract import Again, Call, Outcome, Over, OverState, Why
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ class Sender:
         self,
         outbox: Outbox,
         driver: Driver,
-        channels: Mapping[str, Channel],
+        peers: Mapping[str, Peer],
         bell: Doorbell,
         clock: Clock,
         metrics: Metrics | None = None,
@@ -59,9 +58,9 @@ class Sender:
     ) -> None:
         self._fault = fault or (lambda point: None)  # walks through the points around a call in tests
         self._metrics = metrics or Metrics()
-        self._outbox, self._driver, self._channels, self._bell, self._clock = outbox, driver, channels, bell, clock
-        self._paces = {key: Pace(channel.config.messages_per_second) for key, channel in channels.items()}
-        self._in_hand: dict[str, set[str]] = {key: set() for key in channels}
+        self._outbox, self._driver, self._peers, self._bell, self._clock = outbox, driver, peers, bell, clock
+        self._paces = {key: Pace(peer.messages_per_second) for key, peer in peers.items()}
+        self._in_hand: dict[str, set[str]] = {key: set() for key in peers}
         self._preparing: set[asyncio.Task[None]] = set()  # sends in progress whose visible call hasn't begun
         self._held_up = HeldUp()
         self._left: Collection[str] = ()  # channels of which the last look left something that is due
@@ -104,7 +103,7 @@ class Sender:
         return sum(map(len, self._in_hand.values()))
 
     def _rooms(self) -> dict[str, Room]:
-        return {} if self._draining else {channel_id: self._room(channel_id) for channel_id in self._channels}
+        return {} if self._draining else {channel_id: self._room(channel_id) for channel_id in self._peers}
 
     def _has_missed(self, found: Look, rooms: Mapping[str, Room]) -> bool:
         """Whether some of what the look has left may go by now: a turn is due since, or a message has ended, which didn't know that it was waited for."""
@@ -156,8 +155,8 @@ class Sender:
 
     async def _try(self, item: OutboxItem) -> bool:
         """Whether something of the conversation waits to be sent then."""
-        channel = self._channels[item.channel_id]
-        if item.lost_at is not None and not _may_repeat(channel, item, item.lost_at, self._clock()):
+        peer = self._peers[item.channel_id]
+        if item.lost_at is not None and not peer.may_repeat(item.message, item.lost_at, self._clock()):
             return await self._keep(item, Over("unknown", Why("no_answer", sentence_of("no_answer"))))
         begun, now = False, self._clock()
 
@@ -171,8 +170,7 @@ class Sender:
         try:
             async with asyncio.timeout(_FLOW_SECONDS):
                 message = await self._whole(item)
-                flow = channel.adapter.send(message, channel.account, now)
-                sent = await self._driver.run(flow, before_visible=begin)
+                sent = await self._driver.run(peer.send(message, now), before_visible=begin)
         except SendFailed as failed:
             outcome = self._failed(item, failed, now)
         except Unsupported as error:
@@ -199,9 +197,9 @@ class Sender:
         pace.failed() if _is_trouble(outcome) else pace.worked()
         return await self._keep(item, outcome)
 
-    async def _whole(self, item: OutboxItem) -> Outbound:
+    async def _whole(self, item: OutboxItem) -> Outbound | Call:
         message = item.message
-        if isinstance(message, Say) and (file := await self._outbox.file(item)) is not None:
+        if isinstance(message, Say | Call) and (file := await self._outbox.file(item)) is not None:
             return message.model_copy(update={"file": file})
         return message
 
@@ -220,7 +218,8 @@ class Sender:
         """`asked_at`: what the adapter was told that the time is, from which it reckons; the clock may have been set since."""
         if failed.verdict is Verdict.unknown:
             return Over("unknown", _why(failed), failed.remember)
-        too_old = self._clock() - item.message.created_at > TRIED_FOR
+        # What a customer has said is wanted however old it is; what a rep said a day ago may not be.
+        too_old = not isinstance(item.message, Call) and self._clock() - item.message.created_at > TRIED_FOR
         if failed.verdict is Verdict.dead or too_old:
             return Over(_refused(item), _why(failed), failed.remember)
         asked = (failed.again_at - asked_at).total_seconds() if failed.again_at else 0.0
@@ -264,12 +263,12 @@ class Sender:
             self._held_up.not_hastened(channel_id)
 
     async def _signal(self, signal: TypingSignal) -> None:
-        channel = self._channels.get(signal.channel_id)
-        if channel is None:
+        peer = self._peers.get(signal.channel_id)
+        if peer is None:
             return
         try:
             async with asyncio.timeout(10):
-                await self._driver.run(channel.adapter.send(signal, channel.account, self._clock()))
+                await self._driver.run(peer.send(signal, self._clock()))
         except Exception as error:  # its loss is nothing
             _log.debug(
                 "typing lost", extra={"action": "typing.lost", "channel": signal.channel_id, "reason": type(error).__name__}
@@ -329,11 +328,3 @@ def _log_over(item: OutboxItem, over: Over) -> None:
     about = {"row": item.id, "channel": item.channel_id, "code": over.why.code}
     theirs = {"status": over.why.status, "provider_code": over.why.provider_code}
     _log.warning("message %s", over.state, extra={"action": f"outbox.{over.state}", **about, **theirs})
-
-
-def _may_repeat(channel: Channel, item: OutboxItem, lost_at: datetime, now: datetime) -> bool:
-    """Whether a message whose outcome isn't known may be sent once more without being shown twice."""
-    judge = channel.adapter.retry_safe
-    if judge is not None:
-        return judge(item.message, channel.account, lost_at, now)
-    return channel.adapter.capabilities.retry_key

@@ -160,6 +160,7 @@ def _less(session: Session, sight: Sight, login: str) -> Session:
         org=session.org,
         channel_id=session.channel_id,
         channel_type=session.channel_type,
+        broker=session.broker,
         end_user=customer if sight else customer.model_copy(update={"name": ""}),
         locale=session.locale,
         status=session.status,

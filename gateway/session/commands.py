@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from adapters.envelope import (
     InboundDeletion,
@@ -20,9 +20,10 @@ from adapters.envelope import (
     InboundReaction,
     InboundReferral,
     MediaPart,
+    Part,
     Value,
 )
-from gateway.session.model import InvitationId, Login, Recipient
+from gateway.session.model import Actor, InvitationId, Login, Recipient, Status
 
 Earlier: TypeAlias = tuple[InboundMessage | InboundReferral, ...]
 
@@ -193,6 +194,34 @@ class Reconcile:
     """The gateway starts, perhaps with another config than the one this session was stored under."""
 
 
+@dataclass(frozen=True, slots=True)
+class RelayedSaid:
+    """In a session that a broker elsewhere controls: somebody there said this to the customer. `automatic`: no person wrote it."""
+
+    by: Actor
+    parts: tuple[Part, ...]
+    details: dict[str, JsonValue]
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedPeople:
+    """The broker elsewhere reports, as one step, who came in, who went, and who goes by another name. `announced`: the customer is told of it by us."""
+
+    came: tuple[Actor, ...] = ()
+    went: tuple[Actor, ...] = ()
+    renamed: tuple[Actor, ...] = ()
+    announced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedStatus:
+    """The broker elsewhere gave the session this status, for a reason in its own words."""
+
+    status: Status
+    reason: str
+
+
 class TimerKind:
     """The kinds of timers, by name."""
 
@@ -241,5 +270,8 @@ Command: TypeAlias = (
     | RepUnavailable
     | Route
     | Reconcile
+    | RelayedSaid
+    | RelayedPeople
+    | RelayedStatus
     | TimerFired
 )

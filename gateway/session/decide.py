@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.envelope import Author, EndUser, InboundMessage
-from gateway.session import answering, flagging, handing, inviting, leaving, presence, reconciling, routing, saying
+from gateway.session import answering, flagging, handing, inviting, leaving, presence, reconciling, relayed, routing, saying
 from gateway.session import commands as c
 from gateway.session.calling import called
 from gateway.session.decision import Decision, Facts, Refusal
@@ -51,6 +51,19 @@ RULES: dict[type, Rule] = {
     c.RepUnavailable: presence.r7_unavailable,
     c.Route: routing.route_again,
     c.Reconcile: reconciling.reconcile,
+    c.RelayedSaid: relayed.said,
+    c.RelayedPeople: relayed.people,
+    c.RelayedStatus: relayed.status_changed,
+}
+# In sessions that a broker elsewhere controls.
+ELSEWHERE: dict[type, Rule] = {
+    **RULES,
+    c.CustomerSaid: relayed.customer_said,
+    c.ThreadChanged: relayed.thread_changed,
+    c.RepDisconnected: lambda session, command, facts: Decision(session),
+    c.RepConnected: lambda session, command, facts: Decision(session),
+    c.RepUnavailable: lambda session, command, facts: Decision(session),
+    c.Route: lambda session, command, facts: Decision(session),
 }
 
 TIMERS: dict[str, Callable[[Draft, str], None]] = {
@@ -89,7 +102,7 @@ def decide(session: Session, command: c.Command, facts: Facts) -> Decision | Ref
         return refusal
     if isinstance(command, c.TimerFired):
         return e4_whole(session, _timer_fired(session, command, facts))
-    outcome = RULES[type(command)](session, command, facts)
+    outcome = (ELSEWHERE if session.broker else RULES)[type(command)](session, command, facts)
     return outcome if isinstance(outcome, Refusal) else e4_whole(session, outcome)
 
 
@@ -100,6 +113,8 @@ def open_session(id: SessionId, message: InboundMessage, facts: Facts, *, earlie
     and the customer's answer wakes and routes it.
     """
     draft = _empty(id, message.end_user, facts)
+    if facts.channel.broker:
+        return e4_whole(None, relayed.opened(draft, message, earlier))
     saying.m1_take_in_earlier(draft, earlier)
     saying.m1_take_in(draft, message)
     if message.author is Author.end_user:
@@ -113,7 +128,15 @@ def open_handed_over(id: SessionId, command: c.ThreadChanged, facts: Facts) -> D
     """A new session for a conversation that another app has given us, with what was said before, offered to the channel's queue."""
     draft = _empty(id, command.handover.end_user, facts)
     handing.l6_write_handover(draft, command)
-    routing.offer_next(draft)
+    if not facts.channel.broker:
+        routing.offer_next(draft)
+    return e4_whole(None, draft.decision())
+
+
+def open_relayed(id: SessionId, end_user: EndUser, facts: Facts) -> Decision:
+    """A new session without a line: the broker elsewhere speaks first."""
+    draft = _empty(id, end_user, facts)
+    draft.turn(Status.active, reason="rep_wrote")
     return e4_whole(None, draft.decision())
 
 
@@ -126,6 +149,7 @@ def _empty(id: SessionId, end_user: EndUser, facts: Facts) -> Draft:
         org=facts.channel.org,
         channel_id=facts.channel.id,
         channel_type=facts.channel.kind,
+        broker=facts.channel.broker,
         end_user=SessionEndUser(id=end_user.address, name=name),
         locale=end_user.locale or facts.channel.locale,
         participants=(customer,),
@@ -144,7 +168,7 @@ def _timer_fired(session: Session, command: c.TimerFired, facts: Facts) -> Decis
 def _at_the_door(session: Session, command: c.Command, facts: Facts) -> Refusal | None:
     kind = type(command)
     if kind in BY_PEOPLE:
-        refusal = e1_same_org(session, command.by, facts)  # type: ignore[union-attr]  # all of them have it
+        refusal = e1_same_org(session, command.by, facts) or relayed.controlled_elsewhere(session)  # type: ignore[union-attr, arg-type]  # all of them have it
         if refusal is not None:
             return refusal
     if session.status is Status.ended and kind in NOT_WHEN_ENDED:

@@ -14,7 +14,9 @@ def l6_set_idle_timer(draft: Draft) -> None:
     A session that was active has a timer. It isn't moved with each message: it fires when it was first set to, and is set again then
     (`l6_turn_inactive`).
     """
-    if draft.session.status is not Status.active:
+    if (
+        draft.session.status is not Status.active or draft.session.broker
+    ):  # a broker elsewhere says itself when one turns inactive
         return
     idle_at, before = draft.after(draft.facts.settings.idle_seconds), draft.before
     draft.change(idle_at=idle_at)

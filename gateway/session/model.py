@@ -227,6 +227,9 @@ class Session(Value):
     org: str
     channel_id: ChannelId
     channel_type: str
+    broker: str = (
+        ""  # who controls it: a broker elsewhere, by its kind (`salesforce`); empty: this gateway, by the rules of this package
+    )
     end_user: SessionEndUser
     locale: str = "en"
     status: Status = Status.waiting
@@ -425,6 +428,7 @@ class ChannelFacts(Value):
     title: str = ""  # as reps see it
     org: str
     chat: bool  # P2: web and in-app
+    broker: str = ""  # who controls its sessions: see `Session.broker`
     edition: Literal["enhanced", "standard"] = "enhanced"
     locale: str = "en"
     queue: str | None = None

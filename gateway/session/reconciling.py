@@ -5,6 +5,7 @@ A session that was reconciled has lost nothing more, so a start that was cut off
 looked at: who is there now has no say in what the config has lost.
 
 - The channel belongs to another org, or is of another kind: the session ends. Its org keeps the history; the next message opens a new one.
+- Another broker controls the channel now: the session ends here. What the customer wrote and nobody has answered goes to the new broker.
 - The channel is gone: the session becomes inactive and its reps are free. When the channel is back, it continues as it was.
 - Its queue is gone: it belongs to its channel's queue.
 - A rep is gone: they leave (L1; the last one: L5). Offers and requests that they, or their queue, can't answer any more are withdrawn.
@@ -46,6 +47,7 @@ class Lost(StrEnum):
 
     channel_moved = "channel_moved"
     channel_kind_changed = "channel_kind_changed"
+    broker_changed = "broker_changed"
     channel_removed = "channel_removed"
     channel_back = "channel_back"
     queue_removed = "queue_removed"
@@ -69,7 +71,10 @@ def losses(session: Session, facts: Facts) -> tuple[Loss, ...]:
         return ()
     if facts.channel.gone in ("moved", "kind_changed"):
         return (Loss(Lost.channel_moved if facts.channel.gone == "moved" else Lost.channel_kind_changed),)
-    return tuple(_of_channel(session, facts)) + tuple(_of_people(session, facts))
+    if facts.channel.gone is None and facts.channel.broker != session.broker:
+        return (Loss(Lost.broker_changed),)
+    of_people = () if session.broker else tuple(_of_people(session, facts))  # theirs are another broker's people
+    return tuple(_of_channel(session, facts)) + of_people
 
 
 def _of_channel(session: Session, facts: Facts) -> Iterator[Loss]:
@@ -133,7 +138,7 @@ def reconcile(session: Session, command: Reconcile, facts: Facts) -> Decision:
     """Deal with each loss; without any, nothing changes."""
     draft = Draft(session, facts)
     for lost, about in losses(session, facts):
-        if lost in (Lost.channel_moved, Lost.channel_kind_changed):
+        if lost in (Lost.channel_moved, Lost.channel_kind_changed, Lost.broker_changed):
             l3_close(draft, reason=lost.value, sender=None, tell_customer=False)
         elif lost is Lost.channel_removed:
             _set_aside(draft)
@@ -168,6 +173,9 @@ def _take_up_again(draft: Draft) -> None:
     """Continue as before; its reps have the grace time to be there (L5). Nobody has to write first: the customer may be waiting for an answer."""
     was = draft.session.set_aside
     draft.change(set_aside=None, last_reps=())
+    if draft.session.broker:
+        draft.turn(was or Status.waiting, reason=Lost.channel_back.value)
+        return
     if was is not Status.active or not draft.session.reps:
         l5_wait_for_another(draft, reason=Lost.channel_back.value)
         return

@@ -9,6 +9,7 @@ from gateway.session.decision import Refusal
 # Each code with what it means and what the caller can do; docs/conferencing.md shows this very table.
 CODES: dict[str, str] = {
     "already_participant": "The rep is in the session already: no request is needed.",
+    "conferencing_controlled_by_salesforce": "Salesforce controls the session: use the buttons of the Messaging Session in the Salesforce console.",
     "conferencing_not_supported": "The channel's edition has no conferencing: use an enhanced channel, or continue alone.",
     "direct_routing_disabled": "Direct-to-agent routing is off in this org: name a queue, or have it enabled.",
     "entry_not_found": "The message that this answers isn't in the session: send it without `reply_to`.",

@@ -24,6 +24,7 @@ from adapters.envelope import (
     MediaState,
     Notice,
     OutboundEvent,
+    OutboundFile,
     Say,
     SignedReading,
 )
@@ -88,12 +89,28 @@ Outcome: TypeAlias = Sent | Again | Over
 class Call(OutboundEvent):
     """A row of the outbox that no customer sees: a call to the broker that controls the session. `channel_id` is that broker's lane, `to` the conversation
     there (`channel/address`), and `memory` what is known of it. `operation` and `body` are the broker's own. `about` is the channel whose customer it is
-    about."""
+    about; `file` a customer's file that goes with it. `batch` names the list in `body` that may take up those of the next rows that are otherwise equal,
+    `most` of them in all."""
 
     kind: Literal["call"] = "call"
     operation: str
     about: ChannelId
     body: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+    file: OutboundFile | None = None
+    batch: str = ""
+    most: int = 1
+
+    def with_more(self, other: Call) -> Call | None:
+        """Both in one call; None: they don't fit."""
+        if not self.batch or (self.operation, self.batch) != (other.operation, other.batch):
+            return None
+        mine, theirs = self.body.get(self.batch), other.body.get(self.batch)
+        rest = {key: value for key, value in self.body.items() if key != self.batch}
+        if not isinstance(mine, list) or not isinstance(theirs, list) or len(mine) + len(theirs) > self.most:
+            return None
+        if rest != {key: value for key, value in other.body.items() if key != self.batch}:
+            return None
+        return self.model_copy(update={"body": {**rest, self.batch: [*mine, *theirs]}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +255,7 @@ class Place(NamedTuple):
     queue: str | None
     kind: str
     set_aside: bool
+    broker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -600,13 +618,17 @@ class Timers(Protocol):
 class Outbox(Protocol):
     """One row for each message that a customer will see, in order per conversation. Its states are listed in `gateway.store.outbox`."""
 
-    def add(self, message: Say | Notice, *, org: str, session_id: str, entry_number: int, media_id: str | None) -> None:
+    def add(self, message: Say | Notice | Call, *, org: str, session_id: str, entry_number: int, media_id: str | None) -> None:
         """Queue one message; its `id` and `retry_key` were made by the caller."""
         ...
 
     def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> Ready:
         """The first open row of each conversation of the channel that is due; conversations that one of the rows in `busy` belongs to
         are left alone, under whatever address they are by now. Messages of reps come before notices where conversations compete."""
+        ...
+
+    def following(self, row: OutboxRow, *, limit: int) -> list[OutboxRow]:
+        """Rows of the same conversation that wait behind this one and were never tried, in order."""
         ...
 
     def one(self, outbox_id: str) -> OutboxRow | None:

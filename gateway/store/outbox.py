@@ -25,6 +25,7 @@ from gateway.store.contract import (
     WITHDRAWN,
     Again,
     Attempt,
+    Call,
     EntryKey,
     OutboxReport,
     OutboxRow,
@@ -75,9 +76,10 @@ class Outbox:
                SELECT ?, coalesce(max(attempt), 0) + 1, ?, ?, ? FROM outbox_attempts WHERE outbox_id = ?"""
         )
 
-    def add(self, message: Say | Notice, *, org: str, session_id: str, entry_number: int, media_id: str | None) -> None:
+    def add(self, message: Say | Notice | Call, *, org: str, session_id: str, entry_number: int, media_id: str | None) -> None:
         """See the contract."""
-        file_left_out = message.model_copy(update={"file": None}) if isinstance(message, Say) and message.file else message
+        has_file = not isinstance(message, Notice) and message.file is not None
+        file_left_out = message.model_copy(update={"file": None}) if has_file else message
         at = message.created_at.timestamp()
         self._new.add(
             (
@@ -113,6 +115,16 @@ class Outbox:
         ).fetchall()
         free = [_row(row) for row in rows if row["address"] not in taken]
         return Ready(free[:limit], len(free) >= limit, any(row["address"] in taken and row["id"] not in busy for row in rows))
+
+    def following(self, row: OutboxRow, *, limit: int) -> list[OutboxRow]:
+        """See the contract."""
+        rows = self._run(
+            """SELECT * FROM outbox WHERE channel_id = :channel AND address = :address AND state IN ('queued', 'sending')
+                   AND ordinal > (SELECT ordinal FROM outbox WHERE id = :id) AND attempts = 0 AND state = 'queued'
+               ORDER BY ordinal LIMIT :limit""",
+            {"channel": row.channel_id, "address": row.address, "id": row.id, "limit": limit},
+        )
+        return [_row(one) for one in rows]
 
     def go_on(self, rows: Collection[OutboxRow]) -> set[str]:
         """See the contract."""
@@ -354,8 +366,10 @@ class Outbox:
         return [Tally(*row) for part in parts for row in self._run(query.format(*part))]
 
 
-def message_of(row: OutboxRow, **known: Any) -> Outbound:
+def message_of(row: OutboxRow, **known: Any) -> Outbound | Call:
     """What it says, with what is `known` now instead of what was then. Most of those who look at a row don't need it."""
+    if row.kind == "call":
+        return Call.model_validate({**from_json(row.payload), **known})
     return OUTBOUND.validate_python({"kind": row.kind, **from_json(row.payload), **known})
 
 

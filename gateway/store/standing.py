@@ -32,16 +32,19 @@ class Standing:
         """See the contract."""
         rows = self._gathering.run(
             """SELECT DISTINCT channel_id, org, queue, json_extract(state, '$.channel_type') AS kind,
-                   json_extract(state, '$.set_aside') IS NOT NULL AS set_aside
+                   json_extract(state, '$.set_aside') IS NOT NULL AS set_aside, coalesce(json_extract(state, '$.broker'), '') AS broker
                FROM sessions WHERE status != 'ended' AND status > ''"""
         )
-        return [Place(row["channel_id"], row["org"], row["queue"], row["kind"], bool(row["set_aside"])) for row in rows]
+        return [
+            Place(row["channel_id"], row["org"], row["queue"], row["kind"], bool(row["set_aside"]), row["broker"]) for row in rows
+        ]
 
     def sessions_in(self, place: Place) -> Iterator[str]:
         """See the contract."""
         return self._ids(
             """SELECT id FROM sessions WHERE status != 'ended' AND status > '' AND +channel_id = ? AND +org = ? AND +queue IS ?
                    AND json_extract(state, '$.channel_type') = ? AND (json_extract(state, '$.set_aside') IS NOT NULL) = ?
+                   AND coalesce(json_extract(state, '$.broker'), '') = ?
                ORDER BY +ordinal""",
             place,
         )

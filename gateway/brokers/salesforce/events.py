@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue
 
-from adapters.envelope import ChannelId, Value
+from adapters.envelope import Value
+from gateway.brokers.contract import ReportedEvent
 
 
 class Person(Value):
@@ -23,7 +24,7 @@ class Person(Value):
     name: str = ""
 
 
-class OrgEvent(Value):
+class OrgEvent(ReportedEvent):
     """What all have in common.
 
     `channel_id` is the org's lane (`salesforce:NAME`); `event_id` the platform event's id, by which doubles are found; `address` the
@@ -31,8 +32,6 @@ class OrgEvent(Value):
     identifier, the same when one entry comes in two events. `at`: when it entered the transcript there.
     """
 
-    channel_id: ChannelId
-    event_id: str
     received_at: AwareDatetime
     address: str
     customer: str = ""
