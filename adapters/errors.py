@@ -63,6 +63,8 @@ class SendFailed(AdapterError):
     the next message needn't learn it again (the conversation is closed, say).
     """
 
+    holds = False  # a subclass for a broker elsewhere sets it: the row waits for a repair, however long that takes
+
     def __init__(
         self,
         verdict: Verdict,

@@ -33,8 +33,9 @@ from gateway.edge.pressure import Pressure
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Webhooks
-from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.errors import BrokerUnavailable, GatewayError, StoreUnavailable
 from gateway.identity.directory import ConfigDirectory
+from gateway.journal.contract import peers_of
 from gateway.journal.driver import Driver
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.profiler import Profiler
@@ -56,6 +57,7 @@ _PURGE_SECONDS: Final = 3600.0
 
 if TYPE_CHECKING:  # rooms that only some gateways need are imported when their config says so: most of the start is importing
     from adapters.webchat import WebchatAccount
+    from gateway.brokers.salesforce.orgs import SalesforceOrgs
     from gateway.identity.oidc import Issuer
 
 
@@ -85,7 +87,9 @@ class Gateway:
         self.metrics = Metrics()
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self.folder = MediaFolder(self.data_dir / "media")
-        ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None))
+        self.salesforce = _salesforce(loaded)
+        holders = self.salesforce.holders if self.salesforce else {}
+        ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None), holders)
         self.store = SqliteStore(self.data_dir, clock, ground.fault, self.bell.ring)
         self.broker = EmbeddedBroker(self.store, ground, self.bell, clock, self.folder)
         self.edge = Edge(edge, grace_seconds=config.limits.grace_seconds) if edge else None
@@ -97,9 +101,10 @@ class Gateway:
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
         _find_chat_at_home(loaded)
-        self.receiver = Receiver(self.inbox, self.broker, channels, self.bell, self.metrics)
-        self.sender = Sender(self.broker.outbox, self.driver, channels, self.bell, clock, self.metrics, fault)
-        self.fetcher = Fetcher(self.broker.media, self.driver, channels, self.bell, clock, config.limits.file_max_bytes)
+        peers = peers_of(channels) | (self.salesforce.peers if self.salesforce else {})
+        self.receiver = Receiver(self.inbox, self.broker, peers, self.bell, self.metrics)
+        self.sender = Sender(self.broker.outbox, self.driver, peers, self.bell, clock, self.metrics, fault)
+        self.fetcher = Fetcher(self.broker.media, self.driver, peers, self.bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.profiles, self.driver, channels, self.bell, clock)
         known = ConfigDirectory(config, loaded.orgs, channels)
         self.issuer: Issuer | None = None
@@ -289,6 +294,19 @@ class _Workers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:
+    """The Salesforce orgs, if the config names any. Raises GatewayError."""
+    if not loaded.config.salesforce:
+        return None
+    try:
+        from gateway.brokers.salesforce.orgs import SalesforceOrgs
+    except ModuleNotFoundError as missing:
+        raise GatewayError(
+            f"Salesforce needs packages that are not installed ({missing.name}): install byoc-gateway[salesforce]"
+        ) from missing
+    return SalesforceOrgs(loaded)
 
 
 def _find_chat_at_home(loaded: Loaded) -> None:

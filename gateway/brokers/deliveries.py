@@ -78,7 +78,7 @@ class StoredOutbox:
 
     def _gone(self, row: OutboxRow, kinds: Mapping[str, str]) -> Gone | None:
         if row.kind == "call":
-            return None if row.channel_id in self._ground.holders else "removed"
+            return None  # the sender knows its lanes, and looks at no other
         return gone_by(self._ground.channels, row.channel_id, row.org, kinds[row.session_id])
 
     def _refuse(self, unit: Unit, rows: Sequence[tuple[OutboxRow, Gone]]) -> None:
@@ -93,10 +93,13 @@ class StoredOutbox:
         if media_id is None:
             return None
         about = await self._store.read(lambda stored: stored.media.get(media_id))
-        if isinstance(item.message, Call) and about is not None and about.state != "ready":
+        if about is not None and about.state != "ready":
+            # A file that another broker sends, or takes: the gateway fetches it first.
             if about.state == "pending":
                 raise SendFailed(Verdict.again, "media_not_ready")
-            return None
+            if isinstance(item.message, Call):
+                return None
+            raise SendFailed(Verdict.dead, "media_gone", about.reason)
         content = await asyncio.to_thread(self._folder.read, media_id)
         name = (about.name if about else None) or "file"
         return OutboundFile(

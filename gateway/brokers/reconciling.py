@@ -13,18 +13,20 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from adapters.envelope import Address, EndUser, InboundMessage
 from gateway.brokers import receipts
 from gateway.brokers.ground import Gone, Ground, channel_facts, gone_by, org_of
 from gateway.brokers.unit import Unit
 from gateway.config import Channel, Org
 from gateway.session.admission import p6_limit
-from gateway.session.commands import Reconcile
+from gateway.session.commands import CustomerSaid, Reconcile
 from gateway.session.decision import Facts
-from gateway.session.model import Session
+from gateway.session.model import EntryKind, Role, Session
 from gateway.session.reconciling import Loss, Lost, losses
 from gateway.store.contract import ChannelWas, OutboxRow, Over, Place, Standing, Store, Transaction, Waiting, Why
 
 _AT_A_TIME: Final = 200
+_MOST_HANDED_ON: Final = 100
 
 
 class Undeliverable(NamedTuple):
@@ -141,8 +143,38 @@ async def carry_out(judged: Judged, store: Store, ground: Ground) -> None:
 
 
 def _reconcile(unit: Unit, session_id: str) -> None:
-    if session := unit.stored.sessions.load(session_id):
-        unit.do(session, Reconcile())
+    session = unit.stored.sessions.load(session_id)
+    if session is None:
+        return
+    facts = unit.facts(session)
+    is_handed_on = any(loss.lost is Lost.broker_changed for loss in losses(session, facts))
+    unanswered = _unanswered(unit, session) if is_handed_on else ()
+    unit.do(session, Reconcile())
+    if unanswered:
+        unit.do(None, CustomerSaid(message=unanswered[-1], earlier=unanswered[:-1]))
+
+
+def _unanswered(unit: Unit, session: Session) -> tuple[InboundMessage, ...]:
+    """What the customer wrote since a rep last did: it waits for an answer of the new broker's."""
+    found: list[InboundMessage] = []
+    address = EndUser(address=Address(session.end_user.id), name=session.end_user.name, locale=session.locale)
+    for entry, change in unit.stored.sessions.newest_first(session.id):
+        if entry.kind is not EntryKind.message or entry.sender is None or len(found) == _MOST_HANDED_ON:
+            continue
+        if entry.sender.role is not Role.end_user:
+            break
+        if entry.parts and change != "deleted":
+            found.append(
+                InboundMessage(
+                    channel_id=session.channel_id,
+                    event_id=f"handed on {session.id} {entry.number}",
+                    end_user=address,
+                    received_at=entry.at,
+                    message_id=str(entry.details.get("message_id", "")),
+                    parts=entry.parts,
+                )
+            )
+    return tuple(reversed(found))
 
 
 def _give_up_some(unit: Unit, one: Unsent) -> int:
@@ -176,6 +208,8 @@ def _is_suspect(place: Place, channels: Mapping[str, Channel], orgs: Mapping[str
     lost = gone_by(channels, place.channel_id, place.org, place.kind)
     if lost is not None:
         return lost != "removed" or not place.set_aside
+    if channels[place.channel_id].facts.broker != place.broker:
+        return True
     queue_gone = place.queue is not None and place.queue not in org_of(orgs, place.org).queues
     queue_given = place.queue is None and channels[place.channel_id].config.queue is not None
     return place.set_aside or queue_gone or queue_given
@@ -199,7 +233,9 @@ def _facts(session: Session, channels: Mapping[str, Channel], orgs: Mapping[str,
 def _row_gone(what: Waiting, channels: Mapping[str, Channel], kind_changed: tuple[str, ...]) -> Gone | None:
     channel = channels.get(what.channel_id)
     if channel is None:
-        return "removed"
+        return (
+            None if ":" in what.channel_id else "removed"
+        )  # a lane of a broker elsewhere: its rows wait until it is configured again
     if channel.config.org != what.org:
         return "moved"
     return "kind_changed" if what.channel_id in kind_changed else None
@@ -249,6 +285,10 @@ def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: 
         return f"Channel {key} moves to org {to}: {n} of org {org} will end. Org {org} {history}. A customer's next message opens a session in org {to}."
     if lost is Lost.channel_kind_changed:
         return f"Channel {key} changes its kind: {n} will end. A customer's next message opens a new session."
+    if lost is Lost.broker_changed:
+        now = channel.facts.broker if channel else ""
+        by = "Salesforce controls" if now else "The gateway itself controls"
+        return f"{by} channel {key} now: {n} will end. A customer's next message opens a new session, and what nobody has answered goes with it."
     if lost is Lost.channel_removed:
         return (
             f"Channel {key} is not in the config: {n} of org {org} will be inactive and free their reps. "

@@ -331,7 +331,8 @@ class Channel:
             chat=adapter.capabilities.chat,
             edition=config.edition,
             locale=config.locale,
-            queue=config.queue,
+            queue=config.queue if config.salesforce is None else None,  # else Salesforce routes
+            broker="salesforce" if config.salesforce is not None else "",
             max_conference_participants=config.max_conference_participants,
             name_speaker=config.name_speaker,
             speaks_natively=adapter.capabilities.speaker == "native",

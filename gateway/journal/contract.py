@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from pydantic import AwareDatetime
 
 from adapters.contract import Fetched, Flow, RawRequest, Sent
-from adapters.envelope import EndUser, Inbound, Outbound, OutboundFile, TypingSignal, Value
+from adapters.envelope import EndUser, Inbound, MediaPart, Outbound, OutboundFile, TypingSignal, Value
 from gateway.brokers.contract import ReportedEvent
 from gateway.config import Channel
 from gateway.store.contract import Call, Outcome, PendingFile
@@ -68,6 +68,10 @@ class Peer(Protocol):
         """The calls that send it; `now` is what the sender takes the time to be. Raises SendFailed, Unsupported."""
         ...
 
+    def media(self, part: MediaPart, now: datetime) -> Flow[Fetched]:
+        """The calls that fetch a file of theirs. Raises SendFailed, Unsupported."""
+        ...
+
     def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:
         """Whether a message whose outcome isn't known may be sent once more without being shown twice."""
         ...
@@ -89,6 +93,10 @@ class ChannelPeer:
         if isinstance(message, Call):
             raise TypeError("a provider takes no calls of a broker's")
         return self._channel.adapter.send(message, self._channel.account, now)
+
+    def media(self, part: MediaPart, now: datetime) -> Flow[Fetched]:
+        """See `Peer`."""
+        return self._channel.adapter.media(part, self._channel.account, now)
 
     def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:
         """See `Peer`."""

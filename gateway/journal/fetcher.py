@@ -11,10 +11,9 @@ from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import file_sentence_of
 from gateway.backoff import backoff
 from gateway.clock import Clock
-from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
-from gateway.journal.contract import MediaShelf
+from gateway.journal.contract import MediaShelf, Peer
 from gateway.journal.driver import Driver
 from gateway.store.contract import PendingFile
 
@@ -30,12 +29,12 @@ class Fetcher:
         self,
         shelf: MediaShelf,
         driver: Driver,
-        channels: Mapping[str, Channel],
+        peers: Mapping[str, Peer],
         bell: Doorbell,
         clock: Clock,
         max_bytes: int,
     ) -> None:
-        self._shelf, self._driver, self._channels, self._bell, self._clock = shelf, driver, channels, bell, clock
+        self._shelf, self._driver, self._peers, self._bell, self._clock = shelf, driver, peers, bell, clock
         self._max_bytes = max_bytes
         self._in_hand: set[str] = set()
 
@@ -61,8 +60,8 @@ class Fetcher:
             self._bell.ring("media")
 
     async def _try(self, item: PendingFile) -> None:
-        channel = self._channels.get(item.channel_id)
-        if channel is None:
+        peer = self._peers.get(item.channel_id)
+        if peer is None:
             await self._shelf.failed(
                 item,
                 reason="The channel of this file is no longer configured. An operator must add it again; then ask the customer to resend the file.",
@@ -70,7 +69,7 @@ class Fetcher:
             return
         try:
             async with asyncio.timeout(120):
-                fetched = await self._driver.run(channel.adapter.media(item.part, channel.account, self._clock()))
+                fetched = await self._driver.run(peer.media(item.part, self._clock()))
         except SendFailed as failed:
             await self._not_now(item, failed)
         except Unsupported as error:

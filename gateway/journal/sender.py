@@ -19,7 +19,7 @@ from adapters.contract import Sent
 from adapters.envelope import Outbound, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import notice_sentence_of, sentence_of
-from gateway.backoff import backoff, hastening
+from gateway.backoff import LONGEST_BACKOFF, backoff, hastening
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell
 from gateway.errors import StoreUnavailable
@@ -34,6 +34,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _FLOW_SECONDS: Final = 90.0
 _GATHER_SECONDS: Final = 0.02  # turns that fall due within so long are used together
+_REPAIR_SECONDS: Final = 60.0  # at most, between tries of what waits for somebody to repair a set-up
 _STORE_SECONDS: Final = 1.0  # between tries of a store that is unavailable
 _FAULT_SECONDS: Final = 60.0  # how long a conversation rests after a bug in our code, so that it doesn't loop
 
@@ -220,10 +221,10 @@ class Sender:
             return Over("unknown", _why(failed), failed.remember)
         # What a customer has said is wanted however old it is; what a rep said a day ago may not be.
         too_old = not isinstance(item.message, Call) and self._clock() - item.message.created_at > TRIED_FOR
-        if failed.verdict is Verdict.dead or too_old:
+        if failed.verdict is Verdict.dead or (too_old and not failed.holds):
             return Over(_refused(item), _why(failed), failed.remember)
         asked = (failed.again_at - asked_at).total_seconds() if failed.again_at else 0.0
-        seconds = max(asked, backoff(item.attempts))
+        seconds = max(asked, backoff(item.attempts, most_seconds=_REPAIR_SECONDS if failed.holds else LONGEST_BACKOFF))
         if failed.throttles_account:
             self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
         sooner = max(asked, hastening(item.hastened)) if _by_account(failed) else None

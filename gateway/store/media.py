@@ -55,7 +55,7 @@ class Media:
     def belongs(self, media_id: str, session_id: str, entry_number: int, channel_id: str) -> None:
         """See the contract."""
         self._gathering.run(
-            "UPDATE media SET session_id = ?, entry_number = ?, channel_id = ? WHERE id = ? AND session_id IS NULL",
+            "UPDATE media SET session_id = ?, entry_number = ?, channel_id = coalesce(channel_id, ?) WHERE id = ? AND session_id IS NULL",
             (session_id, entry_number, channel_id, media_id),
         )
 

@@ -19,7 +19,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import RawRequest, Sent
-from gateway.journal.contract import Room
+from gateway.journal.contract import ChannelPeer, Room
 from gateway.session.commands import AcceptWork, End, SayToCustomer
 from gateway.session.model import Login, Presence, Role, Session
 from tests.brokers.desk import Desk, desk
@@ -72,7 +72,7 @@ class WhatsApp:
         channel, found = self.desk.channel("whatsapp"), []
         while items := await self.desk.begun():
             for item in items:
-                call = next(channel.adapter.send(item.message, channel.account, self.desk.now))
+                call = next(ChannelPeer(channel).send(item.message, self.desk.now))
                 body = json.loads(call.body)
                 found.append({key: body[key] for key in ("to", "recipient") if key in body})
                 await self.desk.broker.outbox.settle(item, Sent((f"wamid.ours.{item.id}",)))

@@ -34,6 +34,7 @@ from adapters.open.outbound import _FAILURES as OPEN_ERRORS
 from adapters.replies import AGAIN, CODES, Meaning
 from adapters.webchat.outbound import _FAILURES as WEBCHAT_ERRORS
 from adapters.whatsapp.failures import ERRORS as WHATSAPP_ERRORS
+from gateway.journal.contract import peers_of
 from gateway.journal.sender import Sender
 from gateway.session.model import DeliveryState
 from tests.journal.outpost import QUIET, Outpost, at_work
@@ -169,7 +170,7 @@ class Walk:
     async def sending(self) -> AsyncIterator[None]:
         """A sender of its own, which no account's earlier throttling holds up."""
         gateway = self.one.gateway
-        sender = Sender(self.one.broker.outbox, gateway.driver, gateway.loaded.channels, gateway.bell, self.now)
+        sender = Sender(self.one.broker.outbox, gateway.driver, peers_of(gateway.loaded.channels), gateway.bell, self.now)
         async with at_work(sender.run()):
             yield
             await sender.drain()  # a call that is cut off has no outcome

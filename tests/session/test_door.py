@@ -46,7 +46,7 @@ def test_E1_another_orgs_rep_finds_no_session(login: str) -> None:
 
 def test_E1_every_command_of_people_carries_who_asks() -> None:
     carry = {kind for kind in RULES if "by" in kind.__annotations__}
-    assert carry - {c.RepConnected, c.RepDisconnected, c.RepUnavailable} == set(BY_PEOPLE)
+    assert carry - {c.RepConnected, c.RepDisconnected, c.RepUnavailable, c.RelayedSaid} == set(BY_PEOPLE)
 
 
 def test_E1_who_may_see_a_session() -> None:

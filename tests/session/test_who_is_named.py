@@ -45,6 +45,7 @@ def a_full_session() -> Session:
         org="acme",
         channel_id=ChannelId("sms"),
         channel_type="sms",
+        broker="",
         end_user=SessionEndUser(id="+1", name="Kim"),
         locale="en",
         status=Status.active,

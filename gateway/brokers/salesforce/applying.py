@@ -1,0 +1,191 @@
+"""What an org reports, applied to sessions: each event once, in the caller's unit of work.
+
+An event is known again by its own id and by that of its conversation entry, since one entry may come in two events. What is said to customers goes
+through `relayed` (the rules' own room), by `RepSaid` alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from pydantic import JsonValue
+
+from adapters.envelope import Address, EndUser, MediaPart, Part, TextPart
+from gateway.brokers.ground import Work
+from gateway.brokers.salesforce import formats
+from gateway.brokers.salesforce.events import (
+    CustomersReceipt,
+    File,
+    FileSettled,
+    OrgEvent,
+    PeopleChanged,
+    Person,
+    RepSaid,
+    StatusChanged,
+)
+from gateway.brokers.salesforce.places import Places, SalesforceLink
+from gateway.config.salesforce import SalesforceOrg
+from gateway.session.commands import Command, RelayedPeople, RelayedSaid, RelayedStatus
+from gateway.session.decision import Refusal
+from gateway.session.model import Actor, Role, Session, Status
+from gateway.store.contract import Over, Why
+
+_log = logging.getLogger(__name__)
+_ROLES: Final = {"Agent": Role.rep, "Supervisor": Role.supervisor, "Chatbot": Role.bot, "DigitalWorker": Role.bot}
+_STATUSES: Final = {
+    "Active": Status.active,
+    "Waiting": Status.waiting,
+    "New": Status.waiting,
+    "Inactive": Status.inactive,
+    "Ended": Status.ended,
+}
+_ENDED_BY: Final = {"Agent": "ended_by_rep", "Supervisor": "ended_by_supervisor", "EndUser": "ended"}
+_ID_LENGTH: Final = 15  # the rest of a record id of 18 characters is a checksum
+
+
+class NotKnown(Exception):
+    """The event is about a customer who has never written on this channel."""
+
+
+def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places) -> None:
+    """Apply one event; a double does nothing. Raises NotKnown."""
+    link = places.by_address.get(event.address)
+    if link is None:
+        # One event may serve several gateways: what is for another one's channel isn't ours to judge.
+        _log.info("event of another channel", extra={"action": "salesforce.other_channel", "lane": places.lane})
+        return
+    seen = work.stored.conversations
+    if not seen.first_sight(places.lane, event.event_id):
+        return
+    if event.entry_id and not seen.first_sight(places.lane, f"{event.kind} {event.entry_id}"):
+        return
+    work.ground.fault("org_event_marked")
+    if event.conversation and event.customer:
+        seen.remember(places.lane, f"{link.id}/{event.customer}", {"conversation": event.conversation})
+    if isinstance(event, RepSaid):
+        _said(work, event, link, places)
+    elif isinstance(event, PeopleChanged):
+        _people(work, event, link, org)
+    elif isinstance(event, StatusChanged):
+        _status(work, event, link, places)
+    elif isinstance(event, FileSettled):
+        _file_settled(work, event, places)
+    elif isinstance(event, CustomersReceipt):
+        _receipt(work, event, places)
+    # All else is counted by the receiver, and shown to nobody.
+
+
+def is_stale(event: OrgEvent, org: SalesforceOrg) -> bool:
+    """Whether it comes too late to be told as news."""
+    return event.at is not None and event.received_at - event.at > timedelta(minutes=org.stale_after_minutes)
+
+
+def _open_session(work: Work, link: SalesforceLink, event: OrgEvent) -> Session | None:
+    session = work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
+    return session if session is not None and session.status is not Status.ended and session.broker else None
+
+
+def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places) -> None:
+    session = _open_session(work, link, event)
+    if session is None:
+        session = _reopened(work, link, event)
+    by = _actor(event.sender, session) or Actor(role=Role.system, id="salesforce", name="Salesforce")
+    spoken = formats.parts_for_customer(event.said, link.adapter.capabilities, kind=link.config.kind)
+    key = f"{link.id}/{event.customer}"
+    choices: JsonValue = [choice.model_dump(mode="json") for choice in event.said.choices]
+    asked: JsonValue = {"entry": event.entry_id, "choices": choices} if choices else None
+    work.stored.conversations.remember(places.lane, key, {"asked": asked})
+    about: JsonValue = {"entry": event.entry_id, "conversation": event.conversation}
+    details: dict[str, JsonValue] = {"salesforce": about}
+    said: list[tuple[Part, ...]] = [(TextPart(text=text),) for text in spoken.texts]
+    files = [_file(work, file) for file in spoken.files]
+    said += [(file,) for file in files]
+    for file in files:
+        work.stored.media.add(file.media_id or "", file, org=session.org, channel_id=places.lane)
+    for parts in said:
+        shown = tuple(part.model_copy(update={"source": {}}) if isinstance(part, MediaPart) else part for part in parts)
+        _do(work, session.id, RelayedSaid(by, shown, details, automatic=event.reason is not None or by.role is Role.system))
+
+
+def _file(work: Work, file: File) -> MediaPart:
+    family = (file.mime_type or "").partition("/")[0]
+    return MediaPart(
+        media=family if family in ("image", "video", "audio") else "file",  # type: ignore[arg-type]
+        mime_type=file.mime_type,
+        name=file.name,
+        media_id=work.ground.new_id("med"),
+        source={"url": file.url},
+    )
+
+
+def _reopened(work: Work, link: SalesforceLink, event: OrgEvent) -> Session:
+    """A rep writes to a customer whose session had ended here: a new one, for a customer who is known."""
+    before = work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
+    if before is None:
+        raise NotKnown("no customer with this address has written on the channel")
+    end_user = EndUser(address=Address(before.end_user.id), name=before.end_user.name, locale=before.locale)
+    return work.open_relayed(link.id, end_user)
+
+
+def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: SalesforceOrg) -> None:
+    session = _open_session(work, link, event)
+    if session is None:
+        return
+    by_operation: dict[str, list[Actor]] = {"add": [], "remove": [], "update": []}
+    for change in event.changes:
+        actor = _actor(change.person, session)
+        if actor is not None:
+            by_operation[change.operation].append(actor)
+    announced = not link.settings.announces and not is_stale(event, org) and all(who.name for who in by_operation["add"])
+    came, went, renamed = (tuple(by_operation[one]) for one in ("add", "remove", "update"))
+    _do(work, session.id, RelayedPeople(came, went, renamed, announced))
+
+
+def _actor(person: Person | None, session: Session) -> Actor | None:
+    """A rep, supervisor or bot by the name that the event gives, else by the one under which they are in. None: nobody of those."""
+    role = _ROLES.get(person.role) if person is not None else None
+    if person is None or role is None:
+        return None
+    known = next((p.name for p in session.participants if p.id == person.subject), "")
+    return Actor(role=role, id=person.subject, name=person.name or known)
+
+
+def _status(work: Work, event: StatusChanged, link: SalesforceLink, places: Places) -> None:
+    session = _open_session(work, link, event)
+    status = _STATUSES.get(event.status)
+    if session is None or status is None:
+        return
+    current = work.stored.conversations.of(places.lane, f"{link.id}/{event.customer}").memory.get("work_item")
+    if event.session_id and isinstance(current, str) and event.session_id[:_ID_LENGTH] != current[:_ID_LENGTH]:
+        return  # the end of an earlier session, which comes after the begin of this one
+    reason = _ENDED_BY.get(event.ended_by or "", "ended_by_salesforce") if status is Status.ended else "salesforce"
+    _do(work, session.id, RelayedStatus(status, reason))
+
+
+def _file_settled(work: Work, event: FileSettled, places: Places) -> None:
+    """A customer's file that Salesforce took and then couldn't keep: an operator sees it as failed."""
+    ref = work.stored.message_ids.of(places.lane, event.message_id)
+    row = work.stored.outbox.one(ref.outbox_id) if ref and ref.outbox_id else None
+    if row is None or event.error is None:
+        return
+    sentence = "Salesforce could not keep the customer's file. Open the file here, or ask the customer to send it in another way."
+    work.stored.outbox.fail_late(row, Over("failed", Why("media_refused", sentence, event.error)))
+    _log.warning("file not kept", extra={"action": "salesforce.file_refused", "row": row.id, "code": event.error})
+
+
+def _receipt(work: Work, event: CustomersReceipt, places: Places) -> None:
+    ref = work.stored.message_ids.of(places.lane, event.message_id)
+    row = work.stored.outbox.one(ref.outbox_id) if ref and ref.outbox_id else None
+    if row is not None:
+        work.stored.outbox.raise_state(row, event.status)
+
+
+def _do(work: Work, session_id: str, command: Command) -> None:
+    session = work.stored.sessions.load(session_id)
+    if session is None:
+        raise RuntimeError("the session is gone")
+    done = work.do(session, command)
+    if isinstance(done, Refusal):
+        raise RuntimeError(f"what Salesforce reported was refused: {done.code}")

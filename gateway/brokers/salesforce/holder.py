@@ -1,0 +1,190 @@
+"""Salesforce as the broker of some channels' sessions: what of a change it is told, and what becomes of the messages it sent.
+
+Everything is written in the transaction of what it is about, as rows of the outbox. A conversation's calls go one after another on the org's lane,
+`salesforce:NAME`; receipts, which wait for nothing and nothing waits for, go on `salesforce:NAME:receipts`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from adapters.envelope import Address, ChannelId, Speaker, TypingSignal
+from gateway.brokers.contract import ReportedEvent
+from gateway.brokers.ground import Work
+from gateway.brokers.salesforce import applying, formats
+from gateway.brokers.salesforce.events import Choice, OrgEvent, RepTypes
+from gateway.brokers.salesforce.places import Places, key_of
+from gateway.config import Channel
+from gateway.config.salesforce import SalesforceChannel, SalesforceOrg
+from gateway.session.decision import Decision
+from gateway.session.model import Entry, EntryKind, Login, Role, Session, Status
+from gateway.session.outward import speaker_id
+from gateway.store.contract import Call, DueTimer, OutboxRow, Transaction
+
+MOST_ACKNOWLEDGEMENTS: Final = 25
+_CHOICES: Final = TypeAdapter(tuple[Choice, ...])
+_CHANGES: Final = (EntryKind.message_edited, EntryKind.message_deleted, EntryKind.reaction)
+
+
+class SalesforceHolder:
+    """See `gateway.brokers.ground.Holder`. One for each org."""
+
+    kind = "salesforce"
+
+    def __init__(self, name: str, org: SalesforceOrg, channels: Mapping[str, Channel]) -> None:
+        self.name, self.org = name, org
+        self.places = Places(name, channels)
+        self.lanes = frozenset({self.places.lane, self.places.receipts})
+
+    # ------------------------------------------------------------------------------------- what Salesforce is told
+
+    def relay(self, work: Work, before: Session | None, decision: Decision) -> None:
+        """What the customer said, changed and took back, in order; and that they ended it, where Salesforce can be told."""
+        session = decision.session
+        channel = self.places.channels[session.channel_id]
+        for entry in decision.entries:
+            if entry.sender is None or entry.sender.role is not Role.end_user:
+                continue
+            if entry.kind is EntryKind.message:
+                self._interactions(work, session, entry, self._message(work, session, entry))
+            elif entry.kind in _CHANGES:
+                self._interactions(work, session, entry, [formats.text(_words_of(entry))])
+            elif entry.kind is EntryKind.status_changed and session.status is Status.ended and _can_end(channel.settings):
+                self.call(work, session, "session", {"operation": "End", "operationBy": "EndUser"}, entry_number=entry.number)
+
+    def _message(self, work: Work, session: Session, entry: Entry) -> list[formats.Interaction]:
+        """A number or title answers the question that a rep asked last; a reply, the message that it names."""
+        memory = work.stored.conversations.of(self.places.lane, key_of(session)).memory
+        asked = memory.get("asked")
+        if not isinstance(asked, dict):
+            return formats.interactions(entry.parts)
+        choices = _CHOICES.validate_python(asked.get("choices", ()))
+        return formats.interactions(entry.parts, answers=str(asked.get("entry", "")) or None, choices=choices)
+
+    def _interactions(self, work: Work, session: Session, entry: Entry, found: Iterable[formats.Interaction]) -> None:
+        for one in found:
+            self.call(work, session, "interaction", one.body, entry_number=entry.number, media_id=one.media_id)
+
+    def call(
+        self,
+        work: Work,
+        session: Session,
+        operation: str,
+        body: Mapping[str, Any],
+        *,
+        entry_number: int = 0,
+        media_id: str | None = None,
+        lane: str | None = None,
+        batch: str = "",
+    ) -> None:
+        """A call to Salesforce, after those that wait already in the same conversation and lane."""
+        call = Call(
+            id=work.ground.new_id("cal"),
+            channel_id=ChannelId(lane or self.places.lane),
+            to=Address(key_of(session)),
+            retry_key=str(uuid.uuid4()),
+            created_at=work.now,
+            operation=operation,
+            about=ChannelId(session.channel_id),
+            body=dict(body),
+            batch=batch,
+            most=MOST_ACKNOWLEDGEMENTS if batch else 1,
+        )
+        work.stored.outbox.add(call, org=session.org, session_id=session.id, entry_number=entry_number, media_id=media_id)
+
+    # ------------------------------------------------------------------------------ what became of what it sent
+
+    def delivered(self, work: Work, row: OutboxRow) -> None:
+        """A message of a rep's has been delivered, read, or won't be: Salesforce is told once of each, when all parts of it are so."""
+        found = work.stored.sessions.entry(row.session_id, row.entry_number)
+        about = found[0].details.get("salesforce") if found else None
+        session = work.stored.sessions.load(row.session_id) if isinstance(about, dict) else None
+        channel = self.places.channels.get(row.channel_id)
+        if session is None or channel is None or not isinstance(about, dict):
+            return
+        entry_id, key = str(about["entry"]), (row.session_id, row.entry_number)
+        states = work.stored.outbox.of_entries([key])[key]
+        for state in states:
+            if state.status in ("failed", "skipped") and self._first(work, "failed", entry_id):
+                body = formats.delivery_failed(entry_id, state.code or "refused", state.reason or "").body
+                self.call(work, session, "interaction", body, lane=self.places.receipts)
+        if not channel.settings.receipts or not about.get("conversation"):
+            return
+        reached = {state.status for state in states}
+        if reached <= {"delivered", "read"}:
+            kind: Any = "read" if reached == {"read"} else "delivered"
+            if self._first(work, kind, entry_id):
+                one = formats.acknowledgement(kind, entry_id, int(work.now.timestamp() * 1000))
+                body = {"conversationIdentifier": str(about["conversation"]), "acknowledgements": [one]}
+                self.call(work, session, "acknowledgement", body, lane=self.places.receipts, batch="acknowledgements")
+
+    def _first(self, work: Work, what: str, entry_id: str) -> bool:
+        return work.stored.conversations.first_sight(self.places.receipts, f"{what} {entry_id}")
+
+    # ------------------------------------------------------------------------------------ what Salesforce reports
+
+    def apply(self, work: Work, event: ReportedEvent) -> None:
+        """See `applying.apply`."""
+        if not isinstance(event, OrgEvent):
+            raise TypeError(f"{type(event).__name__} is no event of Salesforce's")
+        applying.apply(work, event, self.org, self.places)
+
+    def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
+        """No timers yet."""
+
+    # ------------------------------------------------------------------------------------------------------ typing
+
+    def customer_types(self, session: Session, on: bool) -> TypingSignal | None:
+        """To the org, unless the channel's typing is off: each uses up its allocation."""
+        channel = self.places.channels.get(session.channel_id)
+        if channel is None or not channel.settings.typing:
+            return None
+        return _typing(self.places.lane, key_of(session), session.last_message_at or session.opened_at, on)
+
+    def rep_types(self, stored: Transaction, event: ReportedEvent) -> tuple[Session, TypingSignal] | None:
+        """To the customer, while it is fresh, where the channel can show it."""
+        if not isinstance(event, RepTypes):
+            return None
+        channel = self.places.by_address.get(event.address)
+        if channel is None or not channel.settings.typing or "typing" not in channel.adapter.capabilities.outbound:
+            return None
+        if applying.is_stale(event, self.org):
+            return None
+        session = stored.sessions.newest_of_address(channel.id, event.customer, channel.config.org)
+        if session is None or session.status is Status.ended or not session.broker:
+            return None
+        by = event.sender
+        speaker = Speaker(id=speaker_id(session.org, Login(by.subject)), name=by.name) if by and by.name else None
+        return session, _typing(channel.id, session.end_user.id, event.received_at, event.on, speaker)
+
+
+def _typing(channel_id: str, to: str, at: datetime, on: bool, speaker: Speaker | None = None) -> TypingSignal:
+    return TypingSignal(
+        id=f"typ_{uuid.uuid4().hex}",
+        channel_id=ChannelId(channel_id),
+        to=Address(to),
+        retry_key=str(uuid.uuid4()),
+        created_at=at,
+        on=on,
+        speaker=speaker,
+    )
+
+
+def _can_end(settings: SalesforceChannel) -> bool:
+    """Only BYOC for CCaaS with partner-owned routing has an end call."""
+    return settings.product == "ccaas" and settings.routing == "partner"
+
+
+def _words_of(entry: Entry) -> str:
+    """What the customer did to an earlier message, in words: Salesforce has no form for it."""
+    if entry.kind is EntryKind.message_edited:
+        return f"[edited] {entry.text or ''}"
+    if entry.kind is EntryKind.message_deleted:
+        return "[took a message back]"
+    emoji = entry.details.get("emoji")
+    return f"[reacted with {emoji}]" if emoji else "[took a reaction back]"
