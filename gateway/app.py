@@ -35,11 +35,10 @@ from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Webhooks
 from gateway.errors import BrokerUnavailable, GatewayError, StoreUnavailable
 from gateway.identity.directory import ConfigDirectory
-from gateway.journal.contract import peers_of
-from gateway.journal.driver import Driver
+from gateway.journal.driver import Driver, peers_of
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.profiler import Profiler
-from gateway.journal.receiver import Receiver
+from gateway.journal.receiver import Receiver, sources_of
 from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
@@ -101,8 +100,9 @@ class Gateway:
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         channels = loaded.channels
         _find_chat_at_home(loaded)
-        peers = peers_of(channels) | (self.salesforce.peers if self.salesforce else {})
-        self.receiver = Receiver(self.inbox, self.broker, peers, self.bell, self.metrics)
+        lanes = self.salesforce.peers if self.salesforce else {}
+        peers = peers_of(channels) | lanes
+        self.receiver = Receiver(self.inbox, self.broker, sources_of(channels) | lanes, self.bell, self.metrics)
         self.sender = Sender(self.broker.outbox, self.driver, peers, self.bell, clock, self.metrics, fault)
         self.fetcher = Fetcher(self.broker.media, self.driver, peers, self.bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.profiles, self.driver, channels, self.bell, clock)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from adapters import registry
-from adapters.envelope import EndUser, TypingSignal
+from adapters.envelope import TypingSignal
 from gateway import clock as clocks
 from gateway.brokers.contract import ReportedEvent
 from gateway.clock import Clock
@@ -51,10 +51,6 @@ class Work(Protocol):
 
     def do(self, session: Session | None, command: Command) -> Done | Refusal:
         """Let the rules decide, and write all of it."""
-        ...
-
-    def open_relayed(self, channel_id: str, end_user: EndUser) -> Session:
-        """A new session of a broker elsewhere, which speaks first."""
         ...
 
 

@@ -13,12 +13,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple, TypeVar
 
-from adapters.envelope import Address, ChannelId, EndUser, MediaPart, Notice, OutboundFile, Say
+from adapters.envelope import Address, ChannelId, MediaPart, Notice, OutboundFile, Say
 from adapters.text import Splitting, prepare, split
 from gateway.brokers.ground import Done, Ground, channel_facts, org_of
 from gateway.config import Org
 from gateway.session.audience import audiences_of_entry, audiences_of_session, audiences_of_signal
-from gateway.session.commands import Command, CustomerSaid, Invite, Reconcile, Route, ThreadChanged
+from gateway.session.commands import Command, CustomerSaid, Invite, Reconcile, RelayedSaid, Route, ThreadChanged
 from gateway.session.decide import decide, open_handed_over, open_relayed, open_session
 from gateway.session.decision import Decision, Facts, Outgoing, Refusal, SetTimer
 from gateway.session.model import (
@@ -70,12 +70,6 @@ class Unit:
         after = self.stored.sessions.load(decided.session.id) or decided.session
         return Done(after, decided.entries, decided.invitation, decided.warning)
 
-    def open_relayed(self, channel_id: str, end_user: EndUser) -> Session:
-        """A new session that a broker elsewhere controls and speaks in first."""
-        decided = open_relayed(SessionId(self.ground.new_id("ses")), end_user, self._facts_to_open(channel_id))
-        self._write(None, decided, quiet=False)
-        return decided.session
-
     def offer_work(self, org: str, login: str) -> None:
         """The rep came online."""
         self._free.append(_Free(org, login, anew=True))
@@ -121,6 +115,8 @@ class Unit:
         if isinstance(command, CustomerSaid):
             facts = self._facts_to_open(command.message.channel_id)
             return open_session(new, command.message, facts, earlier=command.earlier)
+        if isinstance(command, RelayedSaid):
+            return open_relayed(new, command, self._facts_to_open(command.channel_id))
         raise TypeError(f"{type(command).__name__} opens no session")
 
     def _facts_to_open(self, channel_id: str) -> Facts:

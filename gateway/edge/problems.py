@@ -26,6 +26,7 @@ REFUSALS: Final[Mapping[str, tuple[int, str]]] = {
     "entry_not_found": (404, "No such entry"),
     "message_not_found": (404, "No such message"),
     "recipient_not_found": (404, "No such recipient"),
+    "conferencing_controlled_by_salesforce": (409, "Salesforce controls the session"),
     "conferencing_not_supported": (409, "The channel has no conferencing"),
     "direct_routing_disabled": (409, "Reps can't be invited by name"),
     "recipient_not_available": (409, "The recipient is not available"),

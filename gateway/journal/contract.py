@@ -11,7 +11,6 @@ from pydantic import AwareDatetime
 from adapters.contract import Fetched, Flow, RawRequest, Sent
 from adapters.envelope import EndUser, Inbound, MediaPart, Outbound, OutboundFile, TypingSignal, Value
 from gateway.brokers.contract import ReportedEvent
-from gateway.config import Channel
 from gateway.store.contract import Call, Outcome, PendingFile
 
 # How long a message is tried; after that it has failed, because what was said a day ago may no longer be wanted.
@@ -52,16 +51,20 @@ class Look(NamedTuple):
     held: Collection[str] = ()
 
 
+class Source(Protocol):
+    """Whose requests the inbox keeps: a provider, or a broker elsewhere."""
+
+    def parse(self, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
+        """What one says. Raises NotUnderstood."""
+        ...
+
+
 class Peer(Protocol):
     """Who is at the other end: an account at a provider, or a broker elsewhere."""
 
     @property
     def messages_per_second(self) -> float:
         """How fast it may be called."""
-        ...
-
-    def parse(self, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
-        """What a request of theirs says. Raises NotUnderstood."""
         ...
 
     def send(self, message: Outbound | Call, now: datetime) -> Flow[Sent | None]:
@@ -75,40 +78,6 @@ class Peer(Protocol):
     def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:
         """Whether a message whose outcome isn't known may be sent once more without being shown twice."""
         ...
-
-
-class ChannelPeer:
-    """A channel's account at its provider."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self.messages_per_second = channel.config.messages_per_second
-
-    def parse(self, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
-        """See `Peer`."""
-        return self._channel.adapter.parse(request, self._channel.account)
-
-    def send(self, message: Outbound | Call, now: datetime) -> Flow[Sent | None]:
-        """See `Peer`."""
-        if isinstance(message, Call):
-            raise TypeError("a provider takes no calls of a broker's")
-        return self._channel.adapter.send(message, self._channel.account, now)
-
-    def media(self, part: MediaPart, now: datetime) -> Flow[Fetched]:
-        """See `Peer`."""
-        return self._channel.adapter.media(part, self._channel.account, now)
-
-    def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:
-        """See `Peer`."""
-        adapter = self._channel.adapter
-        if adapter.retry_safe is not None and not isinstance(message, Call):
-            return adapter.retry_safe(message, self._channel.account, lost_at, now)
-        return adapter.capabilities.retry_key
-
-
-def peers_of(channels: Mapping[str, Channel]) -> dict[str, Peer]:
-    """By channel id."""
-    return {key: ChannelPeer(channel) for key, channel in channels.items()}
 
 
 class Outbox(Protocol):

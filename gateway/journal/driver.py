@@ -9,16 +9,21 @@ import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
 
-from adapters.contract import Flow, HttpCall, HttpReply, NoReply
+from adapters.contract import Fetched, Flow, HttpCall, HttpReply, NoReply, Sent
+from adapters.envelope import MediaPart, Outbound
 from adapters.errors import SendFailed, Verdict
 from gateway.clock import Elapsed, elapsed
+from gateway.config import Channel
+from gateway.journal.contract import Peer
 from gateway.journal.public_addresses import NotPublic, PublicResolver, is_ip, is_public, public_socket
+from gateway.store.contract import Call
 
 T = TypeVar("T")
 
@@ -250,3 +255,33 @@ def _key(call: HttpCall) -> str:
         digest.update(part.encode() + b"\0")
     digest.update(call.body)
     return digest.hexdigest()
+
+
+class ChannelPeer:
+    """A channel's account at its provider, as `gateway.journal.contract.Peer`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.messages_per_second = channel.config.messages_per_second
+
+    def send(self, message: Outbound | Call, now: datetime) -> Flow[Sent | None]:
+        """See the contract."""
+        if isinstance(message, Call):
+            raise TypeError("a provider takes no calls of a broker's")
+        return self._channel.adapter.send(message, self._channel.account, now)
+
+    def media(self, part: MediaPart, now: datetime) -> Flow[Fetched]:
+        """See the contract."""
+        return self._channel.adapter.media(part, self._channel.account, now)
+
+    def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:
+        """See the contract."""
+        adapter = self._channel.adapter
+        if adapter.retry_safe is not None and not isinstance(message, Call):
+            return adapter.retry_safe(message, self._channel.account, lost_at, now)
+        return adapter.capabilities.retry_key
+
+
+def peers_of(channels: Mapping[str, Channel]) -> dict[str, Peer]:
+    """By channel id."""
+    return {key: ChannelPeer(channel) for key, channel in channels.items()}

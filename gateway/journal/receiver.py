@@ -20,9 +20,10 @@ from adapters.errors import NotUnderstood
 from gateway.backoff import backoff
 from gateway.brokers.contract import Broker, ReportedEvent
 from gateway.clock import elapsed
+from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.journal.contract import Peer
+from gateway.journal.contract import Source
 from gateway.journal.misdirected import Misdirected
 from gateway.metrics import Metrics
 from gateway.outage import Outage
@@ -61,13 +62,13 @@ class Receiver:
     """See the module. One per inbox."""
 
     def __init__(
-        self, inbox: Inbox, broker: Broker, peers: Mapping[str, Peer], bell: Doorbell, metrics: Metrics | None = None
+        self, inbox: Inbox, broker: Broker, sources: Mapping[str, Source], bell: Doorbell, metrics: Metrics | None = None
     ) -> None:
         self._metrics = metrics or Metrics()
-        self._inbox, self._broker, self._peers, self._bell = inbox, broker, peers, bell
+        self._inbox, self._broker, self._sources, self._bell = inbox, broker, sources, bell
         self._outage = Outage(_log, "the broker", "inbox")
         self._pace = _Pace()
-        self._misdirected = Misdirected(peers, self._metrics)
+        self._misdirected = Misdirected(sources, self._metrics)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -75,7 +76,7 @@ class Receiver:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 waiting = await self._waiting()
-                for channel_id in {*self._peers, *waiting} - lanes:  # also of channels that aren't configured any more
+                for channel_id in {*self._sources, *waiting} - lanes:  # also of channels that aren't configured any more
                     tasks.create_task(self._lane(channel_id), name=f"receive {channel_id}")
                     lanes.add(channel_id)
                 for channel_id in waiting:
@@ -193,7 +194,23 @@ class Receiver:
             _log.warning("message failed later", extra={"action": "outbox.failed_later", **about})
 
     def _parse(self, channel_id: str, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
-        peer = self._peers.get(channel_id)
-        if peer is None:
+        source = self._sources.get(channel_id)
+        if source is None:
             raise NotUnderstood(f"channel {channel_id!r} is no longer configured: add it again, then replay")
-        return peer.parse(request)
+        return source.parse(request)
+
+
+class ChannelSource:
+    """A channel's webhooks, as `gateway.journal.contract.Source`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def parse(self, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
+        """See the contract."""
+        return self._channel.adapter.parse(request, self._channel.account)
+
+
+def sources_of(channels: Mapping[str, Channel]) -> dict[str, Source]:
+    """By channel id."""
+    return {key: ChannelSource(channel) for key, channel in channels.items()}

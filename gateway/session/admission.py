@@ -162,6 +162,17 @@ def not_in_it(session: Session, by: str) -> Refusal | None:
     return e3_refuse("not_a_participant", "You aren't in this session: accept it when it is offered, or ask for an invitation.")
 
 
+def controlled_elsewhere(session: Session) -> Refusal | None:
+    """E3: in a session that a broker elsewhere controls, nothing that is asked here would be true there."""
+    if not session.broker:
+        return None
+    sentence = (
+        "Salesforce controls this conversation. Open its Messaging Session in the Salesforce console: "
+        "Start Conference, Transfer, Leave Conversation and End Conversation are there."
+    )
+    return e3_refuse("conferencing_controlled_by_salesforce", sentence)
+
+
 def actor_of(session: Session, facts: Facts, login: Login) -> Actor:
     """Who did it, by the name under which they are in the session, else the org's."""
     member = next((p for p in session.participants if p.id == login and p.role is not Role.end_user), None)

@@ -12,6 +12,8 @@ from typing import Literal, TypeAlias
 from pydantic import Field, JsonValue
 
 from adapters.envelope import (
+    ChannelId,
+    EndUser,
     InboundDeletion,
     InboundEdit,
     InboundEnded,
@@ -196,21 +198,23 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class RelayedSaid:
-    """In a session that a broker elsewhere controls: somebody there said this to the customer. `automatic`: no person wrote it."""
+    """In a session that a broker elsewhere controls: somebody there said this to the customer. `automatic`: no person wrote it. Where no session is open, it
+    opens one, on this channel with this customer."""
 
     by: Actor
     parts: tuple[Part, ...]
     details: dict[str, JsonValue]
+    channel_id: ChannelId
+    end_user: EndUser
     automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RelayedPeople:
-    """The broker elsewhere reports, as one step, who came in, who went, and who goes by another name. `announced`: the customer is told of it by us."""
+    """The broker elsewhere reports, as one step, who came in and who went. `announced`: the customer is told of it by us."""
 
     came: tuple[Actor, ...] = ()
     went: tuple[Actor, ...] = ()
-    renamed: tuple[Actor, ...] = ()
     announced: bool = True
 
 

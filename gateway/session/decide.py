@@ -17,6 +17,7 @@ from typing import Any
 from adapters.envelope import Author, EndUser, InboundMessage
 from gateway.session import answering, flagging, handing, inviting, leaving, presence, reconciling, relayed, routing, saying
 from gateway.session import commands as c
+from gateway.session.admission import controlled_elsewhere
 from gateway.session.calling import called
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.door import e1_same_org, e4_whole
@@ -133,10 +134,10 @@ def open_handed_over(id: SessionId, command: c.ThreadChanged, facts: Facts) -> D
     return e4_whole(None, draft.decision())
 
 
-def open_relayed(id: SessionId, end_user: EndUser, facts: Facts) -> Decision:
-    """A new session without a line: the broker elsewhere speaks first."""
-    draft = _empty(id, end_user, facts)
-    draft.turn(Status.active, reason="rep_wrote")
+def open_relayed(id: SessionId, command: c.RelayedSaid, facts: Facts) -> Decision:
+    """A new session in which the broker elsewhere speaks first."""
+    draft = _empty(id, command.end_user, facts)
+    relayed.say(draft, command)
     return e4_whole(None, draft.decision())
 
 
@@ -168,7 +169,7 @@ def _timer_fired(session: Session, command: c.TimerFired, facts: Facts) -> Decis
 def _at_the_door(session: Session, command: c.Command, facts: Facts) -> Refusal | None:
     kind = type(command)
     if kind in BY_PEOPLE:
-        refusal = e1_same_org(session, command.by, facts) or relayed.controlled_elsewhere(session)  # type: ignore[union-attr, arg-type]  # all of them have it
+        refusal = e1_same_org(session, command.by, facts) or controlled_elsewhere(session)  # type: ignore[union-attr, arg-type]  # all of them have it
         if refusal is not None:
             return refusal
     if session.status is Status.ended and kind in NOT_WHEN_ENDED:

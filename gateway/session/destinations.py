@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from adapters.envelope import Value
 from gateway.session.admission import (
     can_receive,
+    controlled_elsewhere,
     not_in_it,
     p1_enhanced_edition,
     p2_missing,
@@ -63,7 +64,8 @@ def t3_destinations(
     """T3: one page, by name, each with what a request would be refused for now. What can't be asked at all is refused as the request
     would be; where a right or setting takes one type away (P3, P4), its list is empty."""
     refusal = (
-        p1_enhanced_edition(session, by, purpose, facts.channel)
+        controlled_elsewhere(session)
+        or p1_enhanced_edition(session, by, purpose, facts.channel)
         or t2_not_others(type)
         or m5_is_active(session, facts.channel)
         or not_in_it(session, by)

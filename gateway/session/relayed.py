@@ -17,26 +17,14 @@ from gateway.session.commands import (
     RelayedStatus,
     ThreadChanged,
 )
-from gateway.session.decision import Decision, Facts, Refusal
+from gateway.session.decision import Decision, Facts
 from gateway.session.draft import Draft
 from gateway.session.handing import l6_write_handover
 from gateway.session.leaving import l3_close
 from gateway.session.model import Actor, ChannelFacts, EntryKind, Login, Participant, Role, Session, Status, Visibility
 from gateway.session.notices import m3_joined, m3_left, m3_transferred
 from gateway.session.outward import PublicEntry, outgoing_for, speaker_id
-from gateway.session.refusals import e3_refuse
 from gateway.session.saying import m1_take_in, m1_take_in_earlier, m2_names_speakers, words_of
-
-
-def controlled_elsewhere(session: Session) -> Refusal | None:
-    """Whose rules count here."""
-    if not session.broker:
-        return None
-    sentence = (
-        "Salesforce controls this conversation. Open its Messaging Session in the Salesforce console: "
-        "Start Conference, Transfer, Leave Conversation and End Conversation are there."
-    )
-    return e3_refuse("conferencing_controlled_by_salesforce", sentence)
 
 
 def customer_said(session: Session, command: CustomerSaid, facts: Facts) -> Decision:
@@ -69,16 +57,24 @@ def opened(draft: Draft, message: InboundMessage, earlier: Earlier) -> Decision:
 def said(session: Session, command: RelayedSaid, facts: Facts) -> Decision:
     """M1, M2: it goes to the customer, by the name of who speaks where one is shown."""
     draft = Draft(session, facts)
-    if session.status is Status.inactive:
-        draft.turn(Status.active, reason="rep_wrote")
+    say(draft, command)
+    return draft.decision()
+
+
+def say(draft: Draft, command: RelayedSaid) -> None:
+    """M1: one line, which wakes a session that rests."""
+    details = dict(command.details)
+    if draft.session.entry_count == 0:  # else the transcript wouldn't say whose it is
+        details["end_user"] = draft.session.end_user.id
     text = words_of(command.parts)
     entry = draft.write(
-        EntryKind.message, Visibility.everyone, sender=command.by, text=text, parts=command.parts, details=dict(command.details)
+        EntryKind.message, Visibility.everyone, sender=command.by, text=text, parts=command.parts, details=details
     )
-    draft.change(last_message_at=facts.now, last_message=entry.number)
-    speaker = None if command.automatic else _speaker(draft.session, command.by, facts.channel)
+    draft.change(last_message_at=draft.facts.now, last_message=entry.number)
+    speaker = None if command.automatic else _speaker(draft.session, command.by, draft.facts.channel)
     draft.outgoing.append(outgoing_for(PublicEntry(entry), speaker=speaker, human=not command.automatic))
-    return draft.decision()
+    if draft.session.status is Status.inactive or entry.number == 1:
+        draft.turn(Status.active, reason="rep_wrote")
 
 
 def people(session: Session, command: RelayedPeople, facts: Facts) -> Decision:
@@ -92,8 +88,6 @@ def people(session: Session, command: RelayedPeople, facts: Facts) -> Decision:
     known = {p.id: p for p in session.participants if p.role is not Role.end_user}
     went = [who for who in command.went if who.id in known]
     came = [who for who in command.came if who.id not in known]
-    for who in command.renamed:
-        _rename(draft, who)
     for who in went:
         _go_out(draft, who)
     for who in came:
@@ -144,7 +138,7 @@ def _come_in(draft: Draft, who: Actor) -> None:
     draft.change(
         participants=(*session.participants, participant),
         been_in=session.been_in if login in session.been_in else (*session.been_in, login),
-        conferenced=session.conferenced or (who.role is Role.rep and bool(session.reps)),
+        conferenced=session.conferenced or len(session.reps) >= 1,
     )
     details: dict[str, JsonValue] = {"participant": who.model_dump(mode="json"), "reason": "accepted"}
     draft.write(EntryKind.participant_joined, Visibility.reps, sender=who, details=details)
@@ -154,13 +148,3 @@ def _go_out(draft: Draft, who: Actor) -> None:
     draft.change(participants=tuple(p for p in draft.session.participants if p.id != who.id or p.role is Role.end_user))
     details: dict[str, JsonValue] = {"participant": who.model_dump(mode="json"), "reason": "left"}
     draft.write(EntryKind.participant_left, Visibility.reps, sender=who, details=details)
-
-
-def _rename(draft: Draft, who: Actor) -> None:
-    """Only a name changes, so no line is written."""
-    draft.change(
-        participants=tuple(
-            p.model_copy(update={"name": who.name}) if p.id == who.id and p.role is not Role.end_user else p
-            for p in draft.session.participants
-        )
-    )

@@ -10,7 +10,7 @@ import regex
 from pydantic import JsonValue
 
 from adapters.envelope import Author, InboundMessage, InboundReferral, MediaPart, Part, Speaker, TextPart
-from gateway.session.admission import actor_of, end_user_of, not_in_it
+from gateway.session.admission import actor_of, controlled_elsewhere, end_user_of, not_in_it
 from gateway.session.commands import CustomerCame, CustomerChanged, CustomerSaid, Earlier, SayToCustomer
 from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.draft import Draft
@@ -223,9 +223,9 @@ def m5_customer_types(session: Session, but: str = "") -> tuple[Login, ...]:
 
 
 def m5_is_active(session: Session, channel: ChannelFacts) -> Refusal | None:
-    """The session is one in which things are said."""
-    if session.status is Status.active:
-        return None
+    """The session is one in which things are said, by the rules of this gateway."""
+    if session.broker or session.status is Status.active:
+        return controlled_elsewhere(session)
     sentence = "This session isn't active: accept it when it is offered, or wait until the customer writes."
     if channel.gone is not None:
         sentence = "This session's channel is no longer in the config, so nothing can be sent: end the session, or have the channel added again."

@@ -19,7 +19,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import RawRequest, Sent
-from gateway.journal.contract import ChannelPeer, Room
+from gateway.journal.contract import Room
+from gateway.journal.driver import ChannelPeer
 from gateway.session.commands import AcceptWork, End, SayToCustomer
 from gateway.session.model import Login, Presence, Role, Session
 from tests.brokers.desk import Desk, desk

@@ -34,7 +34,7 @@ from adapters.open.outbound import _FAILURES as OPEN_ERRORS
 from adapters.replies import AGAIN, CODES, Meaning
 from adapters.webchat.outbound import _FAILURES as WEBCHAT_ERRORS
 from adapters.whatsapp.failures import ERRORS as WHATSAPP_ERRORS
-from gateway.journal.contract import peers_of
+from gateway.journal.driver import peers_of
 from gateway.journal.sender import Sender
 from gateway.session.model import DeliveryState
 from tests.journal.outpost import QUIET, Outpost, at_work

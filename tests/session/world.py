@@ -271,6 +271,10 @@ class Play:
         self._apply(None, decision)
         return decision
 
+    def begin(self, decision: Decision) -> None:
+        """A session that was opened otherwise than by the customer's words."""
+        self._apply(None, decision)
+
     def wait(self, seconds: float) -> None:
         """Time goes by; what falls due fires, in order."""
         until = self.now + timedelta(seconds=seconds)

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from adapters.envelope import Address, EndUser, MediaPart, Part, TextPart
+from adapters.envelope import Address, ChannelId, EndUser, MediaPart, Part, TextPart
 from gateway.brokers.ground import Work
 from gateway.brokers.salesforce import formats
 from gateway.brokers.salesforce.events import (
@@ -89,9 +89,11 @@ def _open_session(work: Work, link: SalesforceLink, event: OrgEvent) -> Session 
 
 def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places) -> None:
     session = _open_session(work, link, event)
-    if session is None:
-        session = _reopened(work, link, event)
-    by = _actor(event.sender, session) or Actor(role=Role.system, id="salesforce", name="Salesforce")
+    # A rep may write to a customer whose session has ended here: that opens a new one, for a customer who is known.
+    known = session or work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
+    if known is None:
+        raise NotKnown("no customer with this address has written on the channel")
+    by = _actor(event.sender, known) or Actor(role=Role.system, id="salesforce", name="Salesforce")
     spoken = formats.parts_for_customer(event.said, link.adapter.capabilities, kind=link.config.kind)
     key = f"{link.id}/{event.customer}"
     choices: JsonValue = [choice.model_dump(mode="json") for choice in event.said.choices]
@@ -103,10 +105,13 @@ def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places) -> N
     files = [_file(work, file) for file in spoken.files]
     said += [(file,) for file in files]
     for file in files:
-        work.stored.media.add(file.media_id or "", file, org=session.org, channel_id=places.lane)
+        work.stored.media.add(file.media_id or "", file, org=known.org, channel_id=places.lane)
+    end_user = EndUser(address=Address(known.end_user.id), name=known.end_user.name, locale=known.locale)
+    automatic = event.reason is not None or by.role is Role.system
     for parts in said:
         shown = tuple(part.model_copy(update={"source": {}}) if isinstance(part, MediaPart) else part for part in parts)
-        _do(work, session.id, RelayedSaid(by, shown, details, automatic=event.reason is not None or by.role is Role.system))
+        command = RelayedSaid(by, shown, details, ChannelId(link.id), end_user, automatic=automatic)
+        session = _done(work, session, command)
 
 
 def _file(work: Work, file: File) -> MediaPart:
@@ -120,27 +125,18 @@ def _file(work: Work, file: File) -> MediaPart:
     )
 
 
-def _reopened(work: Work, link: SalesforceLink, event: OrgEvent) -> Session:
-    """A rep writes to a customer whose session had ended here: a new one, for a customer who is known."""
-    before = work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
-    if before is None:
-        raise NotKnown("no customer with this address has written on the channel")
-    end_user = EndUser(address=Address(before.end_user.id), name=before.end_user.name, locale=before.locale)
-    return work.open_relayed(link.id, end_user)
-
-
 def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: SalesforceOrg) -> None:
     session = _open_session(work, link, event)
     if session is None:
         return
-    by_operation: dict[str, list[Actor]] = {"add": [], "remove": [], "update": []}
+    by_operation: dict[str, list[Actor]] = {"add": [], "remove": [], "update": []}  # an update says nothing that customers see
     for change in event.changes:
         actor = _actor(change.person, session)
         if actor is not None:
             by_operation[change.operation].append(actor)
     announced = not link.settings.announces and not is_stale(event, org) and all(who.name for who in by_operation["add"])
-    came, went, renamed = (tuple(by_operation[one]) for one in ("add", "remove", "update"))
-    _do(work, session.id, RelayedPeople(came, went, renamed, announced))
+    came, went = tuple(by_operation["add"]), tuple(by_operation["remove"])
+    _done(work, session, RelayedPeople(came, went, announced))
 
 
 def _actor(person: Person | None, session: Session) -> Actor | None:
@@ -161,7 +157,7 @@ def _status(work: Work, event: StatusChanged, link: SalesforceLink, places: Plac
     if event.session_id and isinstance(current, str) and event.session_id[:_ID_LENGTH] != current[:_ID_LENGTH]:
         return  # the end of an earlier session, which comes after the begin of this one
     reason = _ENDED_BY.get(event.ended_by or "", "ended_by_salesforce") if status is Status.ended else "salesforce"
-    _do(work, session.id, RelayedStatus(status, reason))
+    _done(work, session, RelayedStatus(status, reason))
 
 
 def _file_settled(work: Work, event: FileSettled, places: Places) -> None:
@@ -182,10 +178,9 @@ def _receipt(work: Work, event: CustomersReceipt, places: Places) -> None:
         work.stored.outbox.raise_state(row, event.status)
 
 
-def _do(work: Work, session_id: str, command: Command) -> None:
-    session = work.stored.sessions.load(session_id)
-    if session is None:
-        raise RuntimeError("the session is gone")
+def _done(work: Work, session: Session | None, command: Command) -> Session:
+    """The session afterwards."""
     done = work.do(session, command)
     if isinstance(done, Refusal):
         raise RuntimeError(f"what Salesforce reported was refused: {done.code}")
+    return done.session

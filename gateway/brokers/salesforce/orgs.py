@@ -10,7 +10,6 @@ from gateway.brokers.salesforce.lanes import LanePeer
 from gateway.brokers.salesforce.tokens import Tokens, load_keys, path_of
 from gateway.config import Loaded
 from gateway.config.salesforce import SalesforceOrg
-from gateway.journal.contract import Peer
 
 
 class SalesforceOrgs:
@@ -18,7 +17,7 @@ class SalesforceOrgs:
 
     def __init__(self, loaded: Loaded) -> None:
         self.holders: dict[str, Holder] = {}
-        self.peers: dict[str, Peer] = {}
+        self.peers: dict[str, LanePeer] = {}
         self.orgs = dict(loaded.config.salesforce)
         self.tokens = {name: Tokens(org, load_keys(_pems(org))) for name, org in self.orgs.items()}
         for name, org in self.orgs.items():

@@ -30,7 +30,7 @@ class DestinationsQuery(Input):
     "GET", "/sessions/{session_id}/destinations", "List possible recipients", tag="conference",
     query=DestinationsQuery, answer=Listing[DestinationShape],
     codes=("permission_denied", "not_a_participant", "conferencing_not_supported", "recipient_type_not_allowed",
-           "session_not_active", "direct_routing_disabled"),
+           "session_not_active", "conferencing_controlled_by_salesforce", "direct_routing_disabled"),
 )  # fmt: skip
 async def list_destinations(ask: Ask[Nothing, DestinationsQuery]) -> Listing[DestinationShape] | Refusal:
     """Agents online for messaging with the rights that the channel needs, queues, or flows; never who asks, nor who is in already."""

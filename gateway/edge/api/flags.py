@@ -36,7 +36,7 @@ class WhisperBody(Input):
 
 @call(
     "POST", "/sessions/{session_id}/flag", "Raise the flag", tag="supervision", body=FlagBody, answer=EntryShape, status=201,
-    codes=("permission_denied", "not_a_participant", "session_not_active", "flag_already_raised", "nothing_to_say"),
+    codes=("permission_denied", "not_a_participant", "session_not_active", "conferencing_controlled_by_salesforce", "flag_already_raised", "nothing_to_say"),
 )  # fmt: skip
 async def raise_flag(ask: Ask[FlagBody, Nothing]) -> EntryShape | Refusal:
     """Supervisors see it at once; the customer never, and other reps only where the org says so."""
@@ -45,7 +45,7 @@ async def raise_flag(ask: Ask[FlagBody, Nothing]) -> EntryShape | Refusal:
 
 @call(
     "DELETE", "/sessions/{session_id}/flag", "Lower the flag", tag="supervision", query=FlagQuery, answer=SessionShape,
-    codes=("not_a_supervisor", "not_a_participant", "no_flag", "session_not_active"),
+    codes=("not_a_supervisor", "not_a_participant", "no_flag", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def lower_flag(ask: Ask[Nothing, FlagQuery]) -> SessionShape | Refusal:
     """By the rep who raised it, or a supervisor."""
@@ -56,7 +56,7 @@ async def lower_flag(ask: Ask[Nothing, FlagQuery]) -> SessionShape | Refusal:
 
 @call(
     "POST", "/sessions/{session_id}/whispers", "Whisper", tag="supervision", body=WhisperBody, answer=EntryShape, status=201,
-    codes=("not_a_supervisor", "not_a_participant", "no_flag", "session_not_active"),
+    codes=("not_a_supervisor", "not_a_participant", "no_flag", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def whisper(ask: Ask[WhisperBody, Nothing]) -> EntryShape | Refusal:
     """Between the rep who raised the flag and supervisors; the customer never sees it."""

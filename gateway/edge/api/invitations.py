@@ -17,7 +17,7 @@ from gateway.session.inviting import c1_one_recipient
 from gateway.session.model import InvitationId, Recipient
 
 _ASKING: Final = (
-    "permission_denied", "conferencing_not_supported", "not_a_participant", "session_not_active", "recipient_type_not_allowed",
+    "permission_denied", "conferencing_not_supported", "not_a_participant", "session_not_active", "conferencing_controlled_by_salesforce", "recipient_type_not_allowed",
     "direct_routing_disabled", "recipient_not_found", "recipient_not_available", "recipient_at_capacity", "already_participant",
     "invitation_pending", "participant_limit_reached", "flow_yielded_no_recipient", "invalid_input",
 )  # fmt: skip
@@ -58,7 +58,7 @@ async def transfer(ask: Ask[InvitationBody, Nothing]) -> InvitationShape | Refus
 @call(
     "POST", "/sessions/{session_id}/invitations/{invitation_id}/accept", "Come in", tag="conference", answer=JoinedShape,
     codes=("permission_denied", "invitation_not_found", "invitation_already_taken", "invitation_closed", "already_participant",
-           "recipient_at_capacity", "recipient_not_available", "participant_limit_reached", "session_not_active"),
+           "recipient_at_capacity", "recipient_not_available", "participant_limit_reached", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def accept_invitation(ask: Ask[Nothing, Nothing]) -> JoinedShape | Refusal:
     """The caller is in, and may write at once (C7). Exactly one of those who were asked gets in (C2)."""
@@ -68,7 +68,7 @@ async def accept_invitation(ask: Ask[Nothing, Nothing]) -> JoinedShape | Refusal
 
 @call(
     "POST", "/sessions/{session_id}/invitations/{invitation_id}/decline", "Say no", tag="conference", answer=InvitationShape,
-    codes=("invitation_not_found", "invitation_already_taken", "invitation_closed", "already_participant", "session_not_active"),
+    codes=("invitation_not_found", "invitation_already_taken", "invitation_closed", "already_participant", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def decline_invitation(ask: Ask[Nothing, Nothing]) -> InvitationShape | Refusal:
     """Only the one who asked is told (C8)."""
@@ -77,7 +77,7 @@ async def decline_invitation(ask: Ask[Nothing, Nothing]) -> InvitationShape | Re
 
 @call(
     "POST", "/sessions/{session_id}/invitations/{invitation_id}/withdraw", "Withdraw a request", tag="conference", answer=InvitationShape,
-    codes=("permission_denied", "invitation_not_found", "invitation_already_taken", "invitation_closed", "session_not_active"),
+    codes=("permission_denied", "invitation_not_found", "invitation_already_taken", "invitation_closed", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def withdraw_invitation(ask: Ask[Nothing, Nothing]) -> InvitationShape | Refusal:
     """By the one who asked, while it is open (C9)."""

@@ -40,7 +40,7 @@ class TypingBody(Input):
 @call(
     "POST", "/sessions/{session_id}/messages", "Send a message to the customer", tag="messages",
     body=MessageBody, form=MessageForm, answer=EntryShape, status=201,
-    codes=("permission_denied", "not_a_participant", "session_not_active", "entry_not_found", "nothing_to_say"),
+    codes=("permission_denied", "not_a_participant", "session_not_active", "conferencing_controlled_by_salesforce", "entry_not_found", "nothing_to_say"),
 )  # fmt: skip
 async def say(ask: Ask[MessageForm, Nothing]) -> EntryShape | Refusal:
     """A text as JSON, or a form with a `file` and perhaps a text. It is stored when this answers; how it fares on its way to the
@@ -66,7 +66,7 @@ async def say(ask: Ask[MessageForm, Nothing]) -> EntryShape | Refusal:
 
 @call(
     "POST", "/sessions/{session_id}/typing", "The caller started or stopped typing", tag="messages",
-    body=TypingBody, codes=("not_a_participant", "session_not_active"),
+    body=TypingBody, codes=("not_a_participant", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def typing(ask: Ask[TypingBody, Nothing]) -> Shape | Refusal | None:
     """Told to the other reps and, where the channel can, to the customer; never stored (M5)."""

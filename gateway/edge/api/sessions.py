@@ -65,7 +65,7 @@ async def read_session(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 
 @call(
     "POST", "/sessions/{session_id}/accept", "Accept the offered session", tag="work", answer=SessionShape,
-    codes=("permission_denied", "work_not_offered", "recipient_at_capacity", "session_not_active"),
+    codes=("permission_denied", "work_not_offered", "recipient_at_capacity", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def accept_work(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
     """The caller becomes a participant, and the customer is told."""
@@ -74,7 +74,7 @@ async def accept_work(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 
 @call(
     "POST", "/sessions/{session_id}/decline", "Decline the offered session", tag="work", answer=SessionShape,
-    codes=("work_not_offered", "session_not_active"),
+    codes=("work_not_offered", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def decline_work(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
     """The next rep of the queue is asked. The answer is the last that the caller sees of the session, unless it waits in their queue."""
@@ -83,7 +83,7 @@ async def decline_work(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 
 @call(
     "POST", "/sessions/{session_id}/leave", "Leave the conversation", tag="sessions", answer=SessionShape,
-    codes=("not_a_participant", "last_rep_must_end", "session_not_active"),
+    codes=("not_a_participant", "last_rep_must_end", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def leave(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
     """While others are in (L1); the last rep ends instead (L2)."""
@@ -92,7 +92,7 @@ async def leave(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
 
 @call(
     "POST", "/sessions/{session_id}/end", "End the conversation", tag="sessions", answer=SessionShape,
-    codes=("permission_denied", "not_a_participant", "other_reps_present", "session_not_active"),
+    codes=("permission_denied", "not_a_participant", "other_reps_present", "session_not_active", "conferencing_controlled_by_salesforce"),
 )  # fmt: skip
 async def end(ask: Ask[Nothing, Nothing]) -> SessionShape | Refusal:
     """For the last rep, and for supervisors (L3). Open invitations are withdrawn, the flag is lowered."""
