@@ -47,6 +47,8 @@ def test_every_code_that_is_used_is_in_the_table_and_the_other_way_round() -> No
     used: set[str] = set()
     for folder in ("session", "brokers", "edge"):
         for path in (ROOT / "gateway" / folder).rglob("*.py"):
+            if "simulator" in path.parts:  # a simulated org refuses by Salesforce's own codes
+                continue
             used |= set(re.findall(r'(?:e3_refuse|Refusal)\(\s*"(\w+)"', path.read_text()))
     assert used <= CODES.keys()
     by_others = {"message_not_found", "not_resendable", "invalid_input", "idempotency_key_reused"}
