@@ -30,7 +30,7 @@ class Query:
     @property
     def text(self) -> str:
         """In SOQL, with its values quoted."""
-        conditions = " AND ".join(f"{name} = '{_escaped(value)}'" for name, value in self.where)
+        conditions = " AND ".join(f"{name} = {quoted(value)}" for name, value in self.where)
         return " ".join(("SELECT", ", ".join(self.fields), "FROM", self.source, "WHERE", conditions))
 
     def path(self, api_version: str) -> str:
@@ -38,8 +38,9 @@ class Query:
         return f"/services/data/v{api_version}/{'tooling/' if self.tooling else ''}query/?q={quote(self.text, safe='')}"
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "\\'")
+def quoted(value: str) -> str:
+    """A text in SOQL."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def describe(event: str, api_version: str) -> str:
