@@ -114,6 +114,8 @@ class Gateway:
 
             self.issuer = oidc.Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json")
             self.directory = oidc.OidcDirectory(known, self.issuer, loaded.orgs)
+        if self.salesforce:
+            self.salesforce.connect(self.driver.run, self.inbox, self.store, self.bell, self.metrics, clock)
         self.pressure = Pressure(channels, self.inbox, backlog_seconds=config.limits.backlog_seconds)
         self.webhooks = Webhooks(
             channels,
@@ -151,6 +153,8 @@ class Gateway:
             address_of=proxies.address_of,
         )
         surface.health.remarks["webhooks"] = self.pressure.told
+        if self.salesforce:
+            surface.health.remarks["salesforce"] = self.salesforce.told
         MediaDoor(self.links, self._file_of, self.clock).install(app)
         chat_accounts = _chat_accounts(self.loaded)
         if chat_accounts:
@@ -239,6 +243,7 @@ class Gateway:
             "filing": self.broker.run_filing,
             "purge": self._purge,
             **({"oidc": self.issuer.run} if self.issuer else {}),
+            **(self.salesforce.work if self.salesforce else {}),
         }
 
     async def _count_webhooks(self) -> None:

@@ -12,7 +12,7 @@ from adapters.errors import SendFailed, Verdict
 from adapters.replies import fetched
 from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.salesforce import calls, formats, parsing
-from gateway.brokers.salesforce.files import allowed
+from gateway.brokers.salesforce.links import allowed_file
 from gateway.brokers.salesforce.places import SalesforceLink
 from gateway.brokers.salesforce.tokens import Tokens
 from gateway.config.salesforce import SalesforceOrg
@@ -46,7 +46,7 @@ class LanePeer:
     def media(self, part: MediaPart, now: datetime) -> Flow[Fetched]:
         """A file that a rep sends, from the org's file host or one that the config names."""
         url = str(part.source.get("url", ""))
-        if not allowed(url, self._org):
+        if not allowed_file(url, self._org):
             raise SendFailed(Verdict.dead, "media_address_refused")
         reply = yield HttpCall("GET", url, foreign=True, max_reply_bytes=32 * 1024 * 1024, timeout_seconds=60)
         return fetched(reply, part, now)

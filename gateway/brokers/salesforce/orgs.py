@@ -2,30 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from gateway.brokers.ground import Holder
 from gateway.brokers.salesforce.holder import SalesforceHolder
 from gateway.brokers.salesforce.lanes import LanePeer
+from gateway.brokers.salesforce.positions import StoredPositions
+from gateway.brokers.salesforce.registering import Registering, Run
+from gateway.brokers.salesforce.subscription import Subscription
 from gateway.brokers.salesforce.tokens import Tokens, load_keys, path_of
+from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.config.salesforce import SalesforceOrg
+from gateway.doorbell.contract import Doorbell
+from gateway.metrics import Metrics
+from gateway.store.contract import Store
+from gateway.store.inbox_contract import Inbox
+
+
+class _Org(NamedTuple):
+    """One of them."""
+
+    settings: SalesforceOrg
+    tokens: Tokens
+    holder: SalesforceHolder
 
 
 class SalesforceOrgs:
-    """Holders by channel and lane, peers by lane."""
+    """`holders` by channel and lane, `peers` by lane; once connected, what works in the background and what operators are told."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.holders: dict[str, Holder] = {}
         self.peers: dict[str, LanePeer] = {}
-        self.orgs = dict(loaded.config.salesforce)
-        self.tokens = {name: Tokens(org, load_keys(_pems(org))) for name, org in self.orgs.items()}
-        for name, org in self.orgs.items():
-            holder = SalesforceHolder(name, org, loaded.channels)
+        self._orgs = {
+            name: _Org(org, Tokens(org, load_keys(_pems(org))), SalesforceHolder(name, org, loaded.channels))
+            for name, org in loaded.config.salesforce.items()
+        }
+        self._streams: dict[str, Subscription] = {}
+        self._registering: dict[str, Registering] = {}
+        for org, tokens, holder in self._orgs.values():
             places = holder.places
             self.holders |= dict.fromkeys((*places.channels, *holder.lanes), holder)
-            for lane in holder.lanes:
-                self.peers[lane] = LanePeer(lane, org, places.channels, self.tokens[name])
+            self.peers |= {lane: LanePeer(lane, org, places.channels, tokens) for lane in holder.lanes}
+
+    def connect(self, run: Run, inbox: Inbox, store: Store, bell: Doorbell, metrics: Metrics, clock: Clock) -> None:
+        """Give it what it works with. `run`: makes a flow's calls."""
+        for name, (org, tokens, holder) in self._orgs.items():
+            if not holder.places.channels:
+                continue  # an org that no channel uses: its events are nobody's
+
+            async def token(refused: bool, tokens: Tokens = tokens) -> str:
+                if refused:
+                    tokens.forget()
+                return str(await run(tokens.bearer(clock())))
+
+            positions = StoredPositions(store, holder.places.lane)
+            self._streams[name] = Subscription(name, org, inbox, positions, token, bell, metrics, clock=clock)
+            self._registering[name] = Registering(org, holder.places, tokens, run, clock)
+
+    @property
+    def work(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What runs for as long as the gateway does, by name."""
+        streams = {f"salesforce {name}": stream.run for name, stream in self._streams.items()}
+        return streams | {f"register {name}": one.run for name, one in self._registering.items()}
+
+    def told(self) -> str | None:
+        """For /readyz: what is wrong with which org; None: nothing."""
+        remarks = {name: self._remark(name) for name in self._streams}
+        return " ".join(f"{name}: {remark}" for name, remark in remarks.items() if remark) or None
+
+    def _remark(self, name: str) -> str:
+        failing = self._registering[name].failing
+        unregistered = (
+            f"What channels {', '.join(sorted(failing))} can show is not registered: {next(iter(failing.values()))}"
+            if failing
+            else None
+        )
+        return " ".join(filter(None, (self._streams[name].state.remark(), unregistered)))
 
 
 def _pems(org: SalesforceOrg) -> list[bytes]:
