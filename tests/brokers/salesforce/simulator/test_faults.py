@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from gateway.brokers.salesforce.simulator.bus_faults import BusFaults
+from gateway.brokers.salesforce.simulator.bus_refusals import Refused
 from gateway.brokers.salesforce.simulator.faults import Faults
+from gateway.brokers.salesforce.simulator.token import IssuedTokens, User
+
+
+def now() -> datetime:
+    return datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def test_answers_are_used_up_in_order() -> None:
@@ -20,22 +28,60 @@ def test_answers_are_used_up_in_order() -> None:
 def test_what_is_given_is_applied_and_the_rest_stays() -> None:
     faults = Faults()
     faults.apply({"read_only": True, "unknown": ["a"]})
-    assert faults.apply({"deliver_twice": True})["read_only"] is True
+    assert faults.apply({"idempotent": True})["read_only"] is True
     assert faults.state.unknown == {"a"}
     assert faults.apply({"clear": True, "idempotent": True}) == Faults().describe() | {"idempotent": True}
 
 
-def test_listeners_are_told() -> None:
-    faults, told = Faults(), list[str]()
-    faults.on_disconnect.append(lambda: told.append("cut"))
-    faults.on_expire.append(lambda: told.append("expired"))
-    faults.apply({"expire_tokens": True, "disconnect_streams": True})
-    assert told == ["expired", "cut"]
+def test_tokens_expire() -> None:
+    tokens = IssuedTokens("00D000000000001EAA", now, {"byoc": User("byoc", "005000000000001")})
+    session = tokens.issue("byoc", "key", frozenset())
+    Faults(tokens).apply({"expire_tokens": True})
+    assert tokens.check(session.token) is None
 
 
-@pytest.mark.parametrize("wish", [None, [], {"nonsense": 1}, {"answer": {"code": 1, "times": 0}}, {"requests_per_second": 0}])
-def test_a_wish_that_is_not_understood_changes_nothing(wish: Any) -> None:
-    faults = Faults()
+class Stream:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def cut(self, code: str) -> None:
+        self.told.append(code)
+
+    def hush(self) -> None:
+        self.told.append("hush")
+
+
+def test_the_bus_is_told() -> None:
+    bus, stream = BusFaults(now), Stream()
+    bus.streams.add(stream)
+    faults = Faults(bus=bus)
+    wish = {"disconnect_streams": True, "silence_streams": True, "deliver_twice": True, "permitted": False, "daily": 5}
+    described = faults.apply(wish | {"refuse_streams": {"code": "subscription.limit.exceeded"}})
+    assert stream.told == ["service.unavailable", "hush"]
+    assert (described["deliver_twice"], described["permitted"], described["daily"]) == (True, False, 5)
+    with pytest.raises(Refused):
+        bus.meet()
+    assert faults.apply({"clear": True})["daily"] is None
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"nonsense": 1},
+        {"answer": {"code": 1, "times": 0}},
+        {"requests_per_second": 0},
+        {"refuse_streams": {"code": "nonsense"}},
+    ],
+)
+def test_a_wish_that_is_not_understood_changes_nothing(wish: dict[str, Any]) -> None:
+    faults = Faults(bus=BusFaults(now))
+    before = faults.describe()
+    with pytest.raises(ValueError, match=r"validation error|not a code"):
+        faults.apply({"read_only": True, "deliver_twice": True} | wish)
+    assert faults.describe() == before
+
+
+@pytest.mark.parametrize("wish", [None, [], "read_only"])
+def test_a_wish_is_an_object(wish: Any) -> None:
     with pytest.raises(ValueError, match="validation error"):
-        faults.apply({"read_only": True} | wish if isinstance(wish, dict) else wish)
-    assert faults.describe() == Faults().describe()
+        Faults().apply(wish)
