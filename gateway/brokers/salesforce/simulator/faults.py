@@ -9,17 +9,18 @@ The body of that call is a JSON object; each member that is given is applied, in
 - `idempotent`: bool. Whether `/interactions` with an entry id seen before is answered with the first answer, without a second effect. Which of both Salesforce
   does isn't published. At the start: false.
 - `expire_tokens`: true. All access tokens issued so far are refused.
-- `disconnect_streams`: true. All Pub/Sub streams are cut now. `silence_streams`: true. They stay open and bring nothing any more.
-- `refuse_streams`: `{"code": "subscription.fetch.replayid.corrupted", "times": 1}`. The next calls to Pub/Sub are refused, with a code of its list.
-- `deliver_twice`: bool. Pub/Sub delivers every event twice. `permitted`: bool. Whether the event may be read at all.
-- `daily`: number or null. Most events that Pub/Sub delivers in 24 hours.
+- `disconnect_streams`: true. All Pub/Sub streams are cut now.
+- `deliver_twice`: bool. Pub/Sub delivers every event twice.
+- `replay_lost`: bool. Pub/Sub refuses every replay id, as after 72 hours.
+- `allocation_used`: bool. Pub/Sub delivers no more events today.
 - `inactive`, `unknown`: lists of channel addresses that are inactive (10031), or don't exist (10017).
 - `clear`: true. Everything back to the start; applied first.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -48,65 +49,30 @@ class _State(BaseModel):
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000
     answer: Annotated[list[Answer], BeforeValidator(_listed)] = Field(default_factory=list)
     idempotent: bool = False
+    deliver_twice: bool = False
+    replay_lost: bool = False
+    allocation_used: bool = False
     inactive: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
-
-
-class _Refusal(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    code: str
-    times: int = Field(default=1, ge=1)
 
 
 class _Wish(_State):
     clear: bool = False
     expire_tokens: bool = False
     disconnect_streams: bool = False
-    silence_streams: bool = False
-    refuse_streams: _Refusal | None = None
-    deliver_twice: bool | None = None
-    permitted: bool | None = None
-    daily: int | None = Field(default=None, ge=0)
-
-
-class Bus(Protocol):
-    """The switches of the simulated Pub/Sub API, see `bus_faults`."""
-
-    deliver_twice: bool
-    permitted: bool
-    daily: int | None
-
-    def disconnect(self) -> None:
-        """Cut all streams."""
-        ...
-
-    def go_silent(self) -> None:
-        """Let all streams stay open and bring nothing."""
-        ...
-
-    def refuse(self, code: str, times: int = 1) -> None:
-        """Refuse the next calls. Raises KeyError for a code that isn't known."""
-        ...
-
-    def heal(self) -> None:
-        """Everything back to the start."""
-        ...
 
 
 class Faults:
-    """The switches. `state` is read by who obeys them. `tokens` and `bus`: what the rest is passed on to; without them, those members do nothing."""
+    """The switches. `state` is read by who obeys them; who holds streams appends to `on_disconnect`. `tokens`: those that `expire_tokens` ends."""
 
-    def __init__(self, tokens: Tokens | None = None, bus: Bus | None = None) -> None:
+    def __init__(self, tokens: Tokens | None = None) -> None:
         self.state = _State()
-        self.tokens = tokens
-        self.bus = bus
+        self.on_disconnect: list[Callable[[], None]] = []
+        self._tokens = tokens
 
     def apply(self, wish: Any) -> dict[str, Any]:
-        """Apply the body of a call (see the module); the state then. Raises ValueError when it isn't understood: nothing is applied."""
+        """Apply the body of a call (see the module); the state then. Raises ValueError (pydantic's) when it isn't understood: nothing is applied."""
         wished = _Wish.model_validate(wish)
-        if self.bus is not None:
-            self._apply_to(self.bus, wished)
         if wished.clear:
             self.state = _State()
         for name in wished.model_fields_set & _State.model_fields.keys() - {"answer"}:
@@ -114,34 +80,13 @@ class Faults:
         self.state.answer.extend(one.model_copy() for one in wished.answer)
         if wished.expire_tokens:
             self.expire_tokens()
-        return self.describe()
-
-    def _apply_to(self, bus: Bus, wished: _Wish) -> None:
-        refusal = wished.refuse_streams
-        if refusal is not None:
-            try:
-                bus.refuse(refusal.code, refusal.times)  # first of all: it knows its codes, and nothing has been applied yet
-            except KeyError:
-                raise ValueError(f"{refusal.code!r} is not a code of the Pub/Sub API") from None
-        if wished.clear:
-            bus.heal()
-            if refusal is not None:
-                bus.refuse(refusal.code, refusal.times)
-        for name in wished.model_fields_set & {"deliver_twice", "permitted", "daily"}:
-            setattr(bus, name, getattr(wished, name))
         if wished.disconnect_streams:
-            bus.disconnect()
-        if wished.silence_streams:
-            bus.go_silent()
+            self.disconnect_streams()
+        return self.describe()
 
     def describe(self) -> dict[str, Any]:
         """The state as JSON."""
-        streams = (
-            {"deliver_twice": self.bus.deliver_twice, "permitted": self.bus.permitted, "daily": self.bus.daily}
-            if self.bus
-            else {}
-        )
-        return self.state.model_dump(mode="json") | streams
+        return self.state.model_dump(mode="json")
 
     def answer(self, code: int, *, times: int = 1, when: Literal["before", "after"] = "before", path: str | None = None) -> None:
         """Answer the next calls with a code; 0 cuts the connection."""
@@ -159,5 +104,10 @@ class Faults:
 
     def expire_tokens(self) -> None:
         """All tokens issued so far are refused from now on."""
-        if self.tokens is not None:
-            self.tokens.expire_all()
+        if self._tokens is not None:
+            self._tokens.expire_all()
+
+    def disconnect_streams(self) -> None:
+        """All Pub/Sub streams are cut."""
+        for listener in tuple(self.on_disconnect):
+            listener()
