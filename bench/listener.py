@@ -1,0 +1,112 @@
+"""The gateway's side of a Salesforce org's stream in a process of its own: from the stream into the inbox, and nothing after it.
+
+python -m bench.listener --endpoint HOST:PORT --ca FILE --data FOLDER --after HEX --mark 1000
+Writes a line of JSON for each so many events that are on disk: how many, when (`time.monotonic`), and the memory; and one for each event that says when
+it was published, with how long it took until then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from adapters.contract import RawRequest
+from bench import machine
+from gateway import loops
+from gateway.brokers.salesforce.positions import StoredPositions
+from gateway.brokers.salesforce.subscription import Subscription
+from gateway.clock import now
+from gateway.config.salesforce import SalesforceOrg
+from gateway.doorbell.local import LocalDoorbell
+from gateway.store.contract import StreamPosition
+from gateway.store.inbox import SqliteInbox
+from gateway.store.sqlite import SqliteStore
+
+ORG_ID: Final = "00D000000000001EAA"
+INSTANCE_URL: Final = "https://bench.my.salesforce.com"
+TOKEN: Final = "token-of-the-bench"
+EVENT, TYPE_FIELD, PAYLOAD_FIELD = "byoc__Message__e", "byoc__EventType__c", "byoc__Payload__c"
+_PUBLISHED: Final = b'"published":'
+
+
+class Watched(SqliteInbox):
+    """Says what is on disk."""
+
+    mark = 1_000
+    kept = 0
+
+    def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
+        """See the contract."""
+
+        def told(error: Exception | None) -> None:
+            if error is None:
+                self._tell(request.body)
+            done(error)
+
+        super().put(channel_id, request, told)
+
+    def _tell(self, body: bytes) -> None:
+        at = time.monotonic()
+        self.kept += 1
+        if _PUBLISHED in body:
+            print(json.dumps({"took": at - float(json.loads(body)["published"])}), flush=True)
+        if self.kept % self.mark == 0 or self.kept == 1:
+            print(json.dumps({"kept": self.kept, "at": at, "memory": machine.resident_bytes(os.getpid())}), flush=True)
+
+
+def org(endpoint: str, ca_file: Path) -> SalesforceOrg:
+    """As the bench's bus has it."""
+    return SalesforceOrg.model_validate(
+        {
+            "org_id": ORG_ID,
+            "instance_url": INSTANCE_URL,
+            "scrt_url": "https://bench.my.salesforce-scrt.com",
+            "pubsub_endpoint": endpoint,
+            "ca_file": ca_file,
+            "consumer_key": "key",
+            "username": "bench@example.com",
+            "private_keys": ["nothing is signed with it"],
+            "event": EVENT,
+            "event_type_field": TYPE_FIELD,
+            "event_payload_field": PAYLOAD_FIELD,
+            "events_per_day": 1_000_000_000,
+        }
+    )
+
+
+async def _token(refresh: bool) -> str:
+    return TOKEN
+
+
+async def listen(asked: argparse.Namespace) -> None:
+    """Until it is killed."""
+    asked.data.mkdir(parents=True, exist_ok=True)
+    inbox, store = Watched(asked.data, now), SqliteStore(asked.data, now, lambda point: None)
+    inbox.mark = asked.mark
+    await inbox.open()
+    await store.open()
+    # SQLite's cache of pages fills up to 64 MB, as it is meant to: that would hide whatever else grows.
+    await inbox.writer.run(lambda connection: connection.execute("PRAGMA cache_size=-2048"))
+    positions = StoredPositions(store, "salesforce:bench")
+    await positions.save(StreamPosition(bytes.fromhex(asked.after), now()), {})
+    await Subscription("bench", org(asked.endpoint, asked.ca), inbox, positions, _token, LocalDoorbell()).run()
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--ca", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--after", required=True)
+    parser.add_argument("--mark", type=int, default=1_000)
+    loops.run(listen(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
