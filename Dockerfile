@@ -2,12 +2,14 @@
 # To build on the same base image each time, give it by its digest:
 #   docker build --build-arg PYTHON_IMAGE=python:3.12-slim@sha256:… .
 # `docker buildx imagetools inspect python:3.12-slim` prints the digest.
+# With Salesforce as a session broker: --build-arg LOCK=requirements-salesforce.lock
 ARG PYTHON_IMAGE=python:3.12-slim
 FROM ${PYTHON_IMAGE} AS build
+ARG LOCK=requirements.lock
 WORKDIR /src
-COPY requirements.lock ./
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY requirements.lock requirements-salesforce.lock ./
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r ${LOCK}
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY adapters adapters
 COPY gateway gateway
 COPY config config

@@ -21,6 +21,7 @@ DONE = VENV / "set-up"  # holds what the venv was made from
 LOCK, DEV_LOCK = HERE / "requirements.lock", HERE / "requirements-dev.lock"
 SALESFORCE_LOCK = HERE / "requirements-salesforce.lock"
 LOCKS = {"plain": LOCK, "salesforce": SALESFORCE_LOCK, "dev": DEV_LOCK}  # each has all that is in those before it
+PROTO = HERE / "gateway" / "brokers" / "salesforce" / "pubsub.proto"  # what the package's build makes stubs of
 TIERS = {  # of tests, quick ones first; each stands for its folders in `run.py test TIER …`
     "pure": ("tests/session", "tests/store", "tests/adapters", "tests/config", "tests/describing"),
     "rooms": (
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python3 run.py demo | test | lint | types | lock | COMMAND OF byoc …\n\n" + (__doc__ or ""))
         return 0 if arguments else 2
     tool = tools(rest).get(what)
-    set_up("dev" if tool is not None else "salesforce" if "salesforce" in arguments else "plain")
+    set_up("dev" if tool is not None else "salesforce" if speaks_of_salesforce(arguments) else "plain")
     if tool is None:
         command = [str(PYTHON), "-m", "gateway.cli", *arguments]
         if os.name != "nt":
@@ -61,6 +62,14 @@ def main(arguments: list[str]) -> int:
     commands = [[str(PYTHON), "-m", *command] for command in tool]
     outcome = max(subprocess.run(command, cwd=HERE, env=environment, check=False).returncode for command in commands)
     return max(outcome, check_scripts(what)) if what in SCRIPTS else outcome
+
+
+def speaks_of_salesforce(arguments: list[str]) -> bool:
+    """Whether a command names Salesforce, or a config with an org in it: only then are the packages for its stream of events installed."""
+    words = [argument.rpartition("=")[2] for argument in arguments]
+    configs = [Path(word) for word in (*words, os.environ.get("BYOC_CONFIG", "")) if word.endswith((".yaml", ".yml"))]
+    orgs = re.compile(r"(?m)^salesforce:(?!\s*(\{\}|null|~)\s*(#|$))")
+    return "salesforce" in words or any(orgs.search(path.read_text("utf-8", "replace")) for path in configs if path.is_file())
 
 
 def tools(arguments: list[str]) -> dict[str, list[list[str]]]:
@@ -124,7 +133,7 @@ def check_scripts(what: str) -> int:
 
 def set_up(kind: str) -> None:
     """Make the venv, or bring it up to date; nothing is done when nothing changed. `salesforce` has what `plain` has, `dev` has all."""
-    made_from = (HERE / "pyproject.toml", HERE / "setup.py", *LOCKS.values())
+    made_from = (HERE / "pyproject.toml", HERE / "setup.py", PROTO, *LOCKS.values())
     wanted = hashlib.sha256(b"".join(path.read_bytes() for path in made_from)).hexdigest()
     done = DONE.read_text().split() if DONE.exists() else []
     if done[:1] == [wanted] and [*LOCKS].index(kind) <= [*LOCKS].index(done[1]):

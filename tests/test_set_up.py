@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((run.HERE / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 WANTED = {
     run.LOCK: [*PROJECT["dependencies"], *EXTRAS["build"]],
+    run.SALESFORCE_LOCK: [*PROJECT["dependencies"], *EXTRAS["build"], *EXTRAS["salesforce"], *EXTRAS["stubs"]],
     run.DEV_LOCK: [*PROJECT["dependencies"], *chain.from_iterable(EXTRAS.values())],
 }
 Pins = dict[str, dict[str, Version]]
@@ -64,9 +65,40 @@ def test_the_lock_is_complete_with_all_that_its_packages_need(lock: Path) -> Non
                 assert need.specifier.contains(version), f"{name} needs {need}"
 
 
-def test_both_locks_name_the_same_versions() -> None:
-    for_all, for_development = pins(run.LOCK), pins(run.DEV_LOCK)
-    assert {name: for_development[name] for name in for_all} == for_all
+def test_all_locks_name_the_same_versions() -> None:
+    for_all, with_salesforce, for_development = map(pins, run.LOCKS.values())
+    assert {name: with_salesforce[name] for name in for_all} == for_all
+    assert {name: for_development[name] for name in with_salesforce} == with_salesforce
+
+
+def test_who_has_no_salesforce_installs_nothing_for_it() -> None:
+    assert not {"fastavro", "grpcio", "grpcio-tools", "protobuf"} & pins(run.LOCK).keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config", "wanted"),
+    [
+        (["demo"], "", False),
+        (["demo", "--broker", "salesforce"], "", True),
+        (["demo", "--broker=salesforce"], "", True),
+        (["simulate", "salesforce"], "", True),
+        (["serve", "--config", "CONFIG"], "channels: {}\n# salesforce:\n", False),
+        (["serve", "--config", "CONFIG"], "salesforce: {}\nchannels: {}\n", False),
+        (["serve", "--config", "CONFIG"], "channels:\n  sms:\n    salesforce: null\n", False),
+        (["serve", "--config", "CONFIG"], "channels: {}\nsalesforce:\n  main:\n    org_id: x\n", True),
+        (["serve", "--config=CONFIG"], "salesforce: {main: {}}\n", True),
+        (["serve"], "salesforce: {main: {}}\n", True),
+        (["serve", "--config", "missing.yaml"], "", False),
+    ],
+)
+def test_salesforce_s_packages_are_for_who_speaks_of_it(
+    arguments: list[str], config: str, wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(config)
+    if not any("CONFIG" in argument for argument in arguments):
+        monkeypatch.setenv("BYOC_CONFIG", str(path))
+    assert run.speaks_of_salesforce([argument.replace("CONFIG", str(path)) for argument in arguments]) is wanted
 
 
 @pytest.mark.parametrize("lock", WANTED, ids=lambda lock: lock.name)
@@ -87,7 +119,8 @@ def test_compiled_packages_have_the_hashes_of_many_platforms(name: str) -> None:
 
 def test_the_image_installs_by_the_lock() -> None:
     text = (run.HERE / "Dockerfile").read_text()
-    assert "--require-hashes -r requirements.lock" in text
+    assert "--require-hashes -r ${LOCK}" in text
+    assert "\nARG LOCK=requirements.lock\n" in text
     assert [line for line in text.splitlines() if line.startswith("FROM ") and "${PYTHON_IMAGE}" not in line] == []
 
 
