@@ -26,11 +26,10 @@ def claims_of(call: HttpCall, name: str = "first") -> dict[str, object]:
     """Checked as Salesforce checks it: by the certificate."""
     form = parse_qs(call.body.decode(), strict_parsing=True)
     assert form["grant_type"] == [GRANT]
-    certificate = load_pem_x509_certificate(key_pair(name)[1])
-    options = {"verify_exp": False}
-    return jwt.decode(
-        form["assertion"][0], certificate.public_key(), ["RS256"], audience="https://login.salesforce.com", options=options
-    )  # type: ignore[arg-type]
+    key = load_pem_x509_certificate(key_pair(name)[1]).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    audience = "https://login.salesforce.com"
+    return jwt.decode(form["assertion"][0], key, ["RS256"], audience=audience, options={"verify_exp": False})
 
 
 def test_the_assertion_says_who_and_for_whom_and_is_short_lived() -> None:
