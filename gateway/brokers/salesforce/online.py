@@ -100,10 +100,16 @@ async def _publisher(inspector: Inspector, org: SalesforceOrg) -> Finding:
 
 async def _stream(org: SalesforceOrg, token: str) -> AsyncIterator[Finding]:
     """Whether the event can be subscribed to. gRPC is loaded here, and only here."""
-    from gateway.brokers.salesforce.connection import Connection
+    topic = f"/event/{org.event}"
+    try:
+        from gateway.brokers.salesforce.connection import Connection
+    except ModuleNotFoundError as missing:
+        yield findings.unseen(
+            f"whether {topic} can be subscribed to", f"install byoc-gateway[salesforce] ({missing.name} is missing)"
+        )
+        return
     from gateway.brokers.salesforce.stream_codes import Ended
 
-    topic = f"/event/{org.event}"
     try:
         connection = Connection(org, token)
     except Ended as ended:
