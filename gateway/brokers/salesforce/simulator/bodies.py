@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
@@ -44,7 +45,7 @@ async def _form(request: web.Request) -> tuple[Mapping[str, Any], tuple[SentFile
                 body = _json_part(part, await _content(part, _MOST_JSON))
             elif part.name == "attachments":
                 content = await _content(part, MOST_FILE_BYTES)
-                files.append(SentFile(part.filename or "", part.headers.get("Content-Type"), content))
+                files.append(SentFile(unquote(part.filename or ""), part.headers.get("Content-Type"), content))
             else:
                 raise refused(10078, f"The part {part.name!r} is not known, or given twice")
     except (ValueError, KeyError, AssertionError, web.HTTPException) as wrong:
