@@ -250,6 +250,17 @@ async def test_a_subscriber_that_has_gone_is_forgotten(tmp_path: Path) -> None:
         assert len(world.bus.faults.streams) == 1
 
 
+async def test_an_org_that_was_started_again_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with bus_world(tmp_path) as world:
+        replay_id = await world.log.append("Interaction", {}, "e0")
+        await world.log.append("Interaction", {}, "e1")
+        reader = await world.from_start()
+        assert await reader.texts(2) == ["e0", "e1"]
+    async with bus_world(tmp_path) as world:
+        await world.log.append("Interaction", {}, "e2")
+        assert await (await world.after(replay_id)).texts(2) == ["e1", "e2"]
+
+
 async def test_after_a_migration_ids_are_invalid_and_events_are_still_there(tmp_path: Path) -> None:
     async with bus_world(tmp_path) as world:
         old = await world.log.append("Interaction", {}, "e0")

@@ -37,10 +37,12 @@ from gateway.brokers.salesforce.simulator.log import EventLog, TooLarge
 from gateway.brokers.salesforce.simulator.subscribing import Pace, Subscription, first_of
 from gateway.brokers.salesforce.simulator.tls import certificates
 from gateway.clock import Clock, now
+from gateway.errors import StoreUnavailable
 
 T = TypeVar("T")
 _USUAL: Final = Pace()
 _GRACE_SECONDS: Final = 1.0
+_MOST_STREAMS: Final = 1_000  # of one HTTP/2 connection
 _DISTINGUISHED: Final = 15  # characters of a record id; the three after them are a checksum
 
 
@@ -78,7 +80,7 @@ async def serve(
     bus are obeyed. Raises OSError when the port is taken."""
     made = certificates(folder, now())  # clients judge them by the real time
     switches = BusFaults(clock, faults or Faults())
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", _MOST_STREAMS)])
     add_PubSubServicer_to_server(_Service(log, tokens, schemas, switches, pace, (org_id, instance_url)), server)
     credentials = grpc.ssl_server_credentials([(made.key, made.certificate)])
     try:
@@ -155,11 +157,11 @@ class _Service(PubSubServicer):  # type: ignore[misc]
             self._authenticate(context)
             self._faults.meet()
             return await work(rpc_id)
-        except Refused as refused:
-            status, sentence = REFUSALS[refused.code]
-            trailers = (("error-code", PREFIX + refused.code), ("rpc-id", rpc_id))
-            await context.abort(status, f"{sentence} rpcId: {rpc_id}", trailers)
-            raise
+        except (Refused, StoreUnavailable) as error:
+            code = error.code if isinstance(error, Refused) else "service.unavailable"
+            status, sentence = REFUSALS[code]
+            await context.abort(status, f"{sentence} rpcId: {rpc_id}", (("error-code", PREFIX + code), ("rpc-id", rpc_id)))
+            raise  # abort() never returns
 
     def _authenticate(self, context: Any) -> None:
         """All three are needed, and of one org. Whether the token still holds is asked once: a stream outlives it."""
