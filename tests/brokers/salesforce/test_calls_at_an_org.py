@@ -19,7 +19,15 @@ from adapters.sms import ADAPTER
 from gateway import clock
 from gateway.brokers.salesforce import calls, capabilities, formats, history, parsing
 from gateway.brokers.salesforce.codes import OrgFault
-from gateway.brokers.salesforce.events import AnyOrgEvent, FileSettled, PeopleChanged, RepSaid, RoutingAsked, StatusChanged
+from gateway.brokers.salesforce.events import (
+    AnyOrgEvent,
+    Choice,
+    FileSettled,
+    PeopleChanged,
+    RepSaid,
+    RoutingAsked,
+    StatusChanged,
+)
 from gateway.brokers.salesforce.simulator.contract import Chosen, OrgChannel, Text, Upload
 from gateway.brokers.salesforce.simulator.faults import Faults
 from gateway.brokers.salesforce.simulator.instance import Instance
@@ -116,7 +124,7 @@ async def asking() -> AsyncIterator[Asking]:
     )
     faults, app, driver = Faults(issued), web.Application(), Driver()
     grants = Grants([App(CONSUMER, (key_pair()[1],), frozenset({USERNAME}))], issued)
-    names = {"event": "byoc__Message__e", "type_field": "byoc__EventType__c", "payload_field": "byoc__Payload__c"}
+    names: Any = {"event": "byoc__Message__e", "type_field": "byoc__EventType__c", "payload_field": "byoc__Payload__c"}
     Instance(grants, issued, users, set_up(channels, org_id="00D000000000001EAA", **names)).install(app, "/org")
     Rest(org, issued, faults).install(app, "/org")
     async with TestServer(app) as server:
@@ -158,7 +166,7 @@ async def test_a_conversation_with_a_rep(asking: Asking) -> None:
 
 
 async def test_whatever_customers_send(asking: Asking) -> None:
-    choices = (formats.Choice(id="o1", title="Yes"), formats.Choice(id="o2", title="No"))
+    choices = (Choice(id="o1", title="Yes"), Choice(id="o2", title="No"))
     made = [
         *formats.interactions(
             [TextPart(text="hi"), MediaPart(media="image", media_id="m1", caption="see", state=MediaState.ready)]
