@@ -118,6 +118,8 @@ class HttpCall:
     profiles, personas."""
     refresh: bool = False
     """With `cache_seconds`: call all the same, and renew what is cached."""
+    proxy: str | None = field(default=None, repr=False)
+    """An HTTP proxy that the config names for this call, with its user and password if it has any. None: the call goes directly."""
 
     def __post_init__(self) -> None:
         if self.visible is None and self.method in ("GET", "HEAD"):

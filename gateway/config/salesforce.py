@@ -48,8 +48,10 @@ def _origin(value: str) -> str:
 
 
 def _proxy(value: str) -> str:
-    parts = parts_of_url(value, "http")
-    if f"{parts.scheme}://{parts.netloc}" != value.rstrip("/"):
+    scheme, _, rest = value.partition("://")
+    bare = f"{scheme}://{rest.rpartition('@')[2]}"  # proxies do have users and passwords
+    parts = parts_of_url(bare, "http")
+    if f"{parts.scheme}://{parts.netloc}" != bare.rstrip("/"):
         raise Unfit("has more than scheme, host and port", "Write it like http://proxy.example.com:3128.")
     return value.rstrip("/")
 
@@ -98,7 +100,9 @@ class SalesforceOrg(Settings):
         default=None, description="A file of certificates to trust for Pub/Sub in place of the system's; for tests and proxies."
     )
     proxy: Annotated[str, AfterValidator(_proxy)] | None = Field(
-        default=None, description="HTTP proxy for both REST and Pub/Sub, such as http://proxy.example.com:3128. null: none."
+        default=None,
+        repr=False,
+        description="HTTP proxy for both REST and Pub/Sub, such as http://proxy.example.com:3128, with user and password if it needs them. null: none.",
     )
     consumer_key: str = Field(min_length=1, description="The consumer key of the external client app.")
     username: str = Field(min_length=1, description="The Salesforce user that the gateway signs in as.")

@@ -47,7 +47,12 @@ _MOST_REDIRECTS: Final = 5
 _MOST_CACHED: Final = 2_000
 _HEADER_VALUE: Final = re.compile(r"[\t -~]*")  # RFC 9110, 5.5, without what isn't ASCII
 # There was no connection, so the request was not sent.
-_NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_NEVER_LEFT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 # Ours to write, and not aiohttp's: it adds a type to a body that has none, and tells the world its version.
 _HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "byoc-gateway"}
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -162,11 +167,12 @@ class Driver:
         timeout = aiohttp.ClientTimeout(
             connect=call.timeout_seconds, sock_connect=min(5.0, call.timeout_seconds), sock_read=call.timeout_seconds
         )
-        session = self._session(foreign=foreign)
+        # A proxy of the config's may be on a private address; it is the proxy then that looks names up.
+        session = self._session(foreign=foreign and call.proxy is None)
         try:
             target = _address(url)
             async with session.request(
-                call.method, target, headers=headers, data=body or None, timeout=timeout, allow_redirects=False
+                call.method, target, headers=headers, data=body or None, timeout=timeout, allow_redirects=False, proxy=call.proxy
             ) as response:
                 content = await _read(response, call.max_reply_bytes)
                 return HttpReply(response.status, _joined(response), content)

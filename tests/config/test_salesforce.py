@@ -108,7 +108,7 @@ UNFIT: list[tuple[str, Any, str]] = [
     (f"{ORG}.login_url", "login.salesforce.com", "is not an https URL"),
     (f"{ORG}.pubsub_endpoint", "https://api.pubsub.salesforce.com", "is not a host with a port"),
     (f"{ORG}.proxy", "socks5://proxy:1080", "doesn't begin with http://"),
-    (f"{ORG}.proxy", "http://ana:pw@proxy:3128", "has a user or a password in it"),
+    (f"{ORG}.proxy", "http://ana:pw@proxy:99999", "is not a URL, or has an invalid port"),
     (f"{ORG}.proxy", "http://proxy:3128/path", "has more than scheme, host and port"),
     (f"{ORG}.ca_file", "/nowhere/ca.pem", "can't be read (No such file or directory)"),
     (f"{ORG}.file_hosts", ["https://files.example.com"], "is not a host name"),
@@ -142,6 +142,13 @@ def test_two_orgs_may_have_the_same_address() -> None:
     raw = put("salesforce.sandbox", RAW["salesforce"]["production"])
     raw = put(f"{CHANNEL}.org", "sandbox", raw)
     assert faults_of(put(f"{CHANNEL}.address", ADDRESS, raw)) == []
+
+
+def test_a_proxy_may_have_a_user_and_a_password_which_are_never_shown() -> None:
+    raw = put(f"{ORG}.proxy", "http://ana:canary@proxy.example.com:3128")
+    assert faults_of(raw) == []
+    assert "canary" not in repr(config.build(raw).config)
+    assert "canary" not in "\n".join(map(str, faults_of(put(f"{ORG}.proxy", "http://ana:canary@proxy:0"))))
 
 
 def test_a_key_is_never_shown() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -318,3 +320,49 @@ async def test_names_in_a_form_break_out_of_no_header(provider: OddProvider, dri
     body = provider.seen[0].body
     assert 'filename="a%22b%0D%0Ac ü.png"'.encode() in body
     assert b'name="x%22%0D%0Ay"\r\n\r\n1\r\n2\r\n--' in body
+
+
+# ------------------------------------------------------------------------------------------------------- proxies
+
+
+@asynccontextmanager
+async def http_proxy(answer: bytes) -> AsyncIterator[tuple[str, list[str]]]:
+    """A proxy that answers by itself, and the heads of what it was asked."""
+    heads: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://user:word@127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+async def test_a_call_goes_through_its_proxy(foreign: bool, driver: Driver) -> None:
+    """The proxy looks the name up, and may be on a private address, also for an address that a provider named."""
+    async with http_proxy(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi") as (url, heads):
+        reply = await driver.call(HttpCall("GET", "http://org.example/path", foreign=foreign, proxy=url))
+    assert (reply.status, reply.body) == (200, b"hi")
+    assert heads[0].startswith("GET http://org.example/path HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic dXNlcjp3b3Jk" in heads[0]
+    assert "word" not in repr(HttpCall("GET", "http://org.example/path", proxy=url))
+
+
+async def test_what_a_proxy_refuses_to_connect_was_never_sent(driver: Driver) -> None:
+    async with http_proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as (url, heads):
+        with pytest.raises(NoReply) as lost:
+            await driver.call(HttpCall("POST", "https://org.example/path", body=b"x", proxy=url))
+    assert heads[0].startswith("CONNECT org.example:443 HTTP/1.1\r\n")
+    assert not lost.value.sent
+
+
+async def test_a_private_address_is_refused_behind_a_proxy_too(driver: Driver) -> None:
+    async with http_proxy(b"") as (url, heads):
+        with pytest.raises(NoReply):
+            await driver.call(HttpCall("GET", "http://169.254.169.254/", foreign=True, proxy=url))
+    assert heads == []

@@ -159,7 +159,7 @@ class _Sending:
         }
         seconds = _FILE_SECONDS if request.file is not None else 15.0
         url = f"{self.org.scrt_url}/api/v1/{request.path}"
-        return HttpCall(request.method, url, headers, content, visible=visible, timeout_seconds=seconds)
+        return HttpCall(request.method, url, headers, content, visible=visible, timeout_seconds=seconds, proxy=self.org.proxy)
 
     def _request_id(self) -> str:
         """Another one for each request: it is for tracing, and the entry's id is what stays the same."""

@@ -80,7 +80,13 @@ class Inspector:
         """A call with the token."""
         headers = {**call.headers, "Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         authorized = HttpCall(
-            call.method, call.url, headers, call.body, visible=call.visible, max_reply_bytes=call.max_reply_bytes
+            call.method,
+            call.url,
+            headers,
+            call.body,
+            visible=call.visible,
+            max_reply_bytes=call.max_reply_bytes,
+            proxy=self._org.proxy,
         )
         try:
             reply = await self._call(authorized)

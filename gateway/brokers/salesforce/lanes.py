@@ -48,7 +48,9 @@ class LanePeer:
         url = str(part.source.get("url", ""))
         if not allowed_file(url, self._org):
             raise SendFailed(Verdict.dead, "media_address_refused")
-        reply = yield HttpCall("GET", url, foreign=True, max_reply_bytes=32 * 1024 * 1024, timeout_seconds=60)
+        reply = yield HttpCall(
+            "GET", url, foreign=True, max_reply_bytes=32 * 1024 * 1024, timeout_seconds=60, proxy=self._org.proxy
+        )
         return fetched(reply, part, now)
 
     def may_repeat(self, message: Outbound | Call, lost_at: datetime, now: datetime) -> bool:

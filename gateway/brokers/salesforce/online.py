@@ -79,7 +79,7 @@ async def _org(inspector: Inspector, org: SalesforceOrg, call: Calls) -> AsyncIt
 async def _runtime(org: SalesforceOrg, call: Calls) -> Finding:
     """Any answer will do: what is asked there by a gateway has an effect."""
     try:
-        await call(HttpCall("GET", f"{org.scrt_url}/"))
+        await call(HttpCall("GET", f"{org.scrt_url}/", proxy=org.proxy))
     except NoReply as lost:
         return findings.fault(f"{org.scrt_url} doesn't answer ({lost})", "Check `scrt_url`, `proxy` and the firewall.")
     return findings.ok(f"{org.scrt_url} answers")

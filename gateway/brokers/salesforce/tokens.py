@@ -132,7 +132,9 @@ def token_call(org: SalesforceOrg, key: RSAPrivateKey, now: datetime) -> HttpCal
     }
     form = {"grant_type": _GRANT, "assertion": jwt.encode(claims, key, algorithm="RS256")}
     headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
-    return HttpCall("POST", f"{org.login_url}/services/oauth2/token", headers, urlencode(form).encode(), visible=False)
+    return HttpCall(
+        "POST", f"{org.login_url}/services/oauth2/token", headers, urlencode(form).encode(), visible=False, proxy=org.proxy
+    )
 
 
 def audience_of(login_url: str) -> str:
