@@ -30,6 +30,8 @@ _ASSERTION: Final = timedelta(minutes=2)  # at most three are allowed; the third
 _SHORTEST_LIFE: Final = timedelta(minutes=15)
 _LONGEST_LIFE: Final = timedelta(hours=12)
 _HOLD: Final = timedelta(seconds=60)
+# After a refusal nobody asks for so long: the rows of all customers would, each for itself, and Salesforce counts sign-ins.
+_QUIET: Final = timedelta(seconds=10)
 _LEAST_BITS: Final = 2048
 _OTHER_KEY_MAY_HELP: Final = frozenset({"invalid_grant", "invalid_client", "invalid_assertion"})
 
@@ -81,15 +83,18 @@ class Tokens:
         self._org, self._keys = org, tuple(keys)
         self._held: _Held | None = None
         self._last_good = 0  # the key that worked last is tried first
+        self._refusal: tuple[HttpReply, datetime] | None = None  # the last answer, and when, if it was a refusal
 
     def bearer(self, now: datetime, *, refused: str | None = None) -> Flow[str]:
         """A live token: the one that is held, or a new one when it is near its end, or when it is the `refused` one.
 
-        Raises `codes.OrgFault` (scope `org`) when Salesforce refuses all keys, SendFailed (`again`) when it doesn't answer.
+        Raises `codes.OrgFault` (scope `org`) when Salesforce refuses all keys, or has done so within seconds; SendFailed (`again`) when it doesn't answer.
         """
         held = self._held
         if held is not None and held.token != refused and now < held.until:
             return held.token
+        if self._refusal is not None and timedelta(0) <= now - self._refusal[1] < _QUIET:
+            raise refused_token(self._refusal[0], now)
         return (yield from self._new(now))
 
     def _new(self, now: datetime) -> Flow[str]:
@@ -102,7 +107,7 @@ class Tokens:
                 raise SendFailed(Verdict.again, "provider_unavailable", provider_code="no_token") from lost
             token = optional(answer_of(reply), "access_token")
             if reply.status == 200 and token is not None:
-                self._last_good = index
+                self._last_good, self._refusal = index, None
                 self._held = _Held(token, now + _life(answer_of(reply), token, now) * 4 / 5)
                 return token
             refusal = refusal or reply  # of the key that signs; what is said of an older one hides the cause
@@ -110,6 +115,7 @@ class Tokens:
                 refusal = reply
                 break
         assert refusal is not None  # noqa: S101 - the config asks for a key at least
+        self._refusal = refusal, now
         raise refused_token(refusal, now)
 
     @property
@@ -119,7 +125,7 @@ class Tokens:
 
     def forget(self) -> None:
         """Ask for a new one next time."""
-        self._held = None
+        self._held = self._refusal = None
 
 
 def token_call(org: SalesforceOrg, key: RSAPrivateKey, now: datetime) -> HttpCall:

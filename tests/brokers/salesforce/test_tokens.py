@@ -118,6 +118,23 @@ def test_a_refusal_of_all_keys_holds_the_org() -> None:
     assert failed.sentence == CAUSES["user_not_approved"]
 
 
+def test_after_a_refusal_nobody_asks_for_some_seconds() -> None:
+    """All customers' rows would, each for itself; once it is repaired, the first one that asks goes on."""
+    tokens, asked = tokens_of(ORG), 0
+
+    def salesforce(call: HttpCall) -> HttpReply:
+        nonlocal asked
+        asked += 1
+        return refusing("invalid_grant", "invalid assertion") if asked == 1 else answered({"access_token": "t"}, 200)
+
+    for seconds in (0, 5, 9):
+        with pytest.raises(OrgFault) as caught:
+            played(tokens.bearer(NOW + timedelta(seconds=seconds)), salesforce)
+        assert caught.value.sentence == CAUSES["certificate"]
+    assert asked == 1
+    assert played(tokens.bearer(NOW + timedelta(seconds=10)), salesforce) == "t"
+
+
 @pytest.mark.parametrize(
     "reply", [HttpReply(503, {}, b""), HttpReply(429, {}, b""), refusing("rate_limit_exceeded", "login rate exceeded")]
 )
