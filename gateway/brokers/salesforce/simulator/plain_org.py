@@ -316,7 +316,7 @@ class PlainOrg:
         thread, entry_id = self.threads[conversation], str(uuid.uuid4())
         static = {"formatType": "Text", "text": text}
         message = {"messageType": "StaticContentMessage", "id": entry_id, "staticContent": static}
-        content = {"abstractMessage": message, "messageReason": None}
+        content = {"abstractMessage": message}
         event = interaction(self._talk(thread), "Message", content, entry_id, self._clock(), sender=_agent(user), name=user)
         self._publish(*event)
         return entry_id
