@@ -76,11 +76,11 @@ class Instance:
         raw = await request.content.read(_MOST_FORM)
         while len(raw) < _MOST_FORM and (more := await request.content.read(_MOST_FORM)):
             raw += more  # a chunked body comes in pieces
+        address = self._address(request, "/services/oauth2/")
         try:
-            session = self._grants.grant(dict(parse_qsl(raw.decode("utf-8", "replace"))))
+            session = self._grants.grant(dict(parse_qsl(raw.decode("utf-8", "replace"))), at=address)
         except TokenRefusal as refused:
             return web.json_response({"error": refused.error, "error_description": refused.description}, status=400)
-        address = self._address(request, "/services/oauth2/")
         return web.json_response(
             token.answer(session, instance_url=address, login_url=address), headers={"Cache-Control": "no-store"}
         )

@@ -109,14 +109,14 @@ class Grants:
         self._tokens = tokens
         self._audiences = AUDIENCES | {address.rstrip("/") for address in audiences}
 
-    def grant(self, form: Mapping[str, str]) -> TokenSession:
-        """A token for the fields of a request's form. Raises TokenRefusal."""
+    def grant(self, form: Mapping[str, str], *, at: str | None = None) -> TokenSession:
+        """A token for the fields of a request's form. `at`: the address that was called, an audience, too. Raises TokenRefusal."""
         if form.get("grant_type") != GRANT:
             raise TokenRefusal("unsupported_grant_type", "grant type not supported")
         assertion = form.get("assertion", "")
         app = self._app(assertion)
         claims = _verified(assertion, app)
-        if str(claims.get("aud")).rstrip("/") not in self._audiences:
+        if str(claims.get("aud")).rstrip("/") not in {*self._audiences, at}:
             raise TokenRefusal("invalid_grant", "audience is invalid")
         _check_expiry(claims.get("exp"), self._tokens.clock())
         username = str(claims.get("sub"))

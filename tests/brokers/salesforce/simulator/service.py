@@ -17,16 +17,21 @@ from aiohttp.test_utils import TestServer
 
 from gateway.brokers.salesforce.simulator.contract import INTERACTION_SCOPE, OrgChannel
 from gateway.brokers.salesforce.simulator.faults import Faults
+from gateway.brokers.salesforce.simulator.instance import Instance
 from gateway.brokers.salesforce.simulator.partner_values import RepFacts
 from gateway.brokers.salesforce.simulator.plain_org import PlainOrg
+from gateway.brokers.salesforce.simulator.records import Records
 from gateway.brokers.salesforce.simulator.rest import Rest
-from gateway.brokers.salesforce.simulator.token import IssuedTokens, User
+from gateway.brokers.salesforce.simulator.token import App, Grants, IssuedTokens, User
+from tests.brokers.salesforce.keys import key_pair
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 MILLIS = int(NOW.timestamp() * 1000)
 ORG = "00D000000000001EAA"
 ANA, BEN, UNTIED = (f"0050000000000{number:02}" for number in range(1, 4))
 QUEUE = "00G000000000001"
+USERS = {"byoc@example.com": User("byoc@example.com", "005000000000001")}
+APP = App("key", (key_pair()[1],), frozenset(USERS))
 PREFIX = "/org"
 
 _SALESFORCE = OrgChannel("messaging", "Byoc_Sms", variables={"order": 5})
@@ -116,7 +121,7 @@ class Service:
 @asynccontextmanager
 async def running() -> AsyncIterator[Service]:
     clock, published = Time(), list[tuple[str, dict[str, Any]]]()
-    tokens = IssuedTokens(ORG, clock, {"byoc@example.com": User("byoc@example.com", "005000000000001")}, timedelta(hours=1))
+    tokens = IssuedTokens(ORG, clock, USERS, timedelta(hours=1))
     reps = (RepFacts(ANA), RepFacts(BEN), RepFacts(UNTIED, tied=False))
     org = PlainOrg(
         ORG, CHANNELS, lambda kind, payload: published.append((kind, payload)), clock, reps=reps, queues=frozenset({QUEUE})
@@ -124,6 +129,7 @@ async def running() -> AsyncIterator[Service]:
     faults = Faults(tokens)
     app = web.Application()
     Rest(org, tokens, faults, now=clock, elapsed=clock.elapsed).install(app, PREFIX)
+    Instance(Grants([APP], tokens), tokens, USERS, Records()).install(app, PREFIX)
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         yield Service(f"http://127.0.0.1:{server.port}{PREFIX}", http, org, tokens, faults, clock, published)
 
