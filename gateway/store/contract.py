@@ -299,6 +299,10 @@ class Sessions(Protocol):
         """The latest session of this end user with this org, ended or not. The channel may have been another org's before (E1)."""
         ...
 
+    def before(self, session: Session) -> Session | None:
+        """The session that this customer had before it, on the same channel and in the same org."""
+        ...
+
     def open_of_address(self, channel_id: str, address: str) -> list[Session]:
         """The sessions with this end user that haven't ended, oldest first: one, unless two people turned out to be the same."""
         ...

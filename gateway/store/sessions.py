@@ -112,6 +112,15 @@ class Sessions:
         if session_id is not None and session_id not in self._known:
             self._known[session_id] = parsed(state)
 
+    def before(self, session: Session) -> Session | None:
+        """See the contract."""
+        row = self._gathering.run(
+            """SELECT id FROM sessions WHERE channel_id = ? AND address = ? AND org = ?
+                   AND ordinal < (SELECT ordinal FROM sessions WHERE id = ?) ORDER BY ordinal DESC LIMIT 1""",
+            (session.channel_id, session.end_user.id, session.org, session.id),
+        ).fetchone()
+        return self.load(row["id"]) if row else None
+
     def open_of_address(self, channel_id: str, address: str) -> list[Session]:
         """See the contract."""
         rows = self._gathering.run(

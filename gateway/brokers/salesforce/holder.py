@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter
 from adapters.envelope import Address, ChannelId, Speaker, TypingSignal
 from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.ground import Work
-from gateway.brokers.salesforce import applying, formats
+from gateway.brokers.salesforce import applying, formats, history
 from gateway.brokers.salesforce.events import Choice, OrgEvent, RepTypes
 from gateway.brokers.salesforce.places import Places, key_of
 from gateway.config import Channel
@@ -27,6 +28,7 @@ from gateway.session.outward import speaker_id
 from gateway.store.contract import Call, DueTimer, OutboxRow, Transaction
 
 MOST_ACKNOWLEDGEMENTS: Final = 25
+_MOST_OF_THE_PAST: Final = 300
 _CHOICES: Final = TypeAdapter(tuple[Choice, ...])
 _CHANGES: Final = (EntryKind.message_edited, EntryKind.message_deleted, EntryKind.reaction)
 
@@ -47,6 +49,8 @@ class SalesforceHolder:
         """What the customer said, changed and took back, in order; and that they ended it, where Salesforce can be told."""
         session = decision.session
         channel = self.places.channels[session.channel_id]
+        if before is None and channel.settings.history and channel.settings.product == "ccaas":
+            self._hand_over(work, decision)
         for entry in decision.entries:
             if entry.sender is None or entry.sender.role is not Role.end_user:
                 continue
@@ -56,6 +60,21 @@ class SalesforceHolder:
                 self._interactions(work, session, entry, [formats.text(_words_of(entry))])
             elif entry.kind is EntryKind.status_changed and session.status is Status.ended and _can_end(channel.settings):
                 self.call(work, session, "session", {"operation": "End", "operationBy": "EndUser"}, entry_number=entry.number)
+
+    def _hand_over(self, work: Work, decision: Decision) -> None:
+        """What was said within a day before this session began, where it wasn't said in Salesforce: the newest part first."""
+        session = decision.session
+        past = work.stored.sessions.before(session)
+        if past is None or past.broker == self.kind:
+            return
+        said_again = {entry.details.get("message_id") for entry in decision.entries}
+        entries = [
+            entry
+            for entry, change in islice(work.stored.sessions.newest_first(past.id), _MOST_OF_THE_PAST)
+            if change is None and entry.details.get("message_id", "") not in said_again
+        ]
+        for portion in history.portions(entries, session_id=past.id, customer=session.end_user.id, now=work.now):
+            self.call(work, session, "history", portion)
 
     def _message(self, work: Work, session: Session, entry: Entry) -> list[formats.Interaction]:
         """A number or title answers the question that a rep asked last; a reply, the message that it names."""
