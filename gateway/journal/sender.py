@@ -295,7 +295,7 @@ _FILE_GONE: Final = Why("adapter_fault", "The file is no longer stored. Attach i
 
 def _by_account(failed: SendFailed) -> bool:
     """Whether other messages of the account would have failed as well. What only seems so costs a few tries that come to nothing."""
-    return failed.throttles_account or failed.code == "provider_unavailable"
+    return failed.throttles_account or failed.holds or failed.code == "provider_unavailable"
 
 
 def _is_trouble(outcome: Outcome) -> bool:

@@ -21,7 +21,6 @@ Scope: TypeAlias = Literal["channel", "org"]
 Kind: TypeAlias = Literal["again", "hold", "dead", "token"]
 
 RATE_LIMIT: Final = "Interaction request rate limit exceeded"  # the whole text of the refusal; its status isn't published
-_HOLD: Final = timedelta(seconds=60)  # between tries of a row that is held
 _SLOW_DOWN: Final = timedelta(seconds=1)  # the limit is per second
 
 
@@ -68,19 +67,18 @@ class Ruling:
     fix: str
     code: str
     scope: Scope = "org"
-    wait: timedelta | None = None
 
 
-def _again(fix: str, code: str = "refused", seconds: float | None = None) -> Ruling:
-    return Ruling("again", fix, code, wait=timedelta(seconds=seconds) if seconds else None)
+def _again(fix: str, code: str = "refused") -> Ruling:
+    return Ruling("again", fix, code)
 
 
 def _channel(fix: str) -> Ruling:
-    return Ruling("hold", fix, "account_fault", "channel", _HOLD)
+    return Ruling("hold", fix, "account_fault", "channel")
 
 
 def _org(fix: str) -> Ruling:
-    return Ruling("hold", fix, "account_fault", "org", _HOLD)
+    return Ruling("hold", fix, "account_fault", "org")
 
 
 def _dead(fix: str, code: str = "refused") -> Ruling:
@@ -109,7 +107,7 @@ RULINGS: Final[Mapping[str, Ruling]] = {
     "10003": _org(
         "The access token lacks the scope interaction_api. Add “Access Interaction API resources” to the external client app."
     ),
-    "10004": Ruling("token", "Salesforce doesn't accept the access token.", "not_authorised", wait=_HOLD),
+    "10004": Ruling("token", "Salesforce doesn't accept the access token.", "not_authorised"),
     "10005": _org(
         "The channel's `definition` doesn't belong to the app that the token was issued for. Check the definition's connected app and `consumer_key`."
     ),
@@ -123,9 +121,7 @@ RULINGS: Final[Mapping[str, Ruling]] = {
     "10016": _org("Salesforce refuses a header of the request. Check `org_id` and the channel's `definition`."),
     "10017": _channel(_ADDRESS),
     "10018": _dead(_CONVERSATION),
-    "10019": _again(
-        "The org is read-only while Salesforce moves it. Rows wait and go on by themselves.", "provider_unavailable", 10
-    ),
+    "10019": _again("The org is read-only while Salesforce moves it. Rows wait and go on by themselves.", "provider_unavailable"),
     "10020": _dead(_NO_CUSTOMER, "recipient_unreachable"),
     **dict.fromkeys(("10021", "10022", "10023"), _dead(_CONSENT)),
     "10024": _dead("A flow needs a fallback queue beside it. Check the org's `flows` and `queues`."),
@@ -248,7 +244,7 @@ def token_refused(reply: HttpReply) -> bool:
 
 
 def failure(reply: HttpReply, now: datetime, *, remember: Mapping[str, Any] | None = None) -> SendFailed:
-    """The error to raise for an answer that isn't a success; returned, not raised. `again_at` is what Retry-After says, else by the code."""
+    """The error to raise for an answer that isn't a success; returned, not raised. `again_at` is what Retry-After says."""
     code, words = code_of(reply), _words(reply)
     about: dict[str, Any] = {
         "provider_code": code or f"http_{reply.status}",
@@ -260,11 +256,10 @@ def failure(reply: HttpReply, now: datetime, *, remember: Mapping[str, Any] | No
     if reply.status == 429 or RATE_LIMIT.casefold() in words.casefold():
         return SendFailed(Verdict.again, "rate_limited", again_at=asked or now + _SLOW_DOWN, throttles_account=True, **about)
     ruling = RULINGS.get(code or "") or _by_status(reply.status, code)
-    again_at = asked or (now + ruling.wait if ruling.wait else None)
     if ruling.kind in ("hold", "token"):
-        return OrgFault(ruling.code, ruling.fix, scope=ruling.scope, again_at=again_at, **about)
+        return OrgFault(ruling.code, ruling.fix, scope=ruling.scope, again_at=asked, **about)
     verdict = Verdict.again if ruling.kind == "again" else Verdict.dead
-    return SendFailed(verdict, ruling.code, ruling.fix, again_at=again_at, **about)
+    return SendFailed(verdict, ruling.code, ruling.fix, again_at=asked, **about)
 
 
 def _by_status(status: int, code: str | None) -> Ruling:

@@ -51,11 +51,14 @@ class PlainOrg:
         *,
         reps: Sequence[RepFacts] = (),
         queues: frozenset[str] = frozenset(),
+        names: Mapping[str, str] | None = None,
     ) -> None:
+        """`names`: of users, as customers may know them."""
         self.id = id
         self.channels = {channel.address: channel for channel in channels}
         self.reps = {rep.id: rep for rep in reps}
         self.queues = queues
+        self._names = names or {}
         self.threads: dict[str, Thread] = {}
         self.consents: dict[tuple[str, str], ConsentStatus] = {}
         self.registered: dict[str, Mapping[str, object]] = {}
@@ -311,15 +314,34 @@ class PlainOrg:
         thread = self.threads[conversation]
         self._apply(thread, replace(self.routing.leave(self._talk(thread), user, self._clock()), left=(user,)))
 
+    def swap(self, conversation: str, giver: str, taker: str) -> None:
+        """A transfer, published as one step."""
+        thread = self.threads[conversation]
+        session = thread.open
+        if session is None or giver not in session.reps:
+            raise OrgRefusal(10036)
+        session.reps[session.reps.index(giver)] = taker
+        changes = [("add", taker), ("remove", giver)]
+        entries = [
+            {"operation": operation, "participant": _agent(user), "displayName": self._name(user)} for operation, user in changes
+        ]
+        self._emit(thread, "ParticipantChanged", {"participant": _agent(taker), "entries": entries})
+
     def say(self, conversation: str, user: str, text: str) -> str:
         """A rep writes to the customer; the entry's id."""
+        return self.publish(conversation, user, "Message", {"formatType": "Text", "text": text})
+
+    def publish(self, conversation: str, user: str, entry_type: str, static: Mapping[str, Any]) -> str:
+        """An entry of a rep's with a message in it, be it a Message or a Note; its id."""
         thread, entry_id = self.threads[conversation], str(uuid.uuid4())
-        static = {"formatType": "Text", "text": text}
-        message = {"messageType": "StaticContentMessage", "id": entry_id, "staticContent": static}
+        message = {"messageType": "StaticContentMessage", "id": entry_id, "staticContent": dict(static)}
         content = {"abstractMessage": message}
-        event = interaction(self._talk(thread), "Message", content, entry_id, self._clock(), sender=_agent(user), name=user)
-        self._publish(*event)
+        talk, sender = self._talk(thread), _agent(user)
+        self._publish(*interaction(talk, entry_type, content, entry_id, self._clock(), sender=sender, name=self._name(user)))
         return entry_id
+
+    def _name(self, user: str) -> str:
+        return self._names.get(user, user)
 
     def finish(self, conversation: str) -> None:
         """A rep ends the session."""
@@ -334,7 +356,7 @@ class PlainOrg:
             self._status(thread, session, "Active")
 
     def _changed(self, thread: Thread, operation: str, user: str) -> None:
-        change = {"operation": operation, "participant": _agent(user), "displayName": user}
+        change = {"operation": operation, "participant": _agent(user), "displayName": self._name(user)}
         self._emit(thread, "ParticipantChanged", {"participant": _agent(user), "entries": [change]})
 
 
