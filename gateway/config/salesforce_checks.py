@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from gateway.config.text import Places, Steps
 from gateway.errors import ConfigFault
 
 LEAST_KEY_BITS: Final = 2048
+_PACKAGES: Final = ("grpc", "fastavro")
 _NEW_KEY: Final = "Make a key and its certificate with `byoc salesforce setup --new-key PATH`, or with openssl; it must be RSA of 2048 bits or more."
 
 
@@ -110,6 +112,12 @@ def _twice(at: Steps, ids: Iterable[tuple[str, str]], places: Places) -> Iterato
 
 def salesforce_warnings(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
     """What is allowed, and mostly not meant."""
+    missing = [name for name in _PACKAGES if config.salesforce and find_spec(name) is None]
+    if missing:
+        fault = f"needs packages that are not installed ({', '.join(missing)})"
+        yield ConfigFault(
+            places.of(("salesforce",)), fault, "Install byoc-gateway[salesforce]; the gateway doesn't start without them."
+        )
     for key, channel, there in _controlled(config):
         at: Steps = ("channels", key)
         org = config.salesforce[there.org]

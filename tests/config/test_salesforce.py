@@ -196,3 +196,9 @@ def test_an_org_without_channels() -> None:
     assert warnings_of(put("salesforce.sandbox", RAW["salesforce"]["production"])) == {
         "salesforce.sandbox": "is used by no channel"
     }
+
+
+def test_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.config.salesforce_checks._PACKAGES", ("grpc", "no_such_package"))
+    assert warnings_of(RAW) == {"salesforce": "needs packages that are not installed (no_such_package)"}
+    assert warnings_of({"public_url": "http://127.0.0.1:8080"}) == {}

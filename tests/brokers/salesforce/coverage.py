@@ -44,6 +44,7 @@ ENDPOINTS: Final = (
             "test_calls::test_a_file_and_its_caption",
             "test_calls::test_typing_has_its_time",
             "test_calls::test_a_failed_delivery_names_the_customer",
+            "test_calls_at_an_org::test_whatever_customers_send",
         ),
     ),
     Row(
@@ -51,33 +52,62 @@ ENDPOINTS: Final = (
         "yes, where a call needs ids that aren't known",
         ("test_calls::test_an_unknown_conversation_is_asked_for_first",),
     ),
-    Row("`POST /conversationHistory`", "yes, with BYOC for CCaaS", ("test_calls::test_a_body",)),
+    Row("`POST /conversationHistory`", "yes, with BYOC for CCaaS", ("test_calls_at_an_org::test_what_was_said_before",)),
     Row(
         "`POST /acknowledgement`",
         "yes: delivered and read, at most 25 in a call",
         ("test_calls::test_receipts_in_one_call_each_with_an_id_that_stays",),
     ),
-    Row("`POST /route`", "yes, with partner-owned routing", ("test_calls::test_what_routing_brings_is_remembered",)),
-    Row("`DELETE /route`", "yes, with partner-owned routing", ("test_calls::test_a_body",)),
+    Row(
+        "`POST /route`",
+        "yes, with partner-owned routing",
+        ("test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",),
+    ),
+    Row("`DELETE /route`", "yes, with partner-owned routing", ("test_calls_at_an_org::test_a_request_that_is_withdrawn",)),
     Row(
         "`POST /agentWork`",
         "yes, with partner-owned routing",
-        ("test_calls::test_work_is_remembered_for_each_rep_until_it_is_closed",),
+        (
+            "test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",
+            "test_calls::test_work_is_remembered_for_each_rep_until_it_is_closed",
+        ),
     ),
     Row(
         "`PATCH /agentWork`",
         "yes, with partner-owned routing: unanswered work is cancelled before anybody else gets it",
-        ("test_calls::test_work_is_remembered_for_each_rep_until_it_is_closed",),
+        (
+            "test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",
+            "test_calls::test_work_is_remembered_for_each_rep_until_it_is_closed",
+        ),
     ),
-    Row("`POST /routingResult`", "yes, with partner-owned routing", ("test_calls::test_a_body",)),
-    Row("`POST /participant`", "yes, with partner-owned routing: removes a rep", ("test_calls::test_a_body",)),
+    Row(
+        "`POST /routingResult`",
+        "yes, with partner-owned routing",
+        ("test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",),
+    ),
+    Row(
+        "`POST /participant`",
+        "yes, with partner-owned routing: removes a rep",
+        ("test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",),
+    ),
     Row(
         "`POST /messagingSession`",
         "yes, with partner-owned routing: ends or inactivates a session",
-        ("test_calls::test_what_has_ended_has_no_work_item", "test_calls::test_what_has_ended_already_is_no_fault"),
+        (
+            "test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",
+            "test_calls::test_what_has_ended_already_is_no_fault",
+        ),
     ),
-    Row("`PATCH /consent`", "yes, with `consent: partner`", ("test_calls::test_a_body",)),
-    Row("`PATCH /capabilities`", "yes: what the channel's adapter can show", ("test_calls::test_a_body",)),
+    Row(
+        "`PATCH /consent`",
+        "yes, with `consent: partner`",
+        ("test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",),
+    ),
+    Row(
+        "`PATCH /capabilities`",
+        "yes: what the channel's adapter can show, at startup and then daily",
+        ("test_calls_at_an_org::test_capabilities_are_registered", "test_capabilities::test_every_adapter_can_be_registered"),
+    ),
     Row("`POST /conversationEntry`, `GET /conversationEntry`, `POST /attachment`", "no: they are for external bots"),
     Row(
         "`GetTopic`, `GetSchema`",
