@@ -14,10 +14,10 @@ from `memory` the conversation and the work item; what `requests.MAY_ASK` names 
 | `capabilities` | as `capabilities.body` gives it | PATCH /capabilities |
 | `route` | `{"routingType", "routingInfo"?}` | POST /route |
 | `unroute` | `{"cancelReason"?}` | DELETE /route |
-| `agent_work` | `{"userId", "routingType"?, "routingCorrelationId"?, "capacityWeight"?, "capacityPercentage"?, "agentActionVisibilities"?}` | POST /agentWork |
+| `agent_work` | `{"userId", "routingType"?, "routingCorrelationId"? (or both in "routingContext"), "capacityWeight"?, "capacityPercentage"?, "agentActionVisibilities"?}` | POST /agentWork |
 | `close_agent_work` | `{"status", "workId"? or "userId"?}` | PATCH /agentWork |
 | `routing_result` | `{"success", "externallyRouted"?, "routingType"?, "errorMessage"?}` | POST /routingResult |
-| `participant` | `{"subject"}`: the rep's user id | POST /participant |
+| `participant` | `{"subject"}`, the rep's user id, or `{"participants"}` | POST /participant |
 
 Any member of the endpoint's own may be given too, and counts before what is filled in.
 

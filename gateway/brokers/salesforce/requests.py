@@ -170,10 +170,13 @@ def _unroute(call: Call, known: Mapping[str, Any], address: str) -> Request:
 def _agent_work(call: Call, known: Mapping[str, Any], address: str) -> Request:
     """Without work that is waiting to be routed, Salesforce wants the capacity and the context; with it, it passes over both."""
     body = {"workItemId": _work_item(known, call), **_rest(call, "routingType", "routingCorrelationId", "workItemId")}
-    if "routingContext" not in body and (routing := call.body.get("routingType")):
-        correlation = call.body.get("routingCorrelationId") or known.get("routing_correlation") or entry_id(call)
-        context = {"conversationIdentifier": _conversation(known, call), "routingType": routing}
-        body["routingContext"] = {**context, "routingCorrelationId": correlation}
+    given = {**dict_of(call.body.get("routingContext"))} or {
+        name: call.body[name] for name in ("routingType", "routingCorrelationId") if call.body.get(name)
+    }
+    if given.get("routingType"):
+        correlation = given.get("routingCorrelationId") or known.get("routing_correlation") or entry_id(call)
+        conversation = given.get("conversationIdentifier") or _conversation(known, call)
+        body["routingContext"] = {**given, "conversationIdentifier": conversation, "routingCorrelationId": correlation}
         if not body.keys() & {"capacityWeight", "capacityPercentage"}:
             body["capacityWeight"] = 1
     return Request("POST", "agentWork", body, uses_ids=True)

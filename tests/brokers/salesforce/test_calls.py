@@ -243,6 +243,22 @@ BODIES: list[tuple[str, Mapping[str, Any], str, str, dict[str, Any]]] = [
         },
     ),
     (
+        "agent_work",
+        {"userId": "005", "capacityWeight": 2, "routingContext": {"routingType": "Initial", "routingCorrelationId": ""}},
+        "POST",
+        "agentWork",
+        {
+            "userId": "005",
+            "workItemId": SESSION,
+            "capacityWeight": 2,
+            "routingContext": {
+                "conversationIdentifier": CONVERSATION,
+                "routingType": "Initial",
+                "routingCorrelationId": RETRY_KEY,
+            },
+        },
+    ),
+    (
         "close_agent_work",
         {"status": "Cancel", "workId": "0Bz"},
         "PATCH",
@@ -284,6 +300,17 @@ BODIES: list[tuple[str, Mapping[str, Any], str, str, dict[str, Any]]] = [
             "conversationIdentifier": CONVERSATION,
             "operation": "Remove",
             "participants": [{"appType": "agent", "subject": "005000000000001", "role": "Agent"}],
+        },
+    ),
+    (
+        "participant",
+        {"operation": "Remove", "participants": [{"appType": "agent", "subject": "005", "role": "Agent"}]},
+        "POST",
+        "participant",
+        {
+            "conversationIdentifier": CONVERSATION,
+            "operation": "Remove",
+            "participants": [{"appType": "agent", "subject": "005", "role": "Agent"}],
         },
     ),
 ]
