@@ -124,7 +124,8 @@ def _bot_said(message: Json) -> str:
         raise refused(10045, f"A chatbot can't have sent {kind}")
     content = object_of(message, member, 10045)
     messages.format_of(kind, content)
-    titles = (content.get("text"), content.get("title"), (content.get("formTitle") or {}).get("title"))
+    form_title = content.get("formTitle")
+    titles = (content.get("text"), content.get("title"), form_title.get("title") if isinstance(form_title, dict) else None)
     return next((one for one in titles if isinstance(one, str)), "")
 
 

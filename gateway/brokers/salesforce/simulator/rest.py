@@ -99,7 +99,7 @@ class Rest:
     def install(self, app: web.Application, prefix: str = "") -> None:
         """Add the routes, and `{prefix}/_faults` (see `faults`)."""
         for route in ROUTES:
-            app.router.add_route(route.method, f"{prefix}/api/v1{route.path}", self._serving(route), expect_handler=None)
+            app.router.add_route(route.method, f"{prefix}/api/v1{route.path}", self._serving(route))
         app.router.add_get(f"{prefix}/_faults", self._show_faults)
         app.router.add_post(f"{prefix}/_faults", self._set_faults)
 
