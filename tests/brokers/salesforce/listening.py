@@ -54,12 +54,15 @@ class Killable(StoredPositions):
 
 
 class Listening:
-    """One life of the gateway, as far as the stream goes. `full`: nothing can be written to the inbox."""
+    """One life of the gateway, as far as the stream goes. `full`: nothing can be written to the inbox. `no_token`: why there is no token, the next
+    times that one is asked for."""
 
-    def __init__(self, world: World, folder: Path, org: SalesforceOrg, pace: Pace, clock: Clock) -> None:
+    def __init__(self, world: World, folder: Path, org: SalesforceOrg, pace: Pace, clock: Clock, fail: int) -> None:
         self.world, self.folder, self.full = world, folder, False
+        self.no_token: list[Exception] = []
+        self._fail = fail
         self.inbox = SqliteInbox(folder, clock, fault=self._fault)
-        self.store = SqliteStore(folder, clock, lambda point: None)
+        self.store = SqliteStore(folder, clock, self._fault_of_positions)
         self.positions, self.metrics, self.tokens = Killable(self.store, LANE), Metrics(), list[bool]()
         self.subscription = Subscription(
             "prod", org, self.inbox, self.positions, self._token, LocalDoorbell(), self.metrics, clock=clock, pace=pace
@@ -70,8 +73,15 @@ class Listening:
         if self.full and point == "before_commit":
             raise OSError(errno.ENOSPC, "No space left on device")
 
+    def _fault_of_positions(self, point: str) -> None:
+        if self._fail and point == "before_commit":
+            self._fail -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+
     async def _token(self, refresh: bool) -> str:
         self.tokens.append(refresh)
+        if self.no_token:
+            raise self.no_token.pop(0)
         if refresh:
             self.world.tokens.valid.add(TOKEN)
         return TOKEN
@@ -128,11 +138,11 @@ class Listening:
 
 @asynccontextmanager
 async def listening(
-    world: World, folder: Path, *, pace: Pace = PACE, clock: Clock = now, **settings: Any
+    world: World, folder: Path, *, pace: Pace = PACE, clock: Clock = now, first_commits_fail: int = 0, **settings: Any
 ) -> AsyncIterator[Listening]:
     """A gateway that listens; it ends in good order unless it was killed. `settings` are those of the org."""
     org = ORG.model_copy(update={"pubsub_endpoint": world.bus.endpoint, "ca_file": world.bus.ca_file, **settings})
-    made = Listening(world, folder, org, pace, clock)
+    made = Listening(world, folder, org, pace, clock, first_commits_fail)
     await made.open()
     try:
         yield made

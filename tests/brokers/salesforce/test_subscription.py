@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.errors import SendFailed, Verdict
+from gateway.brokers.salesforce.codes import OrgFault
 from gateway.brokers.salesforce.simulator.subscribing import Pace as BusPace
+from gateway.errors import StoreUnavailable
 from tests.brokers.salesforce.bus import TOPIC, SteppedClock, bus_world
 from tests.brokers.salesforce.listening import body, hurried, listening, publish
 from tests.world import wait_until
@@ -294,6 +297,49 @@ async def test_a_full_disk_at_the_end_loses_nothing(tmp_path: Path) -> None:
         async with listening(world, tmp_path / "data") as us:
             await us.has("e3")
             assert us.ids() == ["e1", "e2", "e3"]
+
+
+async def test_who_cannot_keep_the_beginning_begins_later(tmp_path: Path) -> None:
+    async with bus_world(tmp_path / "org") as world, listening(world, tmp_path / "data", first_commits_fail=1) as us:
+        assert us.task is not None
+        with pytest.raises(StoreUnavailable):
+            await us.task
+        us.task = asyncio.create_task(us.subscription.run())
+        await us.subscribed()
+        await publish(world, "e1")
+        await us.has("e1")
+
+
+async def test_an_old_place_that_leads_to_nothing_is_given_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Some streams aren't refused for an old place: they stay open and bring nothing."""
+    late = SteppedClock()
+    async with bus_world(tmp_path / "org") as world:
+        async with listening(world, tmp_path / "data", clock=late) as us:
+            await us.subscribed()
+            await us.at(await publish(world, "e1"))
+        late.move(hours=80)
+        async with listening(world, tmp_path / "data", clock=late, silence_seconds=0.3) as us:
+            await us.subscribed()
+            world.bus.faults.go_silent()
+            await publish(world, "e2")
+            await us.has("e2")
+            assert us.ids() == ["e1", "e1", "e2"]
+    assert "salesforce.position_lost" in actions(caplog)
+
+
+async def test_a_token_that_is_not_given_is_held_or_tried_again(tmp_path: Path) -> None:
+    async with bus_world(tmp_path / "org") as world, listening(world, tmp_path / "data", pace=hurried(held=0.05)) as us:
+        await us.subscribed()
+        us.no_token = [
+            OrgFault("not_authorised", "The app was revoked.", scope="org"),
+            SendFailed(Verdict.again, "provider_unavailable"),
+        ]
+        world.bus.faults.disconnect()
+        await wait_until(lambda: us.subscription.state.phase == "held", what="the hold")
+        assert us.subscription.state.code == "token"
+        assert "The app was revoked." in us.subscription.state.sentence
+        await publish(world, "e1")
+        await us.has("e1")
 
 
 async def test_events_are_counted_and_the_warning_comes_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
