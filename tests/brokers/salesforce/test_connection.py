@@ -89,6 +89,15 @@ async def test_a_proxy_is_used_for_this_channel_alone(tmp_path: Path) -> None:
         assert len(heads) == 1
 
 
+async def test_connections_share_no_socket(tmp_path: Path) -> None:
+    async with bus_world(tmp_path) as world, proxy() as (url, heads):
+        org = of(world, proxy=url)
+        async with connection(org) as first, connection(org) as second:
+            await first.check(TOPIC)
+            await second.check(TOPIC)
+        assert len(heads) == 2
+
+
 async def test_the_environment_s_proxy_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with bus_world(tmp_path) as world:
         for name in ("grpc_proxy", "https_proxy", "http_proxy"):

@@ -286,6 +286,21 @@ async def test_while_nothing_can_be_stored_events_wait_in_order_and_few_at_a_tim
         assert us.ids() == numbered(0, 300)
 
 
+async def test_a_stop_keeps_what_is_on_its_way_and_the_place(tmp_path: Path) -> None:
+    async with bus_world(tmp_path / "org") as world:
+        async with listening(world, tmp_path / "data", pace=hurried(saved_every=60)) as us:
+            await us.subscribed()
+            us.full = True
+            await publish(world, "e1", "e2")
+            await wait_until(lambda: us.subscription.unkept == 2, what="events that wait")
+            asyncio.get_running_loop().call_later(0.1, setattr, us, "full", False)
+        assert us.ids() == ["e1", "e2"]
+        await publish(world, "e3")
+        async with listening(world, tmp_path / "data") as us:
+            await us.has("e3")
+            assert us.ids() == ["e1", "e2", "e3"]
+
+
 async def test_a_full_disk_at_the_end_loses_nothing(tmp_path: Path) -> None:
     async with bus_world(tmp_path / "org") as world:
         async with listening(world, tmp_path / "data", pace=hurried(stop=0.1)) as us:
