@@ -136,16 +136,24 @@ EVENTS: Final = (
     Row(
         "`Message`",
         "sent to the customer, if it is addressed to them and its sender may speak",
-        ("test_parsing::test_a_reps_words", _NEVER),
+        ("test_parsing::test_a_reps_words", "test_whole::test_there_and_back", _NEVER),
     ),
     Row("`MessageUpdated`", "a customer's file that Salesforce couldn't keep is shown as failed", (_ENTRY,)),
-    Row("`ParticipantChanged`", "join, leave and transfer notices", ("test_parsing::test_people_who_changed_in_one_step",)),
+    Row(
+        "`ParticipantChanged`",
+        "join, leave and transfer notices",
+        ("test_whole::test_a_conference_and_its_notices", "test_whole::test_a_transfer_is_one_notice"),
+    ),
     Row(
         "`TypingStartedIndicator`, `TypingStoppedIndicator`",
         "shown on channels that can show typing, while it is fresh",
         (_ENTRY,),
     ),
-    Row("`SessionStatusChanged`", "the session's status here; Ended ends it", (_ENTRY,)),
+    Row(
+        "`SessionStatusChanged`",
+        "the session's status here; Ended ends it",
+        (_ENTRY, "test_whole::test_the_end_there_is_the_end_here_and_the_next_message_begins_anew"),
+    ),
     Row(
         "`DeliveryAcknowledgement`, `ReadAcknowledgement`", "the state of the row that brought the customer's message", (_ENTRY,)
     ),
@@ -159,8 +167,12 @@ EVENTS: Final = (
         "with partner-owned routing: the gateway routes",
         ("test_parsing::test_a_routing_request",),
     ),
-    Row("`Note`", "nothing: a supervisor's whisper is never read", (_NEVER,)),
-    Row("`FlagRaise`, `FlagLower`", _INTERNAL, (_NEVER,)),
+    Row(
+        "`Note`",
+        "nothing: a supervisor's whisper is never read",
+        (_NEVER, "test_whole::test_whispers_and_flags_never_reach_the_customer"),
+    ),
+    Row("`FlagRaise`, `FlagLower`", _INTERNAL, (_NEVER, "test_whole::test_whispers_and_flags_never_reach_the_customer")),
     Row("`ConsultConversationInfo`", _INTERNAL, (_NEVER,)),
     Row("`ProgressIndicator`", "nothing: its capability isn't registered", (_NEVER,)),
     Row("`TransferProgress`, `ParticipantsConferenced`", "nothing: what they hold isn't published", (_NEVER,)),
@@ -213,7 +225,10 @@ def _fate(ruling: Ruling) -> str:
 def _tests(ruling: Ruling) -> tuple[str, ...]:
     if ruling.kind == "token":
         return (_FATE, "test_calls::test_a_refused_token_is_renewed_once_and_then_holds_the_org")
-    return (_FATE,)
+    return (
+        _FATE,
+        *(("test_whole::test_a_fault_of_the_org_holds_the_rows_and_its_repair_loses_none",) if ruling.kind == "hold" else ()),
+    )
 
 
 _COURSES: Final = {
