@@ -63,6 +63,8 @@ class PlainOrg:
         self.consents: dict[tuple[str, str], ConsentStatus] = {}
         self.registered: dict[str, Mapping[str, object]] = {}
         self.routing = PartnerRouting(self, self._new_id)
+        self._of_pair: dict[tuple[str, str], Thread] = {}
+        self._of_session: dict[str, Thread] = {}
         self._publish = publish
         self._clock = clock
         self._made = 0
@@ -75,8 +77,8 @@ class PlainOrg:
 
     def talk(self, work_item: str) -> Talk | None:
         """See `partner_values.World`."""
-        thread = next((one for one in self.threads.values() if one.open is not None and one.open.id == work_item), None)
-        return self._talk(thread) if thread is not None else None
+        thread = self._of_session.get(work_item)
+        return self._talk(thread) if thread is not None and thread.open is not None and thread.open.id == work_item else None
 
     def rep(self, user: str) -> RepFacts | None:
         """See `partner_values.World`."""
@@ -118,15 +120,16 @@ class PlainOrg:
         return thread.value
 
     def _thread(self, address: str, customer: str) -> Thread:
-        found = next((one for one in self.threads.values() if (one.address, one.customer) == (address, customer)), None)
+        found = self._of_pair.get((address, customer))
         if found is None:
             found = Thread(str(uuid.uuid4()), address, customer)
-            self.threads[found.id] = found
+            self.threads[found.id] = self._of_pair[address, customer] = found
         return found
 
     def _begin(self, thread: Thread) -> Session:
         session = Session(self._new_id("0Mw"), "New")
         thread.sessions.append(session)
+        self._of_session[session.id] = thread
         return session
 
     def _status(self, thread: Thread, session: Session, status: str, ended_by: str | None = None) -> None:
@@ -224,7 +227,7 @@ class PlainOrg:
 
     async def consent(self, address: str, customer: str, status: ConsentStatus) -> None:
         """See `Org`."""
-        if all((one.address, one.customer) != (address, customer) for one in self.threads.values()):
+        if (address, customer) not in self._of_pair:
             raise OrgRefusal(10105)
         self.consents[address, customer] = status
 
