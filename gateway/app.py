@@ -154,7 +154,9 @@ class Gateway:
         )
         surface.health.remarks["webhooks"] = self.pressure.told
         if self.salesforce:
-            surface.health.remarks["salesforce"] = self.salesforce.told
+            orgs = self.salesforce
+            surface.health.remarks["salesforce"] = orgs.told
+            surface.health.details["salesforce"] = lambda: orgs.described(self.clock())
         MediaDoor(self.links, self._file_of, self.clock).install(app)
         chat_accounts = _chat_accounts(self.loaded)
         if chat_accounts:

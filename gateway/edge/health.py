@@ -20,11 +20,12 @@ _CHECK_SECONDS: Final = 2.0  # balancers wait 1-5 s
 @dataclass(slots=True)
 class Health:
     """What must work for the gateway to be ready: checks by name, each raising a GatewayError that says what is wrong. `remarks` say what a ready gateway
-    doesn't do just now: taking it out of service would make that worse."""
+    doesn't do just now: taking it out of service would make that worse. `details` are for `/readyz?verbose`, as JSON."""
 
     metrics: Metrics
     checks: dict[str, Check] = field(default_factory=dict)
     remarks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
+    details: dict[str, Callable[[], Mapping[str, object]]] = field(default_factory=dict)
     draining: bool = False
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -32,9 +33,9 @@ class Health:
         return _told({"status": "alive"})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """200 when every check passes, else 503 with the reason of each that doesn't."""
+        """200 when every check passes, else 503 with the reason of each that doesn't. `?verbose`: with the details of what is connected."""
         try:
-            return await self._readyz()
+            return await self._readyz(verbose="verbose" in request.query)
         except Problem as problem:
             return problem.response()
 
@@ -42,7 +43,7 @@ class Health:
         """All series."""
         return web.Response(body=await self.metrics.text(), headers={**SECURITY_HEADERS, "Content-Type": CONTENT_TYPE})
 
-    async def _readyz(self) -> web.Response:
+    async def _readyz(self, *, verbose: bool) -> web.Response:
         if self.draining:
             raise Problem("not_ready", "The gateway is shutting down.")
         reasons = await asyncio.gather(*(_reason(check) for check in self.checks.values()))
@@ -51,7 +52,9 @@ class Health:
             words = "; ".join(f"{name}: {reason}" for name, reason in failing.items())
             raise Problem("not_ready", words, details=failing)
         remarks = {name: remark for name, tell in self.remarks.items() if (remark := tell())}
-        return _told({"status": "ready", "checks": dict.fromkeys(self.checks, "ok"), **({"remarks": remarks} if remarks else {})})
+        details = {name: told for name, tell in self.details.items() if (told := tell())} if verbose else {}
+        more = {**({"remarks": remarks} if remarks else {}), **({"details": details} if details else {})}
+        return _told({"status": "ready", "checks": dict.fromkeys(self.checks, "ok"), **more})
 
 
 async def _reason(check: Check) -> str | None:

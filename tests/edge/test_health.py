@@ -55,6 +55,16 @@ async def test_what_a_ready_gateway_does_not_do_just_now_is_remarked() -> None:
         assert await read(http, "/readyz") == (200, ready)
 
 
+async def test_details_are_told_to_whoever_asks_for_them() -> None:
+    watched = Health(Metrics(), details={"salesforce": lambda: {"prod": {"phase": "open"}}, "other": dict})
+    app = web.Application()
+    app.router.add_get("/readyz", watched.readyz)
+    async with TestClient(TestServer(app)) as http:
+        assert await read(http, "/readyz") == (200, {"status": "ready", "checks": {}})
+        ready = {"status": "ready", "checks": {}, "details": {"salesforce": {"prod": {"phase": "open"}}}}
+        assert await read(http, "/readyz?verbose") == (200, ready)
+
+
 async def test_each_failing_check_is_told_in_words_and_hangs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sound() -> None:
         pass

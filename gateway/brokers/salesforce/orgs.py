@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +73,10 @@ class SalesforceOrgs:
         """For /readyz: what is wrong with which org; None: nothing."""
         remarks = {name: self._remark(name) for name in self._streams}
         return " ".join(f"{name}: {remark}" for name, remark in remarks.items() if remark) or None
+
+    def described(self, now: datetime) -> Mapping[str, object]:
+        """For /readyz?verbose: each org's stream."""
+        return {name: stream.state.described(now) for name, stream in self._streams.items()}
 
     def _remark(self, name: str) -> str:
         failing = self._registering[name].failing

@@ -80,10 +80,14 @@ class StreamReports:
         extra = {"action": "salesforce.gap", "org": self._name, "since": str(gap.since), "until": str(gap.until)}
         _log.error("events of the org may be lost: %s", gap.reason, extra=extra)
 
+    def current(self) -> StreamState:
+        """The state as it is now."""
+        self._count_day(self._clock())
+        return self.state
+
     async def refresh(self) -> None:
-        """Bring gauges and state up to date."""
-        now, state, m = self._clock(), self.state, self._metrics
-        self._count_day(now)
+        """Bring the gauges up to date."""
+        now, state, m = self._clock(), self.current(), self._metrics
         m.salesforce_connected.labels(self._name).set(state.phase == "open")
         m.salesforce_day.labels(self._name).set(state.events_in_a_day)
         m.salesforce_allowance.labels(self._name).set(state.allowance)

@@ -94,7 +94,7 @@ class Subscription:
     @property
     def state(self) -> StreamState:
         """For operators."""
-        return self._reports.state
+        return self._reports.current()
 
     @property
     def unkept(self) -> int:

@@ -12,6 +12,7 @@ import pytest
 from adapters.errors import SendFailed, Verdict
 from gateway.brokers.salesforce.codes import OrgFault
 from gateway.brokers.salesforce.simulator.subscribing import Pace as BusPace
+from gateway.clock import now
 from gateway.errors import StoreUnavailable
 from tests.brokers.salesforce.bus import TOPIC, SteppedClock, bus_world
 from tests.brokers.salesforce.listening import body, hurried, listening, publish
@@ -367,6 +368,10 @@ async def test_events_are_counted_and_the_warning_comes_once(tmp_path: Path, cap
             await us.at(await publish(world, *numbered(7, 9)))
             assert us.subscription.state.events_in_a_day == 9
             assert us.subscription.state.scarce
+            assert "9 of 10 events" in str(us.subscription.state.remark())
+            described = us.subscription.state.described(now())
+            assert (described["phase"], described["events_in_24_hours"], described["gap"]) == ("open", 9, None)
+            assert isinstance(described["position_age_seconds"], float)
             text = (await us.metrics.text()).decode()
             assert 'byoc_salesforce_events_total{org="prod"} 2.0' in text
             assert 'byoc_salesforce_events_in_24_hours{org="prod"} 9.0' in text
