@@ -177,6 +177,18 @@ def of_messaging_channel(there: SalesforceChannel, record: Record | None) -> Fin
     return ok(f"the messaging channel {name} is active")
 
 
+def of_channel_definition(there: SalesforceChannel, record: Record) -> Finding:
+    """Whether the messaging channel was made with the configured definition."""
+    found = record.get("ChannelDefinition")
+    name = found.get("DeveloperName") if isinstance(found, Mapping) else None
+    if not isinstance(name, str) or not name:
+        return unseen("with which definition the messaging channel was made", "the record doesn't say")
+    if not same(there.definition, name):
+        fix = "Correct `definition` or `address`: Salesforce refuses calls in which they don't fit."
+        return fault(f"the messaging channel was made with the definition {name}, not {there.definition}", fix)
+    return ok(f"the messaging channel was made with the definition {name}")
+
+
 def of_contact_center(record: Record | None) -> Finding:
     """With BYOC for CCaaS: whether the messaging channel belongs to a contact center."""
     if record is None:

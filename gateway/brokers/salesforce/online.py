@@ -151,6 +151,10 @@ async def _channel(inspector: Inspector, org: SalesforceOrg, there: SalesforceCh
     if found is None:
         return
     channel_id = str(found.get("Id"))
+    try:
+        yield findings.of_channel_definition(there, await inspector.one(queries.definition_of_channel(channel_id)) or {})
+    except Unseen as why:
+        yield findings.unseen("with which definition the messaging channel was made", why)
     if there.product == "ccaas":
         try:
             yield findings.of_contact_center(await inspector.one(queries.contact_center(channel_id)))
@@ -183,8 +187,17 @@ async def _definition(inspector: Inspector, org: SalesforceOrg, there: Salesforc
             yield finding
     except Unseen as why:
         yield findings.unseen(f"the switches of {there.definition}", why)
-    vendor = str(record.get("ConversationVendorInfo") or "")
     try:
+        vendor = await _vendor_of(inspector, there)
         yield findings.of_vendor(there, vendor, await inspector.one(queries.vendor(vendor)))
     except Unseen as why:
         yield findings.unseen(f"the type of {there.definition}'s vendor", why)
+
+
+async def _vendor_of(inspector: Inspector, there: SalesforceChannel) -> str:
+    """The developer name of the definition's vendor, or its record id. Raises Unseen."""
+    try:
+        record = await inspector.one(queries.definition_of_vendor(there.definition))
+    except Unseen:
+        record = await inspector.one(queries.definition_of_vendor_id(there.definition))
+    return str(next((value for key, value in (record or {}).items() if key.startswith("ConversationVendorInfo")), "") or "")

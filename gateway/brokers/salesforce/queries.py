@@ -5,7 +5,7 @@
 `[{"errorCode": "INVALID_TYPE" | "INVALID_FIELD" | "MALFORMED_QUERY" | "INVALID_SESSION_ID" | "INSUFFICIENT_ACCESS" | "NOT_FOUND" …, "message": "…"}]`.
 
 Fields that only newer versions have are asked for by themselves: one unknown field fails a whole query.
-Sources: Salesforce's object reference and Tooling API reference; that ContactCenterChannel names its channel `ChannelId` is inferred.
+Sources: Salesforce's object reference and Tooling API reference; descriptions of the objects in public sf projects.
 """
 
 from __future__ import annotations
@@ -52,17 +52,26 @@ def describe(event: str, api_version: str) -> str:
 
 
 def definition(developer_name: str) -> Query:
-    """The ConversationChannelDefinition's vendor, event and owners. `RoutingOwner`, `ConsentOwner`: Salesforce or Partner."""
+    """The ConversationChannelDefinition's event and owners. `RoutingOwner`, `ConsentOwner`: Salesforce or Partner."""
     return _definition(
         developer_name,
         "DeveloperName",
-        "ConversationVendorInfo",
         "CustomPlatformEvent",
         "CustomEventTypeField",
         "CustomEventPayloadField",
         "RoutingOwner",
         "ConsentOwner",
     )
+
+
+def definition_of_vendor(developer_name: str) -> Query:
+    """Its vendor, as the Tooling API has it: the vendor's developer name."""
+    return _definition(developer_name, "ConversationVendorInfo")
+
+
+def definition_of_vendor_id(developer_name: str) -> Query:
+    """Its vendor, as the ordinary object has it: the vendor's record id."""
+    return Query("ConversationChannelDefinition", ("ConversationVendorInfoId",), (("DeveloperName", developer_name),))
 
 
 def definition_of_conferences(developer_name: str) -> Query:
@@ -97,6 +106,11 @@ def vendor(name: str) -> Query:
 def messaging_channel(address: str) -> Query:
     """The MessagingChannel with this ChannelAddressIdentifier. `MessageType` must be Custom, `IsActive` true."""
     return Query("MessagingChannel", ("Id", "DeveloperName", "MessageType", "IsActive"), (("ChannelAddressIdentifier", address),))
+
+
+def definition_of_channel(channel_id: str) -> Query:
+    """The definition that a messaging channel was made with."""
+    return Query("MessagingChannel", ("ChannelDefinition.DeveloperName",), (("Id", channel_id),))
 
 
 def contact_center(channel_id: str) -> Query:

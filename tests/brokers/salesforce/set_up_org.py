@@ -41,6 +41,7 @@ class SetUpOrg:
     records: Records
     tokens: IssuedTokens
     grants: Grants
+    instance: Instance
     bus: Bus
 
     @property
@@ -70,13 +71,12 @@ async def set_up_org(
     instance.install(app, "/org")
     await server.start_server()
     url = f"http://127.0.0.1:{server.port}/org"
-    grants._audiences |= {url}
     try:
         async with (
             EventLog(folder, f"/event/{EVENT}", clock.now) as log,
             serve(log, tokens, Schemas(EVENT, TYPE, PAYLOAD), org_id=ORG_ID, instance_url=url, folder=folder) as bus,
         ):
-            yield SetUpOrg(_raw(url, bus), held, tokens, grants, bus)
+            yield SetUpOrg(_raw(url, bus), held, tokens, grants, instance, bus)
     finally:
         await server.close()
 

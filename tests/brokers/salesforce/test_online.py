@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
+from adapters.contract import HttpCall, HttpReply
 from gateway import clock
+from gateway.brokers.salesforce import queries
 from gateway.brokers.salesforce.findings import Finding
-from gateway.brokers.salesforce.online import check
+from gateway.brokers.salesforce.inspecting import Inspector
+from gateway.brokers.salesforce.online import _vendor_of, check
 from gateway.brokers.salesforce.simulator.records import INTEGRATION_PERMISSION_SET
 from gateway.brokers.salesforce.simulator.token import App
 from gateway.cli import main
+from gateway.config import build
 from gateway.journal.driver import Driver
 from tests.brokers.salesforce.keys import key_pair
 from tests.brokers.salesforce.set_up_org import ADMIN, EVENT, GATEWAY, KEY, PAYLOAD, SetUpOrg, set_up_org
-from tests.config.test_salesforce import ADDRESS, put
+from tests.config.test_salesforce import ADDRESS, RAW, put
 
 
 @pytest.fixture
@@ -50,7 +57,7 @@ async def test_an_org_that_is_set_up_has_no_fault(org: SetUpOrg, driver: Driver)
     findings = await found(org, driver)
     assert not_ok(findings) == []
     assert {channel for channel, _ in findings} == {"", "sms-de", "sms-uk"}
-    assert len(findings) == 8 + 9 + 11
+    assert len(findings) == 8 + 10 + 12
 
 
 # -------------------------------------------------------------------------------------------------------- signing in
@@ -73,7 +80,7 @@ async def test_a_user_who_is_not_approved(org: SetUpOrg, driver: Driver) -> None
 
 
 async def test_a_wrong_audience(org: SetUpOrg, driver: Driver) -> None:
-    org.grants._audiences = frozenset({"https://login.salesforce.com"})
+    org.instance._instance_url = "https://other.my.salesforce.com"  # what the org takes for its own address
     assert "audience" in await no_token(org, driver)
 
 
@@ -159,6 +166,7 @@ BROKEN = [
     (channel(ChannelAddressIdentifier="x"), "sms-de", f"there is no messaging channel with the address {ADDRESS}"),
     (channel(MessageType="Text"), "sms-de", "the messaging channel Channel_"),
     (channel(IsActive=False), "sms-de", "the messaging channel Channel_"),
+    (channel(ChannelDefinition={"DeveloperName": "Other"}), "sms-de", "the messaging channel was made with the definition Other, not Byoc_Sms"),
     (no_contact_center, "sms-uk", "the messaging channel belongs to no contact center"),
 ]  # fmt: skip
 
@@ -199,6 +207,30 @@ async def test_what_the_user_may_not_see_is_not_checked_and_no_fault(org: SetUpO
     assert len(told) == 1 + 2 * 2
 
 
+async def test_a_vendor_by_its_record_id() -> None:
+    """As the ordinary object has it, where the Tooling API isn't open to the user."""
+    asked: list[str] = []
+
+    async def call(one: HttpCall) -> HttpReply:
+        query = parse_qs(urlsplit(one.url).query)["q"][0]
+        asked.append(query)
+        if "tooling" in one.url or "SELECT ConversationVendorInfo " in query:
+            return HttpReply(400, {}, json.dumps([{"errorCode": "INVALID_FIELD", "message": "no"}]).encode())
+        record = (
+            {"ConversationVendorInfoId": "0oV000000000001"} if "InfoId" in query else {"VendorType": "BringYourOwnChannelPartner"}
+        )
+        return HttpReply(200, {}, json.dumps({"records": [{"attributes": {"type": "X"}, **record}]}).encode())
+
+    config = build(RAW).config
+    there = config.channels["sms-de"].salesforce
+    assert there is not None
+    inspector = Inspector(call, config.salesforce["production"], "t")
+    vendor = await _vendor_of(inspector, there)
+    assert vendor == "0oV000000000001"
+    assert await inspector.one(queries.vendor(vendor))
+    assert asked[-1].endswith("WHERE Id = '0oV000000000001'")
+
+
 async def test_an_older_version_of_the_api_is_not_checked_for_what_it_lacks(org: SetUpOrg, driver: Driver) -> None:
     org.raw = put("salesforce.production.api_version", "63.0", org.raw)
     told = not_ok(await found(org, driver))
@@ -237,3 +269,12 @@ async def test_the_command_without_an_org(tmp_path: Path) -> None:
     told = await asyncio.to_thread(CliRunner().invoke, main, ["check", "--config", str(tmp_path / "gateway.yaml"), "--online"])
     assert told.exit_code == 0
     assert "no Salesforce org to ask" in told.output
+
+
+async def test_without_the_packages_the_stream_is_not_checked(
+    org: SetUpOrg, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gateway.brokers.salesforce.connection", None)
+    ((_, state, sentence),) = not_ok(await found(org, driver))
+    assert state == "not checked"
+    assert "install byoc-gateway[salesforce]" in sentence

@@ -171,6 +171,8 @@ class TheDefinition:
                 seen |= await inspector.one(query) or {}
             except Unseen:
                 continue
+        if str(seen.get("ConversationVendorInfo") or "")[:1].isdigit():
+            del seen["ConversationVendorInfo"]  # a record id, which no name can be compared with
         planned = {name: value for name, value in self.definition.fields.items() if column(name) in seen}
         return _compared(planned, seen, column)
 

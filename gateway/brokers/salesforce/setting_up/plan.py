@@ -196,7 +196,12 @@ def column(field: str) -> str:
 def asked_of(definition: Definition) -> tuple[queries.Query, ...]:
     """The queries that together show the definition as the org has it; the newer fields are asked for separately."""
     name = definition.name
-    return queries.definition(name), queries.definition_of_conferences(name), queries.definition_of_switches(name)
+    return (
+        queries.definition(name),
+        queries.definition_of_vendor(name),
+        queries.definition_of_conferences(name),
+        queries.definition_of_switches(name),
+    )
 
 
 def same(planned: Any, found: Any) -> bool:

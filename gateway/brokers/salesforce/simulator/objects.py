@@ -138,6 +138,7 @@ _ALL: Final = (
             "MessageType": "Custom",
             "PlatformType": "Enhanced",
             "IsActive": True,
+            "ChannelDefinition": None,
             "SessionHandlerId": None,
         },
     ),

@@ -226,6 +226,7 @@ def set_up(
                 "MessagingPlatformKey": channel.address,
                 "MessageType": channel.message_type,
                 "IsActive": channel.active,
+                "ChannelDefinition": {"DeveloperName": channel.definition},
             },
         )
         switches = {
