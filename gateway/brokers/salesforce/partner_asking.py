@@ -61,7 +61,7 @@ class Draft:
             self.change_request(work=self.request.work.model_copy(update=fields))
 
     def leave_request(self) -> None:
-        """It has come to its end."""
+        """It is finished."""
         self.drop_work()
         self.change(current=None)
 
@@ -194,7 +194,7 @@ def start(draft: Draft) -> None:
 
 
 def _route_again(draft: Draft, request: Request) -> None:
-    """The rep whom the target names is gone; unless somebody else has come in meanwhile, the session is routed again."""
+    """The rep whom the target names is gone; unless somebody else came in meanwhile, the session is routed again."""
     gone = name_of(request.target.id, draft.around.org.reps)
     if any(rep.id != gone for rep in draft.around.session.reps):
         draft.finish()
@@ -276,7 +276,7 @@ def close_work(draft: Draft) -> None:
 
 
 def advance(draft: Draft) -> None:
-    """Serve the next request, once the one before has come to its end."""
+    """Serve the next request, once the one before it is finished."""
     while draft.request is None and draft.routing.queued:
         first, *rest = draft.routing.queued
         draft.change(current=first, queued=tuple(rest))
@@ -315,7 +315,9 @@ def accepted(draft: Draft, by: str | None) -> None:
     request = draft.request
     if request is None:
         return
-    if request.work is not None and by is not None and short(by) == short(request.work.user):
+    work = request.work
+    # While the call is on its way, the news may be old: then the work is cancelled once it is there, which does nothing to one that was accepted.
+    if work is not None and work.phase != "assigning" and by is not None and short(by) == short(work.user):
         draft.drop_work()
     if not request.done:
         # Whoever came in replaces the one who was lost, so the session isn't routed again for that.
