@@ -75,7 +75,9 @@ class Gateway:
         extend: Callable[[web.Application, Gateway], None] | None = None,
         driver: Callable[..., Driver] = Driver,
         edge: Setup | None = None,
+        console: Gateway | None = None,
     ) -> None:
+        """`console`: whose broker, people and files the API and the desk show, if not this gateway's own; in the demo those of a simulated org."""
         config = loaded.config
         self.loaded, self.config, self.clock = loaded, config, clock
         # What waits within the process goes by a clock that never jumps. A clock that a test sets is both.
@@ -129,6 +131,7 @@ class Gateway:
             refusing=self.pressure,
         )
         self._demo, self._extend = demo, extend
+        self.console = console or self
 
     def application(self) -> tuple[web.Application, Surface]:
         """All doors on one application."""
@@ -138,8 +141,8 @@ class Gateway:
         WebhookRoute(self.webhooks).install(app)
         surface = install_api(
             app,
-            self.broker,
-            self.directory,
+            self.console.broker,
+            self.console.directory,
             limits=Limits(
                 max_body_bytes=limits.api_max_bytes,
                 max_file_bytes=limits.file_max_bytes,
@@ -270,8 +273,10 @@ class Gateway:
             await self.broker.purge()
 
     async def _file_of(self, media_id: str) -> ServedFile | None:
-        found = await self.broker.media.stored(media_id)
-        return ServedFile(self.folder.path(media_id), found[0]) if found else None
+        for one in dict.fromkeys((self, self.console)):
+            if found := await one.broker.media.stored(media_id):
+                return ServedFile(one.folder.path(media_id), found[0])
+        return None
 
     async def accept_here(self, channel_id: str, request: RawRequest) -> Answer:
         """A webhook made in this process, by web chat's service. Raises NotAuthentic, StoreUnavailable."""

@@ -10,13 +10,16 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from adapters.errors import AdapterError
 from gateway import loops
 from gateway.errors import ConfigFaults, GatewayError
+
+if TYPE_CHECKING:
+    from gateway.demo.world import BrokerName
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _CONFIG = click.option(
@@ -89,22 +92,29 @@ def _signals_heard() -> Callable[[], Awaitable[None]]:
     show_default=True,
     help="Folder for all data; the next start continues with it.",
 )
+@click.option(
+    "--broker",
+    default="embedded",
+    show_default=True,
+    type=click.Choice(["embedded", "salesforce"]),
+    help="Who controls the conversations: the gateway itself, or a simulated Salesforce org, whose console /desk then is.",
+)
 @click.option("--log-level", default="warning", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
-def demo(port: int, data_dir: Path, log_level: str) -> None:
+def demo(port: int, data_dir: Path, broker: BrokerName, log_level: str) -> None:
     """Run the whole thing with no account anywhere.
 
     Gateway, embedded broker, the simulated providers of all channels, the desk and the phone wall, in one process on the loopback address.
     Every message passes through the real adapters: signed webhooks in, real HTTP calls out. Stop it with Ctrl-C; kill it and start it
     again: nothing is gone.
     """
-    loops.run(_demo(port, data_dir, log_level))
+    loops.run(_demo(port, data_dir, broker, log_level))
 
 
-async def _demo(port: int, data_dir: Path, log_level: str) -> None:
+async def _demo(port: int, data_dir: Path, broker: BrokerName, log_level: str) -> None:
     until_stopped = _signals_heard()
     from gateway.demo.world import run_demo
 
-    await run_demo(port, data_dir, log_level, until_stopped)
+    await run_demo(port, data_dir, log_level, until_stopped, broker)
 
 
 # ----------------------------------------------------------------------------------------------------- serve
@@ -295,18 +305,29 @@ def example_config(as_table: bool) -> None:
 # ------------------------------------------------------------------------------------------------- simulate
 
 
-@main.command()
-@_CONFIG
+@main.group(invoke_without_command=True)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar="BYOC_CONFIG",
+    help="The gateway's YAML file. Or set BYOC_CONFIG.",
+)
 @click.option("--port", default=8090, show_default=True, help="TCP port on the loopback address.")
 @click.option(
     "--data", "data_dir", type=click.Path(path_type=Path, file_okay=False), default=Path("data/simulated"), show_default=True
 )
-def simulate(config_path: Path, port: int, data_dir: Path) -> None:
+@click.pass_context
+def simulate(ctx: click.Context, config_path: Path | None, port: int, data_dir: Path) -> None:
     """Run the simulated providers alone, for use against a gateway that runs elsewhere on this machine.
 
     Reads the gateway's own config: each channel's account says with which secrets to sign, and `public_url` where to. The accounts' api_base
     must point here: http://127.0.0.1:PORT/sim/CHANNEL_ID.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    if config_path is None:
+        raise click.UsageError("Missing option '--config'.")
     loops.run(_simulate(config_path, port, data_dir))
 
 
@@ -318,6 +339,35 @@ async def _simulate(config_path: Path, port: int, data_dir: Path) -> None:
     loaded = config.load(config_path)
     async with simulators_alone(loaded, port, data_dir):
         click.echo(f"phones: http://127.0.0.1:{port}/phones")
+        await until_stopped()
+
+
+@simulate.command("salesforce")
+@click.option("--port", default=8070, show_default=True, help="TCP port on the loopback address; the next one serves Pub/Sub.")
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data/simulated-org"),
+    show_default=True,
+    help="Folder for the org's data and keys; the next start continues with it.",
+)
+def simulate_salesforce(port: int, data_dir: Path) -> None:
+    """Run a simulated Salesforce org alone, for a gateway that runs elsewhere on this machine.
+
+    Prints what the gateway's config says of it, with the file of a private key that was made for it. /desk is the org's console, signed in as
+    ana, ben, cleo or sam (/desk?as=ana). POST /org/_faults makes the org fail, GET /org/_numbers tells what it has used of its limits.
+    """
+    loops.run(_simulate_salesforce(port, data_dir))
+
+
+async def _simulate_salesforce(port: int, data_dir: Path) -> None:
+    until_stopped = _signals_heard()
+    from gateway.demo.alone import organisation_alone, snippet
+
+    async with organisation_alone(port, data_dir) as (organisation, address):
+        click.echo(f"console: {address}/desk?as=ana")
+        click.echo(snippet(organisation, address))
         await until_stopped()
 
 

@@ -35,6 +35,7 @@ CONTRACT = {
     "check",
     "channels",
     "simulate",
+    "simulate salesforce",
     "inbox list",
     "inbox show",
     "inbox replay",

@@ -27,18 +27,23 @@ def cast_file() -> Path:
 
 def load(port: int, data_dir: Path) -> config.Loaded:
     """The demo's config for this port. Raises ConfigFaults."""
+    return config.build(raw(port, data_dir))
+
+
+def raw(port: int, data_dir: Path) -> dict[str, Any]:
+    """The same as plain data. Raises ConfigFaults."""
     # libyaml's parser, where PyYAML was built with it, takes a tenth of the time: that is noticed at every start of the demo.
-    raw: dict[str, Any] = yaml.load(cast_file().read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    given: dict[str, Any] = yaml.load(cast_file().read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     origin = f"http://127.0.0.1:{port}"
     adapters = registry.load()
-    channels: dict[str, Any] = raw["channels"]
+    channels: dict[str, Any] = given["channels"]
     for kind in adapters:
         if all(channel["kind"] != kind for channel in channels.values()):
             channels[kind] = {"kind": kind, "org": "demo", "queue": "support"}
     for channel_id, channel in channels.items():
         made_up = adapters[channel["kind"]].demo
         channel["account"] = made_up(channel_id, f"{origin}/sim/{channel_id}", f"{origin}/webhooks/{channel_id}")
-    raw |= {
+    return given | {
         "public_url": origin,
         "listen": {"host": "127.0.0.1", "port": port},
         "data_dir": str(data_dir),
@@ -46,4 +51,3 @@ def load(port: int, data_dir: Path) -> config.Loaded:
         # One machine plays everybody here.
         "limits": {"api_requests_per_minute": 100_000},
     }
-    return config.build(raw)

@@ -13,18 +13,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from aiohttp import web
+
 from adapters import registry
 from gateway.app import Gateway
 from gateway.brokers.ground import Ground
 from gateway.brokers.salesforce.simulator import ids
+from gateway.brokers.salesforce.simulator.avro import Schemas
 from gateway.brokers.salesforce.simulator.channels import announce, org_channels
 from gateway.brokers.salesforce.simulator.contract import OrgChannel
 from gateway.brokers.salesforce.simulator.estate import Estate
 from gateway.brokers.salesforce.simulator.exporter import Exporter
+from gateway.brokers.salesforce.simulator.faults import Faults
+from gateway.brokers.salesforce.simulator.instance import Instance
 from gateway.brokers.salesforce.simulator.log import EventLog
 from gateway.brokers.salesforce.simulator.org import SimulatedOrg
+from gateway.brokers.salesforce.simulator.pubsub import Bus, serve
+from gateway.brokers.salesforce.simulator.records import set_up
+from gateway.brokers.salesforce.simulator.rest import Rest
 from gateway.clock import new_id
 from gateway.config import GatewayConfig, Loaded
+from gateway.demo.access import ADMIN, access, channel_settings
 from gateway.store.org_records import OrgRecords
 from gateway.store.sole import sole_user
 
@@ -34,6 +43,9 @@ EVENT: Final = f"{PREFIX}__Message__e"
 TYPE_FIELD: Final = f"{PREFIX}__EventType__c"
 PAYLOAD_FIELD: Final = f"{PREFIX}__Payload__c"
 DEFINITION: Final = f"{PREFIX}_Channel"
+NAME: Final = "demo"  # of the org in a gateway's config
+AT: Final = "/org"
+DAILY_EVENTS: Final = 50_000
 ORG_ID: Final = ids.long_id(ids.record_id("00D", "demo"))
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -93,6 +105,9 @@ class Organisation:
         )
         self.exporter = Exporter(self.estate)
         self.org = SimulatedOrg(self.estate)
+        self.access = access(data_dir / "access", ORG_ID, wanted.origin, AT, self.desk.clock)
+        self.faults = Faults(self.access.tokens)
+        self.bus: Bus | None = None
         self.announce(wanted.auto_response)
 
     def announce(self, on: bool) -> None:
@@ -125,6 +140,39 @@ class Organisation:
             stack.push_async_callback(_stop, tasks)
             tasks += [asyncio.create_task(_keep(name, one), name=f"org {name}") for name, one in work.items()]
             yield self
+
+    @asynccontextmanager
+    async def published(self, port: int = 0) -> AsyncIterator[Bus]:
+        """The Pub/Sub API, to be entered inside `working`."""
+        at, schemas = self.access, Schemas(EVENT, TYPE_FIELD, PAYLOAD_FIELD)
+        about: dict[str, Any] = {"org_id": self.estate.id, "instance_url": at.url, "folder": self.data_dir / "tls"}
+        async with serve(self.log, at.tokens, schemas, **about, port=port, faults=self.faults) as self.bus:
+            self.bus.faults.daily = DAILY_EVENTS
+            yield self.bus
+
+    def install(self, app: web.Application) -> None:
+        """The org's REST below `/org`, and `/org/_numbers`."""
+        served = self.estate.served.values()
+        records = set_up(served, org_id=self.estate.id, event=EVENT, type_field=TYPE_FIELD, payload_field=PAYLOAD_FIELD)
+        at = self.access
+        instance = Instance(at.grants, at.tokens, at.users, records, instance_url=at.url, admins=frozenset({ADMIN}))
+        instance.install(app, AT)
+        Rest(self.org, at.tokens, self.faults).install(app, AT)
+        app.router.add_get(f"{AT}/_numbers", self._numbers)
+
+    def settings(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """What a gateway's config says of this org: its block under `salesforce`, and the block `salesforce` of each channel. Once `published` is entered."""
+        assert self.bus is not None, "the Pub/Sub API runs first"  # noqa: S101
+        names = {"event": EVENT, "event_type_field": TYPE_FIELD, "event_payload_field": PAYLOAD_FIELD}
+        org = self.access.org_settings(self.estate.people, self.bus.endpoint, self.bus.ca_file, names)
+        return {NAME: org}, {id: channel_settings(NAME, channel) for id, channel in self.estate.served.items()}
+
+    async def _numbers(self, request: web.Request) -> web.Response:
+        """What the org has used of its limits."""
+        numbers = await self.org.numbers()
+        if self.bus is not None:
+            numbers["deliveries_24h"] = {"delivered": self.bus.faults.delivered, "most": self.bus.faults.daily}
+        return web.json_response(numbers)
 
 
 async def _keep(name: str, work: Work) -> None:

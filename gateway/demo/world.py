@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import click
 from aiohttp import web
@@ -18,6 +19,8 @@ from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from gateway.demo.watched import WatchedGateway
 from gateway.errors import GatewayError
+
+BrokerName: TypeAlias = Literal["embedded", "salesforce"]
 
 
 def loopback_socket(port: int) -> socket.socket:
@@ -35,37 +38,62 @@ def loopback_socket(port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def demo_world(port: int, data_dir: Path) -> AsyncIterator[tuple[Gateway, SimulatorHost, str]]:
-    """Everything up; gives the gateway, the providers, and the address."""
+async def demo_world(
+    port: int, data_dir: Path, broker: BrokerName = "embedded"
+) -> AsyncIterator[tuple[Gateway, SimulatorHost, str]]:
+    """Everything up; gives the gateway, the providers, and the address. With Salesforce as the broker, the org is `gateway.console`."""
     sock = loopback_socket(port)
-    loaded = cast.load(sock.getsockname()[1], data_dir)
-    host = SimulatorHost(loaded.channels, data_dir, clock.now)
-    phones = Phones(host, clock.now)
-    gateway = WatchedGateway(loaded, host.wires, demo=True, extend=lambda app, _: phones.install(app))
-    async with host.remembering(), gateway.running(sock) as address, host.working():
-        yield gateway, host, address
+    port = sock.getsockname()[1]
+    async with AsyncExitStack() as stack:
+        if broker == "embedded":
+            loaded, console, doors = cast.load(port, data_dir), None, []
+        else:
+            from gateway.demo.salesforce import controlled_by_salesforce
+
+            loaded, organisation = await stack.enter_async_context(controlled_by_salesforce(port, data_dir))
+            console, doors = organisation.desk, [organisation.install]
+        host = SimulatorHost(loaded.channels, data_dir, clock.now)
+        doors.append(Phones(host, clock.now).install)
+
+        def extend(app: web.Application, _: Gateway) -> None:
+            for install in doors:
+                install(app)
+
+        gateway = WatchedGateway(loaded, host.wires, demo=True, extend=extend, console=console)
+        async with host.remembering(), gateway.running(sock) as address, host.working():
+            yield gateway, host, address
 
 
-async def run_demo(port: int, data_dir: Path, log_level: str, until_stopped: Callable[[], Awaitable[None]]) -> None:
+async def run_demo(
+    port: int, data_dir: Path, log_level: str, until_stopped: Callable[[], Awaitable[None]], broker: BrokerName = "embedded"
+) -> None:
     """Run the demo until it is stopped."""
     logs.set_up(log_level)
-    async with demo_world(port, data_dir) as (gateway, _, address):
-        click.echo(welcome(address, gateway.data_dir))
+    async with demo_world(port, data_dir, broker) as (gateway, _, address):
+        click.echo(welcome(address, gateway.data_dir, broker))
         await until_stopped()
 
 
-def welcome(address: str, data_dir: Path) -> str:
+def welcome(address: str, data_dir: Path, broker: BrokerName = "embedded") -> str:
     """What a newcomer reads: where to begin, then what else there is."""
-    return f"""The demo is running. Begin here:
+    begun, desk = (
+        ("The demo is running.", "") if broker == "embedded" else (_WITH_SALESFORCE, " (the console of the simulated org)")
+    )
+    more = "" if broker == "embedded" else f"\n      {address}/org/_numbers, what the org has used of its limits"
+    return f"""{begun} Begin here:
 
   1. Be the customer: open {address}/phones and write a message on the WhatsApp phone.
-  2. Be a rep: open {address}/desk?as=ana and accept the conversation. Your answer comes to the phone.
+  2. Be a rep: open {address}/desk?as=ana{desk} and accept the conversation. Your answer comes to the phone.
   3. Ask a colleague in: open {address}/desk?as=ben, press Conference on Ana's desk, invite Ben, and join on Ben's.
 
 Also: {address}/desk?as=cleo, and {address}/desk?as=sam, who supervises
       {address}/chat/webchat, the web chat on its own page
-      {address}/docs, the API
+      {address}/docs, the API{more}
 Everything is kept in {data_dir}. Stop with Ctrl-C."""
+
+
+_WITH_SALESFORCE = """The demo is running, with a simulated Salesforce org in control of all conversations. What you do as a rep, you do in the org: the gateway learns of it
+from the org's events, and passes it on to the customer."""
 
 
 @asynccontextmanager

@@ -17,16 +17,16 @@ class Handset:
     """What the customer sees that is new since one looked last."""
 
     def __init__(self, kim: Customer) -> None:
-        self._kim, self._known = kim, 0
+        self.kim, self._known = kim, 0
 
     async def next(self, count: int = 1) -> list[Any]:
         """The next so many lines, once they are there."""
 
         async def there() -> Any:
-            seen = await self._kim.seen()
+            seen = await self.kim.seen()
             return seen if len(seen) >= self._known + count else None
 
-        seen = await wait_until(there, what=f"{count} more line(s) on {self._kim.channel_id}")
+        seen = await wait_until(there, what=f"{count} more line(s) on {self.kim.channel_id}")
         found: list[Any] = seen[self._known : self._known + count]
         self._known += count
         return found
@@ -47,7 +47,7 @@ class Handset:
 
     async def everything(self) -> str:
         """All that was ever on it."""
-        return str(await self._kim.handset())
+        return str(await self.kim.handset())
 
 
 async def asks(rep: Rep, session_id: str, login: str, purpose: str = "invitations") -> str:

@@ -1,0 +1,31 @@
+"""The demo with Salesforce as the broker of every channel: the gateway's config for a simulated org in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway import config
+from gateway.app import kept_secret
+from gateway.config import Loaded
+from gateway.demo import cast
+from gateway.demo.organisation import Organisation, Wanted
+
+_FOLDER: Final = "salesforce-org"
+
+
+@asynccontextmanager
+async def controlled_by_salesforce(port: int, data_dir: Path) -> AsyncIterator[tuple[Loaded, Organisation]]:
+    """The org at work, all but its doors, and the gateway's config for it. Raises ConfigFaults, GatewayError."""
+    raw = cast.raw(port, data_dir)
+    # One port serves the files of both, so one secret signs their addresses.
+    secret = kept_secret(data_dir / "media.secret")
+    wanted = Wanted(str(raw["public_url"]), raw["orgs"], raw["channels"], secret)
+    async with Organisation(wanted, data_dir / _FOLDER).working() as organisation, organisation.published():
+        orgs, channels = organisation.settings()
+        for channel_id, block in channels.items():
+            raw["channels"][channel_id] |= {"salesforce": block}
+            raw["channels"][channel_id].pop("queue", None)
+        yield config.build(raw | {"salesforce": orgs}), organisation
