@@ -41,7 +41,7 @@ def loopback_socket(port: int) -> socket.socket:
 async def demo_world(
     port: int, data_dir: Path, broker: BrokerName = "embedded"
 ) -> AsyncIterator[tuple[Gateway, SimulatorHost, str]]:
-    """Everything up; gives the gateway, the providers, and the address. With Salesforce as the broker, the org is `gateway.console`."""
+    """Everything up; gives the gateway, the providers, and the address. With Salesforce as the broker, its `console` is the org's."""
     sock = loopback_socket(port)
     port = sock.getsockname()[1]
     async with AsyncExitStack() as stack:
