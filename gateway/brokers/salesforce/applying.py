@@ -7,8 +7,9 @@ through `relayed` (the rules' own room), by `RepSaid` alone.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from pydantic import JsonValue
 
@@ -32,6 +33,7 @@ from gateway.session.decision import Refusal
 from gateway.session.model import Actor, Role, Session, Status
 from gateway.store.contract import Over, Why
 
+Tell: TypeAlias = Callable[[Work, Session, str, Mapping[str, Any]], None]
 _log = logging.getLogger(__name__)
 _ROLES: Final = {"Agent": Role.rep, "Supervisor": Role.supervisor, "Chatbot": Role.bot, "DigitalWorker": Role.bot}
 _STATUSES: Final = {
@@ -49,12 +51,12 @@ class NotKnown(Exception):
     """The event is about a customer who has never written on this channel."""
 
 
-def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places) -> None:
-    """Apply one event; a double does nothing. Raises NotKnown."""
+def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell: Tell) -> None:
+    """Apply one event; a double does nothing. `tell`: a call to Salesforce that needs no turn. Raises NotKnown."""
     link = places.by_address.get(event.address)
     if link is None:
         # One event may serve several gateways: what is for another one's channel isn't ours to judge.
-        _log.info("event of another channel", extra={"action": "salesforce.other_channel", "lane": places.lane})
+        _log.debug("event of another channel", extra={"action": "salesforce.other_channel", "lane": places.lane})
         return
     seen = work.stored.conversations
     if not seen.first_sight(places.lane, event.event_id):
@@ -65,7 +67,7 @@ def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places) -> No
     if event.conversation and event.customer:
         seen.remember(places.lane, f"{link.id}/{event.customer}", {"conversation": event.conversation})
     if isinstance(event, RepSaid):
-        _said(work, event, link, places)
+        _said(work, event, link, places, tell)
     elif isinstance(event, PeopleChanged):
         _people(work, event, link, org)
     elif isinstance(event, StatusChanged):
@@ -87,7 +89,7 @@ def _open_session(work: Work, link: SalesforceLink, event: OrgEvent) -> Session 
     return session if session is not None and session.status is not Status.ended and session.broker else None
 
 
-def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places) -> None:
+def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell: Tell) -> None:
     session = _open_session(work, link, event)
     # A rep may write to a customer whose session has ended here: that opens a new one, for a customer who is known.
     known = session or work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
@@ -95,6 +97,9 @@ def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places) -> N
         raise NotKnown("no customer with this address has written on the channel")
     by = _actor(event.sender, known) or Actor(role=Role.system, id="salesforce", name="Salesforce")
     spoken = formats.parts_for_customer(event.said, link.adapter.capabilities, kind=link.config.kind)
+    if not spoken.texts and not spoken.files:  # a component that names its content elsewhere, say
+        tell(work, known, "interaction", formats.delivery_failed(event.entry_id, "content_refused").body)
+        return
     key = f"{link.id}/{event.customer}"
     choices: JsonValue = [choice.model_dump(mode="json") for choice in event.said.choices]
     asked: JsonValue = {"entry": event.entry_id, "choices": choices} if choices else None

@@ -7,6 +7,7 @@ Everything is written in the transaction of what it is about, as rows of the out
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
@@ -151,7 +152,7 @@ class SalesforceHolder:
         """See `applying.apply`."""
         if not isinstance(event, OrgEvent):
             raise TypeError(f"{type(event).__name__} is no event of Salesforce's")
-        applying.apply(work, event, self.org, self.places)
+        applying.apply(work, event, self.org, self.places, partial(self.call, lane=self.places.receipts))
 
     def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
         """No timers yet."""
