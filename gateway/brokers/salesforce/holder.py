@@ -7,9 +7,9 @@ Everything is written in the transaction of what it is about, as rows of the out
 from __future__ import annotations
 
 import uuid
-from functools import partial
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
