@@ -35,6 +35,7 @@ from bench import (
     road_in,
     road_out,
     salesforce,
+    salesforce_road,
     sockets,
     transcript,
     whole,
@@ -44,7 +45,20 @@ from bench.results import Report, load, merged, save
 from bench.servers import ROOT
 from bench.subject import Bench, Subject
 
-_ROADS: Final = (accept, beside, whole, processes, backlog, offered, road_in, road_out, salesforce, commands, overload)
+_ROADS: Final = (
+    accept,
+    beside,
+    whole,
+    processes,
+    backlog,
+    offered,
+    road_in,
+    road_out,
+    salesforce,
+    salesforce_road,
+    commands,
+    overload,
+)
 _PARTS: Final = (lists, transcript, sockets, graphemes, parse, idle, hour)
 SUBJECTS: Final[tuple[Subject, ...]] = tuple(module.SUBJECT for module in (*_ROADS, *_PARTS))
 _ORDER: Final = tuple(line.key for subject in SUBJECTS for line in subject.lines)

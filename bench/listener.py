@@ -1,6 +1,6 @@
 """The gateway's side of a Salesforce org's stream in a process of its own: from the stream into the inbox, and nothing after it.
 
-python -m bench.listener --endpoint HOST:PORT --ca FILE --data FOLDER --after HEX --mark 1000
+python -m bench.listener --org FILE --token TOKEN --data FOLDER --after HEX --mark 1000
 Writes a line of JSON for each so many events that are on disk: how many, when (`time.monotonic`), and the memory; and one for each event that says when
 it was published, with how long it took until then.
 """
@@ -27,10 +27,6 @@ from gateway.store.contract import StreamPosition
 from gateway.store.inbox import SqliteInbox
 from gateway.store.sqlite import SqliteStore
 
-ORG_ID: Final = "00D000000000001EAA"
-INSTANCE_URL: Final = "https://bench.my.salesforce.com"
-TOKEN: Final = "token-of-the-bench"
-EVENT, TYPE_FIELD, PAYLOAD_FIELD = "byoc__Message__e", "byoc__EventType__c", "byoc__Payload__c"
 _PUBLISHED: Final = b'"published":'
 
 
@@ -59,30 +55,6 @@ class Watched(SqliteInbox):
             print(json.dumps({"kept": self.kept, "at": at, "memory": machine.resident_bytes(os.getpid())}), flush=True)
 
 
-def org(endpoint: str, ca_file: Path) -> SalesforceOrg:
-    """As the bench's bus has it."""
-    return SalesforceOrg.model_validate(
-        {
-            "org_id": ORG_ID,
-            "instance_url": INSTANCE_URL,
-            "scrt_url": "https://bench.my.salesforce-scrt.com",
-            "pubsub_endpoint": endpoint,
-            "ca_file": ca_file,
-            "consumer_key": "key",
-            "username": "bench@example.com",
-            "private_keys": ["nothing is signed with it"],
-            "event": EVENT,
-            "event_type_field": TYPE_FIELD,
-            "event_payload_field": PAYLOAD_FIELD,
-            "events_per_day": 1_000_000_000,
-        }
-    )
-
-
-async def _token(refresh: bool) -> str:
-    return TOKEN
-
-
 async def listen(asked: argparse.Namespace) -> None:
     """Until it is killed."""
     asked.data.mkdir(parents=True, exist_ok=True)
@@ -94,14 +66,19 @@ async def listen(asked: argparse.Namespace) -> None:
     await inbox.writer.run(lambda connection: connection.execute("PRAGMA cache_size=-2048"))
     positions = StoredPositions(store, "salesforce:bench")
     await positions.save(StreamPosition(bytes.fromhex(asked.after), now()), {})
-    await Subscription("bench", org(asked.endpoint, asked.ca), inbox, positions, _token, LocalDoorbell()).run()
+    org = SalesforceOrg.model_validate_json(asked.org.read_bytes())
+
+    async def token(refused: bool) -> str:
+        return str(asked.token)
+
+    await Subscription("bench", org, inbox, positions, token, LocalDoorbell()).run()
 
 
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--ca", type=Path, required=True)
+    parser.add_argument("--org", type=Path, required=True)
+    parser.add_argument("--token", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--after", required=True)
     parser.add_argument("--mark", type=int, default=1_000)

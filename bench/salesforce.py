@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -14,31 +13,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bench import listener, machine, servers
+import uvloop
+
+from bench import machine, servers
 from bench.load import moments
+from bench.org import Org, org
 from bench.results import Line, quantile
 from bench.subject import Bench, Subject
-from gateway.brokers.salesforce.simulator.avro import Schemas
-from gateway.brokers.salesforce.simulator.contract import TokenSession
 from gateway.brokers.salesforce.simulator.log import EventLog
-from gateway.brokers.salesforce.simulator.pubsub import Bus, serve
-from gateway.clock import now
 
 _EVENTS, _EVENTS_LONG = 20_000, 100_000
-_AT_ONCE: Final = 500
 _RATE: Final = 200.0
 _WORDS: Final = "I looked into your order, and it will be with you tomorrow between nine and noon. " * 4
-
-
-class _OneToken:
-    def issue(self, username: str, consumer_key: str, scopes: frozenset[str]) -> TokenSession:
-        return TokenSession(listener.TOKEN, listener.ORG_ID, "005000000000001", username, consumer_key, scopes, now())
-
-    def check(self, token: str) -> TokenSession | None:
-        return self.issue("", "", frozenset()) if token == listener.TOKEN else None
-
-    def expire_all(self) -> None:
-        """They never do."""
 
 
 def _event(number: int, **more: float) -> dict[str, Any]:
@@ -55,27 +41,18 @@ def _event(number: int, **more: float) -> dict[str, Any]:
     return {"conversationIdentifier": "c", **rest, "payload": {"entryType": "Message", "entryPayload": entry}, **more}
 
 
-async def _publish(log: EventLog, count: int) -> bytes:
+async def _publish(them: Org, count: int) -> bytes:
     """So many events; the place before them."""
-    before = await log.append("Interaction", _event(0))
-    for first in range(0, count, _AT_ONCE):
-        await asyncio.gather(*(log.append("Interaction", _event(n)) for n in range(first, min(first + _AT_ONCE, count))))
+    before = await them.bus.log.append("Interaction", _event(0))
+    await them.append([("Interaction", _event(number)) for number in range(count)], at_once=500)
     return before
 
 
 @asynccontextmanager
-async def _bus(folder: Path) -> AsyncIterator[Bus]:
-    schemas = Schemas(listener.EVENT, listener.TYPE_FIELD, listener.PAYLOAD_FIELD)
-    async with EventLog(folder, f"/event/{listener.EVENT}") as log:
-        place = {"org_id": listener.ORG_ID, "instance_url": listener.INSTANCE_URL, "folder": folder}
-        async with serve(log, _OneToken(), schemas, **place) as bus:  # type: ignore[arg-type]
-            yield bus
-
-
-@asynccontextmanager
-async def _listening(bus: Bus, folder: Path, after: bytes, mark: int) -> AsyncIterator[Process]:
-    given = ["--endpoint", bus.endpoint, "--ca", str(bus.ca_file), "--data", str(folder / "data"), "--after", after.hex()]
-    command = servers.python("bench.listener", *given, "--mark", str(mark))
+async def _listening(them: Org, folder: Path, after: bytes, mark: int) -> AsyncIterator[Process]:
+    (folder / "org.json").write_text(json.dumps(them.settings()))
+    given = ["--org", str(folder / "org.json"), "--token", them.token, "--data", str(folder / "data")]
+    command = servers.python("bench.listener", *given, "--after", after.hex(), "--mark", str(mark))
     process = await asyncio.create_subprocess_exec(*command, cwd=servers.ROOT, stdout=PIPE)
     os.sched_setaffinity(process.pid, machine.cores()[0])
     try:
@@ -96,15 +73,15 @@ async def _told(process: Process, key: str) -> dict[str, float]:
 
 async def _measured(bench: Bench, folder: Path, count: int) -> None:
     mark = max(1, count // 20)
-    async with _bus(folder) as bus:
-        before = await _publish(bus.log, count)
-        async with _listening(bus, folder, before, mark) as process:
+    async with org(folder) as them:
+        before = await _publish(them, count)
+        async with _listening(them, folder, before, mark) as process:
             marks = [await _told(process, "kept")]
             while marks[-1]["kept"] < count:
                 marks.append(await _told(process, "kept"))
             first, last, warm = marks[1], marks[-1], marks[len(marks) // 4]
             bench.note("salesforce.rate", (last["kept"] - first["kept"]) / (last["at"] - first["at"]))
-            took = await _one_by_one(bus.log, process, bench.seconds(10))
+            took = await _one_by_one(them.bus.log, process, bench.seconds(10))
             bench.note("salesforce.p50", quantile(took, 0.5) * 1_000)
             bench.note("salesforce.p99", quantile(took, 0.99) * 1_000)
             bench.note("salesforce.memory", last["memory"] / 1e6)
@@ -130,8 +107,8 @@ async def _one_by_one(log: EventLog, process: Process, seconds: float) -> list[f
 def measure(bench: Bench) -> None:
     """What waits is published before the gateway's side starts."""
     count = _EVENTS_LONG if bench.long else bench.count(_EVENTS, 2_000)
-    with tempfile.TemporaryDirectory(prefix="byoc-bench-", dir=bench.folder, ignore_cleanup_errors=True) as folder:
-        asyncio.run(_measured(bench, Path(folder), count))
+    with servers.fresh_folder(bench) as folder:
+        uvloop.run(_measured(bench, folder, count))
 
 
 SUBJECT: Final = Subject(

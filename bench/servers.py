@@ -75,6 +75,10 @@ class Server:
         with closing(sqlite3.connect(f"file:{self.data / 'sessions.db'}?mode=ro", uri=True, timeout=10)) as connection:
             yield from connection.execute(query, values)
 
+    def messages(self) -> int:
+        """How many messages are in transcripts, from whomever."""
+        return int(next(self._read(_MESSAGES))[0])
+
     def waiting(self) -> int:
         """How many webhooks are stored and not applied. Takes the inbox's lock for a moment: not for asking often."""
         return operators.webhook_counts(self.data).waiting
@@ -93,7 +97,7 @@ class Server:
                 raise TimeoutError(f"{now} of {count} messages applied, and no more")
             # Counting takes the longer the more there is: never more than a tenth of a core.
             time.sleep(max(0.05, 10 * (time.perf_counter() - begun)))
-        if (there := int(next(self._read(_MESSAGES))[0])) < count:
+        if (there := self.messages()) < count:
             raise RuntimeError(f"{count} messages are known, and transcripts have {there}")
         for _ in range(1_000):
             if not self.waiting():
@@ -145,7 +149,7 @@ class Server:
 @contextmanager
 def bare(bench: Bench) -> Iterator[Server]:
     """See `bench.bare`."""
-    with _folder(bench) as folder, running(folder, port := free_port(), python("bench.bare", "--port", str(port))) as server:
+    with fresh_folder(bench) as folder, running(folder, port := free_port(), python("bench.bare", "--port", str(port))) as server:
         yield server
 
 
@@ -169,7 +173,7 @@ def gateway(
 @contextmanager
 def prepared(bench: Bench, **settings: Any) -> Iterator[tuple[Path, int]]:
     """A folder with a gateway's config, `gateway.yaml`, and the port in it. The data will be in `data`."""
-    with _folder(bench) as folder:
+    with fresh_folder(bench) as folder:
         port = free_port()
         (folder / "gateway.yaml").write_text(json.dumps(config_of(port, folder / "data", **settings)))  # YAML has JSON in it
         yield folder, port
@@ -194,17 +198,23 @@ def config_of(
     reps: Mapping[str, Mapping[str, Any]] | None = None,
     aside: Sequence[str] = (),
     webhooks_port: int | None = None,
+    link: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One WhatsApp number, whose provider is on this port; reps of its queue, by login with what differs from the default. Those `aside` and
-    supervisors are in no queue. `webhooks_port`: for `--processes`, which takes webhooks on a port of their own."""
+    supervisors are in no queue. `webhooks_port`: for `--processes`, which takes webhooks on a port of their own. `link`: the channel's Salesforce
+    settings; `more`: other parts of the config."""
     origin = f"http://127.0.0.1:{port}"
     account = registry.load()["whatsapp"].demo("whatsapp", f"http://127.0.0.1:{provider}", f"{origin}/webhooks/whatsapp")
     people = {
         login: {"name": login.capitalize(), "tokens": [token_of(login)], **rep} for login, rep in (reps or {"ana": {}}).items()
     }
     queue = {"name": "All", "reps": [login for login, rep in people.items() if login not in aside and not rep.get("supervisor")]}
-    channel = {"kind": "whatsapp", "org": "bench", "queue": "all", "messages_per_second": 100_000}
+    channel: dict[str, Any] = {"kind": "whatsapp", "org": "bench", "queue": "all", "messages_per_second": 100_000}
+    if link is not None:
+        channel["salesforce"] = dict(link)
     return {
+        **(more or {}),
         "public_url": origin,
         "listen": {"port": port, **({"webhooks_port": webhooks_port} if webhooks_port else {})},
         "data_dir": str(data_dir),
@@ -268,6 +278,7 @@ def _sampled(bench: Bench, server: Server) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _folder(bench: Bench) -> Iterator[Path]:
+def fresh_folder(bench: Bench) -> Iterator[Path]:
+    """On the disk that is measured, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="byoc-bench-", dir=bench.folder, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
