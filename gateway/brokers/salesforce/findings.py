@@ -153,6 +153,13 @@ def of_switches(there: SalesforceChannel, record: Record) -> Iterator[Finding]:
 def of_vendor(there: SalesforceChannel, name: str, record: Record | None) -> Finding:
     """The ConversationVendorInfo of the definition."""
     wanted = VENDOR_TYPES[there.product]
+    if not name and there.product == "messaging":
+        return ok(f"the ConversationChannelDefinition {there.definition} names no vendor, as with an app of one's own")
+    if not name:
+        return fault(
+            f"the ConversationChannelDefinition {there.definition} names no vendor",
+            f"BYOC for CCaaS needs one of the type {wanted}.",
+        )
     if record is None:
         return fault(f"there is no ConversationVendorInfo {name}", "Create it (`byoc salesforce setup`).")
     if record.get("VendorType") != wanted:
@@ -199,6 +206,8 @@ def of_contact_center(record: Record | None) -> Finding:
 def of_custom_channel(there: SalesforceChannel, record: Record | None) -> Iterator[Finding]:
     """An admin's switches of the one channel."""
     if record is None:
+        fix = "Create it with the ids of the messaging channel and its definition (`byoc salesforce setup --apply`)."
+        yield fault("the messaging channel has no CustomMsgChannel record, which Setup doesn't always make", fix)
         return
     if there.typing and record.get("EventCapabilitiesIsTypingIndicatorDisabled") is True:
         yield note("typing is switched off in the messaging channel", "Switch it on there, or set `typing: false`.")

@@ -189,7 +189,7 @@ async def _definition(inspector: Inspector, org: SalesforceOrg, there: Salesforc
         yield findings.unseen(f"the switches of {there.definition}", why)
     try:
         vendor = await _vendor_of(inspector, there)
-        yield findings.of_vendor(there, vendor, await inspector.one(queries.vendor(vendor)))
+        yield findings.of_vendor(there, vendor, await inspector.one(queries.vendor(vendor)) if vendor else None)
     except Unseen as why:
         yield findings.unseen(f"the type of {there.definition}'s vendor", why)
 

@@ -108,6 +108,11 @@ def messaging_channel(address: str) -> Query:
     return Query("MessagingChannel", ("Id", "DeveloperName", "MessageType", "IsActive"), (("ChannelAddressIdentifier", address),))
 
 
+def definition_id(developer_name: str) -> Query:
+    """Its record id."""
+    return _definition(developer_name, "Id")
+
+
 def definition_of_channel(channel_id: str) -> Query:
     """The definition that a messaging channel was made with."""
     return Query("MessagingChannel", ("ChannelDefinition.DeveloperName",), (("Id", channel_id),))
@@ -116,6 +121,11 @@ def definition_of_channel(channel_id: str) -> Query:
 def contact_center(channel_id: str) -> Query:
     """With BYOC for CCaaS, what links the messaging channel to its contact center."""
     return Query("ContactCenterChannel", ("Id",), (("ChannelId", channel_id),))
+
+
+def custom_channel_id(channel_id: str) -> Query:
+    """Whether the messaging channel has its CustomMsgChannel, which Setup doesn't always make."""
+    return Query("CustomMsgChannel", ("Id",), (("MessagingChannelId", channel_id),), tooling=True)
 
 
 def custom_channel(channel_id: str) -> Query:

@@ -17,9 +17,10 @@ from gateway.brokers.salesforce.setting_up.plan import plan_of
 from gateway.brokers.salesforce.simulator.records import INTEGRATION_PERMISSION_SET, Records
 from gateway.cli import main
 from gateway.journal.driver import Driver
-from tests.brokers.salesforce.set_up_org import EVENT, GATEWAY, KEY, SetUpOrg, set_up_org
+from tests.brokers.salesforce.set_up_org import EVENT, GATEWAY, KEY, UK, SetUpOrg, set_up_org
+from tests.config.test_salesforce import ADDRESS
 
-PIECES = 10
+PIECES = 12
 
 
 @pytest.fixture
@@ -29,10 +30,12 @@ async def driver() -> AsyncIterator[Driver]:
     await one.close()
 
 
-def bare() -> Records:
-    """What an org has before anybody sets it up: the runtime's own permission set."""
+def bare(*addresses: str) -> Records:
+    """What an org has before it is set up: the runtime's own permission set, and the messaging channels that were made in Setup."""
     records = Records()
     records.create("PermissionSet", {"Name": INTEGRATION_PERMISSION_SET})
+    for address in addresses:
+        records.create("MessagingChannel", {"ChannelAddressIdentifier": address})
     return records
 
 
@@ -49,7 +52,7 @@ async def applied(org: SetUpOrg, driver: Driver) -> tuple[bool, list[str]]:
 
 
 async def test_a_bare_org_gets_everything_and_then_is_as_planned(tmp_path: Path, driver: Driver) -> None:
-    async with set_up_org(tmp_path, records=bare()) as org:
+    async with set_up_org(tmp_path, records=bare(ADDRESS, UK)) as org:
         whole, before = await compared(org, driver)
         assert not whole
         assert [line.split()[0] for line in before] == ["missing"] * PIECES + ["not"]
@@ -63,9 +66,18 @@ async def test_a_bare_org_gets_everything_and_then_is_as_planned(tmp_path: Path,
         assert (definition["RoutingOwner"], definition["IsConferenceSupported"]) == ("Partner", True)
 
 
+async def test_channels_that_are_still_to_be_made_in_setup(tmp_path: Path, driver: Driver) -> None:
+    async with set_up_org(tmp_path, records=bare(ADDRESS)) as org:
+        whole, lines = await applied(org, driver)
+        assert not whole
+        assert lines[-3] == f"[11/{PIECES}] CustomMsgChannel of sms-de: created"
+        told = f"there is no messaging channel with the address {UK} yet: create it in Setup"
+        assert lines[-2] == f"[12/{PIECES}] CustomMsgChannel of sms-uk: not seen, not changed ({told})"
+
+
 async def test_what_exists_is_skipped(tmp_path: Path, driver: Driver) -> None:
     """As after a run that was cut off: what it made stays, the rest is made."""
-    async with set_up_org(tmp_path, records=bare()) as org:
+    async with set_up_org(tmp_path, records=bare(ADDRESS, UK)) as org:
         await applied(org, driver)
         definition = org.record("ConversationChannelDefinition", DeveloperName="Byoc_Uk")
         org.records.delete("ConversationChannelDefinition", definition["Id"])
@@ -78,7 +90,7 @@ async def test_what_exists_is_skipped(tmp_path: Path, driver: Driver) -> None:
 
 
 async def test_what_differs_is_shown_and_never_changed(tmp_path: Path, driver: Driver) -> None:
-    async with set_up_org(tmp_path, records=bare()) as org:
+    async with set_up_org(tmp_path, records=bare(ADDRESS, UK)) as org:
         await applied(org, driver)
         definition = org.record("ConversationChannelDefinition", DeveloperName="Byoc_Sms")
         definition["IsConferenceSupported"] = False
@@ -104,7 +116,7 @@ async def test_what_can_not_be_seen_is_not_taken_for_missing(tmp_path: Path, dri
 
 
 async def test_a_refused_record_stops_and_says_why(tmp_path: Path, driver: Driver) -> None:
-    async with set_up_org(tmp_path, records=bare()) as org:
+    async with set_up_org(tmp_path, records=bare(ADDRESS, UK)) as org:
         org.raw["salesforce"]["production"]["event_type_field"] = "EventType"  # the API's names of fields end in __c
         with pytest.raises(NotCreated, match=r"field Byoc_Message__e\.EventType: the org refuses it: FIELD_INTEGRITY_EXCEPTION"):
             await applied(org, driver)
@@ -117,7 +129,7 @@ async def test_a_token_that_the_org_refuses(tmp_path: Path, driver: Driver) -> N
 
 
 async def test_the_command_takes_the_token_from_the_environment_and_never_shows_it(tmp_path: Path) -> None:
-    async with set_up_org(tmp_path, records=bare()) as org:
+    async with set_up_org(tmp_path, records=bare(ADDRESS, UK)) as org:
         path = tmp_path / "gateway.yaml"
         path.write_text(yaml.safe_dump(org.raw))
         token = org.admin_token()

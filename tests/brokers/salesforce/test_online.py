@@ -140,6 +140,15 @@ def no_contact_center(org: SetUpOrg) -> None:
     org.records.delete("ContactCenterChannel", org.record("ContactCenterChannel")["Id"])
 
 
+def no_custom_channel(org: SetUpOrg) -> None:
+    org.records.delete("CustomMsgChannel", org.record("CustomMsgChannel")["Id"])
+
+
+def no_vendor(org: SetUpOrg) -> None:
+    for one in org.records.all("ConversationChannelDefinition"):  # BYOC for Messaging does without
+        one["ConversationVendorInfo"] = None
+
+
 def wrong_vendor(org: SetUpOrg) -> None:
     org.record("ConversationVendorInfo", VendorType="BringYourOwnContactCenter")["VendorType"] = "ServiceCloudVoicePartner"
 
@@ -167,6 +176,8 @@ BROKEN = [
     (channel(MessageType="Text"), "sms-de", "the messaging channel Channel_"),
     (channel(IsActive=False), "sms-de", "the messaging channel Channel_"),
     (channel(ChannelDefinition={"DeveloperName": "Other"}), "sms-de", "the messaging channel was made with the definition Other, not Byoc_Sms"),
+    (no_custom_channel, "sms-de", "the messaging channel has no CustomMsgChannel record"),
+    (no_vendor, "sms-uk", "the ConversationChannelDefinition Byoc_Uk names no vendor"),
     (no_contact_center, "sms-uk", "the messaging channel belongs to no contact center"),
 ]  # fmt: skip
 

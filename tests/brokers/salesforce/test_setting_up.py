@@ -86,7 +86,7 @@ def test_an_event_of_a_package_is_not_created() -> None:
     assert not [path for path in written if "/objects/" in path]
     definition = next(text for path, text in written.items() if "Byoc_Uk" in path)
     assert elements(definition)["customPlatformEvent"] == "partner__Message__e"
-    assert elements(definition)["customEventPayloadField"] == "partner__Payload__c"
+    assert elements(definition)["customEventPayloadField"] == "partner__Message__e.partner__Payload__c"
     assert "Install the package with the namespace `partner`" in written["README.md"]
 
 

@@ -71,6 +71,7 @@ def pieces_of(plan: Plan) -> list[Piece]:
     sobject = full_name(event, event.name)
     made += [ThePermissionSet(plan.permission_set), ThePermissions(plan.permission_set, sobject, create=False)]
     made.append(ThePermissions(queries.INTEGRATION_PERMISSION_SET, sobject, create=True))
+    made += [TheCustomChannel(key, there.address, there.definition) for key, there in plan.channels]
     return made
 
 
@@ -179,6 +180,39 @@ class TheDefinition:
     async def creation(self, inspector: Inspector) -> Creation:
         """See `Piece`."""
         return _tooling("ConversationChannelDefinition", self.definition.name, self.definition.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class TheCustomChannel:
+    """The CustomMsgChannel that ties a messaging channel to its definition. The messaging channel itself is made in Setup."""
+
+    channel: str
+    address: str
+    definition: str
+
+    @property
+    def label(self) -> str:
+        """See `Piece`."""
+        return f"CustomMsgChannel of {self.channel}"
+
+    async def found(self, inspector: Inspector) -> Found:
+        """See `Piece`."""
+        record = await inspector.one(queries.custom_channel_id(await self._messaging_channel(inspector)))
+        return Found("missing" if record is None else "same")
+
+    async def creation(self, inspector: Inspector) -> Creation:
+        """See `Piece`."""
+        definition = await inspector.one(queries.definition_id(self.definition))
+        if definition is None:
+            raise Unseen(f"there is no ConversationChannelDefinition {self.definition}")
+        body = {"MessagingChannelId": await self._messaging_channel(inspector), "ChannelDefinitionId": definition.get("Id")}
+        return Creation("sobjects/CustomMsgChannel", body)
+
+    async def _messaging_channel(self, inspector: Inspector) -> str:
+        found = await inspector.one(queries.messaging_channel(self.address))
+        if found is None:
+            raise Unseen(f"there is no messaging channel with the address {self.address} yet: create it in Setup")
+        return str(found.get("Id"))
 
 
 def _compared(planned: Mapping[str, Any], record: Mapping[str, Any] | None, column_of: Callable[[str], str]) -> Found:

@@ -159,13 +159,14 @@ def _definitions(
 
 
 def _definition(prefix: str, event: Event, there: SalesforceChannel, limit: int | None, version: float) -> Definition:
+    event_name = full_name(event, event.name)
     fields: dict[str, str | int | bool] = {
         "connectedAppType": "Customer",
         "consentOwner": _OWNERS[there.consent],
         "conversationVendorInfo": _vendor(prefix, there.product).name,
-        "customEventPayloadField": full_name(event, event.payload_field),
-        "customEventTypeField": full_name(event, event.type_field),
-        "customPlatformEvent": full_name(event, event.name),
+        "customEventPayloadField": f"{event_name}.{full_name(event, event.payload_field)}",
+        "customEventTypeField": f"{event_name}.{full_name(event, event.type_field)}",
+        "customPlatformEvent": event_name,
         "developerName": there.definition,
         "isConferenceSupported": True,
         "isInboundAcknwOptionExposed": there.receipts,
@@ -205,11 +206,11 @@ def asked_of(definition: Definition) -> tuple[queries.Query, ...]:
 
 
 def same(planned: Any, found: Any) -> bool:
-    """Whether the org's value is the planned one: names there may come without their namespace."""
+    """Whether the org's value is the planned one: names there may come without their namespace, and fields without their event."""
     if isinstance(planned, str) and isinstance(found, str):
         return planned.lower() == found.lower() or _bare(planned) == _bare(found)
     return bool(planned == found)
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"__[ce]$", "", name).rpartition("__")[2].lower()
+    return re.sub(r"__[ce]$", "", name.rpartition(".")[2]).rpartition("__")[2].lower()

@@ -1,7 +1,7 @@
 """A plan as the files of an sf (Salesforce DX) project in source format, to be deployed with `sf project deploy start`.
 
-Directories, suffixes and elements are those of the Metadata API's reference and of public projects. Inferred, because no public sample has them: the directory and
-suffix of ConversationChannelDefinition, its elements for receipts, typing and RoutingWorkResult, and the scope's name `InteractionApi`.
+Directories, suffixes and elements are those of the Metadata API's reference and of public projects. Inferred, because no public sample has them: the elements of
+ConversationChannelDefinition for conferences, receipts, typing and RoutingWorkResult, and the scope's name `InteractionApi`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def files(plan: Plan, certificate: bytes | None) -> dict[str, str]:
         _path("ConversationVendorInformation", one.name, "ConversationVendorInformation"): vendor(one) for one in plan.vendors
     }
     made |= {
-        _path("conversationChannelDefinitions", one.name, "conversationChannelDefinition"): definition(one)
+        _path("conversationChannelDefinitions", one.name, "ConversationChannelDefinition"): definition(one)
         for one in plan.definitions
     }
     made |= _app(plan, certificate)

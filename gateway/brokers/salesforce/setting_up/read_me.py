@@ -35,7 +35,10 @@ def _steps(plan: Plan, has_certificate: bool) -> Iterable[str]:
     event = full_name(plan.event, plan.event.name)
     if plan.event.namespace is not None:
         yield f"Install the package with the namespace `{plan.event.namespace}`; the event `{event}` is part of it."
-    yield "Deploy: `sf project deploy start --target-org ALIAS`. If a file is refused, its message names the element; correct it or create the record in Setup."
+    yield (
+        "Deploy: `sf project deploy start --manifest manifest/package.xml --target-org ALIAS` (by the manifest: not every type is recognised by its path). "
+        "If a file is refused, the message names the element: remove it, or create the record in Setup."
+    )
     if not has_certificate:
         yield f"In Setup, *External Client App Manager*, in the OAuth settings of `{plan.app}`, enable *JWT Bearer Flow* and upload the certificate."
     yield "In Setup, *External Client App Manager*, in the app's OAuth settings, check that *JWT Bearer Flow* and *Issue JWT-based access tokens for named users* are on. Copy the consumer key into the config (`consumer_key`)."
@@ -49,6 +52,10 @@ def _steps(plan: Plan, has_certificate: bool) -> Iterable[str]:
             f"In Setup, *Messaging Settings*, create a channel for `{key}` with the definition `{there.definition}`; activate it, and copy its "
             f"*Channel Address Identifier* into the config (`channels.{key}.salesforce.address`)."
         )
+    yield (
+        "Run `byoc salesforce setup --apply`, or look with `sf data query`: each messaging channel needs a CustomMsgChannel record, with the ids of the channel and of "
+        "its definition. Setup doesn't always make it."
+    )
     if any(there.product == "ccaas" for _, there in plan.channels):
         yield "In Setup, *Contact Centers*, create a contact center for the vendor above, and add the messaging channels and the reps."
     if any(there.routing == "salesforce" for _, there in plan.channels):
@@ -62,7 +69,10 @@ def _foot(plan: Plan) -> Iterable[str]:
     yield ""
     yield "## What `sf project deploy` must confirm"
     yield ""
-    yield "No public sample shows these, so they are inferred: the directory and suffix of ConversationChannelDefinition, its elements"
-    yield "`isInboundAcknwOptionExposed`, `isRoutingWorkResultSupported` and `isTypingIndicatorOptionHidden`, the scope's name `InteractionApi`, and the"
-    yield f"length of `{plan.event.payload_field}`."
+    yield "No public sample shows these, so they are inferred: the elements `isConferenceSupported`, `maxParticipantsForCnfrOverride`,"
+    yield "`isInboundAcknwOptionExposed`, `isRoutingWorkResultSupported` and `isTypingIndicatorOptionHidden` of ConversationChannelDefinition, the scope's name"
+    yield f"`InteractionApi`, and the length of `{plan.event.payload_field}`."
+    yield ""
+    yield "A public report of BYOC for Messaging with an app of the company's own says that a definition must not name a vendor. If the org refuses"
+    yield "`conversationVendorInfo`, remove that line and the ConversationVendorInfo."
     yield ""
