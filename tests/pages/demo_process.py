@@ -18,10 +18,10 @@ _START_SECONDS = 30.0
 
 
 class Demo:
-    """`byoc demo` on a port and folder of its own."""
+    """`byoc demo` on a port and folder of its own, with these further options."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port, self.folder = free_port(), folder
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.port, self.folder, self._options = free_port(), folder, options
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -29,6 +29,7 @@ class Demo:
         """Start, and wait until it says that it is ready. Raises AssertionError with its log."""
         log = (self.folder / "demo.log").open("ab")
         command = [sys.executable, "-m", "gateway.cli", "demo", "--port", str(self.port), "--data", str(self.folder / "data")]
+        command += self._options
         self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
         log.close()
         until = time.monotonic() + _START_SECONDS
