@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,7 +17,7 @@ from aiohttp import web
 from adapters.contract import Answer, RawRequest
 from gateway import clock as clocks
 from gateway import pages
-from gateway.brokers.contract import Directory
+from gateway.brokers.contract import Broker, Directory
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
 from gateway.brokers.reconciling import Judged
@@ -28,7 +29,7 @@ from gateway.edge.api.install import install as install_api
 from gateway.edge.doors import Doors, bound
 from gateway.edge.health import Check
 from gateway.edge.limits import Limits, Rate
-from gateway.edge.media import MediaDoor, ServedFile
+from gateway.edge.media import FileOf, MediaDoor, ServedFile
 from gateway.edge.pressure import Pressure
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
@@ -60,6 +61,15 @@ if TYPE_CHECKING:  # rooms that only some gateways need are imported when their 
     from gateway.identity.oidc import Issuer
 
 
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Whose sessions, people and files the API and the desk show: the gateway's own, or in a demo those of a simulated org."""
+
+    broker: Broker
+    directory: Directory
+    file_of: FileOf
+
+
 class Gateway:
     """A whole gateway in one process. `running()` opens it, serves, and drains on the way out."""
 
@@ -75,9 +85,8 @@ class Gateway:
         extend: Callable[[web.Application, Gateway], None] | None = None,
         driver: Callable[..., Driver] = Driver,
         edge: Setup | None = None,
-        console: Gateway | None = None,
+        console: Console | None = None,
     ) -> None:
-        """`console`: whose broker, people and files the API and the desk show, if not this gateway's own; in the demo those of a simulated org."""
         config = loaded.config
         self.loaded, self.config, self.clock = loaded, config, clock
         # What waits within the process goes by a clock that never jumps. A clock that a test sets is both.
@@ -131,7 +140,7 @@ class Gateway:
             refusing=self.pressure,
         )
         self._demo, self._extend = demo, extend
-        self.console = console or self
+        self.console = console or Console(self.broker, self.directory, self.file_of)
 
     def application(self) -> tuple[web.Application, Surface]:
         """All doors on one application."""
@@ -160,7 +169,7 @@ class Gateway:
             orgs = self.salesforce
             surface.health.remarks["salesforce"] = orgs.told
             surface.health.details["salesforce"] = lambda: orgs.described(self.clock())
-        MediaDoor(self.links, self._file_of, self.clock).install(app)
+        MediaDoor(self.links, self._served_file, self.clock).install(app)
         chat_accounts = _chat_accounts(self.loaded)
         if chat_accounts:
             from gateway import webchat
@@ -272,11 +281,13 @@ class Gateway:
             await self.inbox.purge(retention.inbox_days, retention.stuck_days)
             await self.broker.purge()
 
-    async def _file_of(self, media_id: str) -> ServedFile | None:
-        for one in dict.fromkeys((self, self.console)):
-            if found := await one.broker.media.stored(media_id):
-                return ServedFile(one.folder.path(media_id), found[0])
-        return None
+    async def file_of(self, media_id: str) -> ServedFile | None:
+        """A file that the gateway has stored."""
+        found = await self.broker.media.stored(media_id)
+        return ServedFile(self.folder.path(media_id), found[0]) if found else None
+
+    async def _served_file(self, media_id: str) -> ServedFile | None:
+        return await self.file_of(media_id) or await self.console.file_of(media_id)
 
     async def accept_here(self, channel_id: str, request: RawRequest) -> Answer:
         """A webhook made in this process, by web chat's service. Raises NotAuthentic, StoreUnavailable."""

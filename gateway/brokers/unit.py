@@ -70,6 +70,11 @@ class Unit:
         after = self.stored.sessions.load(decided.session.id) or decided.session
         return Done(after, decided.entries, decided.invitation, decided.warning)
 
+    def carry_out(self, session: Session, decision: Decision) -> None:
+        """Write what was decided elsewhere, by the rules."""
+        self._write(session, decision, quiet=False)
+        self._follow_up()
+
     def offer_work(self, org: str, login: str) -> None:
         """The rep came online."""
         self._free.append(_Free(org, login, anew=True))

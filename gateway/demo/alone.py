@@ -17,7 +17,7 @@ from gateway.demo.organisation import Organisation, Wanted
 from gateway.demo.world import loopback_socket
 from gateway.edge.api.install import install as install_api
 from gateway.edge.limits import Limits, Rate
-from gateway.edge.media import MediaDoor, ServedFile
+from gateway.edge.media import MediaDoor
 
 
 @asynccontextmanager
@@ -45,15 +45,12 @@ async def organisation_alone(port: int, data_dir: Path) -> AsyncIterator[tuple[O
 def _console(app: web.Application, organisation: Organisation) -> None:
     desk = organisation.desk
 
-    async def file_of(media_id: str) -> ServedFile | None:
-        found = await desk.broker.media.stored(media_id)
-        return ServedFile(desk.folder.path(media_id), found[0]) if found else None
-
     most = desk.config.limits
     requests = Rate(per_second=most.api_requests_per_minute / 60, burst=most.api_requests_per_minute)
     limits = Limits(max_body_bytes=most.api_max_bytes, max_file_bytes=most.file_max_bytes, requests=requests)
-    install_api(app, desk.broker, desk.directory, limits=limits, public_url=desk.config.public_url, now=desk.clock)
-    MediaDoor(desk.links, file_of, desk.clock).install(app)
+    shown = organisation.console
+    install_api(app, shown.broker, shown.directory, limits=limits, public_url=desk.config.public_url, now=desk.clock)
+    MediaDoor(desk.links, shown.file_of, desk.clock).install(app)
     pages.install(app, demo=True)
 
 

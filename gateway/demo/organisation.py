@@ -16,15 +16,17 @@ from typing import Any, Final
 from aiohttp import web
 
 from adapters import registry
-from gateway.app import Gateway
+from gateway.app import Console, Gateway
 from gateway.brokers.ground import Ground
 from gateway.brokers.salesforce.simulator import ids
 from gateway.brokers.salesforce.simulator.avro import Schemas
 from gateway.brokers.salesforce.simulator.channels import announce, org_channels
+from gateway.brokers.salesforce.simulator.console import console
 from gateway.brokers.salesforce.simulator.contract import OrgChannel
 from gateway.brokers.salesforce.simulator.estate import Estate
 from gateway.brokers.salesforce.simulator.exporter import Exporter
 from gateway.brokers.salesforce.simulator.faults import Faults
+from gateway.brokers.salesforce.simulator.hosting import Hosting
 from gateway.brokers.salesforce.simulator.instance import Instance
 from gateway.brokers.salesforce.simulator.log import EventLog
 from gateway.brokers.salesforce.simulator.org import SimulatedOrg
@@ -69,10 +71,8 @@ class Organisation:
     def __init__(self, wanted: Wanted, data_dir: Path) -> None:
         self.data_dir = data_dir
         adapters, uploads = registry.load(), data_dir / "uploads"
-        plain = {
-            id: {key: value for key, value in one.items() if key not in ("account", "salesforce")}
-            for id, one in wanted.channels.items()
-        }
+        served = {id: _served(id, (wanted.served or {}).get(id, {})) for id in wanted.channels}
+        plain = {id: _plain(one, served[id]) for id, one in wanted.channels.items()}
         config = GatewayConfig.model_validate(
             {
                 "public_url": wanted.origin,
@@ -86,8 +86,9 @@ class Organisation:
         channels = org_channels(config.channels, adapters, uploads, lambda signal: self.exporter.types(signal))
         self.desk = Gateway(Loaded(config, channels))
         (people,) = self.desk.loaded.orgs.values()
-        differing = wanted.served or {}
-        served = {id: _served(id, differing.get(id, {})) for id in channels}
+        for id, channel in channels.items():
+            if not served[id].conference_supported:
+                channel.facts = channel.facts.model_copy(update={"edition": "standard"})
         self.log = EventLog(data_dir, f"/event/{EVENT}")
         self.records = OrgRecords(data_dir / "records.db", ids.work_item)
         self.estate = Estate(
@@ -103,8 +104,10 @@ class Organisation:
             uploads=uploads,
             clock=self.desk.clock,
         )
-        self.exporter = Exporter(self.estate)
-        self.org = SimulatedOrg(self.estate)
+        self.hosting = Hosting(self.estate)
+        self.console = Console(console(self.desk.broker, self.hosting), self.desk.directory, self.desk.file_of)
+        self.exporter = Exporter(self.estate, self.hosting)
+        self.org = SimulatedOrg(self.estate, self.hosting)
         self.access = access(data_dir / "access", ORG_ID, wanted.origin, AT, self.desk.clock)
         self.faults = Faults(self.access.tokens)
         self.bus: Bus | None = None
@@ -136,6 +139,7 @@ class Organisation:
                 "filing": desk.broker.run_filing,
                 "exporter": self.exporter.run,
                 "typing": self.exporter.run_typing,
+                "hosting": self.hosting.run,
             }
             stack.push_async_callback(_stop, tasks)
             tasks += [asyncio.create_task(_keep(name, one), name=f"org {name}") for name, one in work.items()]
@@ -188,6 +192,13 @@ async def _stop(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _plain(channel: Mapping[str, Any], served: OrgChannel) -> dict[str, Any]:
+    """The channel's settings at the org's broker. Where a partner routes, no queue of the org's does."""
+    left_out = {"account", "salesforce", *(["queue"] if served.routing == "partner" else [])}
+    kept = {key: value for key, value in channel.items() if key not in left_out}
+    return kept | ({} if served.max_participants is None else {"max_conference_participants": served.max_participants})
 
 
 def _served(channel_id: str, differing: Mapping[str, Any]) -> OrgChannel:

@@ -51,7 +51,7 @@ async def demo_world(
             from gateway.demo.salesforce import controlled_by_salesforce
 
             loaded, organisation = await stack.enter_async_context(controlled_by_salesforce(port, data_dir))
-            console, doors = organisation.desk, [organisation.install]
+            console, doors = organisation.console, [organisation.install]
         host = SimulatorHost(loaded.channels, data_dir, clock.now)
         doors.append(Phones(host, clock.now).install)
 

@@ -48,7 +48,11 @@ class Console:
     async def online(self, *logins: str) -> None:
         """They take messages."""
         for login in logins:
-            await self.organisation.estate.broker.set_presence(self.caller(login), Presence.online)
+            await self.present(login, "online")
+
+    async def present(self, login: str, status: str) -> None:
+        """What a rep says of themself."""
+        await self.organisation.estate.broker.set_presence(self.caller(login), Presence(status))
 
     async def does(self, session_id: str, command: Asked) -> Effect:
         """The rep's command, which must succeed."""

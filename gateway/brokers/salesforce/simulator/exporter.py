@@ -16,6 +16,7 @@ from adapters.envelope import MediaPart, TypingSignal
 from gateway.brokers.contract import Event, EventsGone, Line, SlowListener
 from gateway.brokers.salesforce.simulator import ids, reporting
 from gateway.brokers.salesforce.simulator.estate import Estate
+from gateway.brokers.salesforce.simulator.hosting import Hosting
 from gateway.brokers.salesforce.simulator.reporting import INTERACTION, Json, Scene
 from gateway.session.model import Actor, Entry, EntryKind, Role, Session
 from gateway.session.outward import speaker_id
@@ -31,8 +32,8 @@ _MOST_WAITING: Final = 1_000  # in a queue, of whom the place is looked for
 class Exporter:
     """See the module. `run` and `run_typing` work until they are cancelled."""
 
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
+    def __init__(self, estate: Estate, hosting: Hosting) -> None:
+        self._estate, self._hosting = estate, hosting
         self._typing: asyncio.Queue[TypingSignal] = asyncio.Queue(_MOST_TYPING)
         self._by_speaker = {speaker_id(estate.people.id, rep.login): rep for rep in estate.people.reps.values()}
 
@@ -70,37 +71,40 @@ class Exporter:
             await self._estate.bus.append(INTERACTION, payload)
 
     async def _publish(self, events: Sequence[Event]) -> None:
-        number, payloads, entries = 0, list[tuple[str, Json]](), list[Published]()
+        number, payloads, entries = 0, list[tuple[str, str, Json]](), list[Published]()
         for event in events:
             if event.number is None:
                 continue
             number = event.number
             made = await self._made(event)
-            payloads += ((ids.event_id(_STREAM, number, part), payload) for part, payload in enumerate(made))
+            payloads += ((ids.event_id(_STREAM, number, part), *one) for part, one in enumerate(made))
             entries += _published(event)
         # The bus writes in the order in which it is asked.
-        await asyncio.gather(*(self._estate.bus.append(INTERACTION, payload, id) for id, payload in payloads))
+        await asyncio.gather(*(self._estate.bus.append(kind, payload, id) for id, kind, payload in payloads))
         if number:
             await self._advance(number, entries, len(payloads))
 
     async def _advance(self, number: int, entries: Sequence[Published], events: int) -> None:
         await self._estate.records.advance(_STREAM, number, entries, events=events, hour=self._estate.hour())
 
-    async def _made(self, event: Event) -> list[Json]:
+    async def _made(self, event: Event) -> list[tuple[str, Json]]:
         if event.type == "entry":
             return await self._of_entry(event, event.data["entry"])
         if event.type == "media":
-            return await self._of_file(event)
+            return [(INTERACTION, payload) for payload in await self._of_file(event)]
         return []
 
-    async def _of_entry(self, event: Event, line: Line) -> list[Json]:
+    async def _of_entry(self, event: Event, line: Line) -> list[tuple[str, Json]]:
         entry = line.entry
         found = await self._estate.store.read(lambda stored: self._read(stored, str(event.session_id), entry))
         if found is None:
             return []
         session, answered, waiting = found
         scene = await self._scene(session, answered, waiting)
-        return reporting.reported(entry, scene)
+        made = [(INTERACTION, payload) for payload in reporting.reported(entry, scene)]
+        if self._hosting.routes(session.channel_id):
+            made += await self._hosting.happened(entry, scene)
+        return made
 
     def _read(self, stored: Transaction, session_id: str, entry: Entry) -> tuple[Session, str | None, int] | None:
         """The session, the id of the message that this entry answers, and how many wait in the session's queue."""

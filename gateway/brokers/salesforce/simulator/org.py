@@ -50,6 +50,7 @@ from gateway.brokers.salesforce.simulator.contract import (
 )
 from gateway.brokers.salesforce.simulator.estate import Estate
 from gateway.brokers.salesforce.simulator.exporter import upload_name
+from gateway.brokers.salesforce.simulator.hosting import Hosting
 from gateway.brokers.unit import Unit
 from gateway.session.commands import TimerFired, TimerKind
 from gateway.session.model import Status
@@ -63,8 +64,8 @@ _HOURS_PER_DAY: Final = 24
 class SimulatedOrg:
     """See `gateway.brokers.salesforce.simulator.contract.Org`, whose methods these are."""
 
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
+    def __init__(self, estate: Estate, hosting: Hosting) -> None:
+        self._estate, self._hosting = estate, hosting
 
     @property
     def id(self) -> str:
@@ -238,27 +239,27 @@ class SimulatedOrg:
 
     async def route(self, conversation: Conversation, routing: RoutingType, target: Target) -> RouteMade:
         """See the contract."""
-        raise OrgRefusal(10099)
+        return await self._hosting.route(conversation, routing, target)
 
     async def unroute(self, conversation: Conversation, reason: CancelReason) -> None:
         """See the contract."""
-        raise OrgRefusal(10099)
+        await self._hosting.unroute(conversation, reason)
 
     async def agent_work(self, asked: WorkAsked) -> WorkMade:
         """See the contract."""
-        raise OrgRefusal(10099)
+        return await self._hosting.agent_work(asked)
 
     async def close_agent_work(self, work_id: str, status: WorkStatus) -> None:
         """See the contract."""
-        raise OrgRefusal(10099)
+        await self._hosting.close_agent_work(work_id, status)
 
     async def routing_result(self, done: RoutingDone) -> None:
         """See the contract."""
-        raise OrgRefusal(10099)
+        await self._hosting.routing_result(done)
 
     async def remove(self, conversation: Conversation, user: str) -> None:
         """See the contract."""
-        raise OrgRefusal(10099)
+        await self._hosting.remove(conversation, user)
 
     # --------------------------------------------------------------------------------------------------------- numbers
 

@@ -234,8 +234,8 @@ def _people(entry: Entry, scene: Scene, *changes: tuple[str, Actor]) -> Json:
 
 
 def _work(entry: Entry, scene: Scene, change: str, who: Actor, routing: str | None) -> Iterator[Json]:
-    if not scene.channel.routing_work_result:
-        return
+    if not scene.channel.routing_work_result or scene.channel.routing == "partner":
+        return  # where a partner routes, the work is theirs (`hosting`)
     content: Json = {
         "workType": change,
         "workId": ids.record_id("0Bz", scene.work_item, who.id),

@@ -1,0 +1,35 @@
+"""The org's console where a partner routes: the org's broker, except that a rep's wish for another rep goes to the partner, who decides."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from gateway.brokers.contract import Broker, Caller, Effect
+from gateway.brokers.salesforce.simulator.hosting import Hosting
+from gateway.session.commands import Asked, DeclineInvitation, DeclineWork, Invite
+from gateway.session.decision import Refusal
+from gateway.session.model import Session
+
+
+class _Console:
+    def __init__(self, broker: Broker, hosting: Hosting) -> None:
+        self._broker, self._hosting = broker, hosting
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+    async def command(self, caller: Caller, session_id: str, command: Asked, *, key: str | None = None) -> Effect | Refusal:
+        session = await self._broker.session(caller, session_id)
+        if not isinstance(session, Session) or not self._hosting.routes(session.channel_id):
+            return await self._broker.command(caller, session_id, command, key=key)
+        if isinstance(command, Invite):
+            return await self._hosting.wanted(caller, session_id, command)
+        done = await self._broker.command(caller, session_id, command, key=key)
+        if isinstance(done, Effect) and isinstance(command, DeclineWork | DeclineInvitation):
+            await self._hosting.declined(session, caller.login)
+        return done
+
+
+def console(broker: Broker, hosting: Hosting) -> Broker:
+    """See the module."""
+    return cast("Broker", _Console(broker, hosting))
