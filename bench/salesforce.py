@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import uvloop
-
 from bench import machine, servers
 from bench.load import moments
 from bench.org import Org, org
@@ -108,7 +106,7 @@ def measure(bench: Bench) -> None:
     """What waits is published before the gateway's side starts."""
     count = _EVENTS_LONG if bench.long else bench.count(_EVENTS, 2_000)
     with servers.fresh_folder(bench) as folder:
-        uvloop.run(_measured(bench, folder, count))
+        asyncio.run(_measured(bench, folder, count))  # uvloop forks to start a process, which gRPC doesn't survive each time
 
 
 SUBJECT: Final = Subject(

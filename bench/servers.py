@@ -241,12 +241,9 @@ def running(
 
 def start(folder: Path, port: int, command: Sequence[str], *, cores: set[int] | None = None) -> Server:
     """Raises RuntimeError with the end of its log if it isn't ready within a minute."""
-    mine = cores or machine.cores()[0]
-    with (folder / "log").open("ab") as log:
+    with (folder / "log").open("ab") as log, _on(cores or machine.cores()[0]):
         begun = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, env=_environment(), preexec_fn=lambda: os.sched_setaffinity(0, mine)
-        )
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=_environment())
     server = Server(process, port, folder)
     while process.poll() is None and time.perf_counter() - begun < _START_SECONDS:
         if server.call("/readyz") == 200:
@@ -255,6 +252,17 @@ def start(folder: Path, port: int, command: Sequence[str], *, cores: set[int] | 
         time.sleep(0.005)
     server.kill()
     raise RuntimeError(f"{' '.join(command)} did not start: {(folder / 'log').read_text()[-2_000:]}")
+
+
+@contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
+    """What this thread starts meanwhile runs on these cores. To set them in the child, Python would have to fork, which gRPC in this process doesn't survive."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _environment() -> dict[str, str]:
