@@ -8,6 +8,7 @@ published schema has it, or flat, as one of its examples does. Source: Salesforc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
 from adapters.contract import RawRequest
@@ -44,7 +45,7 @@ def parse(request: RawRequest, *, lane: str, org: SalesforceOrg) -> list[AnyOrgE
 
     Raises NotUnderstood, which names the replay position, for what is not JSON or has no channel address. Nothing else is ever raised.
     """
-    whole = _read(request)
+    request, whole = _fields(request, _read(request), org)
     nested = "payload" in whole
     payload = dict_of(whole["payload"]) if nested else whole
     entry = dict_of(payload.get("entryPayload"))
@@ -69,6 +70,16 @@ def parse(request: RawRequest, *, lane: str, org: SalesforceOrg) -> list[AnyOrgE
     kind = _entry_type(payload, entry)
     read = _READERS.get(kind) if request.headers.get("event-type", "Interaction") == "Interaction" else None
     return [(read(common, entry, payload) if read is not None else None) or _internal(common, kind or "unknown")]
+
+
+def _fields(request: RawRequest, whole: Json, org: SalesforceOrg) -> tuple[RawRequest, Json]:
+    """What the config's fields hold. A record was kept whole, without a type, where the config named fields that it lacks; once the config is
+    corrected, it is read by the right ones when an operator replays it."""
+    kind, payload = whole.get(org.event_type_field), whole.get(org.event_payload_field)
+    if request.headers.get("event-type") != "" or not isinstance(kind, str) or not isinstance(payload, str):
+        return request, whole
+    inner = replace(request, headers={**request.headers, "event-type": kind}, body=payload.encode(errors="surrogatepass"))
+    return inner, _read(inner)
 
 
 def _read(request: RawRequest) -> Json:

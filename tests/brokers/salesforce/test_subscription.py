@@ -6,16 +6,18 @@ import asyncio
 import logging
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from adapters.errors import SendFailed, Verdict
+from adapters.errors import NotUnderstood, SendFailed, Verdict
 from gateway.brokers.salesforce.codes import OrgFault
+from gateway.brokers.salesforce.parsing import parse
 from gateway.brokers.salesforce.simulator.subscribing import Pace as BusPace
 from gateway.clock import now
 from gateway.errors import StoreUnavailable
 from tests.brokers.salesforce.bus import TOPIC, SteppedClock, bus_world
-from tests.brokers.salesforce.listening import body, hurried, listening, publish
+from tests.brokers.salesforce.listening import LANE, ORG, body, hurried, listening, publish
 from tests.world import wait_until
 
 CHATTY = BusPace(keepalive_seconds=0.05, idle_seconds=60)
@@ -269,6 +271,19 @@ async def test_a_record_without_the_configured_field_is_kept_whole(tmp_path: Pat
         (kept,) = us.kept()
         assert kept.headers["event-type"] == ""
         assert b'"byoc__Payload__c"' in kept.body
+
+
+async def test_a_record_that_was_kept_whole_is_read_once_the_fields_are_corrected(tmp_path: Path) -> None:
+    said = {"channelAddressIdentifier": "a1", "payload": {"entryType": "FlagRaise"}}
+    wrong: dict[str, Any] = {"event_payload_field": "byoc__Other__c", "event_type_field": "byoc__Another__c"}
+    async with bus_world(tmp_path / "org") as world, listening(world, tmp_path / "data", **wrong) as us:
+        await us.subscribed()
+        await us.at(await world.log.append("Interaction", said, "e1"))
+        (kept,) = us.kept()
+    with pytest.raises(NotUnderstood, match=kept.headers["replay-id"]):
+        parse(kept, lane=LANE, org=ORG.model_copy(update=wrong))
+    (read,) = parse(kept, lane=LANE, org=ORG)
+    assert (read.kind, read.address, read.event_id) == ("internal", "a1", "e1")
 
 
 async def test_while_nothing_can_be_stored_events_wait_in_order_and_few_at_a_time(tmp_path: Path) -> None:
