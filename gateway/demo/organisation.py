@@ -47,6 +47,7 @@ PAYLOAD_FIELD: Final = f"{PREFIX}__Payload__c"
 DEFINITION: Final = f"{PREFIX}_Channel"
 NAME: Final = "demo"  # of the org in a gateway's config
 AT: Final = "/org"
+PARTNER: Final[Mapping[str, Any]] = {"product": "ccaas", "routing": "partner"}
 DAILY_EVENTS: Final = 50_000
 ORG_ID: Final = ids.long_id(ids.record_id("00D", "demo"))
 Work = Callable[[], Coroutine[Any, Any, None]]

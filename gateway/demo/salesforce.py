@@ -11,21 +11,24 @@ from gateway import config
 from gateway.app import kept_secret
 from gateway.config import Loaded
 from gateway.demo import cast
-from gateway.demo.organisation import Organisation, Wanted
+from gateway.demo.organisation import PARTNER, Organisation, Wanted
 
 _FOLDER: Final = "salesforce-org"
 
 
 @asynccontextmanager
-async def controlled_by_salesforce(port: int, data_dir: Path) -> AsyncIterator[tuple[Loaded, Organisation]]:
-    """The org at work, all but its doors, and the gateway's config for it. Raises ConfigFaults, GatewayError."""
+async def controlled_by_salesforce(port: int, data_dir: Path, *, by_partner: bool) -> AsyncIterator[tuple[Loaded, Organisation]]:
+    """The org at work, all but its doors, and the gateway's config for it. `by_partner`: the gateway routes (BYOC for CCaaS). Raises ConfigFaults,
+    GatewayError."""
     raw = cast.raw(port, data_dir)
     # One port serves the files of both, so one secret signs their addresses.
     secret = kept_secret(data_dir / "media.secret")
-    wanted = Wanted(str(raw["public_url"]), raw["orgs"], raw["channels"], secret)
+    served = dict.fromkeys(raw["channels"], PARTNER) if by_partner else None
+    wanted = Wanted(str(raw["public_url"]), raw["orgs"], raw["channels"], secret, served)
     async with Organisation(wanted, data_dir / _FOLDER).working() as organisation, organisation.published():
         orgs, channels = organisation.settings()
         for channel_id, block in channels.items():
             raw["channels"][channel_id] |= {"salesforce": block}
-            raw["channels"][channel_id].pop("queue", None)
+            if not by_partner:
+                raw["channels"][channel_id].pop("queue", None)
         yield config.build(raw | {"salesforce": orgs}), organisation

@@ -39,7 +39,7 @@ def loopback_socket(port: int) -> socket.socket:
 
 @asynccontextmanager
 async def demo_world(
-    port: int, data_dir: Path, broker: BrokerName = "embedded"
+    port: int, data_dir: Path, broker: BrokerName = "embedded", *, by_partner: bool = False
 ) -> AsyncIterator[tuple[Gateway, SimulatorHost, str]]:
     """Everything up; gives the gateway, the providers, and the address. With Salesforce as the broker, its `console` is the org's."""
     sock = loopback_socket(port)
@@ -50,7 +50,9 @@ async def demo_world(
         else:
             from gateway.demo.salesforce import controlled_by_salesforce
 
-            loaded, organisation = await stack.enter_async_context(controlled_by_salesforce(port, data_dir))
+            loaded, organisation = await stack.enter_async_context(
+                controlled_by_salesforce(port, data_dir, by_partner=by_partner)
+            )
             console, doors = organisation.console, [organisation.install]
         host = SimulatorHost(loaded.channels, data_dir, clock.now)
         doors.append(Phones(host, clock.now).install)
