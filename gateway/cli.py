@@ -99,22 +99,31 @@ def _signals_heard() -> Callable[[], Awaitable[None]]:
     type=click.Choice(["embedded", "salesforce"]),
     help="Who controls the conversations: the gateway itself, or a simulated Salesforce org, whose console /desk then is.",
 )
+@click.option(
+    "--routing",
+    default="salesforce",
+    show_default=True,
+    type=click.Choice(["salesforce", "partner"]),
+    help="With --broker salesforce: who finds a rep, the org, or as a BYOC for CCaaS partner the gateway.",
+)
 @click.option("--log-level", default="warning", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
-def demo(port: int, data_dir: Path, broker: BrokerName, log_level: str) -> None:
+def demo(port: int, data_dir: Path, broker: BrokerName, routing: str, log_level: str) -> None:
     """Run the whole thing with no account anywhere.
 
     Gateway, embedded broker, the simulated providers of all channels, the desk and the phone wall, in one process on the loopback address.
     Every message passes through the real adapters: signed webhooks in, real HTTP calls out. Stop it with Ctrl-C; kill it and start it
     again: nothing is gone.
     """
-    loops.run(_demo(port, data_dir, broker, log_level))
+    if routing == "partner" and broker != "salesforce":
+        raise click.UsageError("--routing partner needs --broker salesforce: without Salesforce, the gateway always routes")
+    loops.run(_demo(port, data_dir, broker, log_level, by_partner=routing == "partner"))
 
 
-async def _demo(port: int, data_dir: Path, broker: BrokerName, log_level: str) -> None:
+async def _demo(port: int, data_dir: Path, broker: BrokerName, log_level: str, *, by_partner: bool) -> None:
     until_stopped = _signals_heard()
     from gateway.demo.world import run_demo
 
-    await run_demo(port, data_dir, log_level, until_stopped, broker)
+    await run_demo(port, data_dir, log_level, until_stopped, broker, by_partner=by_partner)
 
 
 # ----------------------------------------------------------------------------------------------------- serve

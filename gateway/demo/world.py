@@ -46,14 +46,14 @@ async def demo_world(
     port = sock.getsockname()[1]
     async with AsyncExitStack() as stack:
         if broker == "embedded":
-            loaded, console, doors = cast.load(port, data_dir), None, []
+            loaded, organisation, doors = cast.load(port, data_dir), None, []
         else:
             from gateway.demo.salesforce import controlled_by_salesforce
 
             loaded, organisation = await stack.enter_async_context(
                 controlled_by_salesforce(port, data_dir, by_partner=by_partner)
             )
-            console, doors = organisation.console, [organisation.install]
+            doors = [organisation.install]
         host = SimulatorHost(loaded.channels, data_dir, clock.now)
         doors.append(Phones(host, clock.now).install)
 
@@ -61,26 +61,36 @@ async def demo_world(
             for install in doors:
                 install(app)
 
+        console = organisation.console if organisation else None
         gateway = WatchedGateway(loaded, host.wires, demo=True, extend=extend, console=console)
+        if organisation and by_partner:  # our routing goes by the presence that reps set at the console
+            organisation.on_presence = gateway.broker.set_presence
         async with host.remembering(), gateway.running(sock) as address, host.working():
             yield gateway, host, address
 
 
 async def run_demo(
-    port: int, data_dir: Path, log_level: str, until_stopped: Callable[[], Awaitable[None]], broker: BrokerName = "embedded"
+    port: int,
+    data_dir: Path,
+    log_level: str,
+    until_stopped: Callable[[], Awaitable[None]],
+    broker: BrokerName = "embedded",
+    *,
+    by_partner: bool = False,
 ) -> None:
     """Run the demo until it is stopped."""
     logs.set_up(log_level)
-    async with demo_world(port, data_dir, broker) as (gateway, _, address):
-        click.echo(welcome(address, gateway.data_dir, broker))
+    async with demo_world(port, data_dir, broker, by_partner=by_partner) as (gateway, _, address):
+        click.echo(welcome(address, gateway.data_dir, broker, by_partner=by_partner))
         await until_stopped()
 
 
-def welcome(address: str, data_dir: Path, broker: BrokerName = "embedded") -> str:
+def welcome(address: str, data_dir: Path, broker: BrokerName = "embedded", *, by_partner: bool = False) -> str:
     """What a newcomer reads: where to begin, then what else there is."""
     begun, desk = (
         ("The demo is running.", "") if broker == "embedded" else (_WITH_SALESFORCE, " (the console of the simulated org)")
     )
+    begun += " The gateway routes: the org asks it for a rep." if by_partner else ""
     more = "" if broker == "embedded" else f"\n      {address}/org/_numbers, what the org has used of its limits"
     return f"""{begun} Begin here:
 

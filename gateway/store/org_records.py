@@ -92,8 +92,8 @@ class OrgRecords(SharedFile):
             db.execute("INSERT OR IGNORE INTO conversation (id, address, customer) VALUES (?, ?, ?)", row)
             return _conversation(db, "address = ? AND customer = ?", (row.address, row.customer)) or row
 
-        # Nearly always it is there, and reading waits for no disk.
-        return await self.conversation(row.id) or await self.writer.run(job)
+        known = await self.conversation(row.id)  # nearly always it is there, and reading waits for no disk
+        return known if known is not None else await self.writer.run(job)
 
     async def conversation(self, id: str) -> ConversationRow | None:
         """The conversation with this id."""
@@ -131,7 +131,7 @@ class OrgRecords(SharedFile):
             return newest._replace(session_id=session_id)
 
         known = await self.readers.run(lambda db: _session(db, "session_id = ?", (session_id,)))
-        return known or await self.writer.run(job)
+        return known if known is not None else await self.writer.run(job)
 
     def _add(self, db: sqlite3.Connection, conversation_id: str, session_id: str | None) -> SessionRow:
         query = "SELECT coalesce(max(ordinal), 0) + 1 FROM messaging_session WHERE conversation_id = ?"

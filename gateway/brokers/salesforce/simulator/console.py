@@ -1,22 +1,33 @@
-"""The org's console where a partner routes: the org's broker, except that a rep's wish for another rep goes to the partner, who decides."""
+"""The org's console: the org's broker, except that where a partner routes, a rep's wish for another rep goes to the partner, who decides.
+
+Who is present there, a partner who routes must know: `OnPresence` is told.
+"""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, cast
 
 from gateway.brokers.contract import Broker, Caller, Effect
 from gateway.brokers.salesforce.simulator.hosting import Hosting
 from gateway.session.commands import Asked, DeclineInvitation, DeclineWork, Invite
 from gateway.session.decision import Refusal
-from gateway.session.model import Session
+from gateway.session.model import Presence, RepPresence, Session
+
+OnPresence: TypeAlias = Callable[[Caller, Presence], Awaitable[object]]
 
 
 class _Console:
-    def __init__(self, broker: Broker, hosting: Hosting) -> None:
-        self._broker, self._hosting = broker, hosting
+    def __init__(self, broker: Broker, hosting: Hosting, on_presence: OnPresence) -> None:
+        self._broker, self._hosting, self._on_presence = broker, hosting, on_presence
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._broker, name)
+
+    async def set_presence(self, caller: Caller, status: Presence) -> RepPresence:
+        done = await self._broker.set_presence(caller, status)
+        await self._on_presence(caller, status)
+        return done
 
     async def command(self, caller: Caller, session_id: str, command: Asked, *, key: str | None = None) -> Effect | Refusal:
         session = await self._broker.session(caller, session_id)
@@ -30,6 +41,6 @@ class _Console:
         return done
 
 
-def console(broker: Broker, hosting: Hosting) -> Broker:
+def console(broker: Broker, hosting: Hosting, on_presence: OnPresence) -> Broker:
     """See the module."""
-    return cast("Broker", _Console(broker, hosting))
+    return cast("Broker", _Console(broker, hosting, on_presence))
