@@ -361,22 +361,23 @@ async def _simulate(config_path: Path, port: int, data_dir: Path) -> None:
     show_default=True,
     help="Folder for the org's data and keys; the next start continues with it.",
 )
-def simulate_salesforce(port: int, data_dir: Path) -> None:
+@click.option("--auto-response", is_flag=True, help="Let the org itself tell customers who has joined.")
+def simulate_salesforce(port: int, data_dir: Path, auto_response: bool) -> None:
     """Run a simulated Salesforce org alone, for a gateway that runs elsewhere on this machine.
 
     Prints what the gateway's config says of it, with the file of a private key that was made for it. /desk is the org's console, signed in as
     ana, ben, cleo or sam (/desk?as=ana). POST /org/_faults makes the org fail, GET /org/_numbers tells what it has used of its limits.
     """
-    loops.run(_simulate_salesforce(port, data_dir))
+    loops.run(_simulate_salesforce(port, data_dir, auto_response=auto_response))
 
 
-async def _simulate_salesforce(port: int, data_dir: Path) -> None:
+async def _simulate_salesforce(port: int, data_dir: Path, *, auto_response: bool) -> None:
     until_stopped = _signals_heard()
     from gateway.demo.alone import organisation_alone, snippet
 
-    async with organisation_alone(port, data_dir) as (organisation, address):
-        click.echo(f"console: {address}/desk?as=ana")
+    async with organisation_alone(port, data_dir, auto_response=auto_response) as (organisation, address):
         click.echo(snippet(organisation, address))
+        click.echo(f"# console: {address}/desk?as=ana")
         await until_stopped()
 
 

@@ -63,8 +63,8 @@ class Access:
         }
 
 
-def channel_settings(org: str, channel: OrgChannel) -> dict[str, Any]:
-    """The block `salesforce` of one channel in a gateway's config."""
+def channel_settings(org: str, channel: OrgChannel, *, announces: bool) -> dict[str, Any]:
+    """The block `salesforce` of one channel in a gateway's config. `announces`: the org itself tells customers who joined."""
     return {
         "org": org,
         "address": channel.address,
@@ -72,6 +72,7 @@ def channel_settings(org: str, channel: OrgChannel) -> dict[str, Any]:
         "product": channel.product,
         "routing": channel.routing,
         "consent": channel.consent,
+        "announces": announces,
     }
 
 

@@ -21,14 +21,17 @@ from gateway.edge.media import MediaDoor
 
 
 @asynccontextmanager
-async def organisation_alone(port: int, data_dir: Path) -> AsyncIterator[tuple[Organisation, str]]:
+async def organisation_alone(
+    port: int, data_dir: Path, *, auto_response: bool = False
+) -> AsyncIterator[tuple[Organisation, str]]:
     """The org with its doors and its console, for a gateway in another process; gives it and its address. Pub/Sub has the port after `port`, or with 0
     any free one, too. Raises GatewayError when a port is taken."""
     sock = loopback_socket(port)
     taken = sock.getsockname()[1]
     raw = cast.raw(taken, data_dir)
     address = str(raw["public_url"])
-    wanted = Wanted(address, raw["orgs"], raw["channels"], kept_secret(data_dir / "media.secret"))
+    secret = kept_secret(data_dir / "media.secret")
+    wanted = Wanted(address, raw["orgs"], raw["channels"], secret, auto_response=auto_response)
     async with Organisation(wanted, data_dir).working() as organisation, organisation.published(port + 1 if port else 0):
         app = web.Application(client_max_size=64 * 1024 * 1024)
         _console(app, organisation)

@@ -124,6 +124,7 @@ class Organisation:
 
     def announce(self, on: bool) -> None:
         """Whether the org tells customers who has joined (an auto-response component)."""
+        self.announces = on
         for channel in self.estate.channels.values():
             announce(channel, on)
 
@@ -178,7 +179,9 @@ class Organisation:
         assert self.bus is not None, "the Pub/Sub API runs first"  # noqa: S101
         names = {"event": EVENT, "event_type_field": TYPE_FIELD, "event_payload_field": PAYLOAD_FIELD}
         org = self.access.org_settings(self.estate.people, self.bus.endpoint, self.bus.ca_file, names)
-        return {NAME: org}, {id: channel_settings(NAME, channel) for id, channel in self.estate.served.items()}
+        return {NAME: org}, {
+            id: channel_settings(NAME, channel, announces=self.announces) for id, channel in self.estate.served.items()
+        }
 
     async def _numbers(self, request: web.Request) -> web.Response:
         """What the org has used of its limits."""
