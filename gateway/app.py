@@ -34,7 +34,7 @@ from gateway.edge.pressure import Pressure
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Webhooks
-from gateway.errors import BrokerUnavailable, GatewayError, StoreUnavailable
+from gateway.errors import BrokerUnavailable, StoreUnavailable, without_salesforce
 from gateway.identity.directory import ConfigDirectory
 from gateway.journal.driver import Driver, peers_of
 from gateway.journal.fetcher import Fetcher
@@ -326,9 +326,7 @@ def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:
     try:
         from gateway.brokers.salesforce.orgs import SalesforceOrgs
     except ModuleNotFoundError as missing:
-        raise GatewayError(
-            f"Salesforce needs packages that are not installed ({missing.name}): install byoc-gateway[salesforce]"
-        ) from missing
+        raise without_salesforce(missing) from missing
     return SalesforceOrgs(loaded)
 
 

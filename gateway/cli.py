@@ -16,7 +16,7 @@ import click
 
 from adapters.errors import AdapterError
 from gateway import loops
-from gateway.errors import ConfigFaults, GatewayError
+from gateway.errors import ConfigFaults, GatewayError, without_salesforce
 
 if TYPE_CHECKING:
     from gateway.demo.world import BrokerName
@@ -373,8 +373,10 @@ def simulate_salesforce(port: int, data_dir: Path, auto_response: bool) -> None:
 
 async def _simulate_salesforce(port: int, data_dir: Path, *, auto_response: bool) -> None:
     until_stopped = _signals_heard()
-    from gateway.demo.alone import organisation_alone, snippet
-
+    try:
+        from gateway.demo.alone import organisation_alone, snippet
+    except ModuleNotFoundError as missing:
+        raise without_salesforce(missing) from missing
     async with organisation_alone(port, data_dir, auto_response=auto_response) as (organisation, address):
         click.echo(snippet(organisation, address))
         click.echo(f"# console: {address}/desk?as=ana")

@@ -54,3 +54,8 @@ class BadCursor(Exception):
 
 class BrokerUnavailable(GatewayError):
     """The session broker can't take work now."""
+
+
+def without_salesforce(missing: ModuleNotFoundError) -> GatewayError:
+    """The error to raise, from the other, when the packages that Salesforce needs aren't there."""
+    return GatewayError(f"Salesforce needs packages that are not installed ({missing.name}): install byoc-gateway[salesforce]")

@@ -18,7 +18,7 @@ from gateway.demo import cast
 from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from gateway.demo.watched import WatchedGateway
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, without_salesforce
 
 BrokerName: TypeAlias = Literal["embedded", "salesforce"]
 
@@ -48,8 +48,10 @@ async def demo_world(
         if broker == "embedded":
             loaded, organisation, doors = cast.load(port, data_dir), None, []
         else:
-            from gateway.demo.salesforce import controlled_by_salesforce
-
+            try:
+                from gateway.demo.salesforce import controlled_by_salesforce
+            except ModuleNotFoundError as missing:
+                raise without_salesforce(missing) from missing
             loaded, organisation = await stack.enter_async_context(
                 controlled_by_salesforce(port, data_dir, by_partner=by_partner)
             )

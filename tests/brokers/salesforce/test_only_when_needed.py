@@ -27,3 +27,11 @@ async def test_the_gateway_starts_without_them(tmp_path: Path) -> None:
 async def test_a_command_runs_without_them(words: str) -> None:
     done = await run(sys.executable, "-c", WITHOUT, *words.split())
     assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("words", ["demo --broker salesforce --port 0 --data", "simulate salesforce --port 0 --data"])
+async def test_what_needs_them_says_so(words: str, tmp_path: Path) -> None:
+    done = await run(sys.executable, "-c", WITHOUT, *words.split(), str(tmp_path))
+    assert (done.code, done.out) == (1, "")
+    assert "install byoc-gateway[salesforce]" in done.err
+    assert "Traceback" not in done.err
