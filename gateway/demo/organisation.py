@@ -17,12 +17,11 @@ from aiohttp import web
 
 from adapters import registry
 from gateway.app import Console, Gateway
-from gateway.brokers.contract import Caller
 from gateway.brokers.ground import Ground
 from gateway.brokers.salesforce.simulator import ids
 from gateway.brokers.salesforce.simulator.avro import Schemas
 from gateway.brokers.salesforce.simulator.channels import announce, org_channels
-from gateway.brokers.salesforce.simulator.console import OnPresence, console
+from gateway.brokers.salesforce.simulator.console import Attendance, console
 from gateway.brokers.salesforce.simulator.contract import OrgChannel
 from gateway.brokers.salesforce.simulator.estate import Estate
 from gateway.brokers.salesforce.simulator.exporter import Exporter
@@ -37,7 +36,6 @@ from gateway.brokers.salesforce.simulator.rest import Rest
 from gateway.clock import new_id
 from gateway.config import GatewayConfig, Loaded
 from gateway.demo.access import ADMIN, access, channel_settings
-from gateway.session.model import Presence
 from gateway.store.org_records import OrgRecords
 from gateway.store.sole import sole_user
 
@@ -108,8 +106,8 @@ class Organisation:
             clock=self.desk.clock,
         )
         self.hosting = Hosting(self.estate)
-        self.on_presence: OnPresence | None = None
-        broker = console(self.desk.broker, self.hosting, self._is_present)
+        self.attendance = Attendance()
+        broker = console(self.desk.broker, self.hosting, self.attendance)
         self.console = Console(broker, self.desk.directory, self.desk.file_of)
         self.exporter = Exporter(self.estate, self.hosting)
         self.org = SimulatedOrg(self.estate, self.hosting)
@@ -117,10 +115,6 @@ class Organisation:
         self.faults = Faults(self.access.tokens)
         self.bus: Bus | None = None
         self.announce(wanted.auto_response)
-
-    async def _is_present(self, caller: Caller, status: Presence) -> None:
-        if self.on_presence is not None:
-            await self.on_presence(caller, status)
 
     def announce(self, on: bool) -> None:
         """Whether the org tells customers who has joined (an auto-response component)."""

@@ -66,7 +66,7 @@ async def demo_world(
         console = organisation.console if organisation else None
         gateway = WatchedGateway(loaded, host.wires, demo=True, extend=extend, console=console)
         if organisation and by_partner:  # our routing goes by the presence that reps set at the console
-            organisation.on_presence = gateway.broker.set_presence
+            organisation.attendance.told = gateway.broker.set_presence
         async with host.remembering(), gateway.running(sock) as address, host.working():
             yield gateway, host, address
 

@@ -1,6 +1,6 @@
 """The org's console: the org's broker, except that where a partner routes, a rep's wish for another rep goes to the partner, who decides.
 
-Who is present there, a partner who routes must know: `OnPresence` is told.
+Who is present there, a partner who routes must know: see `Attendance`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,17 @@ from gateway.session.decision import Refusal
 from gateway.session.model import Presence, RepPresence, Session
 
 OnPresence: TypeAlias = Callable[[Caller, Presence], Awaitable[object]]
+
+
+class Attendance:
+    """Who is there, passed on to whom it may concern: `told`, once that is known."""
+
+    def __init__(self) -> None:
+        self.told: OnPresence | None = None
+
+    async def __call__(self, caller: Caller, status: Presence) -> None:
+        if self.told is not None:
+            await self.told(caller, status)
 
 
 class _Console:
