@@ -181,6 +181,7 @@ EVENTS: Final = (
 
 _FATE: Final = "test_coverage::test_each_code_has_the_fate_that_its_row_tells"
 _STREAM: Final = "test_stream_codes::test_a_code_has_its_course"
+_SERVED: Final = "test_subscription::test_each_code_takes_its_course"
 
 
 def tables() -> str:
@@ -244,7 +245,7 @@ _COURSES: Final = {
 def stream_codes() -> Iterator[Row]:
     """Each code, without its prefix `sfdc.platform.eventbus.grpc.`."""
     for code, advice in ADVICE.items():
-        yield Row(f"`{code}`", f"{_COURSES[advice.course]}. {advice.sentence}", (_STREAM,))
+        yield Row(f"`{code}`", f"{_COURSES[advice.course]}. {advice.sentence}", (_STREAM, _SERVED))
     yield Row("`managed.subscription.…`", f"{_COURSES[Course.hold]}. The gateway doesn't use managed subscriptions.", (_STREAM,))
     yield Row("any other", _COURSES[Course.again], ("test_stream_codes::test_an_answer_without_a_code_is_judged_by_its_status",))
 

@@ -118,6 +118,10 @@ class Listening:
         """The event ids of all that the inbox ever got, in order."""
         return [one.headers["event-id"] for one in self.kept()]
 
+    def ends(self, code: str) -> float:
+        """How often the stream ended, or wasn't opened, with this code."""
+        return self.metrics.registry.get_sample_value("byoc_salesforce_ends_total", {"org": "prod", "code": code}) or 0.0
+
     async def has(self, *ids: str) -> None:
         """Until all of these are in the inbox."""
         await wait_until(lambda: set(ids) <= set(self.ids()), what=f"events {ids[-1]}")

@@ -14,6 +14,7 @@ from adapters.errors import NotUnderstood, SendFailed, Verdict
 from gateway.brokers.salesforce.codes import OrgFault
 from gateway.brokers.salesforce.parsing import parse
 from gateway.brokers.salesforce.simulator.subscribing import Pace as BusPace
+from gateway.brokers.salesforce.stream_codes import ADVICE, Course, advice
 from gateway.clock import now
 from gateway.errors import StoreUnavailable
 from tests.brokers.salesforce.bus import TOPIC, SteppedClock, bus_world
@@ -250,6 +251,28 @@ async def test_what_a_person_must_change_is_held_and_named(tmp_path: Path, caplo
             assert us.subscription.state.remark() is None
 
 
+@pytest.mark.parametrize("code", sorted(ADVICE))
+async def test_each_code_takes_its_course(code: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While it connects, and in the middle of a stream."""
+    held = advice(code).course in (Course.hold, Course.allowance)
+    pace = hurried(held=0.02, allowance=0.02)
+    async with bus_world(tmp_path / "org") as world, listening(world, tmp_path / "data", pace=pace) as us:
+        await us.subscribed()
+        await us.at(await publish(world, "e1"))
+        world.bus.faults.refuse(code, 2)
+        world.bus.faults.disconnect(code)
+        await wait_until(lambda: us.ends(code) == 3, what="the ends")
+        assert us.subscription.state.rpc_id
+        await publish(world, "e2")
+        await us.has("e2")
+        assert list(dict.fromkeys(us.ids())) == ["e1", "e2"]
+        assert len(us.ids()) == (3 if advice(code).course is Course.lost else 2)
+        assert (True in us.tokens) is (advice(code).course is Course.refresh)
+    told = [record for record in caplog.records if vars(record).get("action") == "salesforce.held"]
+    assert bool(told) is held
+    assert all(vars(one)["code"] == code and advice(code).sentence in one.message for one in told)
+
+
 async def test_a_changed_schema_is_fetched_in_the_middle(tmp_path: Path) -> None:
     async with bus_world(tmp_path / "org") as world, listening(world, tmp_path / "data") as us:
         await us.subscribed()
@@ -358,19 +381,20 @@ async def test_an_old_place_that_leads_to_nothing_is_given_up(tmp_path: Path, ca
     assert "salesforce.position_lost" in actions(caplog)
 
 
-async def test_a_token_that_is_not_given_is_held_or_tried_again(tmp_path: Path) -> None:
-    async with bus_world(tmp_path / "org") as world, listening(world, tmp_path / "data", pace=hurried(held=0.05)) as us:
+async def test_a_token_that_is_not_given_is_held_or_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with bus_world(tmp_path / "org") as world, listening(world, tmp_path / "data", pace=hurried(held=0.02)) as us:
         await us.subscribed()
         us.no_token = [
             OrgFault("not_authorised", "The app was revoked.", scope="org"),
             SendFailed(Verdict.again, "provider_unavailable"),
         ]
         world.bus.faults.disconnect()
-        await wait_until(lambda: us.subscription.state.phase == "held", what="the hold")
-        assert us.subscription.state.code == "token"
-        assert "The app was revoked." in us.subscription.state.sentence
+        await wait_until(lambda: us.ends("token") == 2, what="the ends")
         await publish(world, "e1")
         await us.has("e1")
+    (held,) = [record for record in caplog.records if vars(record).get("action") == "salesforce.held"]
+    assert vars(held)["code"] == "token"
+    assert "The app was revoked." in held.message
 
 
 async def test_events_are_counted_and_the_warning_comes_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
