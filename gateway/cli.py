@@ -220,7 +220,7 @@ async def _checked_online(config: Any) -> bool:
                 key: one.salesforce for key, one in config.channels.items() if one.salesforce and one.salesforce.org == name
             }
             click.echo(f"Salesforce org {name} ({org.instance_url}), {len(controlled)} channel(s):")
-            async for channel, finding in check_org(org, controlled, driver.call, driver.run, clock.now):
+            async for channel, finding in check_org(org, controlled, config.public_url, driver.call, driver.run, clock.now):
                 sound = sound and finding.state != "FAULT"
                 click.echo(f"  {finding.state:11}  {f'{channel}: ' if channel else ''}{finding.sentence}")
     finally:

@@ -168,6 +168,15 @@ def of_vendor(there: SalesforceChannel, name: str, record: Record | None) -> Fin
     return ok(f"the ConversationVendorInfo {name} is of the type {wanted}")
 
 
+def of_connector(name: str, wanted: str, record: Record) -> Finding:
+    """With partner-owned routing: whether the console's lists ask this gateway's page."""
+    found = record.get("ConnectorUrl")
+    if found == wanted:
+        return ok(f"the vendor {name} has the connector page {wanted}")
+    fix = f"Set its ConnectorUrl to {wanted}; until then, reps can't choose in Start Conference and Transfer."
+    return note(f"the vendor {name} has the connector page {found or 'of nobody'}", fix)
+
+
 def of_messaging_channel(there: SalesforceChannel, record: Record | None) -> Finding:
     """The MessagingChannel with the channel's address."""
     if record is None:

@@ -16,6 +16,7 @@ from gateway.brokers.salesforce import findings, queries
 from gateway.brokers.salesforce.findings import Finding
 from gateway.brokers.salesforce.inspecting import Calls, Inspector, OrgUnavailable, Unseen
 from gateway.brokers.salesforce.queries import INTEGRATION_PERMISSION_SET
+from gateway.brokers.salesforce.setting_up.plan import connector_url
 from gateway.brokers.salesforce.tokens import BadKey, Tokens, load_keys
 from gateway.clock import Clock
 from gateway.config.salesforce import SalesforceChannel, SalesforceOrg
@@ -27,9 +28,9 @@ Channels: TypeAlias = Mapping[str, SalesforceChannel]
 
 
 async def check(
-    org: SalesforceOrg, channels: Channels, call: Calls, run: Runs, clock: Clock
+    org: SalesforceOrg, channels: Channels, public_url: str, call: Calls, run: Runs, clock: Clock
 ) -> AsyncIterator[tuple[str, Finding]]:
-    """Findings in order, each with the channel that it is about; empty for the org as a whole."""
+    """Findings in order, each with the channel that it is about; empty for the org as a whole. `public_url`: the gateway's."""
     try:
         keys = load_keys([pem_of(key) for key in org.private_keys])
         token = await run(Tokens(org, keys).bearer(clock()))
@@ -43,7 +44,7 @@ async def check(
         async for finding in _stream(org, token):
             yield "", finding
         for key, there in channels.items():
-            async for finding in _channel(inspector, org, there):
+            async for finding in _channel(inspector, org, there, connector_url(public_url)):
                 yield key, finding
     except OrgUnavailable as unavailable:
         yield "", findings.fault(str(unavailable), "Nothing further was checked.")
@@ -139,8 +140,8 @@ def _object(body: bytes) -> Mapping[str, Any]:
 # -------------------------------------------------------------------------------------------------------------- channels
 
 
-async def _channel(inspector: Inspector, org: SalesforceOrg, there: SalesforceChannel) -> AsyncIterator[Finding]:
-    async for finding in _definition(inspector, org, there):
+async def _channel(inspector: Inspector, org: SalesforceOrg, there: SalesforceChannel, connector: str) -> AsyncIterator[Finding]:
+    async for finding in _definition(inspector, org, there, connector):
         yield finding
     try:
         found = await inspector.one(queries.messaging_channel(there.address))
@@ -167,7 +168,9 @@ async def _channel(inspector: Inspector, org: SalesforceOrg, there: SalesforceCh
         yield findings.unseen("the messaging channel's switches for typing and receipts", why)
 
 
-async def _definition(inspector: Inspector, org: SalesforceOrg, there: SalesforceChannel) -> AsyncIterator[Finding]:
+async def _definition(
+    inspector: Inspector, org: SalesforceOrg, there: SalesforceChannel, connector: str
+) -> AsyncIterator[Finding]:
     try:
         record = await inspector.one(queries.definition(there.definition))
     except Unseen as why:
@@ -190,6 +193,8 @@ async def _definition(inspector: Inspector, org: SalesforceOrg, there: Salesforc
     try:
         vendor = await _vendor_of(inspector, there)
         yield findings.of_vendor(there, vendor, await inspector.one(queries.vendor(vendor)) if vendor else None)
+        if vendor and there.routing == "partner":
+            yield findings.of_connector(vendor, connector, await inspector.one(queries.connector(vendor)) or {})
     except Unseen as why:
         yield findings.unseen(f"the type of {there.definition}'s vendor", why)
 

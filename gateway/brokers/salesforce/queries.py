@@ -100,6 +100,12 @@ def vendor(name: str) -> Query:
     return Query("ConversationVendorInfo", ("DeveloperName", "VendorType"), ((key, name),), tooling=True)
 
 
+def connector(name: str) -> Query:
+    """The page that the console asks for its lists, of the vendor by its developer name or record id."""
+    key = "Id" if name[:1].isdigit() else "DeveloperName"
+    return Query("ConversationVendorInfo", ("ConnectorUrl",), ((key, name),), tooling=True)
+
+
 # ---------------------------------------------------------------------------------------------------- the messaging channel
 
 

@@ -63,6 +63,8 @@ async def set_up_org(
 ) -> AsyncIterator[SetUpOrg]:
     """An org in which everything is as it must be; `records`: another set-up."""
     held = records or set_up(channels, org_id=ORG_ID, event=EVENT, type_field=TYPE, payload_field=PAYLOAD)
+    if records is None and (vendor := held.find("ConversationVendorInfo", VendorType="BringYourOwnContactCenter")):
+        vendor["ConnectorUrl"] = "http://127.0.0.1:8080/salesforce/connector"
     tokens = IssuedTokens(ORG_ID, clock.now, USERS, timedelta(hours=1))
     app = web.Application()
     server = TestServer(app)

@@ -23,6 +23,7 @@ from gateway.brokers.salesforce.online import _vendor_of, check
 from gateway.brokers.salesforce.simulator.records import INTEGRATION_PERMISSION_SET
 from gateway.brokers.salesforce.simulator.token import App
 from gateway.cli import main
+from gateway.clock import Clock
 from gateway.config import build
 from gateway.journal.driver import Driver
 from tests.brokers.salesforce.keys import key_pair
@@ -43,10 +44,12 @@ async def org(tmp_path: Path) -> AsyncIterator[SetUpOrg]:
         yield one
 
 
-async def found(org: SetUpOrg, driver: Driver, now: Callable[[], object] = clock.now) -> list[tuple[str, Finding]]:
+async def found(org: SetUpOrg, driver: Driver, now: Clock = clock.now) -> list[tuple[str, Finding]]:
     config = org.config
     channels = {key: one.salesforce for key, one in config.channels.items() if one.salesforce}
-    return [one async for one in check(config.salesforce["production"], channels, driver.call, driver.run, now)]  # type: ignore[arg-type]
+    return [
+        one async for one in check(config.salesforce["production"], channels, config.public_url, driver.call, driver.run, now)
+    ]
 
 
 def not_ok(findings: list[tuple[str, Finding]]) -> list[tuple[str, str, str]]:
@@ -57,13 +60,13 @@ async def test_an_org_that_is_set_up_has_no_fault(org: SetUpOrg, driver: Driver)
     findings = await found(org, driver)
     assert not_ok(findings) == []
     assert {channel for channel, _ in findings} == {"", "sms-de", "sms-uk"}
-    assert len(findings) == 8 + 10 + 12
+    assert len(findings) == 8 + 10 + 13
 
 
 # -------------------------------------------------------------------------------------------------------- signing in
 
 
-async def no_token(org: SetUpOrg, driver: Driver, now: Callable[[], object] = clock.now) -> str:
+async def no_token(org: SetUpOrg, driver: Driver, now: Clock = clock.now) -> str:
     (one,) = not_ok(await found(org, driver, now))
     assert one[1] == "FAULT"
     return one[2]
@@ -208,6 +211,13 @@ async def test_what_is_switched_off_is_a_note(org: SetUpOrg, driver: Driver) -> 
     told = not_ok(await found(org, driver))
     assert {state for _, state, _ in told} == {"note"}
     assert [channel_id for channel_id, _, _ in told] == ["sms-de"] * 2 + ["sms-uk"] * 4
+
+
+async def test_a_vendor_with_another_connector_page_is_a_note(org: SetUpOrg, driver: Driver) -> None:
+    org.record("ConversationVendorInfo", VendorType="BringYourOwnContactCenter")["ConnectorUrl"] = None
+    ((channel_id, state, sentence),) = not_ok(await found(org, driver))
+    assert (channel_id, state) == ("sms-uk", "note")
+    assert "Set its ConnectorUrl to http://127.0.0.1:8080/salesforce/connector" in sentence
 
 
 async def test_what_the_user_may_not_see_is_not_checked_and_no_fault(org: SetUpOrg, driver: Driver) -> None:

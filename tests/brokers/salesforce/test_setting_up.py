@@ -53,6 +53,7 @@ def test_each_product_gets_its_vendor_and_each_channel_its_definition() -> None:
         ("Byoc_Messaging", "BringYourOwnChannelPartner"),
         ("Byoc_Contact_Center", "BringYourOwnContactCenter"),
     ]
+    assert [one.connector for one in made.vendors] == [None, "http://127.0.0.1:8080/salesforce/connector"]
     german, british = made.definitions
     assert german.fields["routingOwner"] == german.fields["consentOwner"] == "Salesforce"
     assert british.fields["routingOwner"] == british.fields["consentOwner"] == "Partner"

@@ -142,7 +142,11 @@ class TheVendor:
     async def found(self, inspector: Inspector) -> Found:
         """See `Piece`."""
         record = await inspector.one(queries.vendor(self.vendor.name))
-        return _compared({"vendorType": self.vendor.vendor_type}, record, column)
+        planned = {"vendorType": self.vendor.vendor_type}
+        if record is not None and self.vendor.connector:
+            record = {**record, **(await inspector.one(queries.connector(self.vendor.name)) or {})}
+            planned["connectorUrl"] = self.vendor.connector
+        return _compared(planned, record, column)
 
     async def creation(self, inspector: Inspector) -> Creation:
         """See `Piece`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,11 +44,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A ConversationVendorInfo."""
+    """A ConversationVendorInfo. `connector`: the page that the console asks for its lists, where the gateway routes."""
 
     name: str
     label: str
     vendor_type: str
+    connector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def plan_of(config: GatewayConfig, org_name: str, channel: str | None = None) ->
     event = _event(org)
     return Plan(
         event=event,
-        vendors=tuple(_vendor(prefix, product) for product in dict.fromkeys(there.product for there, _ in wanted.values())),
+        vendors=tuple(_vendors(prefix, [there for there, _ in wanted.values()], connector_url(config.public_url))),
         definitions=tuple(_definitions(prefix, event, wanted, float(org.api_version))),
         app=f"{prefix}_Gateway",
         permission_set=f"{prefix}_Gateway",
@@ -138,9 +139,20 @@ def full_name(event: Event, name: str) -> str:
     return f"{event.namespace}__{name}" if event.namespace else name
 
 
-def _vendor(prefix: str, product: str) -> Vendor:
+def _vendor(prefix: str, product: str, connector: str | None = None) -> Vendor:
     name, label = _VENDORS[product]
-    return Vendor(f"{prefix}_{name}", f"{prefix}: {label}", VENDOR_TYPES[product])
+    return Vendor(f"{prefix}_{name}", f"{prefix}: {label}", VENDOR_TYPES[product], connector)
+
+
+def _vendors(prefix: str, channels: Sequence[SalesforceChannel], connector: str) -> Iterable[Vendor]:
+    routed = {there.product for there in channels if there.routing == "partner"}
+    for product in dict.fromkeys(there.product for there in channels):
+        yield _vendor(prefix, product, connector if product in routed else None)
+
+
+def connector_url(public_url: str) -> str:
+    """The connector's page."""
+    return f"{public_url}/salesforce/connector"
 
 
 def _definitions(

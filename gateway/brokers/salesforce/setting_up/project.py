@@ -112,8 +112,8 @@ def _event(event: Event) -> dict[str, str]:
 
 def vendor_metadata(one: Vendor) -> dict[str, str]:
     """Of the ConversationVendorInfo."""
-    made = {"developerName": one.name, "masterLabel": one.label, "vendorType": one.vendor_type}
-    return dict(sorted(made.items()))
+    connector = {"connectorUrl": one.connector} if one.connector else {}
+    return {**connector, "developerName": one.name, "masterLabel": one.label, "vendorType": one.vendor_type}
 
 
 def vendor(one: Vendor) -> str:
