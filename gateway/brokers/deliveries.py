@@ -143,6 +143,8 @@ class StoredOutbox:
             unit = Unit(stored, self._ground)
             stored.outbox.settle(row, outcome, steady=self._steady().timestamp())
             stored.conversations.remember(row.channel_id, row.address, outcome.remember)
+            if row.kind == "call" and (holder := self._ground.holders.get(row.channel_id)) is not None:
+                holder.answered(unit, row, outcome)
             for receipt in _overtook(stored, row, outcome):
                 receipts.settle(unit, row.id, receipt)
             receipts.tell_delivery(unit, row, been_in[row.session_id])

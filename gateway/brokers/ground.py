@@ -15,9 +15,9 @@ from gateway.clock import Clock
 from gateway.config import Channel, Org, OrgConfig
 from gateway.links import MediaLinks
 from gateway.session.commands import Command
-from gateway.session.decision import Decision, Refusal
+from gateway.session.decision import Decision, Facts, Refusal
 from gateway.session.model import ChannelFacts, Entry, Invitation, Session
-from gateway.store.contract import DueTimer, OutboxRow, Transaction
+from gateway.store.contract import DueTimer, OutboxRow, Outcome, Transaction
 
 Gone = Literal["removed", "moved", "kind_changed"]
 
@@ -53,6 +53,10 @@ class Work(Protocol):
         """Let the rules decide, and write all of it."""
         ...
 
+    def facts(self, session: Session, *, words: bool = False) -> Facts:
+        """What the rules may know for this session; `words`: also the customer's, for a flow's conditions."""
+        ...
+
 
 class Holder(Protocol):
     """A broker elsewhere that controls the sessions of some channels. Everything here happens in the transaction of what it is about, and calls nobody: what is
@@ -69,12 +73,20 @@ class Holder(Protocol):
         """How a message to its customer fares has changed."""
         ...
 
+    def answered(self, work: Work, row: OutboxRow, outcome: Outcome) -> None:
+        """What a call of its own came to."""
+        ...
+
+    def came_free(self, work: Work, session: Session, *, anew: bool) -> None:
+        """A rep who serves the queue that this session waits in may take work. `anew`: they came online, or finished a session."""
+        ...
+
     def apply(self, work: Work, event: ReportedEvent) -> None:
         """What it reports, once. Raises when it can't be applied: it then waits for an operator."""
         ...
 
     def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
-        """A timer of its own is due (its kind begins with `kind` and a colon)."""
+        """A timer of its own is due (its kind begins with `kind` and a colon), or the grace time of a rep who lost their connections (L5)."""
         ...
 
     def customer_types(self, session: Session, on: bool) -> TypingSignal | None:

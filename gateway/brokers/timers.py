@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from gateway.brokers.ground import Ground
 from gateway.brokers.unit import Unit
 from gateway.doorbell.contract import Doorbell
-from gateway.session.commands import TimerFired
+from gateway.session.commands import TimerFired, TimerKind
 from gateway.store.contract import DueTimer, Store
 
 
@@ -29,7 +29,8 @@ def _fire(unit: Unit, timer: DueTimer) -> None:
     if session is None:
         return
     holder = unit.ground.holders.get(session.channel_id)
-    if holder is not None and timer.kind.startswith(f"{holder.kind}:"):
+    elsewhere = session.broker and timer.kind == TimerKind.grace
+    if holder is not None and (elsewhere or timer.kind.startswith(f"{holder.kind}:")):
         holder.fire(unit, session, timer)
     elif ":" not in timer.kind:  # else of a broker that no longer controls the channel
         due_at = datetime.fromtimestamp(timer.due_at, UTC)

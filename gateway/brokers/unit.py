@@ -255,6 +255,10 @@ class Unit:
                 session = sessions.load(session_id)
                 if session is None or not self.ground.serves(session):
                     continue
+                if session.broker:
+                    if (holder := self.ground.holder_of(session)) is not None:
+                        holder.came_free(self, session, anew=free.anew)
+                    continue
                 facts = self.facts(session)
                 if facts.load[free.login] >= rep.capacity:
                     return

@@ -331,7 +331,9 @@ class Channel:
             chat=adapter.capabilities.chat,
             edition=config.edition,
             locale=config.locale,
-            queue=config.queue if config.salesforce is None else None,  # else Salesforce routes
+            queue=config.queue
+            if config.salesforce is None or config.salesforce.routing == "partner"
+            else None,  # else Salesforce routes
             broker="salesforce" if config.salesforce is not None else "",
             max_conference_participants=config.max_conference_participants,
             name_speaker=config.name_speaker,

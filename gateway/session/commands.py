@@ -226,6 +226,14 @@ class RelayedStatus:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RelayedOffer:
+    """With routing by this gateway, a broker elsewhere asks this rep for us until then; None: nobody is asked."""
+
+    rep: Login | None
+    expires_at: datetime
+
+
 class TimerKind:
     """The kinds of timers, by name."""
 
@@ -277,5 +285,6 @@ Command: TypeAlias = (
     | RelayedSaid
     | RelayedPeople
     | RelayedStatus
+    | RelayedOffer
     | TimerFired
 )

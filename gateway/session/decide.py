@@ -55,14 +55,14 @@ RULES: dict[type, Rule] = {
     c.RelayedSaid: relayed.said,
     c.RelayedPeople: relayed.people,
     c.RelayedStatus: relayed.status_changed,
+    c.RelayedOffer: relayed.offered,
 }
 # In sessions that a broker elsewhere controls.
 ELSEWHERE: dict[type, Rule] = {
     **RULES,
     c.CustomerSaid: relayed.customer_said,
     c.ThreadChanged: relayed.thread_changed,
-    c.RepDisconnected: lambda session, command, facts: Decision(session),
-    c.RepConnected: lambda session, command, facts: Decision(session),
+    c.RepDisconnected: relayed.disconnected,
     c.RepUnavailable: lambda session, command, facts: Decision(session),
     c.Route: lambda session, command, facts: Decision(session),
 }

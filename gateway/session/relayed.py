@@ -12,16 +12,18 @@ from adapters.envelope import Author, InboundMessage, Speaker
 from gateway.session.commands import (
     CustomerSaid,
     Earlier,
+    RelayedOffer,
     RelayedPeople,
     RelayedSaid,
     RelayedStatus,
+    RepDisconnected,
     ThreadChanged,
 )
 from gateway.session.decision import Decision, Facts
 from gateway.session.draft import Draft
 from gateway.session.handing import l6_write_handover
-from gateway.session.leaving import l3_close
-from gateway.session.model import Actor, ChannelFacts, EntryKind, Login, Participant, Role, Session, Status, Visibility
+from gateway.session.leaving import l3_close, l5_disconnected
+from gateway.session.model import Actor, ChannelFacts, EntryKind, Login, Offer, Participant, Role, Session, Status, Visibility
 from gateway.session.notices import m3_joined, m3_left, m3_transferred
 from gateway.session.outward import PublicEntry, outgoing_for, speaker_id
 from gateway.session.saying import m1_take_in, m1_take_in_earlier, m2_names_speakers, words_of
@@ -111,6 +113,24 @@ def status_changed(session: Session, command: RelayedStatus, facts: Facts) -> De
     else:
         draft.turn(command.status, reason=command.reason)
     return draft.decision()
+
+
+def offered(session: Session, command: RelayedOffer, facts: Facts) -> Decision:
+    """Who is asked: it counts towards their capacity. They answer there."""
+    draft = Draft(session, facts)
+    asked = session.offer.rep if session.offer is not None else None
+    if command.rep == asked or session.status is Status.ended:
+        return draft.decision()
+    offer = (
+        Offer(rep=command.rep, queue=session.queue, offered_at=facts.now, expires_at=command.expires_at) if command.rep else None
+    )
+    draft.change(offer=offer)
+    return draft.decision()
+
+
+def disconnected(session: Session, command: RepDisconnected, facts: Facts) -> Decision:
+    """L5, where this gateway routes: the grace time begins. Elsewhere the broker sees to it itself."""
+    return l5_disconnected(session, command, facts) if facts.channel.queue is not None else Decision(session)
 
 
 def _speaker(session: Session, by: Actor, channel: ChannelFacts) -> Speaker | None:

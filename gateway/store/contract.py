@@ -89,7 +89,7 @@ Outcome: TypeAlias = Sent | Again | Over
 class Call(OutboundEvent):
     """A row of the outbox that no customer sees: a call to the broker that controls the session. `channel_id` is that broker's lane, `to` the conversation
     there (`channel/address`), and `memory` what is known of it. `operation` and `body` are the broker's own. `about` is the channel whose customer it is
-    about; `file` a customer's file that goes with it. `batch` names the list in `body` that may take up those of the next rows that are otherwise equal,
+    about; `file` a customer's file that goes with it. `ref`: by which its holder knows the answer. `batch` names the list in `body` that may take up those of the next rows that are otherwise equal,
     `most` of them in all."""
 
     kind: Literal["call"] = "call"
@@ -97,6 +97,7 @@ class Call(OutboundEvent):
     about: ChannelId
     body: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
     file: OutboundFile | None = None
+    ref: str = ""
     batch: str = ""
     most: int = 1
 

@@ -24,9 +24,14 @@ from gateway.brokers.salesforce.events import (
     PeopleChanged,
     Person,
     RepSaid,
+    Routed,
+    RoutingAsked,
     StatusChanged,
+    WorkChanged,
 )
-from gateway.brokers.salesforce.places import Places, SalesforceLink
+from gateway.brokers.salesforce.partner_people import name_of
+from gateway.brokers.salesforce.partnering import Partnering
+from gateway.brokers.salesforce.places import Places, SalesforceLink, is_ours
 from gateway.config.salesforce import SalesforceOrg
 from gateway.session.commands import Command, RelayedPeople, RelayedSaid, RelayedStatus
 from gateway.session.decision import Refusal
@@ -51,7 +56,7 @@ class NotKnown(Exception):
     """The event is about a customer who has never written on this channel."""
 
 
-def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell: Tell) -> None:
+def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell: Tell, partnering: Partnering) -> None:
     """Apply one event; a double does nothing. `tell`: a call to Salesforce that needs no turn. Raises NotKnown."""
     link = places.by_address.get(event.address)
     if link is None:
@@ -67,7 +72,7 @@ def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell:
     if event.conversation and event.customer:
         seen.remember(places.lane, f"{link.id}/{event.customer}", {"conversation": event.conversation})
     if isinstance(event, RepSaid):
-        _said(work, event, link, places, tell)
+        _said(work, event, link, places, tell, org)
     elif isinstance(event, PeopleChanged):
         _people(work, event, link, org)
     elif isinstance(event, StatusChanged):
@@ -77,6 +82,11 @@ def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell:
     elif isinstance(event, CustomersReceipt):
         _receipt(work, event, places)
     # All else is counted by the receiver, and shown to nobody.
+    if is_ours(link) and isinstance(event, RoutingAsked | WorkChanged | PeopleChanged | Routed | StatusChanged):
+        session = work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
+        if session is None:
+            raise NotKnown("no customer with this address has written on the channel")
+        partnering.happened(work, session, event)
 
 
 def is_stale(event: OrgEvent, org: SalesforceOrg) -> bool:
@@ -89,13 +99,13 @@ def _open_session(work: Work, link: SalesforceLink, event: OrgEvent) -> Session 
     return session if session is not None and session.status is not Status.ended and session.broker else None
 
 
-def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell: Tell) -> None:
+def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell: Tell, org: SalesforceOrg) -> None:
     session = _open_session(work, link, event)
     # A rep may write to a customer whose session has ended here: that opens a new one, for a customer who is known.
     known = session or work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
     if known is None:
         raise NotKnown("no customer with this address has written on the channel")
-    by = _actor(event.sender, known) or Actor(role=Role.system, id="salesforce", name="Salesforce")
+    by = _actor(event.sender, known, org) or Actor(role=Role.system, id="salesforce", name="Salesforce")
     spoken = formats.parts_for_customer(event.said, link.adapter.capabilities, kind=link.config.kind)
     if not spoken.texts and not spoken.files:  # a component that names its content elsewhere, say
         tell(work, known, "interaction", formats.delivery_failed(event.entry_id, "content_refused").body)
@@ -136,7 +146,7 @@ def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: Salesfo
         return
     by_operation: dict[str, list[Actor]] = {"add": [], "remove": [], "update": []}  # an update says nothing that customers see
     for change in event.changes:
-        actor = _actor(change.person, session)
+        actor = _actor(change.person, session, org)
         if actor is not None:
             by_operation[change.operation].append(actor)
     announced = not link.settings.announces and not is_stale(event, org) and all(who.name for who in by_operation["add"])
@@ -144,13 +154,15 @@ def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: Salesfo
     _done(work, session, RelayedPeople(came, went, announced))
 
 
-def _actor(person: Person | None, session: Session) -> Actor | None:
-    """A rep, supervisor or bot by the name that the event gives, else by the one under which they are in. None: nobody of those."""
+def _actor(person: Person | None, session: Session, org: SalesforceOrg) -> Actor | None:
+    """A rep, supervisor or bot by the name that the event gives, else by the one under which they are in; by the login, where the config knows it. None: nobody
+    of those."""
     role = _ROLES.get(person.role) if person is not None else None
     if person is None or role is None:
         return None
-    known = next((p.name for p in session.participants if p.id == person.subject), "")
-    return Actor(role=role, id=person.subject, name=person.name or known)
+    login = name_of(person.subject, org.reps) or person.subject
+    known = next((p.name for p in session.participants if p.id == login), "")
+    return Actor(role=role, id=login, name=person.name or known)
 
 
 def _status(work: Work, event: StatusChanged, link: SalesforceLink, places: Places) -> None:

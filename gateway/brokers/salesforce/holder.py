@@ -20,13 +20,15 @@ from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.ground import Work
 from gateway.brokers.salesforce import applying, formats, history
 from gateway.brokers.salesforce.events import Choice, OrgEvent, RepTypes
-from gateway.brokers.salesforce.places import Places, key_of
+from gateway.brokers.salesforce.partnering import Partnering
+from gateway.brokers.salesforce.places import Places, is_ours, key_of
 from gateway.config import Channel
-from gateway.config.salesforce import SalesforceChannel, SalesforceOrg
+from gateway.config.salesforce import SalesforceOrg
 from gateway.session.decision import Decision
 from gateway.session.model import Entry, EntryKind, Login, Role, Session, Status
 from gateway.session.outward import speaker_id
-from gateway.store.contract import Call, DueTimer, OutboxRow, Transaction
+from gateway.store.contract import Call, DueTimer, OutboxRow, Outcome, Transaction
+from gateway.store.outbox import message_of
 
 MOST_ACKNOWLEDGEMENTS: Final = 25
 _MOST_OF_THE_PAST: Final = 300
@@ -43,6 +45,7 @@ class SalesforceHolder:
         self.name, self.org = name, org
         self.places = Places(name, channels)
         self.lanes = frozenset({self.places.lane, self.places.receipts})
+        self._partnering = Partnering(org, self.places, self.call)
 
     # ------------------------------------------------------------------------------------- what Salesforce is told
 
@@ -59,8 +62,8 @@ class SalesforceHolder:
                 self._interactions(work, session, entry, self._message(work, session, entry))
             elif entry.kind in _CHANGES:
                 self._interactions(work, session, entry, [formats.text(_words_of(entry))])
-            elif entry.kind is EntryKind.status_changed and session.status is Status.ended and _can_end(channel.settings):
-                self.call(work, session, "session", {"operation": "End", "operationBy": "EndUser"}, entry_number=entry.number)
+            elif entry.kind is EntryKind.status_changed and session.status is Status.ended and is_ours(channel):
+                self._partnering.customer_ended(work, session)  # elsewhere there is no call that ends a session
 
     def _hand_over(self, work: Work, decision: Decision) -> None:
         """What was said within a day before this session began, where it wasn't said in Salesforce: the newest part first."""
@@ -100,6 +103,7 @@ class SalesforceHolder:
         entry_number: int = 0,
         media_id: str | None = None,
         lane: str | None = None,
+        ref: str = "",
         batch: str = "",
     ) -> None:
         """A call to Salesforce, after those that wait already in the same conversation and lane."""
@@ -112,6 +116,7 @@ class SalesforceHolder:
             operation=operation,
             about=ChannelId(session.channel_id),
             body=dict(body),
+            ref=ref,
             batch=batch,
             most=MOST_ACKNOWLEDGEMENTS if batch else 1,
         )
@@ -148,14 +153,26 @@ class SalesforceHolder:
 
     # ------------------------------------------------------------------------------------ what Salesforce reports
 
+    def answered(self, work: Work, row: OutboxRow, outcome: Outcome) -> None:
+        """What our routing waits for."""
+        call = message_of(row)
+        session = work.stored.sessions.load(row.session_id) if isinstance(call, Call) and call.ref else None
+        if session is not None and isinstance(call, Call):
+            self._partnering.answered(work, session, call, outcome)
+
+    def came_free(self, work: Work, session: Session, *, anew: bool) -> None:
+        """A customer who waits may have a rep now."""
+        self._partnering.came_free(work, session, anew=anew)
+
     def apply(self, work: Work, event: ReportedEvent) -> None:
-        """See `applying.apply`."""
+        """See `applying.apply`; then our routing looks at it, where it is ours."""
         if not isinstance(event, OrgEvent):
             raise TypeError(f"{type(event).__name__} is no event of Salesforce's")
-        applying.apply(work, event, self.org, self.places, partial(self.call, lane=self.places.receipts))
+        applying.apply(work, event, self.org, self.places, partial(self.call, lane=self.places.receipts), self._partnering)
 
     def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
-        """No timers yet."""
+        """Of our routing."""
+        self._partnering.fire(work, session, timer)
 
     # ------------------------------------------------------------------------------------------------------ typing
 
@@ -193,11 +210,6 @@ def _typing(channel_id: str, to: str, at: datetime, on: bool, speaker: Speaker |
         on=on,
         speaker=speaker,
     )
-
-
-def _can_end(settings: SalesforceChannel) -> bool:
-    """Only BYOC for CCaaS with partner-owned routing has an end call."""
-    return settings.product == "ccaas" and settings.routing == "partner"
 
 
 def _words_of(entry: Entry) -> str:

@@ -30,6 +30,11 @@ class Places:
         self.by_address = {link.settings.address: link for link in self.channels.values()}
 
 
+def is_ours(link: SalesforceLink) -> bool:
+    """Whether this gateway routes the channel's sessions."""
+    return link.settings.routing == "partner"
+
+
 def key_of(session: Session) -> str:
     """The conversation on the org's lane: one for each customer of a channel."""
     return f"{session.channel_id}/{session.end_user.id}"

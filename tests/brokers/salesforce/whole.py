@@ -37,6 +37,7 @@ ORG_ID: Final = "00D000000000001EAA"
 EVENT, TYPE, PAYLOAD = "byoc__Message__e", "byoc__EventType__c", "byoc__Payload__c"
 USERNAME, KEY = "byoc@example.com", "3MVG9consumer"
 ANN, BOB = "005000000000ANN", "005000000000BOB"
+SUPPORT = "00G000000000SUP"
 DEFINITION: Final = "Byoc_Definition"
 CHANNELS: Final = ("open", "whatsapp")
 
@@ -71,6 +72,8 @@ class Sandbox:
             "event": EVENT,
             "event_type_field": TYPE,
             "event_payload_field": PAYLOAD,
+            "reps": {"ana": ANN, "ben": BOB},
+            "queues": {"support": SUPPORT},
         }
 
     def conversation(self, channel_id: str, customer: str | None = None) -> str | None:
@@ -98,6 +101,7 @@ async def sandbox(folder: Path, channels: list[OrgChannel] | None = None) -> Asy
         lambda kind, payload: published.put_nowait((kind, payload)),
         clock.now,
         reps=[RepFacts(ANN), RepFacts(BOB)],
+        queues=frozenset({SUPPORT}),
         names={ANN: "Ann", BOB: "Bob"},
     )
     app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -137,7 +141,7 @@ async def gateway_of(org: Sandbox, folder: Path, **changes: Any) -> AsyncIterato
     for key in CHANNELS:
         link = {"org": "production", "address": address_of(key), "definition": DEFINITION, **changes}
         account = adapters[key].demo(key, f"{origin}/sim/{key}", f"{origin}/webhooks/{key}")
-        channels[key] = {"kind": key, "org": "acme", "account": account, "salesforce": link}
+        channels[key] = {"kind": key, "org": "acme", "queue": "support", "account": account, "salesforce": link}
     raw = {
         "public_url": origin,
         "data_dir": str(folder),
@@ -149,7 +153,9 @@ async def gateway_of(org: Sandbox, folder: Path, **changes: Any) -> AsyncIterato
                 "reps": {
                     "sam": {"name": "Sam", "supervisor": True, "tokens": ["sam-token-0123456789"]},
                     "ana": {"name": "Ana", "tokens": ["ana-token-0123456789"]},
+                    "ben": {"name": "Ben", "tokens": ["ben-token-0123456789"]},
                 },
+                "queues": {"support": {"name": "Support", "reps": ["ana", "ben"]}},
             }
         },
         "channels": channels,
