@@ -67,6 +67,11 @@ class Peer(Protocol):
         """How fast it may be called."""
         ...
 
+    @property
+    def takes(self) -> bool:
+        """Whether it may be called now. What isn't sent waits, and is no failure."""
+        ...
+
     def send(self, message: Outbound | Call, now: datetime) -> Flow[Sent | None]:
         """The calls that send it; `now` is what the sender takes the time to be. Raises SendFailed, Unsupported."""
         ...

@@ -269,6 +269,7 @@ class ChannelPeer:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.messages_per_second = channel.config.messages_per_second
+        self.takes = True
 
     def send(self, message: Outbound | Call, now: datetime) -> Flow[Sent | None]:
         """See the contract."""

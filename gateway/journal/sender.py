@@ -104,7 +104,7 @@ class Sender:
         return sum(map(len, self._in_hand.values()))
 
     def _rooms(self) -> dict[str, Room]:
-        return {} if self._draining else {channel_id: self._room(channel_id) for channel_id in self._peers}
+        return {} if self._draining else {key: self._room(key) for key, peer in self._peers.items() if peer.takes}
 
     def _has_missed(self, found: Look, rooms: Mapping[str, Room]) -> bool:
         """Whether some of what the look has left may go by now: a turn is due since, or a message has ended, which didn't know that it was waited for."""

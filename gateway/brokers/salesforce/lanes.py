@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from adapters.contract import Fetched, Flow, HttpCall, RawRequest, Sent
@@ -25,6 +25,12 @@ class LanePeer:
     def __init__(self, lane: str, org: SalesforceOrg, links: Mapping[str, SalesforceLink], tokens: Tokens) -> None:
         self._lane, self._org, self._links, self._tokens = lane, org, links, tokens
         self.messages_per_second = org.requests_per_second
+        self.listens: Callable[[], bool] = lambda: True  # whether the org's answers would be heard
+
+    @property
+    def takes(self) -> bool:
+        """What the org publishes before its stream was ever open is never read, so nothing is asked of it until then."""
+        return self.listens()
 
     def parse(self, request: RawRequest) -> Sequence[ReportedEvent]:
         """An event of the org's stream, as `subscription` put it into the inbox."""

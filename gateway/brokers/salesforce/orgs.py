@@ -61,7 +61,13 @@ class SalesforceOrgs:
 
             positions = StoredPositions(store, holder.places.lane)
             self._streams[name] = Subscription(name, org, inbox, positions, token, bell, metrics, clock=clock)
+            for lane in holder.lanes:
+                self.peers[lane].listens = self._listening(self._streams[name])
             self._registering[name] = Registering(org, holder.places, tokens, run, clock)
+
+    @staticmethod
+    def _listening(stream: Subscription) -> Callable[[], bool]:
+        return lambda: stream.listens
 
     @property
     def work(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:

@@ -90,11 +90,18 @@ class Subscription:
         self._connected_at = self._heard_at = elapsed()
         self._failures, self._token_refused, self._silent = 0, False, True
         self._last_published: datetime | None = None
+        self._listens = False
 
     @property
     def state(self) -> StreamState:
         """For operators."""
         return self._reports.current()
+
+    @property
+    def listens(self) -> bool:
+        """Whether what the org publishes from now on will be read: the place is known, or the stream has been open."""
+        self._listens = self._listens or self.state.phase == "open"
+        return self._listens
 
     @property
     def unkept(self) -> int:
@@ -105,6 +112,7 @@ class Subscription:
         """Work until cancelled; then what is on its way is kept, and the position too. Raises StoreUnavailable when the position can't be read, or the
         beginning can't be kept."""
         kept, counts = await self._positions.load()
+        self._listens = kept is not None and bool(kept.replay_id)
         self._bookmark = Bookmark(kept, self._clock(), catch_up_events=self._org.catch_up_events)
         self._reports.meter = Meter(self._org.events_per_day, counts)
         self._keeper = Keeper(self.lane, self._inbox, self._bell, self._is_durable)
