@@ -134,6 +134,7 @@ class Organisation:
             await self.records.open()
             stack.push_async_callback(self.records.close)
             await stack.enter_async_context(self.log)
+            await self.hosting.open()
             work: dict[str, Work] = {
                 "hub": desk.broker.hub.run,
                 "sender": desk.sender.run,

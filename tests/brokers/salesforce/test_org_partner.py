@@ -178,6 +178,20 @@ async def test_routing_to_a_queue_makes_a_pending_routing(org: Console) -> None:
         await org.organisation.org.route(conversation, "Initial", Target(queue="00G000000000000"))
 
 
+async def test_work_outlives_a_restart_of_the_org(tmp_path: Path) -> None:
+    async with console(tmp_path, served={"whatsapp": PARTNER}) as org:
+        await org.online("ana", "ben")
+        await org.customer_says("hello")
+        request = await asked(org, "Initial")
+        work = await gives(org, "ana", "Initial", request["correlation"])
+    async with console(tmp_path, served={"whatsapp": PARTNER}) as org:
+        await org.organisation.org.close_agent_work(work, "Cancel")
+        assert (await org.session()).offer is None
+        await gives(org, "ben", "Initial", request["correlation"])
+        await org.does((await org.session()).id, AcceptWork(by=BEN))
+        await work_is(org, "Accepted")
+
+
 @pytest.mark.parametrize(("status", "code"), [("away", 15112), (None, 15106)])
 async def test_who_cannot_be_given_work(org: Console, status: str | None, code: int) -> None:
     await org.customer_says("hello")

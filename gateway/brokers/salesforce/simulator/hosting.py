@@ -2,7 +2,7 @@
 
 A new session isn't offered to anybody: RoutingRequested goes out. Work that the partner makes becomes an offer to that rep alone, or, for a conference or a transfer, an
 invitation in the name of the rep who wanted it. Which rep answers how, the broker says: `happened` is told of each entry, `declined` of refusals. What was asked and
-what work there is, is kept in memory: after a restart of the org, the partner's ids of work are unknown.
+what work there is, is written down after each step, before anything of it is published.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from pydantic import TypeAdapter
+
 from gateway.brokers.contract import Caller, Effect
-from gateway.brokers.salesforce.simulator import ids
+from gateway.brokers.salesforce.simulator import asking, ids
 from gateway.brokers.salesforce.simulator.contract import (
     CancelReason,
     Conversation,
@@ -29,19 +31,17 @@ from gateway.brokers.salesforce.simulator.contract import (
 )
 from gateway.brokers.salesforce.simulator.estate import Estate
 from gateway.brokers.salesforce.simulator.partner_routing import BUDGET, PartnerRouting
-from gateway.brokers.salesforce.simulator.partner_values import RepFacts, Step, Talk, Wish, Work
+from gateway.brokers.salesforce.simulator.partner_values import Psr, RepFacts, Request, Step, Talk, Wish, Work
 from gateway.brokers.salesforce.simulator.reporting import Json, Scene
 from gateway.brokers.unit import Unit
-from gateway.session.commands import End, Invite, RepDisconnected, RepUnavailable, TimerFired, TimerKind
+from gateway.session.commands import End, Invite
 from gateway.session.decision import Refusal
-from gateway.session.draft import Draft
 from gateway.session.inviting import judged, name_of
 from gateway.session.model import (
     Entry,
     EntryKind,
     Invitation,
     InvitationId,
-    Login,
     Presence,
     Purpose,
     Recipient,
@@ -50,7 +50,6 @@ from gateway.session.model import (
     Session,
     Status,
 )
-from gateway.session.routing import offer_to
 from gateway.store.contract import Transaction
 
 Published: TypeAlias = tuple[tuple[str, Json], ...]
@@ -58,14 +57,39 @@ _LOOK_SECONDS: Final = 1.0
 _FULL: Final = frozenset({"ExplicitlyOptedIn", "DoublyOptedIn"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What of routing outlives a restart."""
+
+    works: dict[str, Work]
+    psrs: dict[str, Psr]
+    requests: dict[str, Request]
+
+
+_KEPT: Final = TypeAdapter(_Kept)
+
+
 class Hosting:
-    """See the module. What it answers to `PartnerRouting` as its world is what it learned last."""
+    """See the module. `open` takes up what was written down. What it answers to `PartnerRouting` as its world is what it learned last."""
 
     def __init__(self, estate: Estate) -> None:
         self._estate = estate
         self._talks: dict[str, Talk] = {}
         self._reps: dict[str, RepFacts] = {}
         self.routing = PartnerRouting(self, lambda prefix: ids.record_id(prefix, str(uuid.uuid4())))
+
+    async def open(self) -> None:
+        """Be as before the last end. The records are open."""
+        found = await self._estate.records.record("routing", "")
+        if found is not None:
+            kept = _KEPT.validate_python(found)
+            self.routing.works, self.routing.psrs, self.routing.requests = kept.works, kept.psrs, kept.requests
+
+    async def _keep(self) -> None:
+        routing = self.routing
+        works = {work.id: work for work in routing.works.values() if work.state in ("Assigned", "Accepted")}
+        kept = _KEPT.dump_python(_Kept(works, routing.psrs, routing.requests), mode="json")
+        await self._estate.records.keep("routing", "", kept)
 
     # --------------------------------------------------------------------------------- the world, as routing asks for it
 
@@ -128,6 +152,7 @@ class Hosting:
         return await self._know(full, session), session
 
     async def _publish(self, step: Step) -> None:
+        await self._keep()
         for event_type, payload in step.published:
             await self._estate.bus.append(event_type, payload)
 
@@ -135,7 +160,8 @@ class Hosting:
         """Mark what the partner didn't answer in time, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            await self._publish(self.routing.due(self._estate.clock()))
+            if (late := self.routing.due(self._estate.clock())).published:
+                await self._publish(late)
 
     # ----------------------------------------------------------------------------------------------- what the partner does
 
@@ -165,7 +191,7 @@ class Hosting:
     async def _ask(self, session: Session, rep: Rep, routing: RoutingType) -> str | None:
         """None: the rep is asked; else why they can't be."""
         if routing == "Initial":
-            return await self._estate.store.write(lambda stored: self._offer(stored, session.id, rep.login))
+            return await self._estate.store.write(lambda stored: asking.offer(stored, self._estate.ground, session.id, rep.login))
         wanted = self._wanted_by(session)
         if wanted is None:
             return "Nobody is in the conversation who could ask for another rep."
@@ -184,18 +210,6 @@ class Hosting:
             return by
         return next((self._estate.people.reps[p.id] for p in session.reps if p.id in self._estate.people.reps), None)
 
-    def _offer(self, stored: Transaction, session_id: str, login: Login) -> str | None:
-        session, unit = stored.sessions.load(session_id), Unit(stored, self._estate.ground)
-        if session is None or session.status is not Status.waiting:
-            return "The conversation doesn't wait for a rep."
-        if session.offer is not None:
-            return "Another rep is asked already: cancel that work first."
-        draft = Draft(session, unit.facts(session))
-        draft.change(passed=())
-        offer_to(draft, login)
-        unit.carry_out(session, draft.decision())
-        return None
-
     async def close_agent_work(self, work_id: str, status: WorkStatus) -> None:
         """See `contract.Org`. The rep is no longer asked."""
         step = self.routing.close(work_id, status, self._estate.clock())
@@ -205,15 +219,9 @@ class Hosting:
 
     async def _ask_no_longer(self, work: Work) -> None:
         session, rep = await self._learn_talk(work.talk.work_item), self._estate.rep_with(work.user)
-        if session is None or rep is None:
-            return
-
-        def withdraw(stored: Transaction) -> None:
-            found = stored.sessions.load(session.id)
-            if found is not None:
-                Unit(stored, self._estate.ground).do(found, RepUnavailable(by=rep.login))
-
-        await self._estate.store.write(withdraw)
+        if session is not None and rep is not None:
+            ground = self._estate.ground
+            await self._estate.store.write(lambda stored: asking.ask_no_longer(stored, ground, session.id, rep.login))
 
     async def routing_result(self, done: RoutingDone) -> None:
         """See `contract.Org`. A transfer to outside ends the session here; one to a rep is done when that rep takes over."""
@@ -230,17 +238,9 @@ class Hosting:
         rep = self._estate.rep_with(user)
         if rep is None or not session.has_rep(rep.login):
             raise OrgRefusal(10_036)
-        await self._estate.store.write(lambda stored: self._leaves(stored, session.id, rep.login))
+        ground = self._estate.ground
+        await self._estate.store.write(lambda stored: asking.let_go(stored, ground, session.id, rep.login))
         await self._publish(self.routing.leave(talk, user, self._estate.clock()))
-
-    def _leaves(self, stored: Transaction, session_id: str, login: Login) -> None:
-        """As a rep who has lost the connection for good: the only way out that the last one has."""
-        unit, session = Unit(stored, self._estate.ground), stored.sessions.load(session_id)
-        gone = unit.do(session, RepDisconnected(by=login)) if session is not None else None
-        if gone is None or isinstance(gone, Refusal):
-            return
-        due = unit.now + timedelta(days=1)
-        unit.do(gone.session, TimerFired(kind=TimerKind.grace, ref=login, due_at=due))
 
     # -------------------------------------------------------------------------------------------- what happens at the console
 
@@ -248,19 +248,25 @@ class Hosting:
         """What routing publishes because of an entry of the transcript."""
         address = scene.channel.address
         talk = await self._know(Conversation(scene.conversation, address, scene.customer, scene.work_item), scene.session)
+        step = self._follows(entry, scene, talk)
+        if step is None:
+            return ()
+        await self._keep()
+        return step.published
+
+    def _follows(self, entry: Entry, scene: Scene, talk: Talk) -> Step | None:
         now, details = self._estate.clock(), entry.details
-        if entry.number == 1:
-            return self.routing.ask(talk, "Initial", now).published
-        if entry.kind is EntryKind.status_changed and details.get("to") == Status.waiting.value:
-            return self.routing.ask(talk, "Initial", now).published
-        if entry.kind is EntryKind.status_changed and details.get("to") == Status.ended.value:
+        becomes = details.get("to") if entry.kind is EntryKind.status_changed else None
+        if entry.number == 1 or becomes == Status.waiting.value:
+            return self.routing.ask(talk, "Initial", now)
+        if becomes == Status.ended.value:
             by_customer = entry.sender is not None and entry.sender.id == scene.customer
-            return self.routing.ended(talk, now, by_end_user=by_customer).published
+            return self.routing.ended(talk, now, by_end_user=by_customer)
         if entry.kind is EntryKind.participant_joined:
-            return self._answered(talk, str(details["participant"]["id"]), accepts=True).published
+            return self._answered(talk, str(details["participant"]["id"]), accepts=True)
         if entry.kind is EntryKind.participant_left:
-            return self.routing.leave(talk, ids.user_id(str(details["participant"]["id"])), now).published
-        return ()
+            return self.routing.leave(talk, ids.user_id(str(details["participant"]["id"])), now)
+        return None
 
     async def declined(self, session: Session, login: str) -> None:
         """A rep doesn't take what the partner gave them."""
