@@ -62,7 +62,8 @@ def _adapter(real: Adapter[Any], uploads: Path, typed: Typed) -> Adapter[Account
     def send(message: Outbound, account: Account, now: datetime) -> Flow[Sent]:
         if isinstance(message, TypingSignal):
             typed(message)
-        return Sent()
+            return Sent()
+        return Sent(message_ids=(message.id,))  # receipts name it by that, and wait if they come before it is noted
         yield  # a flow, though without a call
 
     def media(part: MediaPart, account: Account, now: datetime) -> Flow[Fetched]:

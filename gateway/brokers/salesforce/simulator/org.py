@@ -166,7 +166,7 @@ class SimulatedOrg:
         known = await self._estate.records.published(list(by_entry))
         messages = await self._estate.store.read(lambda stored: _outbox_of(stored, known))
         receipts = [
-            InboundReceipt(**self._about(conversation), outbox_id=outbox_id, **by_entry[entry_id])
+            InboundReceipt(**self._about(conversation), message_ids=(outbox_id,), **by_entry[entry_id])
             for entry_id, outbox_ids in messages.items()
             for outbox_id in outbox_ids
         ]
