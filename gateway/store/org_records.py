@@ -54,18 +54,23 @@ class OrgRecords(SharedFile):
             lambda db: _value(db.execute("SELECT number FROM place WHERE stream = ?", (stream,)).fetchone())
         )
 
-    async def advance(self, stream: str, number: int, entries: Sequence[Published], *, events: int, hour: int) -> None:
-        """The stream is read up to here, and that brought these entries in so many events."""
+    async def note(self, entries: Sequence[Published]) -> None:
+        """These entries are about to be published: receipts may come at once."""
+        statement = "INSERT OR IGNORE INTO published (entry_id, session_id, number) VALUES (?, ?, ?)"
+        if entries:
+            await self.writer.run(lambda db: db.executemany(statement, entries) and None)
+
+    async def advance(self, stream: str, number: int, *, events: int, hour: int) -> None:
+        """The stream is read up to here, and that brought so many events."""
 
         def job(db: sqlite3.Connection) -> None:
-            db.executemany("INSERT OR IGNORE INTO published (entry_id, session_id, number) VALUES (?, ?, ?)", entries)
             db.execute("INSERT OR REPLACE INTO place (stream, number) VALUES (?, ?)", (stream, number))
             _count(db, "published", hour, events)
 
         await self.writer.run(job)
 
     async def published(self, entry_ids: Sequence[str]) -> dict[str, Published]:
-        """Those of these entries that were published."""
+        """Those of these entries that were published, or are about to be."""
 
         def read(db: sqlite3.Connection) -> dict[str, Published]:
             query = "SELECT entry_id, session_id, number FROM published WHERE entry_id = ?"

@@ -54,7 +54,7 @@ class Exporter:
                 continue
             except EventsGone:
                 _log.warning("events of the org were lost", extra={"action": "simulator.events_gone", "after": after})
-                await self._advance(await estate.broker.position(estate.observer), [], 0)
+                await self._advance(await estate.broker.position(estate.observer), 0)
 
     async def run_typing(self) -> None:
         """Publish that reps type."""
@@ -79,13 +79,14 @@ class Exporter:
             made = await self._made(event)
             payloads += ((ids.event_id(_STREAM, number, part), *one) for part, one in enumerate(made))
             entries += _published(event)
+        await self._estate.records.note(entries)
         # The bus writes in the order in which it is asked.
         await asyncio.gather(*(self._estate.bus.append(kind, payload, id) for id, kind, payload in payloads))
         if number:
-            await self._advance(number, entries, len(payloads))
+            await self._advance(number, len(payloads))
 
-    async def _advance(self, number: int, entries: Sequence[Published], events: int) -> None:
-        await self._estate.records.advance(_STREAM, number, entries, events=events, hour=self._estate.hour())
+    async def _advance(self, number: int, events: int) -> None:
+        await self._estate.records.advance(_STREAM, number, events=events, hour=self._estate.hour())
 
     async def _made(self, event: Event) -> list[tuple[str, Json]]:
         if event.type == "entry":
