@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.brokers.salesforce.simulator.contract import Chosen, CustomerSays, HistoryEntry, Upload
+from gateway.brokers.salesforce.simulator.plain_org import static_text
 from tests.brokers.salesforce.whole import ANN, BOB, Sandbox, conversation_of, gateway_of, sandbox, supervisor
 from tests.world import PNG, World, wait_until
 
@@ -95,7 +96,7 @@ async def test_a_transfer_is_one_notice(org: Sandbox, world: World) -> None:
 async def test_whispers_and_flags_never_reach_the_customer(org: Sandbox, world: World) -> None:
     conversation = await says(world, org, "open")
     for entry_type in ("Note", "FlagRaise", "FlagLower", "ConsultConversationInfo", "SomethingNew"):
-        org.plain.publish(conversation, ANN, entry_type, {"formatType": "Text", "text": f"secret {entry_type}"})
+        org.plain.publish(conversation, ANN, entry_type, static_text(f"secret {entry_type}"))
     org.plain.say(conversation, ANN, "Good day")
     await texts_on(world, "open", 2)
     session = (await supervisor(world).items("/sessions"))[0]
@@ -109,6 +110,91 @@ async def test_files_both_ways(org: Sandbox, world: World) -> None:
     await world.customer("whatsapp").says("look", file=PNG)
     await wait_until(lambda: len(heard(org, conversation)) == 2, what="the file in the org")
     assert heard(org, conversation)[1].endswith(f"{len(PNG)} look")
+    file = {"id": "068000000000001", "name": "dot.png", "mimeType": "image/png", "url": f"{org.url}/files/dot.png"}
+    content = {"formatType": "Attachments", "text": "Here it is", "attachments": [file]}
+    org.plain.publish(conversation, ANN, "Message", {"messageType": "StaticContentMessage", "staticContent": content})
+    shown = await wait_until(lambda: picture_on(world), what="the rep's picture on the handset")
+    assert shown["media"]["mime_type"] == "image/png" if isinstance(shown["media"], dict) else shown["media"]
+
+
+async def picture_on(world: World) -> Any:
+    return next((line for line in await world.customer("whatsapp").seen("message") if line["media"]), None)
+
+
+async def test_a_file_at_a_strange_address_is_not_fetched_and_salesforce_learns_it(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    file = {"id": "068000000000001", "name": "dot.png", "mimeType": "image/png", "url": "http://127.0.0.1:1/dot.png"}
+    content = {"formatType": "Attachments", "attachments": [file]}
+    entry = org.plain.publish(conversation, ANN, "Message", {"messageType": "StaticContentMessage", "staticContent": content})
+    thread = org.plain.threads[conversation]
+    await wait_until(lambda: entry in [failed for failed, _ in thread.failures], what="the failure in Salesforce")
+
+
+async def test_a_numbered_answer_is_the_choice(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    options = [
+        {"itemType": "TitleOptionItem", "optionIdentifier": key, "titleItem": {"itemType": "TitleItem", "title": title}}
+        for key, title in (("yes", "Yes, please"), ("no", "No, thanks"))
+    ]
+    choices = {"formatType": "Buttons", "text": "Shall we send another?", "optionItems": options}
+    org.plain.publish(conversation, ANN, "Message", {"messageType": "ChoicesMessage", "choices": choices})
+    shown = (await texts_on(world, "open", 2))[1]
+    assert shown.splitlines()[0] == "Shall we send another?"
+    assert "2" in shown
+    assert "No, thanks" in shown
+    await world.customer("open").says("2")
+    await wait_until(lambda: len(heard(org, conversation)) == 2, what="the answer in the org")
+    assert "no" in heard(org, conversation)[1]
+    assert heard(org, conversation)[1].startswith("chose")
+
+
+async def test_what_the_channel_cannot_deliver_is_reported_to_the_org(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    definition = {"messageType": "StaticContentMessage", "staticContent": {"formatType": "ExperienceType", "values": []}}
+    entry = org.plain.publish(conversation, ANN, "Message", definition)
+    thread = org.plain.threads[conversation]
+    await wait_until(lambda: entry in [failed for failed, _ in thread.failures], what="the failure in Salesforce")
+
+
+async def test_without_idempotency_only_a_lost_answer_doubles_and_only_there(org: Sandbox, world: World) -> None:
+    org.faults.apply({"answer": [{"code": 0, "when": "after", "path": "/interactions"}]})
+    await world.customer("open").says("one")
+    conversation = await conversation_of(org, "open")
+    await world.customer("open").says("two")
+    await wait_until(lambda: heard(org, conversation)[-1:] == ["two"], what="both")
+    assert heard(org, conversation) == ["one", "one", "two"]
+    ids = [entry.entry_id for entry in org.plain.threads[conversation].entries if isinstance(entry, CustomerSays)]
+    assert ids[0] == ids[1]  # so that the org can tell
+
+
+async def test_typing_both_ways(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    await world.customer("open").does("typing", on=True)
+    await wait_until(lambda: org.plain.threads[conversation].typing, what="the customer's typing in the org")
+
+
+async def test_an_event_for_nobody_we_know_is_stuck_and_later_ones_go_on(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    thread = org.plain.threads[conversation]
+    known, thread.customer = thread.customer, "a stranger"
+    org.plain.say(conversation, ANN, "Who are you?")
+    thread.customer = known
+    org.plain.say(conversation, ANN, "Good day")
+    await texts_on(world, "open", 2)
+    rows = await world.gateway.inbox.read(lambda inbox: inbox.kept("stuck", 10))
+    assert [(row.channel_id, row.reason) for row in rows] == [("salesforce:production", "could not be applied: NotKnown")]
+
+
+async def test_unreadable_events_are_stuck_with_their_place(org: Sandbox, world: World) -> None:
+    await says(world, org, "open")
+    await org.bus.log.append_text("Interaction", "{no json")
+    await wait_until(lambda: stuck(world), what="the event stuck")
+    (row,) = await world.gateway.inbox.read(lambda inbox: inbox.kept("stuck", 10))
+    assert row.request.headers["replay-id"] in str(row.reason)
+
+
+async def stuck(world: World) -> int:
+    return await world.gateway.inbox.read(lambda inbox: inbox.counts().stuck)
 
 
 async def test_what_our_own_reps_command_is_refused(org: Sandbox, world: World) -> None:

@@ -31,7 +31,7 @@ from gateway.brokers.salesforce.simulator.token import App, Grants, IssuedTokens
 from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from tests.brokers.salesforce.keys import key_pair
-from tests.world import Outside, World, outside, wait_until
+from tests.world import PNG, Outside, World, outside, wait_until
 
 ORG_ID: Final = "00D000000000001EAA"
 EVENT, TYPE, PAYLOAD = "byoc__Message__e", "byoc__EventType__c", "byoc__Payload__c"
@@ -108,6 +108,7 @@ async def sandbox(folder: Path, channels: list[OrgChannel] | None = None) -> Asy
     server = TestServer(app)
     Rest(plain, tokens, faults).install(app, "/org")
     grants = Grants([App(KEY, (key_pair()[1],), frozenset({USERNAME}))], tokens)
+    app.router.add_get("/org/files/dot.png", _picture)
     Instance(grants, tokens, users, Records()).install(app, "/org")
     await server.start_server()
     url = f"http://127.0.0.1:{server.port}/org"
@@ -131,9 +132,13 @@ async def sandbox(folder: Path, channels: list[OrgChannel] | None = None) -> Asy
             await server.close()
 
 
+async def _picture(request: web.Request) -> web.Response:
+    return web.Response(body=PNG, content_type="image/png")
+
+
 @asynccontextmanager
-async def gateway_of(org: Sandbox, folder: Path, **changes: Any) -> AsyncIterator[World]:
-    """A gateway whose channels are the org's. `changes`: settings of all its channels' `salesforce`."""
+async def gateway_of(org: Sandbox, folder: Path, *, elsewhere: bool = True, **changes: Any) -> AsyncIterator[World]:
+    """A gateway whose channels are the org's. `changes`: settings of all its channels' `salesforce`. `elsewhere`: False gives the gateway itself control."""
     sock = socket.create_server(("127.0.0.1", 0))
     origin = f"http://127.0.0.1:{sock.getsockname()[1]}"
     adapters = registry.load()
@@ -141,7 +146,13 @@ async def gateway_of(org: Sandbox, folder: Path, **changes: Any) -> AsyncIterato
     for key in CHANNELS:
         link = {"org": "production", "address": address_of(key), "definition": DEFINITION, **changes}
         account = adapters[key].demo(key, f"{origin}/sim/{key}", f"{origin}/webhooks/{key}")
-        channels[key] = {"kind": key, "org": "acme", "queue": "support", "account": account, "salesforce": link}
+        channels[key] = {
+            "kind": key,
+            "org": "acme",
+            "queue": "support",
+            "account": account,
+            **({"salesforce": link} if elsewhere else {}),
+        }
     raw = {
         "public_url": origin,
         "data_dir": str(folder),

@@ -332,13 +332,12 @@ class PlainOrg:
 
     def say(self, conversation: str, user: str, text: str) -> str:
         """A rep writes to the customer; the entry's id."""
-        return self.publish(conversation, user, "Message", {"formatType": "Text", "text": text})
+        return self.publish(conversation, user, "Message", static_text(text))
 
-    def publish(self, conversation: str, user: str, entry_type: str, static: Mapping[str, Any]) -> str:
-        """An entry of a rep's with a message in it, be it a Message or a Note; its id."""
+    def publish(self, conversation: str, user: str, entry_type: str, message: Mapping[str, Any], **about: Any) -> str:
+        """An entry of a rep's with an abstractMessage in it, be it a Message or a Note; its id. `about`: other members of the entry."""
         thread, entry_id = self.threads[conversation], str(uuid.uuid4())
-        message = {"messageType": "StaticContentMessage", "id": entry_id, "staticContent": dict(static)}
-        content = {"abstractMessage": message}
+        content = {"abstractMessage": {"id": entry_id, **message}, **about}
         talk, sender = self._talk(thread), _agent(user)
         self._publish(*interaction(talk, entry_type, content, entry_id, self._clock(), sender=sender, name=self._name(user)))
         return entry_id
@@ -361,6 +360,11 @@ class PlainOrg:
     def _changed(self, thread: Thread, operation: str, user: str) -> None:
         change = {"operation": operation, "participant": _agent(user), "displayName": self._name(user)}
         self._emit(thread, "ParticipantChanged", {"participant": _agent(user), "entries": [change]})
+
+
+def static_text(text: str) -> dict[str, Any]:
+    """An abstractMessage that says this."""
+    return {"messageType": "StaticContentMessage", "staticContent": {"formatType": "Text", "text": text}}
 
 
 def _agent(user: str) -> dict[str, str]:
