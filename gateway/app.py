@@ -167,7 +167,7 @@ class Gateway:
         surface.health.remarks["webhooks"] = self.pressure.told
         if self.salesforce:
             orgs = self.salesforce
-            surface.health.remarks["salesforce"] = orgs.told
+            surface.health.remarks["salesforce"] = lambda: orgs.told(self.sender.waits)
             surface.health.details["salesforce"] = lambda: orgs.described(self.clock())
         MediaDoor(self.links, self._served_file, self.clock).install(app)
         chat_accounts = _chat_accounts(self.loaded)

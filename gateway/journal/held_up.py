@@ -41,6 +41,10 @@ class HeldUp:
         if outcome.sooner is not None:
             self._none_for_account.discard(item.channel_id)
 
+    def waits(self, channel_id: str) -> dict[str, int]:
+        """How many wait, by cause."""
+        return {cause: len(rows) for cause, rows in self._waits.get(channel_id, {}).items() if rows}
+
     def over(self, item: OutboxItem) -> None:
         """It has an outcome."""
         waits = self._waits[item.channel_id]

@@ -98,6 +98,10 @@ class Sender:
             self._less.clear()
             await self._less.wait()
 
+    def waits(self, channel_id: str) -> dict[str, int]:
+        """How many messages of the channel, or lane, wait for another try, by code (`account_fault 10031`)."""
+        return self._held_up.waits(channel_id)
+
     @property
     def in_hand(self) -> int:
         """How many messages are between their turn and their outcome."""
@@ -220,7 +224,7 @@ class Sender:
         if failed.verdict is Verdict.unknown:
             return Over("unknown", _why(failed), failed.remember)
         # What a customer has said is wanted however old it is; what a rep said a day ago may not be.
-        too_old = not isinstance(item.message, Call) and self._clock() - item.message.created_at > TRIED_FOR
+        too_old = not _is_call(item) and self._clock() - item.message.created_at > TRIED_FOR
         if failed.verdict is Verdict.dead or (too_old and not failed.holds):
             return Over(_refused(item), _why(failed), failed.remember)
         asked = (failed.again_at - asked_at).total_seconds() if failed.again_at else 0.0
@@ -228,7 +232,13 @@ class Sender:
         if failed.throttles_account:
             self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
         sooner = max(asked, hastening(item.hastened)) if _by_account(failed) else None
-        return Again(_why(failed, waits=True), seconds, sooner, failed.remember)
+        # A broker elsewhere says itself what it waits for; an adapter's own sentence is for the end.
+        why = (
+            Why(failed.code, failed.sentence, failed.provider_code, failed.detail, failed.status)
+            if _is_call(item) and failed.sentence
+            else None
+        )
+        return Again(why or _why(failed, waits=True), seconds, sooner, failed.remember)
 
     async def _keep(self, item: OutboxItem, outcome: Outcome) -> bool:
         """Write the outcome down, however long it takes: nobody else knows it, and what follows in the conversation waits."""
@@ -291,6 +301,10 @@ _UNSENDABLE: Final = Why(
     "The request to the provider can't be written, so nothing was sent. An operator must check the channel's token; then send it again.",
 )
 _FILE_GONE: Final = Why("adapter_fault", "The file is no longer stored. Attach it to a new message.")
+
+
+def _is_call(item: OutboxItem) -> bool:
+    return isinstance(item.message, Call)
 
 
 def _by_account(failed: SendFailed) -> bool:

@@ -75,23 +75,30 @@ class SalesforceOrgs:
         streams = {f"salesforce {name}": stream.run for name, stream in self._streams.items()}
         return streams | {f"register {name}": one.run for name, one in self._registering.items()}
 
-    def told(self) -> str | None:
-        """For /readyz: what is wrong with which org; None: nothing."""
-        remarks = {name: self._remark(name) for name in self._streams}
+    def told(self, waits: Callable[[str], Mapping[str, int]]) -> str | None:
+        """For /readyz: what is wrong with which org; None: nothing. `waits`: how many rows of a lane wait for another try, by code."""
+        remarks = {name: self._remark(name, waits) for name in self._streams}
         return " ".join(f"{name}: {remark}" for name, remark in remarks.items() if remark) or None
 
     def described(self, now: datetime) -> Mapping[str, object]:
         """For /readyz?verbose: each org's stream."""
         return {name: stream.state.described(now) for name, stream in self._streams.items()}
 
-    def _remark(self, name: str) -> str:
+    def _remark(self, name: str, waits: Callable[[str], Mapping[str, int]]) -> str:
+        waiting = {code: count for lane in self._orgs[name].holder.lanes for code, count in waits(lane).items()}
+        held = (
+            f"Calls to the org wait for another try: {', '.join(f'{count} for {code}' for code, count in sorted(waiting.items()))}; "
+            "`byoc outbox list --queued` says why."
+            if waiting
+            else None
+        )
         failing = self._registering[name].failing
         unregistered = (
             f"What channels {', '.join(sorted(failing))} can show is not registered: {next(iter(failing.values()))}"
             if failing
             else None
         )
-        return " ".join(filter(None, (self._streams[name].state.remark(), unregistered)))
+        return " ".join(filter(None, (self._streams[name].state.remark(), held, unregistered)))
 
 
 def _pems(org: SalesforceOrg) -> list[bytes]:

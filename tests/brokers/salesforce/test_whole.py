@@ -237,6 +237,27 @@ async def test_a_fault_of_the_org_holds_the_rows_and_its_repair_loses_none(org: 
     await wait_until(lambda: heard(org, conversation) == ["one", "two"], what="both, in order")
 
 
+async def test_an_org_in_maintenance_is_told_of_at_the_desk_and_by_readyz(org: Sandbox, world: World) -> None:
+    org.faults.apply({"read_only": True})
+    await world.customer("open").says("one")
+    sam = supervisor(world)
+
+    async def waits() -> Any:
+        sessions = await sam.items("/sessions")
+        lines = await sam.transcript(sessions[0]["id"]) if sessions else []
+        return next((state for line in lines for state in line["delivery"] if state["reason"]), None)
+
+    state = await wait_until(waits, what="the reason at the line")
+    assert state["status"] == "queued"
+    assert state["reason"] == "The org is read-only while Salesforce moves it. Rows wait and go on by themselves."
+    ready = await world.call("GET", "/readyz?verbose")
+    assert ready.status == 200
+    assert "1 for provider_unavailable 10019" in ready.json["remarks"]["salesforce"]
+    org.faults.apply({"read_only": False})
+    conversation = await conversation_of(org, "open")
+    await wait_until(lambda: heard(org, conversation) == ["one"], what="the message")
+
+
 @pytest.mark.parametrize("code", [10019, 10055, 10056, 10094, 0])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_what_is_to_be_tried_again_is_there_once(org: Sandbox, world: World, code: int, when: str) -> None:
