@@ -48,6 +48,7 @@ DEFINITION: Final = f"{PREFIX}_Channel"
 NAME: Final = "demo"  # of the org in a gateway's config
 AT: Final = "/org"
 PARTNER: Final[Mapping[str, Any]] = {"product": "ccaas", "routing": "partner"}
+_PURGE_SECONDS: Final = 3600.0
 DAILY_EVENTS: Final = 50_000
 ORG_ID: Final = ids.long_id(ids.record_id("00D", "demo"))
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -145,10 +146,16 @@ class Organisation:
                 "exporter": self.exporter.run,
                 "typing": self.exporter.run_typing,
                 "hosting": self.hosting.run,
+                "purge": self._purge,
             }
             stack.push_async_callback(_stop, tasks)
             tasks += [asyncio.create_task(_keep(name, one), name=f"org {name}") for name, one in work.items()]
             yield self
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(_PURGE_SECONDS)
+            await self.desk.broker.purge()
 
     @asynccontextmanager
     async def published(self, port: int = 0) -> AsyncIterator[Bus]:
