@@ -17,6 +17,7 @@ from adapters.envelope import Address, ChannelId, EndUser, MediaPart, Part, Text
 from gateway.brokers.ground import Work
 from gateway.brokers.salesforce import formats
 from gateway.brokers.salesforce.events import (
+    ConsentChanged,
     CustomersReceipt,
     File,
     FileSettled,
@@ -74,11 +75,13 @@ def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell:
     if isinstance(event, RepSaid):
         _said(work, event, link, places, tell, org)
     elif isinstance(event, PeopleChanged):
-        _people(work, event, link, org)
+        _people(work, event, link, org, places)
     elif isinstance(event, StatusChanged):
         _status(work, event, link, places)
     elif isinstance(event, FileSettled):
         _file_settled(work, event, places)
+    elif isinstance(event, ConsentChanged):
+        seen.remember(places.lane, f"{link.id}/{event.customer}", {"stopped": None if event.opted_in else True})
     elif isinstance(event, CustomersReceipt):
         _receipt(work, event, places)
     # All else is counted by the receiver, and shown to nobody.
@@ -140,16 +143,18 @@ def _file(work: Work, file: File) -> MediaPart:
     )
 
 
-def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: SalesforceOrg) -> None:
+def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: SalesforceOrg, places: Places) -> None:
     session = _open_session(work, link, event)
     if session is None:
         return
+    memory = work.stored.conversations.of(places.lane, f"{link.id}/{event.customer}").memory
     by_operation: dict[str, list[Actor]] = {"add": [], "remove": [], "update": []}  # an update says nothing that customers see
     for change in event.changes:
         actor = _actor(change.person, session, org)
         if actor is not None:
             by_operation[change.operation].append(actor)
-    announced = not link.settings.announces and not is_stale(event, org) and all(who.name for who in by_operation["add"])
+    wanted = not link.settings.announces and memory.get("stopped") is not True  # who stopped consent is written to by reps alone
+    announced = wanted and not is_stale(event, org) and all(who.name for who in by_operation["add"])
     came, went = tuple(by_operation["add"]), tuple(by_operation["remove"])
     _done(work, session, RelayedPeople(came, went, announced))
 

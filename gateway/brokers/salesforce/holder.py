@@ -21,7 +21,7 @@ from gateway.brokers.ground import Work
 from gateway.brokers.salesforce import applying, formats, history
 from gateway.brokers.salesforce.events import Choice, OrgEvent, RepTypes
 from gateway.brokers.salesforce.partnering import Partnering
-from gateway.brokers.salesforce.places import Places, is_ours, key_of
+from gateway.brokers.salesforce.places import Places, SalesforceLink, is_ours, key_of
 from gateway.config import Channel
 from gateway.config.salesforce import SalesforceOrg
 from gateway.session.decision import Decision
@@ -59,11 +59,24 @@ class SalesforceHolder:
             if entry.sender is None or entry.sender.role is not Role.end_user:
                 continue
             if entry.kind is EntryKind.message:
+                self._opts(work, session, channel, out=False)
                 self._interactions(work, session, entry, self._message(work, session, entry))
             elif entry.kind in _CHANGES:
                 self._interactions(work, session, entry, [formats.text(_words_of(entry))])
-            elif entry.kind is EntryKind.status_changed and session.status is Status.ended and is_ours(channel):
-                self._partnering.customer_ended(work, session)  # elsewhere there is no call that ends a session
+            elif entry.kind is EntryKind.status_changed and session.status is Status.ended:
+                if entry.details.get("reason") in ("opted_out", "blocked"):
+                    self._opts(work, session, channel, out=True)
+                if is_ours(channel):
+                    self._partnering.customer_ended(work, session)  # elsewhere there is no call that ends a session
+
+    def _opts(self, work: Work, session: Session, channel: SalesforceLink, *, out: bool) -> None:
+        """Where we keep the consent, Salesforce is told that the customer stopped it, and that they wrote again."""
+        conversations, key = work.stored.conversations, key_of(session)
+        was_out = conversations.of(self.places.lane, key).memory.get("opted_out") is True
+        if channel.settings.consent != "partner" or was_out is out:
+            return
+        conversations.remember(self.places.lane, key, {"opted_out": out or None})
+        self.call(work, session, "consent", {"consentStatus": "OptedOut" if out else "ImplicitlyOptedIn"})
 
     def _hand_over(self, work: Work, decision: Decision) -> None:
         """What was said within a day before this session began, where it wasn't said in Salesforce: the newest part first."""

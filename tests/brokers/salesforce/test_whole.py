@@ -237,6 +237,20 @@ async def test_a_fault_of_the_org_holds_the_rows_and_its_repair_loses_none(org: 
     await wait_until(lambda: heard(org, conversation) == ["one", "two"], what="both, in order")
 
 
+async def test_who_stopped_consent_gets_no_notices(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    org.plain.emit(
+        conversation, "EndUserConsentUpdated", {"consentStatus": "OptOut", "endUserSubject": "kim", "isEndUserInitiated": True}
+    )
+    org.plain.join(conversation, BOB)
+    org.plain.emit(
+        conversation, "EndUserConsentUpdated", {"consentStatus": "OptIn", "endUserSubject": "kim", "isEndUserInitiated": True}
+    )
+    org.plain.leave(conversation, BOB)
+    shown = await texts_on(world, "open", 2)
+    assert shown == ["Ann has joined the conversation.", "Bob has left the conversation."]
+
+
 async def test_an_org_in_maintenance_is_told_of_at_the_desk_and_by_readyz(org: Sandbox, world: World) -> None:
     org.faults.apply({"read_only": True})
     await world.customer("open").says("one")

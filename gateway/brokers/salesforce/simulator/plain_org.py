@@ -330,6 +330,10 @@ class PlainOrg:
         ]
         self._emit(thread, "ParticipantChanged", {"participant": _agent(taker), "entries": entries})
 
+    def emit(self, conversation: str, entry_type: str, content: Mapping[str, Any]) -> str:
+        """Any other entry; its id."""
+        return self._emit(self.threads[conversation], entry_type, content)
+
     def say(self, conversation: str, user: str, text: str) -> str:
         """A rep writes to the customer; the entry's id."""
         return self.publish(conversation, user, "Message", static_text(text))
