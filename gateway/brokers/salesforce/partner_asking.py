@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from gateway.brokers.salesforce.partner_people import is_theirs, name_of, people, refused, short
+from gateway.brokers.salesforce.partner_people import as_we_call_them, is_theirs, name_of, people, refused, short
 from gateway.brokers.salesforce.partner_values import KIND, Around, OrgCall, Request, Routing, Step, Work
 from gateway.session.admission import p6_limit
 from gateway.session.decision import CancelTimer, SetTimer
@@ -22,7 +22,7 @@ class Draft:
     """A conversation's routing while it changes, and what has been written so far."""
 
     def __init__(self, routing: Routing, around: Around) -> None:
-        self.routing, self.around = routing, around
+        self.routing, self.around = routing, as_we_call_them(around)
         self._calls: list[OrgCall] = []
         self._timers: list[SetTimer | CancelTimer] = []
 
@@ -195,8 +195,8 @@ def start(draft: Draft) -> None:
 
 def _route_again(draft: Draft, request: Request) -> None:
     """The rep whom the target names is gone; unless somebody else came in meanwhile, the session is routed again."""
-    gone = name_of(request.target.id, draft.around.org.reps)
-    if any(rep.id != gone for rep in draft.around.session.reps):
+    gone = name_of(request.target.id, draft.around.org.reps) or request.target.id
+    if any(short(rep.id) != short(gone) for rep in draft.around.session.reps):
         draft.finish()
     else:
         draft.call("route", {"routingType": "Initial"}, ref=f"route:{request.number}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -33,6 +33,34 @@ def short(id: str) -> str:
 def name_of(id: str, known: Mapping[N, str]) -> N | None:
     """What we call the record of this id: a login, a queue's or a flow's id."""
     return next((name for name, record in known.items() if short(record) == short(id)), None)
+
+
+def as_we_call_them(around: Around) -> Around:
+    """With reps by their logins, as the rules of `gateway.session` know them: in the session, and in what they have to do."""
+    session = around.session
+    people = tuple(p.model_copy(update={"id": name_of(p.id, around.org.reps) or p.id}) for p in session.participants)
+    facts = around.facts._replace(load=_Load(around))
+    return around._replace(session=session.model_copy(update={"participants": people}), facts=facts)
+
+
+class _Load(Mapping[str, int]):
+    """What a rep has to do: as a login of ours, as a user of Salesforce, and where they are being asked."""
+
+    def __init__(self, around: Around) -> None:
+        self._known, self._users, self._asked = around.facts.load, around.org.reps, around.asked
+
+    def __getitem__(self, login: str) -> int:
+        user = next((user for known, user in self._users.items() if known == login), None)
+        own = self._known[login]
+        if user is None:
+            return own
+        return own + sum(self._known[id] for id in {user, short(user)}) + self._asked.get(short(user), 0)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def is_theirs(target: Target, around: Around) -> bool:
@@ -86,7 +114,8 @@ def _named(user: str, around: Around) -> People:
     login = name_of(user, around.org.reps)
     rep = around.facts.reps.get(login) if login is not None else None
     if rep is None:
-        return People((user,))
+        is_in = any(short(person.id) == short(user) for person in around.session.reps)
+        return People(why="This rep is in the conversation already: choose someone else.") if is_in else People((user,))
     facts = around.facts
     refusal = (
         p4_direct_routing(facts.settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import AwareDatetime, JsonValue
@@ -156,12 +157,14 @@ Happened: TypeAlias = (
 
 
 class Around(NamedTuple):
-    """What is known beside it. `facts` with the customer's words (`Unit.facts(session, words=True)`), and with a `load` that counts `Routing.asked` of the
-    other conversations."""
+    """What is known beside it. `session`: its participants are named as Salesforce names them, by user id. `facts` with the customer's words
+    (`Unit.facts(session, words=True)`). `asked`: how many of the other conversations have a user as their `Routing.asked`, by 15 characters; a rep who is
+    being asked has less capacity left."""
 
     session: Session
     facts: Facts
     org: SalesforceOrg
+    asked: Mapping[str, int] = MappingProxyType({})
 
 
 # --------------------------------------------------------------------------------------------------- what comes of it

@@ -68,6 +68,7 @@ class PartnerPlay:
     timers: dict[str, datetime] = field(default_factory=dict)
     works: dict[str, SalesforceWork] = field(default_factory=dict)
     reps: list[str] = field(default_factory=list)
+    asked_elsewhere: dict[str, int] = field(default_factory=dict)
     events: int = 0
 
     @property
@@ -75,7 +76,7 @@ class PartnerPlay:
         """What the rules may know at this moment."""
         world = self.world
         load = Counter({**world.other_load})
-        load.update(self.reps)
+        load.update(short(USERS[login]) for login in self.reps)
         facts = Facts(
             now=self.now,
             new_id=lambda prefix: prefix,
@@ -87,7 +88,9 @@ class PartnerPlay:
             presence=world.presence,
             load=load,
         )
-        people = tuple(Participant(role=Role.rep, id=login, name=login.title(), joined_at=START) for login in self.reps)
+        people = tuple(
+            Participant(role=Role.rep, id=short(USERS[login]), name=login.title(), joined_at=START) for login in self.reps
+        )
         session = Session(
             id=SessionId("ses1"),
             org="acme",
@@ -99,7 +102,7 @@ class PartnerPlay:
             queue="support",
             opened_at=START,
         )
-        return Around(session, facts, ORG)
+        return Around(session, facts, ORG, self.asked_elsewhere)
 
     # ------------------------------------------------------------------------------------------------------ our side
 

@@ -82,6 +82,20 @@ def test_a_rep_whom_the_settings_do_not_name_is_judged_by_salesforce() -> None:
     assert play.do(play.asked("Transfer", user=STRANGER))[0][1]["userId"] == STRANGER
 
 
+def test_who_is_being_asked_elsewhere_has_less_capacity_left() -> None:
+    play = PartnerPlay()
+    play.world.set_rep("ana", capacity=2)
+    play.world.set_rep("ben", capacity=2)
+    play.world.other_load = {short(USERS["ana"]): 1, USERS["ben"]: 1}  # conversations that Salesforce holds
+    play.asked_elsewhere = {short(USERS["ana"]): 1}
+    play.world.go(Presence.offline, "cleo")
+    play.do(play.asked(queue=SUPPORT))
+    assert asked_in_turn(play) == ["ben"]
+    play.send()
+    play.answer("ben", "Declined")
+    assert play.routing.waits
+
+
 def test_a_request_without_a_recipient_is_for_the_channels_queue() -> None:
     play = PartnerPlay()
     play.do(play.asked())
