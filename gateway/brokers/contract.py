@@ -194,6 +194,35 @@ class Broker(Protocol):
         ...
 
 
+class Contact(Value):
+    """Whom a rep can name in the console of a broker elsewhere. `record` is that broker's id. `waits_seconds`: of a queue, how long the customer who has
+    waited longest does."""
+
+    type: RecipientType
+    record: str
+    name: str
+    transfer: bool
+    conference: bool
+    busy: bool = False
+    remark: str = ""
+    waits_seconds: int | None = None
+
+
+class Connector(Protocol):
+    """What the page of ours that is embedded in the console of a broker elsewhere asks for its rep, where this gateway routes. `work_item` is that broker's
+    id of a session."""
+
+    async def contacts(
+        self, caller: Caller, work_item: str, *, types: Sequence[RecipientType], q: str, free: bool, offset: int, limit: int
+    ) -> Sequence[Contact] | Refusal:
+        """A page of whom the rep can name, by type and name. `free`: only those who can take the session now. Never anybody outside the org."""
+        ...
+
+    async def work_changed(self, caller: Caller, work_item: str, work: str, change: str) -> Refusal | None:
+        """The rep was given work, or answered it: `Assigned`, `Accepted`, `Declined` or `Closed`."""
+        ...
+
+
 class Directory(Protocol):
     """Who is who: tokens to callers, and the org's people. Read from the config, or a company's own directory."""
 

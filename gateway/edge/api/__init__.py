@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.edge.api import destinations, entries, flags, invitations, me, messages, sessions
+from gateway.edge.api import connector, destinations, entries, flags, invitations, me, messages, sessions
 from gateway.edge.api.call import Call
 
 CALLS: Final[tuple[Call, ...]] = (
@@ -13,6 +13,7 @@ CALLS: Final[tuple[Call, ...]] = (
     *destinations.CALLS,
     *invitations.CALLS,
     *flags.CALLS,
+    *connector.CALLS,
 )
 
 __all__ = ["CALLS"]

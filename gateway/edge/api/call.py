@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from gateway.brokers.contract import Broker, Caller, Directory
+from gateway.brokers.contract import Broker, Caller, Connector, Directory
 from gateway.edge.api.shapes import Shape
 from gateway.edge.input import Input, Nothing
 from gateway.edge.upload import Upload
@@ -26,7 +26,8 @@ PREFIX = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[B, Q]):
-    """One call, checked: who asks what of whom. `session_id` is the path's, empty where it has none; `key` is the idempotency key."""
+    """One call, checked: who asks what of whom. `session_id` is the path's, empty where it has none; `key` is the idempotency key.
+    `connector`: where a broker elsewhere has this gateway route."""
 
     broker: Broker
     directory: Directory
@@ -37,6 +38,7 @@ class Ask(Generic[B, Q]):
     body: B
     key: str | None = None
     file: Upload | None = None
+    connector: Connector | None = None
 
 
 Handler = Callable[[Ask[Any, Any]], Awaitable[Shape | Refusal | None]]

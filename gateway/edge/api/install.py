@@ -15,7 +15,7 @@ from functools import cache
 
 from aiohttp import web
 
-from gateway.brokers.contract import Broker, Directory
+from gateway.brokers.contract import Broker, Connector, Directory
 from gateway.edge.api import CALLS
 from gateway.edge.api.call import PREFIX
 from gateway.edge.api.events import Streams
@@ -55,16 +55,17 @@ def install(
     pace: Pace | None = None,
     metrics: Metrics | None = None,
     checks: Mapping[str, Check] | None = None,
+    connector: Connector | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     address_of: Callable[[web.Request], str] = lambda request: request.remote or "",
 ) -> Surface:
     """Put the API, its description, health and metrics on an application.
 
     `origins`: of pages elsewhere that may use the API from a browser. `checks`: what else must work to be ready, beside the broker.
-    `address_of`: where a request comes from, for limits; forwarded headers count only from proxies that the caller trusts.
+    `connector`: answers the page that is embedded in Salesforce. `address_of`: where a request comes from, for limits; forwarded headers count only from proxies that the caller trusts.
     """
     metrics = metrics or Metrics()
-    api = Api(broker, directory, limits or Limits(), metrics, now, address_of, Origins(origins, public_url))
+    api = Api(broker, directory, limits or Limits(), metrics, now, address_of, Origins(origins, public_url), connector)
     streams = Streams(api, pace or Pace())
     health = Health(metrics, {"broker": broker.ready, **(checks or {})})
     app.add_subapp(PREFIX, _api(api, streams))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.brokers.contract import Broker, Caller, Directory
+from gateway.brokers.contract import Broker, Caller, Connector, Directory
 from gateway.edge.api.call import Ask, Call
 from gateway.edge.api.shapes import Shape
 from gateway.edge.auth import Doorkeeper
@@ -46,6 +46,7 @@ class Api:
     now: Callable[[], datetime]
     address_of: Callable[[web.Request], str]
     origins: Origins
+    connector: Connector | None = None
     doorkeeper: Doorkeeper = field(init=False)
     _buckets: Buckets | None = field(init=False)
 
@@ -97,7 +98,7 @@ async def _ask(call: Call, api: Api, request: web.Request) -> Ask[Any, Any]:
     path = path_of(request)
     query = query_of(request, call.query)
     body, file = await _body(call, api, request)
-    return Ask(api.broker, api.directory, caller, path, path.get("session_id", ""), query, body, key, file)
+    return Ask(api.broker, api.directory, caller, path, path.get("session_id", ""), query, body, key, file, api.connector)
 
 
 async def _body(call: Call, api: Api, request: web.Request) -> tuple[Input, Upload | None]:
