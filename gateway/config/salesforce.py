@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -156,6 +157,22 @@ class SalesforceOrg(Settings):
     flows: dict[str, FlowId] = Field(
         default_factory=dict, description="With partner-owned routing: the Salesforce flow id (300…) of each flow."
     )
+    connector_origins: tuple[OrgUrl, ...] = Field(
+        default=(),
+        description="With partner-owned routing: origins whose pages may show the connector page in a frame, besides the org's own and its Lightning one.",
+    )
+    connector_toolkit: Path | None = Field(
+        default=None,
+        description="With partner-owned routing: Salesforce's connector toolkit (@salesforce/scv-connector-base), bundled as one ES module.",
+    )
+
+    @property
+    def connector_frames(self) -> tuple[str, ...]:
+        """Whose pages may show the connector page."""
+        own = urlsplit(self.instance_url)
+        origin = f"{own.scheme}://{own.netloc}"
+        lightning = origin.replace(".my.salesforce.com", ".lightning.force.com")
+        return tuple(dict.fromkeys((origin, lightning, *self.connector_origins)))
 
 
 class SalesforceChannel(Settings):

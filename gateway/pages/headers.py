@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 # Scripts, styles, calls and sockets are our own; pictures may also be made in the page (a preview before sending). Nothing is
-# inline, so neither 'unsafe-inline' nor a nonce is needed. No page of ours may be framed.
+# inline, so neither 'unsafe-inline' nor a nonce is needed. No page of ours may be
+# framed, except the connector by Salesforce.
 _POLICY = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
@@ -30,7 +31,9 @@ FOREVER = "public, max-age=31536000, immutable"
 ASK_FIRST = "no-cache"  # kept, but the ETag is asked for every time
 
 
-def content_security_policy(connect: Sequence[str] = ()) -> str:
-    """The policy; `connect` are further origins that the page may call (a company's sign-in)."""
+def content_security_policy(connect: Sequence[str] = (), frames: Sequence[str] = ()) -> str:
+    """The policy; `connect` are further origins that the page may call (a company's sign-in), `frames` those whose pages may show it in a frame."""
     policy = {**_POLICY, "connect-src": [*_POLICY["connect-src"], *connect]}
+    if frames:
+        policy["frame-ancestors"] = [*frames]
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in policy.items())
