@@ -127,6 +127,7 @@ class Gateway:
             self.directory = oidc.OidcDirectory(known, self.issuer, loaded.orgs)
         if self.salesforce:
             self.salesforce.connect(self.driver.run, self.inbox, self.store, self.bell, self.metrics, clock)
+        self.connector = self.salesforce.connector(self.store, ground) if self.salesforce else None
         self.pressure = Pressure(channels, self.inbox, backlog_seconds=config.limits.backlog_seconds)
         self.webhooks = Webhooks(
             channels,
@@ -161,6 +162,7 @@ class Gateway:
             public_url=self.config.public_url,
             metrics=self.metrics,
             checks=checks,
+            connector=self.connector,
             now=self.clock,
             address_of=proxies.address_of,
         )
@@ -178,7 +180,7 @@ class Gateway:
                 app, chat_accounts, self.accept_here, self.data_dir, client_address=proxies.address_of, now=self.clock
             )
             surface.health.checks["chat"] = visitors.ready
-        pages.install(app, demo=self._demo, oidc=self._oidc_login())
+        pages.install(app, demo=self._demo, oidc=self._oidc_login(), connector=self._connector_page())
         Watching(self.inbox, self.store, self.metrics, self.clock).install()
         if self._extend:
             self._extend(app, self)
@@ -243,6 +245,10 @@ class Gateway:
         if oidc is None or page is None or oidc.client_id is None:
             return None
         return pages.OidcLogin(page.authorization_endpoint, page.token_endpoint, oidc.client_id, oidc.scope, oidc.name)
+
+    def _connector_page(self) -> pages.ConnectorPage | None:
+        orgs = self.salesforce
+        return pages.ConnectorPage(orgs.connector_frames, orgs.connector_toolkit) if orgs and self.connector else None
 
     def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         return {

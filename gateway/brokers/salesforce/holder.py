@@ -20,6 +20,7 @@ from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.ground import Work
 from gateway.brokers.salesforce import applying, formats, history
 from gateway.brokers.salesforce.events import Choice, OrgEvent, RepTypes
+from gateway.brokers.salesforce.partner_values import WorkSeen
 from gateway.brokers.salesforce.partnering import Partnering
 from gateway.brokers.salesforce.places import Places, SalesforceLink, is_ours, key_of
 from gateway.config import Channel
@@ -176,6 +177,15 @@ class SalesforceHolder:
     def came_free(self, work: Work, session: Session, *, anew: bool) -> None:
         """A customer who waits may have a rep now."""
         self._partnering.came_free(work, session, anew=anew)
+
+    def routes(self, session: Session) -> bool:
+        """Whether the session is one that this gateway routes."""
+        link = self.places.channels.get(session.channel_id)
+        return session.broker == self.kind and link is not None and is_ours(link)
+
+    def work_seen(self, work: Work, session: Session, seen: WorkSeen) -> None:
+        """A rep's browser reports what became of their work."""
+        self._partnering.happened(work, session, seen)
 
     def apply(self, work: Work, event: ReportedEvent) -> None:
         """See `applying.apply`; then our routing looks at it, where it is ours."""

@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.brokers.ground import Holder
+from gateway.brokers.ground import Ground, Holder
+from gateway.brokers.salesforce.connecting import SalesforceConnector
 from gateway.brokers.salesforce.holder import SalesforceHolder
 from gateway.brokers.salesforce.lanes import LanePeer
+from gateway.brokers.salesforce.places import is_ours
 from gateway.brokers.salesforce.positions import StoredPositions
 from gateway.brokers.salesforce.registering import Registering, Run
 from gateway.brokers.salesforce.subscription import Subscription
@@ -68,6 +70,24 @@ class SalesforceOrgs:
     @staticmethod
     def _listening(stream: Subscription) -> Callable[[], bool]:
         return lambda: stream.listens
+
+    def connector(self, store: Store, ground: Ground) -> SalesforceConnector | None:
+        """What answers the connector page; None: this gateway routes for no org."""
+        routing = [org.holder for org in self._routing()]
+        return SalesforceConnector(routing, store, ground) if routing else None
+
+    @property
+    def connector_frames(self) -> tuple[str, ...]:
+        """Whose pages may show the connector page."""
+        return tuple(dict.fromkeys(frame for org in self._routing() for frame in org.settings.connector_frames))
+
+    @property
+    def connector_toolkit(self) -> Path | None:
+        """The bundled toolkit, if an org's settings name one."""
+        return next((org.settings.connector_toolkit for org in self._routing() if org.settings.connector_toolkit), None)
+
+    def _routing(self) -> list[_Org]:
+        return [org for org in self._orgs.values() if any(map(is_ours, org.holder.places.channels.values()))]
 
     @property
     def work(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:

@@ -72,6 +72,8 @@ _DUPLICATE_WORK: Final = 15_109  # "active work for this user and item": an earl
 def decide(routing: Routing, happened: Happened, around: Around) -> Step:
     """What comes of it. Nothing: the state is the one given."""
     draft = Draft(routing, around)
+    if routing.session != around.session.id:
+        draft.change(session=str(around.session.id), ended=False)
     _RULES[type(happened)](draft, happened)
     return draft.step()
 

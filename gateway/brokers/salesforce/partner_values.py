@@ -66,12 +66,13 @@ class Request(Value):
 
 class Routing(Value):
     """All of one conversation. `seen`: the latest requests, so that a repeated one does nothing; `works`: the latest AgentWorks that
-    aren't open any more. `ended`: its session has ended."""
+    aren't open any more. `session`: ours, and `ended`: whether it has, by what Salesforce or the customer said."""
 
     current: Request | None = None
     queued: tuple[Request, ...] = ()
     seen: tuple[str, ...] = ()
     works: tuple[str, ...] = ()
+    session: str = ""
     numbers: int = 0  # given to requests and works so far
     ended: bool = False
 
