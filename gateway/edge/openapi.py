@@ -26,6 +26,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "messages": "Messages to the customer.",
     "conference": "Invitations and transfers.",
     "supervision": "Help from a supervisor, invisible to the customer.",
+    "salesforce": "For the connector page inside Salesforce, where this gateway routes.",
     "events": "Events in real time.",
     "operation": "Health and metrics; no token needed.",
 }

@@ -35,6 +35,16 @@ declare namespace V1 {
     description?: string | null;
     fields?: { [key: string]: any };
   };
+  type Contact = {
+    id: string;
+    type: "Agent" | "Queue" | "Flow";
+    name: string;
+    listType: "Transfer" | "Conference" | "All";
+    availability: "AVAILABLE" | "BUSY" | "OFFLINE" | null;
+    recordId: string;
+    description: string;
+    queueWaitTime: string | null;
+  };
   type ContactPart = {
     type: "contact";
     name: string;
@@ -43,6 +53,17 @@ declare namespace V1 {
     organisation?: string | null;
     addresses?: Array<string>;
     urls?: Array<string>;
+  };
+  type Contacts = {
+    contacts: Array<Contact>;
+    contactTypes: Array<"Agent" | "Queue" | "Flow">;
+  };
+  type ContactsBody = {
+    work_item_id: string;
+    contains?: string;
+    types?: Array<"AGENT" | "QUEUE" | "FLOW" | "CONTACT" | "DIRECTORY" | "AVAILABLE">;
+    offset?: number;
+    limit?: number;
   };
   type Delivery = {
     outbox_id: string;
@@ -327,5 +348,10 @@ declare namespace V1 {
   type WhisperBody = {
     to?: string | null;
     text: string;
+  };
+  type WorkBody = {
+    work_item_id: string;
+    work_id: string;
+    work_event: "ASSIGNED" | "ACCEPTED" | "DECLINED" | "COMPLETED" | "CLOSED" | "PAUSED" | "UNPAUSED";
   };
 }

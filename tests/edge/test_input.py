@@ -21,6 +21,8 @@ SOUND: dict[str, Any] = {
     "raise_flag": {"text": "help"},
     "whisper": {"text": "psst"},
     "set_presence": {"status": "online"},
+    "list_contacts": {"work_item_id": "0Mw000000000001"},
+    "report_work": {"work_item_id": "0Mw000000000001", "work_id": "0Bz000000000001", "work_event": "ACCEPTED"},
 }
 """A sound body for each call that takes one."""
 

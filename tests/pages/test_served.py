@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
@@ -13,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from gateway import pages
-from gateway.pages import OidcLogin, assets
+from gateway.pages import ConnectorPage, OidcLogin, assets
 
 STATIC = Path(pages.__file__).parent / "static"
 DESK_MAX_BYTES = 59_000
@@ -126,3 +127,44 @@ def test_scripts_build_no_markup_and_run_no_text(path: str) -> None:
     # What `lightened` relies on: no text runs over several lines, so nothing in one is taken for a comment.
     for line in assets.lightened(path, script.encode()).decode().splitlines():
         assert line.count("`") % 2 == 0, line
+
+
+# ------------------------------------------------------------------------------------------- the connector in Salesforce
+
+
+COMPANY = OidcLogin("https://id.example.com/authorize", "https://id.example.com/token", "desk")
+FRAMES = ("https://example.my.salesforce.com", "https://example.lightning.force.com")
+
+
+async def connector(**page: Any) -> AsyncIterator[Client]:
+    app = web.Application()
+    pages.install(app, demo=False, oidc=COMPANY, connector=ConnectorPage(FRAMES, **page))
+    async with TestClient(TestServer(app), auto_decompress=False) as client:
+        yield client
+
+
+async def test_the_connector_may_be_shown_by_the_org_alone_and_loads_nothing_that_is_not_ours() -> None:
+    async for client in connector():
+        answer = await client.get("/salesforce/connector")
+        policy = policy_of(answer.headers["Content-Security-Policy"])
+        assert policy["frame-ancestors"] == list(FRAMES)
+        assert policy["default-src"] == ["'none'"]
+        assert policy["script-src"] == policy["style-src"] == ["'self'"]
+        assert policy["connect-src"] == ["'self'", "https://id.example.com"]
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "unsafe-none"  # the window that signs in hands over the token
+        assert (await client.get("/desk")).headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert (await client.get("/salesforce/toolkit.js")).status == 404
+
+
+async def test_the_toolkit_is_served_as_it_was_bundled(tmp_path: Path) -> None:
+    bundle = tmp_path / "byoc-toolkit.js"
+    bundle.write_text("export const x = 1; // theirs\n")
+    async for client in connector(toolkit=bundle):
+        answer = await client.get("/salesforce/toolkit.js")
+        assert (await answer.text(), answer.content_type) == (bundle.read_text(), "text/javascript")
+        page = await (await client.get("/salesforce/connector", headers={"Accept-Encoding": "identity"})).text()
+        assert "/salesforce/toolkit.js" in page
+
+
+async def test_without_salesforce_there_is_no_connector(client: Client) -> None:
+    assert (await client.get("/salesforce/connector")).status == 404

@@ -1,5 +1,6 @@
-// Salesforce's connector toolkit as far as it judges what a connector gives it: the classes throw as its own do. Written
-// from its published types (github.com/salesforce/scv-connector-base, 4.8); the package itself would bring webpack along.
+// Salesforce's connector toolkit as far as it judges what a connector gives it: the classes throw as its own do.
+// Written from its published types (github.com/salesforce/scv-connector-base, 4.8); the package itself would bring
+// webpack along.
 
 const CONTACT_TYPES = ["PhoneBook", "Queue", "PhoneNumber", "Agent", "Flow"];
 const LIST_TYPES = ["Transfer", "Conference", "All"];

@@ -5,15 +5,16 @@ Answers have the shapes of Salesforce's connector toolkit (`@salesforce/scv-conn
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gateway.brokers.contract import Contact
+from gateway.brokers.contract import Connector, Contact
 from gateway.edge.api.call import Ask, Call, call
 from gateway.edge.api.shapes import Shape
 from gateway.edge.input import Id, Input, Nothing, Search
+from gateway.edge.problems import Problem
 from gateway.session.decision import Refusal
 from gateway.session.model import RecipientType
 
@@ -34,7 +35,6 @@ _CHANGES: Final = {
     "CLOSED": "Closed",
     "COMPLETED": "Closed",
 }
-_OFF: Final = Refusal("not_found", "No channel of this gateway has Salesforce with partner-owned routing.")
 
 
 class ContactsBody(Input):
@@ -102,13 +102,12 @@ def contact_of(contact: Contact) -> ContactShape:
 async def list_contacts(ask: Ask[ContactsBody, Nothing]) -> ContactsShape | Refusal:
     """For Start Conference and Transfer in the Salesforce console: reps online for messaging with the rights that the channel needs, queues, and flows, as
     far as they have a Salesforce id in the settings. Contacts outside the org are in no list."""
-    if ask.connector is None:
-        return _OFF
+    connector = _connector(ask)
     asked = ask.body
     wanted = [kind for name, kind in _TYPES.items() if name in asked.types]
     others = [name for name in asked.types if name not in _TYPES and name != "AVAILABLE"]
     types = wanted if wanted or others else list(_TYPES.values())
-    found = await ask.connector.contacts(
+    found = await connector.contacts(
         ask.caller,
         asked.work_item_id,
         types=types,
@@ -128,12 +127,18 @@ async def list_contacts(ask: Ask[ContactsBody, Nothing]) -> ContactsShape | Refu
 )  # fmt: skip
 async def report_work(ask: Ask[WorkBody, Nothing]) -> Refusal | None:
     """What the toolkit's `onAgentWorkEvent` reports. The org's own events say it too, but only where the channel definition has them on."""
-    if ask.connector is None:
-        return _OFF
+    connector = _connector(ask)
     change = _CHANGES.get(ask.body.work_event)
     if change is None:
         return None
-    return await ask.connector.work_changed(ask.caller, ask.body.work_item_id, ask.body.work_id, change)
+    return await connector.work_changed(ask.caller, ask.body.work_item_id, ask.body.work_id, change)
+
+
+def _connector(ask: Ask[Any, Any]) -> Connector:
+    """Raises Problem (404) where there is none."""
+    if ask.connector is None:
+        raise Problem("not_found", "No channel of this gateway has Salesforce with partner-owned routing.")
+    return ask.connector
 
 
 CALLS: Final[tuple[Call, ...]] = (list_contacts, report_work)

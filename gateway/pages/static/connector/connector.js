@@ -1,5 +1,6 @@
 // What Salesforce's connector toolkit (`@salesforce/scv-connector-base`) asks of a partner, answered by the gateway.
-// This file imports nothing, so that a bundle of one's own can have it as it is; see docs/salesforce-partner-routing.md.
+// This file imports nothing, so that a bundle of one's own can have it as it is:
+// see docs/salesforce-partner-routing.md.
 
 const TYPES = ["AGENT", "QUEUE", "FLOW", "CONTACT", "DIRECTORY", "AVAILABLE"];
 // The API takes no more.
