@@ -1,4 +1,5 @@
-// npm's salesforce-pubsub-api-client, driven by lines of JSON: {"from": "latest" | "earliest" | a replay id}. What it is told comes out as lines, too.
+// npm's salesforce-pubsub-api-client, driven by lines of JSON: {"from": "latest" | "earliest" | a replay id}.
+// What it is told comes out as lines, too.
 
 import { createInterface } from "node:readline";
 import PubSubApiClient from "salesforce-pubsub-api-client";
