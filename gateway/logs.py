@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -68,6 +69,8 @@ def set_up(level: str, secrets: Iterable[str] = ()) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "httpcore", "aiohttp.access", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # gRPC, should it be imported later, writes lines of its own to stderr. What they say is in the errors that it raises.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def secrets_of(*models: BaseModel) -> set[str]:

@@ -100,6 +100,7 @@ class Bookmark:
 
     def go_on_from_now(self, last_read: datetime | None, now: datetime) -> Gap:
         """A catch-up is `exhausted`, and nothing is on its way to the inbox: the rest is left out. `last_read`: when the last event was published that was read."""
+        since = max(last_read, self._began) if last_read is not None else None
         self.progress, self._fresh, self._from_earliest = Progress(), True, None
         self._began = self._everything_up_to = now
-        return Gap(last_read, now, f"more than {self._catch_up_events} events were to be read again (`catch_up_events`).")
+        return Gap(since, now, f"more than {self._catch_up_events} events were to be read again (`catch_up_events`).")

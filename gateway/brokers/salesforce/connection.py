@@ -21,6 +21,7 @@ from gateway.config.salesforce import SalesforceOrg
 T = TypeVar("T")
 _CALL_SECONDS: Final = 30.0  # of all but the stream
 _MOST_BYTES: Final = 8 << 20  # of a response; Salesforce sends 3 MB at most
+_MOST_WORDS: Final = 400  # characters
 _CHECKSUM: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
@@ -108,7 +109,16 @@ class Connection:
 
     def _ended(self, status: Any, trailers: Any, details: str) -> Ended:
         told = {key: value for key, value in trailers or () if isinstance(value, str)}
-        code = code_of(told.get("error-code"), status.name)
-        if status is grpc.StatusCode.INVALID_ARGUMENT and "error-code" not in told and "replay" in details.lower():
+        given, rpc_id = told.get("error-code"), told.get("rpc-id") or self.rpc_id
+        if given is None and status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            why = f"The Pub/Sub API can't be reached: {_one_line(details)}. If this lasts, check `pubsub_endpoint`, `proxy` and `ca_file` of the org, and firewalls."
+            return Ended("unreachable", Course.again, why, rpc_id=rpc_id)
+        code = code_of(given, status.name)
+        if status is grpc.StatusCode.INVALID_ARGUMENT and given is None and "replay" in details.lower():
             code = "subscription.fetch.replayid.corrupted"
-        return Ended(code, rpc_id=told.get("rpc-id") or self.rpc_id)
+        return Ended(code, rpc_id=rpc_id)
+
+
+def _one_line(details: str) -> str:
+    """gRPC's own words, for operators."""
+    return " ".join(details.split())[:_MOST_WORDS].rstrip(".")

@@ -91,7 +91,7 @@ _MANAGED: Final = Advice(
 )
 _UNKNOWN: Final = Advice(Course.again, "The stream of events ended. The gateway connects again by itself.")
 # Ours, for what Salesforce says nothing of.
-_OURS: Final = frozenset({"ca_file", "catch_up_events", "closed", "silence", "token"})
+_OURS: Final = frozenset({"ca_file", "catch_up_events", "closed", "silence", "token", "unreachable"})
 # Of an answer without a code, from a proxy say.
 _BY_STATUS: Final = {
     "UNAUTHENTICATED": "service.auth.error",

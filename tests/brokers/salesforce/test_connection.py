@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.brokers.salesforce.connection import Connection, options, tenant_id
 from gateway.brokers.salesforce.pubsub_pb2 import EARLIEST, FetchRequest
 from gateway.brokers.salesforce.stream_codes import Course, Ended
 from gateway.config.salesforce import SalesforceOrg
+from tests.acceptance.processes import run
 from tests.brokers.salesforce.bus import TOKEN, TOPIC, World, bus_world
 from tests.brokers.salesforce.listening import ORG, publish
 from tests.ports import free_port
@@ -108,8 +110,42 @@ async def test_the_environment_s_proxy_is_left_alone(tmp_path: Path, monkeypatch
 
 async def test_who_is_not_trusted_or_not_there_is_tried_again(tmp_path: Path) -> None:
     async with bus_world(tmp_path / "org") as world, bus_world(tmp_path / "other") as other:
-        assert (await refused(of(world, ca_file=other.bus.ca_file))).course is Course.again
-        assert (await refused(of(world, pubsub_endpoint=f"127.0.0.1:{free_port()}"))).course is Course.again
+        distrusted = await refused(of(world, ca_file=other.bus.ca_file))
+        absent = await refused(of(world, pubsub_endpoint=f"127.0.0.1:{free_port()}"))
+        no_proxy = await refused(of(world, proxy=f"http://user:word@127.0.0.1:{free_port()}"))
+    assert {one.code for one in (distrusted, absent, no_proxy)} == {"unreachable"}
+    assert {one.course for one in (distrusted, absent, no_proxy)} == {Course.again}
+    assert "CERTIFICATE_VERIFY_FAILED" in distrusted.sentence
+    assert "Connection refused" in absent.sentence
+    assert "word" not in no_proxy.sentence.replace("firewalls", "")
+
+
+LINES = """
+import asyncio, sys
+from pathlib import Path
+from gateway import logs
+logs.set_up("info")
+from gateway.brokers.salesforce.connection import Connection
+from tests.brokers.salesforce.listening import ORG
+
+async def check():
+    made = Connection(ORG.model_copy(update={"pubsub_endpoint": sys.argv[1], "ca_file": Path(sys.argv[2])}), "token")
+    try:
+        await made.check("/event/byoc__Message__e")
+    except Exception as error:
+        print(error)
+    finally:
+        await made.close()
+
+asyncio.run(check())
+"""
+
+
+async def test_grpc_writes_no_lines_of_its_own_into_the_log(tmp_path: Path) -> None:
+    async with bus_world(tmp_path / "org") as world, bus_world(tmp_path / "other") as other:
+        done = await run(sys.executable, "-c", LINES, world.bus.endpoint, str(other.bus.ca_file))
+    assert "CERTIFICATE_VERIFY_FAILED" in done.out
+    assert done.err == ""
 
 
 async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
