@@ -100,8 +100,8 @@ ENDPOINTS: Final = (
     ),
     Row(
         "`PATCH /consent`",
-        "yes, with `consent: partner`",
-        ("test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",),
+        "yes, with `consent: partner`: of customers who opt out or block, until they write again",
+        ("test_consent::test_stopped_and_given_again",),
     ),
     Row(
         "`PATCH /capabilities`",
