@@ -86,8 +86,9 @@ def _org_faults(at: Steps, org: SalesforceOrg, places: Places) -> Iterator[Confi
     for index, key in enumerate(org.private_keys):
         if fault := key_fault(key):
             yield ConfigFault(places.of((*at, "private_keys", index)), str(fault), fault.fix)
-    if org.ca_file is not None and (reason := _unreadable(org.ca_file)):
-        yield ConfigFault(places.of((*at, "ca_file")), f"can't be read ({reason})", "Correct the path.")
+    for setting, path in (("ca_file", org.ca_file), ("connector_toolkit", org.connector_toolkit)):
+        if path is not None and (reason := _unreadable(path)):
+            yield ConfigFault(places.of((*at, setting)), f"can't be read ({reason})", "Correct the path.")
     yield from _twice((*at, "reps"), org.reps.items(), places)
     yield from _twice((*at, "queues"), org.queues.items(), places)
     yield from _twice((*at, "flows"), org.flows.items(), places)
@@ -123,6 +124,10 @@ def salesforce_warnings(config: GatewayConfig, places: Places) -> Iterator[Confi
         org = config.salesforce[there.org]
         if there.routing == "partner":
             yield from _ids_missing(key, channel, config, org, places)
+            if org.connector_toolkit is None:
+                fault = "is not set, so reps can choose nobody in Start Conference and Transfer"
+                fix = "Bundle Salesforce's connector toolkit and name the file (docs/salesforce-partner-routing.md)."
+                yield ConfigFault(places.of(("salesforce", there.org, "connector_toolkit")), fault, fix)
             continue
         told = "Salesforce routes this channel's sessions"
         if channel.queue is not None:

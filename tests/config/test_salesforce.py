@@ -111,6 +111,7 @@ UNFIT: list[tuple[str, Any, str]] = [
     (f"{ORG}.proxy", "http://ana:pw@proxy:99999", "is not a URL, or has an invalid port"),
     (f"{ORG}.proxy", "http://proxy:3128/path", "has more than scheme, host and port"),
     (f"{ORG}.ca_file", "/nowhere/ca.pem", "can't be read (No such file or directory)"),
+    (f"{ORG}.connector_toolkit", "/nowhere/toolkit.js", "can't be read (No such file or directory)"),
     (f"{ORG}.file_hosts", ["https://files.example.com"], "is not a host name"),
     (f"{ORG}.file_hosts", ["*"], "is not a host name"),
     (f"{ORG}.requests_per_second", 2_001, "input should be less than or equal to 2000"),
@@ -167,7 +168,12 @@ def warnings_of(raw: dict[str, Any]) -> dict[str, str]:
 
 
 def partner(raw: dict[str, Any] = RAW) -> dict[str, Any]:
+    raw = put(f"{ORG}.connector_toolkit", __file__, raw)  # any file: what is in it is the browser's affair
     return put(CHANNEL, raw["channels"]["sms-uk"]["salesforce"] | PARTNER, raw)
+
+
+def test_without_the_toolkit_nobody_can_be_chosen() -> None:
+    assert list(warnings_of(put(f"{ORG}.connector_toolkit", None, partner()))) == [f"{ORG}.connector_toolkit"]
 
 
 def test_who_has_no_id_can_get_no_work_and_is_named() -> None:

@@ -139,8 +139,8 @@ def of_switches(there: SalesforceChannel, record: Record) -> Iterator[Finding]:
         if record.get("EventCapabilitiesIsRoutingWorkResultSupported") is True:
             yield ok(f"{there.definition} reports who accepts work (RoutingWorkResult)")
         else:
-            fix = "Set it to true: the gateway routes, and learns from it whether a rep accepted."
-            yield fault(f"{there.definition}.EventCapabilitiesIsRoutingWorkResultSupported is false", fix)
+            fix = "Set it to true: otherwise the gateway learns from the connector page alone whether a rep accepted."
+            yield note(f"{there.definition}.EventCapabilitiesIsRoutingWorkResultSupported is false", fix)
     if there.typing and record.get("EventCapabilitiesIsTypingIndicatorOptionHidden") is True:
         yield note(f"{there.definition} hides the switch for typing", "Show it there, or set `typing: false`.")
     if there.receipts and record.get("EventCapabilitiesIsInboundAcknwOptionExposed") is not True:

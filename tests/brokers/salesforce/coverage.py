@@ -45,6 +45,7 @@ ENDPOINTS: Final = (
             "test_calls::test_typing_has_its_time",
             "test_calls::test_a_failed_delivery_names_the_customer",
             "test_calls_at_an_org::test_whatever_customers_send",
+            "test_whole::test_there_and_back",
         ),
     ),
     Row(
@@ -52,7 +53,14 @@ ENDPOINTS: Final = (
         "yes, where a call needs ids that aren't known",
         ("test_calls::test_an_unknown_conversation_is_asked_for_first",),
     ),
-    Row("`POST /conversationHistory`", "yes, with BYOC for CCaaS", ("test_calls_at_an_org::test_what_was_said_before",)),
+    Row(
+        "`POST /conversationHistory`",
+        "yes, with BYOC for CCaaS",
+        (
+            "test_calls_at_an_org::test_what_was_said_before",
+            "test_switching::test_with_byoc_for_ccaas_what_was_said_before_is_handed_over",
+        ),
+    ),
     Row(
         "`POST /acknowledgement`",
         "yes: delivered and read, at most 25 in a call",
@@ -76,7 +84,7 @@ ENDPOINTS: Final = (
         "`PATCH /agentWork`",
         "yes, with partner-owned routing: unanswered work is cancelled before anybody else gets it",
         (
-            "test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",
+            "test_partner::test_an_unanswered_work_is_cancelled_before_the_next_is_assigned",
             "test_calls::test_work_is_remembered_for_each_rep_until_it_is_closed",
         ),
     ),
@@ -88,13 +96,16 @@ ENDPOINTS: Final = (
     Row(
         "`POST /participant`",
         "yes, with partner-owned routing: removes a rep",
-        ("test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",),
+        (
+            "test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",
+            "test_partner::test_the_only_rep_who_lost_the_connection_is_replaced",
+        ),
     ),
     Row(
         "`POST /messagingSession`",
         "yes, with partner-owned routing: ends or inactivates a session",
         (
-            "test_calls_at_an_org::test_routing_a_conversation_and_adding_a_rep",
+            "test_partner_whole::test_the_customer_who_ends_it_ends_it_there",
             "test_calls::test_what_has_ended_already_is_no_fault",
         ),
     ),
@@ -147,7 +158,7 @@ EVENTS: Final = (
     Row(
         "`TypingStartedIndicator`, `TypingStoppedIndicator`",
         "shown on channels that can show typing, while it is fresh",
-        (_ENTRY,),
+        (_ENTRY, "test_whole::test_typing_both_ways"),
     ),
     Row(
         "`SessionStatusChanged`",
@@ -159,13 +170,25 @@ EVENTS: Final = (
     ),
     Row("`MessageDeliveryFailed`", "counted", (_ENTRY,)),
     Row("`QueuePosition`", "counted", (_ENTRY,)),
-    Row("`RoutingResult`", "with partner-owned routing: how a request ended; else counted", (_ENTRY,)),
-    Row("`RoutingWorkResult`", "with partner-owned routing: whether a rep accepted; else counted", (_ENTRY,)),
-    Row("`EndUserConsentUpdated`", "counted", (_ENTRY,)),
+    Row(
+        "`RoutingResult`",
+        "with partner-owned routing: how a request ended; else counted",
+        (_ENTRY, "test_partner::test_a_rep_who_cancels_their_request"),
+    ),
+    Row(
+        "`RoutingWorkResult`",
+        "with partner-owned routing: whether a rep accepted; else counted",
+        (_ENTRY, "test_partner_whole::test_who_declines_is_followed_by_the_next"),
+    ),
+    Row(
+        "`EndUserConsentUpdated`",
+        "who stopped it gets no notices of the gateway's",
+        (_ENTRY, "test_whole::test_who_stopped_consent_gets_no_notices"),
+    ),
     Row(
         "`RoutingRequested` (the event's type)",
         "with partner-owned routing: the gateway routes",
-        ("test_parsing::test_a_routing_request",),
+        ("test_parsing::test_a_routing_request", "test_partner_whole::test_a_conference_is_asked_for_there_and_routed_here"),
     ),
     Row(
         "`Note`",
@@ -177,6 +200,11 @@ EVENTS: Final = (
     Row("`ProgressIndicator`", "nothing: its capability isn't registered", (_NEVER,)),
     Row("`TransferProgress`, `ParticipantsConferenced`", "nothing: what they hold isn't published", (_NEVER,)),
     Row("any other", "nothing: it is counted", (_NEVER,)),
+    Row(
+        "what can't be read",
+        "stuck in the inbox, with its replay position",
+        ("test_whole::test_unreadable_events_are_stuck_with_their_place",),
+    ),
 )
 
 _FATE: Final = "test_coverage::test_each_code_has_the_fate_that_its_row_tells"

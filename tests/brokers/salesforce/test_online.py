@@ -173,7 +173,6 @@ BROKEN = [
     (definition(RoutingOwner="Salesforce"), "sms-uk", "Byoc_Uk.RoutingOwner is Salesforce, and the config says Partner"),
     (definition(ConsentOwner="Salesforce"), "sms-uk", "Byoc_Uk.ConsentOwner is Salesforce, and the config says Partner"),
     (definition(IsConferenceSupported=False), "sms-uk", "Byoc_Uk.IsConferenceSupported is false"),
-    (definition(EventCapabilitiesIsRoutingWorkResultSupported=False), "sms-uk", "Byoc_Uk.EventCapabilitiesIsRoutingWorkResultSupported is false"),
     (wrong_vendor, "sms-uk", "the ConversationVendorInfo BYOC_CCaaS is of the type ServiceCloudVoicePartner"),
     (channel(ChannelAddressIdentifier="x"), "sms-de", f"there is no messaging channel with the address {ADDRESS}"),
     (channel(MessageType="Text"), "sms-de", "the messaging channel Channel_"),
@@ -211,6 +210,13 @@ async def test_what_is_switched_off_is_a_note(org: SetUpOrg, driver: Driver) -> 
     told = not_ok(await found(org, driver))
     assert {state for _, state, _ in told} == {"note"}
     assert [channel_id for channel_id, _, _ in told] == ["sms-de"] * 2 + ["sms-uk"] * 4
+
+
+async def test_work_that_is_not_reported_is_a_note(org: SetUpOrg, driver: Driver) -> None:
+    definition(EventCapabilitiesIsRoutingWorkResultSupported=False)(org)
+    ((channel_id, state, sentence),) = not_ok(await found(org, driver))
+    assert (channel_id, state) == ("sms-uk", "note")
+    assert sentence.startswith("Byoc_Uk.EventCapabilitiesIsRoutingWorkResultSupported is false. Set it to true")
 
 
 async def test_a_vendor_with_another_connector_page_is_a_note(org: SetUpOrg, driver: Driver) -> None:
