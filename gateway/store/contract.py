@@ -636,6 +636,10 @@ class Outbox(Protocol):
         """Rows of the same conversation that wait behind this one and were never tried, in order."""
         ...
 
+    def has_open(self, channel_id: str, address: str) -> bool:
+        """Whether something of this conversation waits to be sent, or is being sent."""
+        ...
+
     def one(self, outbox_id: str) -> OutboxRow | None:
         """A row by its id; rows are never removed."""
         ...

@@ -126,6 +126,11 @@ class Outbox:
         )
         return [_row(one) for one in rows]
 
+    def has_open(self, channel_id: str, address: str) -> bool:
+        """See the contract."""
+        query = "SELECT 1 FROM outbox WHERE channel_id = ? AND address = ? AND state IN ('queued', 'sending') LIMIT 1"
+        return self._run(query, (channel_id, address)).fetchone() is not None
+
     def go_on(self, rows: Collection[OutboxRow]) -> set[str]:
         """See the contract."""
         places = json.dumps([[row.id, row.channel_id, row.address] for row in rows])

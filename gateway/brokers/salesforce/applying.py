@@ -108,6 +108,9 @@ def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell
     known = session or work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
     if known is None:
         raise NotKnown("no customer with this address has written on the channel")
+    if session is None and work.stored.sessions.ended_by_customer(known.id):  # L4: they are sent nothing more
+        tell(work, known, "interaction", formats.delivery_failed(event.entry_id, "conversation_closed").body)
+        return
     by = _actor(event.sender, known, org) or Actor(role=Role.system, id="salesforce", name="Salesforce")
     spoken = formats.parts_for_customer(event.said, link.adapter.capabilities, kind=link.config.kind)
     if not spoken.texts and not spoken.files:  # a component that names its content elsewhere, say
@@ -179,6 +182,11 @@ def _status(work: Work, event: StatusChanged, link: SalesforceLink, places: Plac
     if event.session_id and isinstance(current, str) and event.session_id[:_ID_LENGTH] != current[:_ID_LENGTH]:
         return  # the end of an earlier session, which comes after the begin of this one
     reason = _ENDED_BY.get(event.ended_by or "", "ended_by_salesforce") if status is Status.ended else "salesforce"
+    if status is Status.ended and work.stored.outbox.has_open(places.lane, f"{link.id}/{session.end_user.id}"):
+        # Salesforce opens another session for what is on its way. Here it stays one: else who takes that couldn't be announced.
+        everybody = tuple(Actor(role=p.role, id=p.id, name=p.name) for p in session.participants if p.role is not Role.end_user)
+        session = _done(work, session, RelayedPeople(went=everybody, announced=not link.settings.announces))
+        status = Status.waiting
     _done(work, session, RelayedStatus(status, reason))
 
 

@@ -237,6 +237,49 @@ async def test_a_fault_of_the_org_holds_the_rows_and_its_repair_loses_none(org: 
     await wait_until(lambda: heard(org, conversation) == ["one", "two"], what="both, in order")
 
 
+async def test_L4_who_ended_it_is_sent_nothing_more_and_the_rep_learns_it(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    await texts_on(world, "open", 1)
+    await world.customer("open").does("end")
+    await wait_until(lambda: ended(supervisor(world)), what="the session ended")
+    entry = org.plain.say(conversation, ANN, "Are you still there?")
+    thread = org.plain.threads[conversation]
+    await wait_until(lambda: (entry, "conversation_closed") in thread.failures, what="the failure in Salesforce")
+    assert len(await world.customer("open").seen()) == 1
+
+
+async def test_a_rep_who_ends_as_the_customer_writes_ends_nothing_here(org: Sandbox, world: World) -> None:
+    """Salesforce opens another session for the message that was on its way; who takes that is announced."""
+    conversation = await says(world, org, "open")
+    await texts_on(world, "open", 1)
+    org.faults.apply({"read_only": True})
+    await world.customer("open").says("one more thing")
+    await wait_until(lambda: queued(world), what="the message on its way")
+    org.plain.finish(conversation)
+    await wait_until(lambda: nobody_in(world), what="Ann gone")
+    org.faults.apply({"read_only": False})
+    thread = org.plain.threads[conversation]
+    await wait_until(lambda: len(thread.sessions) == 2, what="another session there")
+    org.plain.join(conversation, BOB)
+    org.plain.say(conversation, BOB, "I am here")
+    shown = await texts_on(world, "open", 3)
+    assert [line for line in shown if "left" not in line] == [
+        "Ann has joined the conversation.",
+        "Bob has joined the conversation.",
+        "I am here",
+    ]
+
+
+async def queued(world: World) -> bool:
+    rows = await world.gateway.store.read(lambda stored: stored.outbox.waiting(10))
+    return any(row.kind == "call" and row.code for row in rows)
+
+
+async def nobody_in(world: World) -> bool:
+    (session,) = await supervisor(world).items("/sessions")
+    return [one["role"] for one in session["participants"]] == ["end_user"] and session["status"] == "waiting"
+
+
 async def test_who_stopped_consent_gets_no_notices(org: Sandbox, world: World) -> None:
     conversation = await says(world, org, "open")
     org.plain.emit(
