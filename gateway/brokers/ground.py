@@ -85,6 +85,10 @@ class Holder(Protocol):
         """What it reports, once. Raises when it can't be applied: it then waits for an operator."""
         ...
 
+    def readdressed(self, work: Work, channel_id: str, old: str, new: str) -> None:
+        """The customer has another address now; over there they stay who they were."""
+        ...
+
     def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
         """A timer of its own is due (its kind begins with `kind` and a colon), or the grace time of a rep who lost their connections (L5)."""
         ...

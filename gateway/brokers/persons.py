@@ -56,6 +56,8 @@ def readdress(unit: Unit, channel_id: str, old: str, new: str) -> None:
         name = address_shown(new) if nameless else session.end_user.name
         _save(unit, session, SessionEndUser(id=new, name=name))
     unit.stored.sessions.readdress(channel_id, old, new)
+    if (holder := unit.ground.holders.get(channel_id)) is not None:
+        holder.readdressed(unit, channel_id, old, new)
     unit.stored.aside.move(channel_id, old, new)
 
 

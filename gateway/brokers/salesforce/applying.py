@@ -70,6 +70,9 @@ def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell:
     if event.entry_id and not seen.first_sight(places.lane, f"{event.kind} {event.entry_id}"):
         return
     work.ground.fault("org_event_marked")
+    if event.customer:  # as they are known here now
+        address = work.stored.addresses.known(link.id, EndUser(address=Address(event.customer)))
+        event = event if address == event.customer else event.model_copy(update={"customer": address})
     if event.conversation and event.customer:
         seen.remember(places.lane, f"{link.id}/{event.customer}", {"conversation": event.conversation})
     if isinstance(event, RepSaid):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from adapters.envelope import Address, ChannelId, Speaker, TypingSignal
+from adapters.envelope import Address, ChannelId, EndUser, Speaker, TypingSignal
 from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.ground import Work
 from gateway.brokers.salesforce import applying, formats, history
@@ -193,6 +193,14 @@ class SalesforceHolder:
             raise TypeError(f"{type(event).__name__} is no event of Salesforce's")
         applying.apply(work, event, self.org, self.places, partial(self.call, lane=self.places.receipts), self._partnering)
 
+    def readdressed(self, work: Work, channel_id: str, old: str, new: str) -> None:
+        """The conversation goes on under the customer's first address, which Salesforce knows them by."""
+        conversations = work.stored.conversations
+        for lane in self.lanes:
+            known = dict(conversations.of(lane, f"{channel_id}/{old}").memory)
+            conversations.remember(lane, f"{channel_id}/{new}", {"subject": old, **known})
+            conversations.remember(lane, f"{channel_id}/{old}", dict.fromkeys(known))
+
     def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
         """Of our routing."""
         self._partnering.fire(work, session, timer)
@@ -215,7 +223,8 @@ class SalesforceHolder:
             return None
         if applying.is_stale(event, self.org):
             return None
-        session = stored.sessions.newest_of_address(channel.id, event.customer, channel.config.org)
+        address = stored.addresses.known(channel.id, EndUser(address=Address(event.customer))) if event.customer else ""
+        session = stored.sessions.newest_of_address(channel.id, address, channel.config.org)
         if session is None or session.status is Status.ended or not session.broker:
             return None
         by = event.sender

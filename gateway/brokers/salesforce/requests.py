@@ -228,6 +228,10 @@ OPERATIONS: Final = frozenset({"interaction", *_BUILDERS})
 
 
 def _customer(call: Call) -> str:
+    """The address that Salesforce knows them by: the first one, where a customer has another now."""
+    first = call.memory.get("subject")
+    if isinstance(first, str):
+        return first
     return call.to.partition("/")[2] if call.operation != "capabilities" else "-"
 
 

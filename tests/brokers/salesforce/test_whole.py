@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, TextPart
+from gateway import clock
 from gateway.brokers.salesforce.simulator.contract import Chosen, CustomerSays, HistoryEntry, Upload
 from gateway.brokers.salesforce.simulator.plain_org import static_text
 from tests.brokers.salesforce.whole import ANN, BOB, Sandbox, conversation_of, gateway_of, sandbox, supervisor
@@ -278,6 +280,33 @@ async def queued(world: World) -> bool:
 async def nobody_in(world: World) -> bool:
     (session,) = await supervisor(world).items("/sessions")
     return [one["role"] for one in session["participants"]] == ["end_user"] and session["status"] == "waiting"
+
+
+async def test_a_customer_with_a_new_address_is_the_same_over_there(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    await texts_on(world, "open", 1)
+    old = org.plain.threads[conversation].customer
+    inbound = InboundMessage(
+        channel_id=ChannelId("open"),
+        event_id="moved",
+        message_id="moved",
+        end_user=EndUser(address=Address("kim-anew"), formerly=(Address(old),)),
+        received_at=clock.now(),
+        parts=(TextPart(text="I have another number"),),
+    )
+    assert await world.gateway.broker.take_in([inbound]) == [None]
+    await wait_until(lambda: heard(org, conversation) == ["hello", "I have another number"], what="the same conversation")
+    org.plain.say(conversation, ANN, "Noted")
+
+    async def sent() -> list[str]:
+        (session, *_) = await supervisor(world).items("/sessions")
+        return [line["text"] for line in await supervisor(world).transcript(session["id"]) if line["kind"] == "message"]
+
+    async def all_said() -> bool:
+        return await sent() == ["hello", "I have another number", "Noted"]
+
+    await wait_until(all_said, what="one session with all of it")
+    assert list(org.plain.threads) == [conversation]
 
 
 async def test_who_stopped_consent_gets_no_notices(org: Sandbox, world: World) -> None:
