@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, async_playwright, expect
 
+from gateway import config
 from gateway.brokers.salesforce.simulator.contract import OrgChannel
 from tests.brokers.salesforce.test_partner_whole import asked, present, reps
 from tests.brokers.salesforce.whole import (
@@ -25,6 +26,7 @@ from tests.brokers.salesforce.whole import (
     sandbox,
 )
 from tests.browsers import CHROMIUM, QUIET
+from tests.company import CLIENT, company, rsa_key
 from tests.world import World, wait_until
 
 pytestmark = pytest.mark.browser
@@ -123,6 +125,24 @@ async def test_a_rep_who_closes_the_page_is_gone_after_a_while(world: World, con
         return not await connected()
 
     await wait_until(gone, what="the stream is closed")
+
+
+async def test_a_companys_sign_in_opens_in_a_window_of_its_own(
+    org: Sandbox, console: TestServer, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = config.build
+    async with company(rsa_key("main")) as issuer:
+        signs_in = {"oidc": issuer.settings(client_id=CLIENT, audience="nobody")}  # as the page asks for none
+        monkeypatch.setattr(config, "build", lambda raw: build({**raw, **signs_in}))
+        known = {**org.settings(), "connector_origins": [f"http://127.0.0.1:{console.port}"]}
+        monkeypatch.setattr(Sandbox, "settings", lambda self: known)
+        async with gateway_of(org, tmp_path / "gateway", product="ccaas", routing="partner") as world:
+            await page.goto(f"http://127.0.0.1:{console.port}/?frame={world.address}/salesforce/connector")
+            frame = page.frame_locator("iframe")
+            async with page.expect_popup() as opened:
+                await frame.get_by_role("button", name="Sign in with Acme").click()
+            await expect(frame.get_by_role("status")).to_contain_text("Signed in as Ana.")
+            assert (await opened.value).is_closed()
 
 
 async def test_pages_of_others_can_not_show_it(world: World, page: Page) -> None:
