@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from adapters.forms import is_private
 from gateway.config.model import ChannelConfig, GatewayConfig
 from gateway.config.salesforce import SalesforceChannel, SalesforceOrg
 from gateway.config.text import Places, Steps
@@ -124,10 +126,6 @@ def salesforce_warnings(config: GatewayConfig, places: Places) -> Iterator[Confi
         org = config.salesforce[there.org]
         if there.routing == "partner":
             yield from _ids_missing(key, channel, config, org, places)
-            if org.connector_toolkit is None:
-                fault = "is not set, so reps can choose nobody in Start Conference and Transfer"
-                fix = "Bundle Salesforce's connector toolkit and name the file (docs/salesforce-partner-routing.md)."
-                yield ConfigFault(places.of(("salesforce", there.org, "connector_toolkit")), fault, fix)
             continue
         told = "Salesforce routes this channel's sessions"
         if channel.queue is not None:
@@ -136,11 +134,24 @@ def salesforce_warnings(config: GatewayConfig, places: Places) -> Iterator[Confi
         if channel.max_conference_participants is not None:
             fix = "`byoc salesforce setup` writes it into the ConversationChannelDefinition; the gateway doesn't enforce it."
             yield ConfigFault(places.of((*at, "max_conference_participants")), f"is enforced by the org alone: {told}", fix)
+    yield from _toolkit_missing(config, places)
     used = {there.org for _, _, there in _controlled(config)}
     for name in config.salesforce:
         if name not in used:
             fix = "Name it in a channel's `salesforce.org`, or remove it."
             yield ConfigFault(places.of(("salesforce", name)), "is used by no channel", fix)
+
+
+def _toolkit_missing(config: GatewayConfig, places: Places) -> Iterator[ConfigFault]:
+    """Told of orgs alone that can show the page: Salesforce's console can't reach this machine."""
+    if is_private(urlsplit(config.public_url).hostname or ""):
+        return
+    routed = {there.org for _, _, there in _controlled(config) if there.routing == "partner"}
+    for name in sorted(routed):
+        if config.salesforce[name].connector_toolkit is None:
+            fault = "is not set, so reps can choose nobody in Start Conference and Transfer"
+            fix = "Bundle Salesforce's connector toolkit and name the file (docs/salesforce-partner-routing.md)."
+            yield ConfigFault(places.of(("salesforce", name, "connector_toolkit")), fault, fix)
 
 
 def _ids_missing(

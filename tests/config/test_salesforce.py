@@ -174,7 +174,10 @@ def partner(raw: dict[str, Any] = RAW) -> dict[str, Any]:
 
 
 def test_without_the_toolkit_nobody_can_be_chosen() -> None:
-    assert list(warnings_of(put(f"{ORG}.connector_toolkit", None, partner()))) == [f"{ORG}.connector_toolkit"]
+    raw = put(f"{ORG}.connector_toolkit", None, partner())
+    assert warnings_of(raw) == {}  # no console can reach this machine
+    public = put("public_url", "https://byoc.example.com", put("trusted_proxies", ["10.0.0.1"], raw))
+    assert list(warnings_of(public)) == [f"{ORG}.connector_toolkit"]
 
 
 def test_who_has_no_id_can_get_no_work_and_is_named() -> None:
