@@ -218,7 +218,7 @@ def test_a_new_key_is_written_before_the_config_is_read(config_file: Path, tmp_p
     assert made.exit_code == 0, made.output
     assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
     key = keys.key_of((tmp_path / "key.pem").read_bytes())
-    assert key.key_size == 4096
+    assert key.key_size == 3072
     certificate = x509.load_pem_x509_certificate((tmp_path / "project" / "certificate.crt").read_bytes())
     assert key.public_key() == certificate.public_key()
 

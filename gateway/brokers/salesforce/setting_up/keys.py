@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.errors import GatewayError
 
-_BITS: Final = 4096
+_BITS: Final = 3072  # as strong as a key of 128 bits
 _LIFETIME: Final = timedelta(days=730)
 
 
