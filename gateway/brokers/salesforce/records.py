@@ -17,7 +17,19 @@ from gateway.brokers.salesforce.pubsub_pb2 import ConsumerEvent
 from gateway.config.salesforce import SalesforceOrg
 
 _MOST_SCHEMAS: Final = 32  # an org has one, and another after each change of the event
-_UNREADABLE: Final = (EOFError, IndexError, KeyError, OverflowError, TypeError, ValueError)  # fastavro, on bytes that don't fit
+# fastavro, on bytes that don't fit; RecursionError: JSON of nothing but brackets
+_UNREADABLE: Final = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_PRIMITIVE: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+_DEEPEST: Final = 10  # a platform event is flat
 
 
 class SchemaSource(Protocol):
@@ -72,11 +84,31 @@ class Records:
 
 
 def _parsed(text: str) -> Any:
-    """None: it is no schema."""
+    """None: it is no schema, or none of an event's."""
     try:
-        return fastavro.parse_schema(json.loads(text))
+        schema = json.loads(text)
+        return fastavro.parse_schema(schema) if _is_bounded(schema, _DEEPEST) else None
     except (SchemaParseException, *_UNREADABLE):
         return None
+
+
+def _is_bounded(schema: Any, deepest: int) -> bool:
+    """Whether what is decoded by it is no deeper than the schema, and no larger than the bytes. fastavro follows a type that contains itself until the process dies,
+    and makes as many items of no bytes as three bytes ask for."""
+    if deepest == 0:
+        return False
+    if isinstance(schema, list):
+        return all(_is_bounded(branch, deepest - 1) for branch in schema)
+    if not isinstance(schema, dict):
+        return schema in _PRIMITIVE  # any other word is a type that was named before
+    kind = schema.get("type")
+    if kind == "record":
+        return all(_is_bounded(field.get("type"), deepest - 1) for field in schema["fields"])
+    if kind == "array":
+        return schema.get("items") in _PRIMITIVE - {"null"}
+    if kind == "map":
+        return _is_bounded(schema.get("values"), deepest - 1)
+    return kind in ("enum", "fixed") or _is_bounded(kind, deepest - 1)
 
 
 def _decoded(payload: bytes, schema: Any) -> Mapping[str, Any]:

@@ -98,6 +98,37 @@ async def test_bytes_that_do_not_fit_are_kept_as_they_are(text: str) -> None:
     assert (kept.request.body, kept.request.headers["event-type"], kept.published) == (b"\xff\xfe", "", None)
 
 
+def _within_itself(kind: Any) -> str:
+    return json.dumps({"type": "record", "name": "E", "fields": [{"name": "of", "type": kind}]})
+
+
+@pytest.mark.parametrize(
+    ("text", "payload"),
+    [
+        (_within_itself(["null", "E"]), b"\x02" * 900_000 + b"\x00"),
+        (_within_itself({"type": "array", "items": "null"}), b"\x80\x80\x80\x80\x80\x80\x80\x80\x01\x00"),
+        (_within_itself({"type": "array", "items": {"type": "record", "name": "F", "fields": []}}), b"\xfe\xff\xff\xff\x0f\x00"),
+        ("[" * 100_000, b"x"),
+        ('{"type":' * 20_000 + '"int"' + "}" * 20_000, b"\x02"),
+        ('{"type": "record", "name": "E", "fields": 3}', b"\x02"),
+        ('{"type": "record", "name": "E", "fields": [1]}', b"\x02"),
+        ('{"type": "record", "name": "E"}', b"\x02"),
+        ('{"type": {"type": ["int"]}, "name": 1}', b"\x02"),
+    ],
+    ids=["itself", "no end", "no bytes", "brackets", "depth", "a number of fields", "no field", "no fields", "no name"],
+)
+async def test_a_schema_that_would_take_the_process_along_reads_nothing(text: str, payload: bytes) -> None:
+    kept = await Records(ORG).read(event(payload), Source(one=text), START)
+    assert (kept.request.body, kept.request.headers["event-type"]) == (payload, "")
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=9) | st.sampled_from(["record", "E", "null", "array"]),
+       lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "name", "fields", "items", "values", "symbols", "size"]), inner, max_size=4), max_leaves=12), st.binary(max_size=40))  # fmt: skip
+async def test_whatever_the_schema_is_something_is_kept(found: Any, payload: bytes) -> None:
+    kept = await Records(ORG).read(event(payload), Source(one=json.dumps(found)), START)
+    assert kept.request.headers["replay-id"] == "00ff"
+
+
 @given(st.binary(max_size=200))
 async def test_whatever_the_bytes_are_something_is_kept(payload: bytes) -> None:
     kept = await Records(ORG).read(event(payload), Source(one=USUAL), START)
