@@ -106,6 +106,8 @@ class HttpCall:
     foreign: bool = False
     """A customer or provider named this URL, in a webhook or an answer: the driver refuses private addresses, and follows redirects (to public
     addresses only, without the Authorization header on another host)."""
+    leads_to: Callable[[str], bool] | None = field(default=None, repr=False)
+    """With `foreign`: whether a redirect to this address is followed. None: to any public one."""
     visible: bool | None = None
     """Once the other side has taken this call, the customer may see its effect. It is the last call of `send`. A call that doesn't say
     (None) is taken for visible while a message is sent, and the conformance kit refuses it; a GET shows nothing and needn't say."""

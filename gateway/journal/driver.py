@@ -140,6 +140,8 @@ class Driver:
             if reply.status not in (301, 302, 303, 307, 308) or not location:
                 return reply
             following = urljoin(url, location)
+            if call.leads_to is not None and not call.leads_to(following):
+                raise AddressRefused("it redirects to an address that is not allowed")
             if urlsplit(following).netloc != urlsplit(url).netloc:
                 headers = {name: value for name, value in headers.items() if name.lower() not in ("authorization", "cookie")}
             url = following

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.contract import Flow, FormFile, HttpCall, HttpReply, NoReply
 from adapters.errors import SendFailed, Verdict
-from gateway.journal.driver import Driver, Unsendable
+from gateway.journal.driver import AddressRefused, Driver, Unsendable
 from gateway.journal.public_addresses import is_public
 from tests.journal.provider import OddProvider, odd_provider, text
 from tests.ports import free_port
@@ -138,6 +138,28 @@ async def test_a_redirect_to_another_host_takes_no_credentials_along(provider: O
         assert (reply.status, reply.body) == (200, b"fine")
         assert [seen.headers.get("authorization") for seen in provider.seen] == ["Bearer secret"] * 2
         assert [(seen.headers.get("authorization"), seen.headers["accept"]) for seen in other.seen] == [(None, "image/*")]
+        await driver.close()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_redirect_leads_only_where_the_call_allows(allowed: bool, provider: OddProvider) -> None:
+    async with odd_provider() as other:
+        driver = Driver(private_hosts=[provider.host, other.host])
+        provider.will(text(status=302, Location=f"{other.address}/file"))
+        asked = list[str]()
+
+        def leads_to(url: str) -> bool:
+            asked.append(url)
+            return allowed
+
+        call = HttpCall("GET", f"{provider.address}/file", foreign=True, leads_to=leads_to)
+        if allowed:
+            assert (await driver.call(call)).body == b"fine"
+        else:
+            with pytest.raises(AddressRefused):
+                await driver.call(call)
+        assert asked == [f"{other.address}/file"]
+        assert len(other.seen) == allowed
         await driver.close()
 
 

@@ -30,6 +30,7 @@ from gateway.brokers.salesforce.events import (
     StatusChanged,
     WorkChanged,
 )
+from gateway.brokers.salesforce.links import shows_strange_link
 from gateway.brokers.salesforce.partner_people import name_of
 from gateway.brokers.salesforce.partnering import Partnering
 from gateway.brokers.salesforce.places import Places, SalesforceLink, is_ours
@@ -113,6 +114,9 @@ def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell
         raise NotKnown("no customer with this address has written on the channel")
     if session is None and work.stored.sessions.ended_by_customer(known.id):  # L4: they are sent nothing more
         tell(work, known, "interaction", formats.delivery_failed(event.entry_id, "conversation_closed").body)
+        return
+    if shows_strange_link(event.said, link.adapter.capabilities, org):
+        tell(work, known, "interaction", formats.delivery_failed(event.entry_id, "media_address_refused").body)
         return
     by = _actor(event.sender, known, org) or Actor(role=Role.system, id="salesforce", name="Salesforce")
     spoken = formats.parts_for_customer(event.said, link.adapter.capabilities, kind=link.config.kind)

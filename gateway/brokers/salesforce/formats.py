@@ -31,7 +31,7 @@ class Spoken:
 def parts_for_customer(said: Said, capabilities: Capabilities, *, kind: str) -> Spoken:
     """A rep's message in the channel's own marks. `kind` is the adapter's (`whatsapp`): it decides on marks. Choices are numbered lines below the text, forms
     their questions; where the channel carries no files at all, they are lines with their addresses. There is one text at most, and its length is left to
-    `adapters.text.prepare`. Which files may be passed on (`links.allowed_file`) is decided before."""
+    `adapters.text.prepare`. Which files may be shown as lines (`links.shows_strange_link`) is decided before."""
     linked = said.files if not capabilities.files else ()
     blocks = [
         markdown.rendered(said.text, kind).strip(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from adapters.contract import Fetched, Flow, HttpCall, RawRequest, Sent
 from adapters.envelope import ChannelId, MediaPart, Outbound, TypingSignal
@@ -52,10 +53,12 @@ class LanePeer:
     def media(self, part: MediaPart, now: datetime) -> Flow[Fetched]:
         """A file that a rep sends, from the org's file host or one that the config names."""
         url = str(part.source.get("url", ""))
-        if not allowed_file(url, self._org):
+        allowed = partial(allowed_file, org=self._org)
+        if not allowed(url):
             raise SendFailed(Verdict.dead, "media_address_refused")
+        most = 32 * 1024 * 1024
         reply = yield HttpCall(
-            "GET", url, foreign=True, max_reply_bytes=32 * 1024 * 1024, timeout_seconds=60, proxy=self._org.proxy
+            "GET", url, foreign=True, leads_to=allowed, max_reply_bytes=most, timeout_seconds=60, proxy=self._org.proxy
         )
         return fetched(reply, part, now)
 

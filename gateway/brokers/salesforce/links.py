@@ -1,4 +1,4 @@
-"""Which files of reps are fetched: those at the org's own hosts, and at hosts that the config names."""
+"""Which files of reps are fetched, or shown as links: those at the org's own hosts, and at hosts that the config names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from adapters.contract import Capabilities
+from gateway.brokers.salesforce.events import Said
 from gateway.config.salesforce import SalesforceOrg
 
 # What an org's hosts end in, behind its own name. Source: Salesforce Help, "My Domain URL Formats".
@@ -35,6 +37,12 @@ def allowed_file(url: str, org: SalesforceOrg) -> bool:
     if found.scheme != "https" or port not in (None, 443):
         return False
     return _is_own(found.hostname, org) or any(_matches(found.hostname, wanted) for wanted in org.file_hosts)
+
+
+def shows_strange_link(said: Said, capabilities: Capabilities, org: SalesforceOrg) -> bool:
+    """Whether the channel would show the customer a file's address that isn't allowed, because it carries no files. Where it carries them, each is judged when it
+    is fetched."""
+    return not capabilities.files and not all(allowed_file(file.url, org) for file in said.files)
 
 
 def _is_local_origin(found: SplitResult, own: str) -> bool:

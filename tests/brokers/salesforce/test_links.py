@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.brokers.salesforce.links import allowed_file
+from adapters import registry
+from gateway.brokers.salesforce.events import File, Said
+from gateway.brokers.salesforce.links import allowed_file, shows_strange_link
 from gateway.config.salesforce import SalesforceOrg
 from tests.brokers.salesforce.mapped import an_org
 
@@ -65,6 +67,21 @@ CASES = [
 @pytest.mark.parametrize(("org", "url", "allowed"), CASES)
 def test_a_file(org: SalesforceOrg, url: str, allowed: bool) -> None:
     assert allowed_file(url, org) is allowed
+
+
+@pytest.mark.parametrize(
+    ("urls", "files", "strange"),
+    [
+        (["https://acme.file.force.com/x"], False, False),
+        (["https://acme.file.force.com/x", "https://evil.example/x"], False, True),
+        (["https://evil.example/x"], True, False),
+        ([], False, False),
+    ],
+)
+def test_an_address_that_is_not_allowed_is_no_link_either(urls: list[str], files: bool, strange: bool) -> None:
+    carries = registry.load()["whatsapp"].capabilities
+    said = Said(files=tuple(File(name="a.pdf", url=url) for url in urls))
+    assert shows_strange_link(said, carries if files else carries.model_copy(update={"files": ()}), ORG) is strange
 
 
 @given(st.text() | st.text().map(lambda tail: f"https://acme.my.salesforce.com{tail}"))

@@ -123,9 +123,13 @@ async def picture_on(world: World) -> Any:
     return next((line for line in await world.customer("whatsapp").seen("message") if line["media"]), None)
 
 
-async def test_a_file_at_a_strange_address_is_not_fetched_and_salesforce_learns_it(org: Sandbox, world: World) -> None:
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/dot.png", "{org}/files/elsewhere.png"])
+async def test_a_file_at_a_strange_address_is_not_fetched_and_salesforce_learns_it(
+    org: Sandbox, world: World, address: str
+) -> None:
     conversation = await says(world, org, "open")
-    file = {"id": "068000000000001", "name": "dot.png", "mimeType": "image/png", "url": "http://127.0.0.1:1/dot.png"}
+    url = address.format(org=org.url)
+    file = {"id": "068000000000001", "name": "dot.png", "mimeType": "image/png", "url": url}
     content = {"formatType": "Attachments", "attachments": [file]}
     entry = org.plain.publish(conversation, ANN, "Message", {"messageType": "StaticContentMessage", "staticContent": content})
     thread = org.plain.threads[conversation]

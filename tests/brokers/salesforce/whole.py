@@ -109,6 +109,7 @@ async def sandbox(folder: Path, channels: list[OrgChannel] | None = None) -> Asy
     Rest(plain, tokens, faults).install(app, "/org")
     grants = Grants([App(KEY, (key_pair()[1],), frozenset({USERNAME}))], tokens)
     app.router.add_get("/org/files/dot.png", _picture)
+    app.router.add_get("/org/files/elsewhere.png", _elsewhere)
     Instance(grants, tokens, users, Records()).install(app, "/org")
     await server.start_server()
     url = f"http://127.0.0.1:{server.port}/org"
@@ -134,6 +135,10 @@ async def sandbox(folder: Path, channels: list[OrgChannel] | None = None) -> Asy
 
 async def _picture(request: web.Request) -> web.Response:
     return web.Response(body=PNG, content_type="image/png")
+
+
+async def _elsewhere(request: web.Request) -> web.Response:
+    raise web.HTTPFound("https://files.example/dot.png")
 
 
 @asynccontextmanager
