@@ -17,7 +17,8 @@ The rules, with Salesforce's words in brackets:
 - Every request gets one routingResult: success when a rep accepts, failure when nobody is left (then DELETE route, too). Salesforce gives up after 60
   seconds; where that comes close, success is reported first and asking goes on, as its guide prescribes. No result goes out for what Salesforce or the
   customer has ended.
-- An Initial request never fails: the customer waits, and whoever comes free is asked.
+- An Initial request never fails: the customer waits, and whoever comes free is asked. Nor does a Transfer that was reported as a success too early: the rep who
+  asked for it has left by then.
 - Requests are served one after another, in their order.
 - Contacts outside the org: a transfer is reported as `externallyRouted`; a conference with them is refused.
 
@@ -173,7 +174,7 @@ def _people_changed(draft: Draft, event: PeopleChanged) -> None:
         if request is None or request.done:
             continue
         asked = [*request.passed, *([request.work.user] if request.work else [])]
-        if request.routing == "Initial" or user in map(short, asked):
+        if request.holds or user in map(short, asked):
             accepted(draft, user)
 
 
@@ -224,7 +225,7 @@ def _route_answered(draft: Draft, request: Request, answer: Answered) -> None:
     elif answer.ok:
         draft.reply_current(True)
         draft.finish()
-    elif request.routing == "Initial":
+    elif request.holds:
         draft.change_request(target=Target(kind="channel"))  # the customer mustn't be lost: whoever serves the channel is asked
         assign_next(draft)
     else:
@@ -263,13 +264,13 @@ def _lapsed(draft: Draft, request: Request, work: Work) -> None:
     if work.phase in ("assigning", "closing"):
         draft.set_offer_timer()  # Salesforce hasn't answered yet: the call waits its turn
     elif work.phase == "disputed":
-        if request.routing == "Initial" and not draft.around.session.reps:
+        if request.holds and not draft.around.session.reps:
             _went_by(draft, declined=True)  # who accepts comes in, and nobody did
         else:
             accepted(draft, work.user)
     elif work.id is not None:
         close_work(draft)
-    elif request.routing == "Initial":
+    elif request.holds:
         draft.set_offer_timer()
     else:  # it can't be cancelled, so nobody else may be asked
         draft.fail("No answer came in time: ask again.", cancel_reason="Unavailable")

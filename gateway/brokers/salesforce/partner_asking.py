@@ -38,7 +38,7 @@ class Draft:
     @property
     def serves_customer(self) -> bool:
         """Whether somebody is being looked for who comes in first."""
-        return self.request is not None and self.request.routing == "Initial" and not self.request.done
+        return self.request is not None and self.request.holds and not self.request.done
 
     def number(self) -> int:
         """A number that nothing else of this conversation has."""
@@ -182,7 +182,7 @@ def start(draft: Draft) -> None:
     why = refused(request, draft.around)
     if request.route == "ours":
         _route_again(draft, request)
-    elif why is not None:
+    elif why is not None and not request.holds:
         draft.fail(why)
     elif request.target.kind == "external":
         draft.reply_current(True, external=True)
@@ -211,7 +211,7 @@ def _let_salesforce_route(draft: Draft, request: Request) -> None:
         fallback = request.target.fallback or (draft.around.org.queues.get(queue) if queue is not None else None)
         if fallback is not None:
             body["routingInfo"] = {"flow": {"flowId": request.target.id, "queueId": fallback}}
-        elif request.routing != "Initial":  # an Initial one goes where the channel is configured to go
+        elif not request.holds:  # else it goes where the channel is configured to go
             draft.fail("A flow needs a fallback queue: give the channel a queue that has a Salesforce id in the settings.")
             return
     draft.change_request(route="theirs")
@@ -231,7 +231,7 @@ def assign_next(draft: Draft, *, again: bool = False) -> None:
         draft.change_request(passed=tuple(user for user in request.passed if user not in left))
     if left:
         _assign(draft, request, left[0])
-    elif request.routing == "Initial":
+    elif request.holds:
         if found.users:
             draft.set_pause_timer()
     else:

@@ -90,10 +90,10 @@ def refused(request: Request, around: Around) -> str | None:
 
 
 def people(request: Request, around: Around) -> People:
-    """Who can be asked now, whether they have passed or not. Initial requests fall back to the channel's queue."""
+    """Who can be asked now, whether they have passed or not. Where the customer waits for it, the channel's queue comes after."""
     found = _people(request.target, around)
     queue = around.facts.channel.queue
-    if request.routing != "Initial" or queue is None or any(user not in request.passed for user in found.users):
+    if not request.holds or queue is None or any(user not in request.passed for user in found.users):
         return found
     rest = _of_queue(queue, around)
     return People((*found.users, *(user for user in rest.users if user not in found.users)), found.why or rest.why)

@@ -63,6 +63,11 @@ class Request(Value):
     work: Work | None = None
     declined: bool = False  # the last one who was asked said no, rather than nothing
 
+    @property
+    def holds(self) -> bool:
+        """Whether the customer waits for it, so that it can't fail: they are new, or the rep who transferred them was told that it worked, and left."""
+        return self.routing == "Initial" or (self.routing == "Transfer" and self.answered)
+
 
 class Routing(Value):
     """All of one conversation. `seen`: the latest requests, so that a repeated one does nothing; `works`: the latest AgentWorks that
@@ -85,7 +90,7 @@ class Routing(Value):
     def waits(self) -> bool:
         """Whether the customer waits for a rep to come free."""
         request = self.current
-        return request is not None and request.routing == "Initial" and not (request.done or request.work or request.route)
+        return request is not None and request.holds and not (request.done or request.work or request.route)
 
 
 def load(kept: str | bytes | None) -> Routing:

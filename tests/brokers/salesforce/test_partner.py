@@ -310,7 +310,7 @@ def test_a_customer_does_not_wait_for_ever_for_news_of_a_work_that_cannot_be_can
 def test_success_is_reported_before_the_60_seconds_and_asking_goes_on() -> None:
     play = PartnerPlay()
     play.come_in("dora")
-    play.do(play.asked("Transfer", queue=SUPPORT))
+    play.do(play.asked("Conference", queue=SUPPORT))
     play.send()
     assert play.wait(50) == ["close_agent_work", "agent_work", "routing_result"]
     assert results(play) == [True]
@@ -318,6 +318,32 @@ def test_success_is_reported_before_the_60_seconds_and_asking_goes_on() -> None:
     assert asked_in_turn(play) == ["ana", "ben", "cleo"]
     assert operations(play)[-1] == "unroute"
     assert results(play) == [True]
+    assert play.timers == {}
+
+
+def test_a_customer_whose_transfer_was_reported_too_early_is_not_left_alone() -> None:
+    play = PartnerPlay()
+    play.come_in("dora")
+    play.world.go(Presence.offline, "ana")
+    play.do(play.asked("Transfer", queue=BILLING))  # Cleo alone, as Dora is in
+    play.send()
+    play.world.set(offer_seconds=100)
+    play.do(Fired(ref="offer:2"))
+    play.do(Fired(ref="budget:1"))  # Cleo still rings, or so it seems
+    assert results(play) == [True]
+    play.reps.clear()  # Dora has left with it
+    play.do(play.people("dora", "remove"))
+    play.world.go(Presence.offline, "dora")
+    play.send()  # Cleo's work is cancelled: Ben of the channel's own queue is next
+    assert asked_in_turn(play) == ["cleo", "ben"]
+    play.send()
+    play.answer("ben", "Declined")
+    assert play.routing.waits
+    play.world.go(Presence.online, "ana")
+    assert play.do(CameFree())[0][1]["userId"] == USERS["ana"]
+    play.send()
+    play.answer("ana", "Accepted")
+    assert (results(play), play.timers) == ([True], {})
 
 
 def test_a_slow_call_gives_the_rep_their_whole_time() -> None:
