@@ -290,11 +290,13 @@ def _status_changed(draft: Draft, event: StatusChanged) -> None:
 
 
 def _ended(draft: Draft) -> None:
-    """Nothing is called any more: Salesforce cancels what is open in a session that has ended."""
+    """Nothing is called any more: Salesforce cancels what is open in a session that has ended. A work whose call is on its way is another matter: it may reach
+    the next session, so it is waited for, and cancelled."""
     drop_queued(draft)
     if draft.request is not None:
         draft.finish()
-        draft.leave_request()
+        if draft.request.work is None or draft.request.work.phase != "assigning":
+            draft.leave_request()
     draft.change(ended=True)
 
 

@@ -560,9 +560,21 @@ def test_salesforces_end_calls_nothing(how: str) -> None:
 def test_a_new_session_of_the_conversation_begins_afresh() -> None:
     play = PartnerPlay()
     play.do(play.asked())
+    play.send()
     play.do(CustomerEnded())
-    play.unsent.clear()
     assert play.do(play.asked())[0][0] == "agent_work"
+
+
+def test_a_work_that_was_on_its_way_when_the_session_ended_is_cancelled_before_the_next_session_is_served() -> None:
+    play = PartnerPlay()
+    play.do(play.asked())
+    assert [operation for operation, _ in play.do(CustomerEnded())] == ["session"]
+    assert play.do(play.asked()) == []
+    play.send_one()
+    assert play.ringing == [USERS["ana"]]  # in the new session
+    play.send()
+    assert asked_in_turn(play) == ["ana", "ana"]
+    assert play.ringing == [USERS["ana"]]
 
 
 def test_a_session_that_a_rep_began_can_have_conferences() -> None:

@@ -140,11 +140,12 @@ class PartnerRouting:
         return self._set(work, "Cancelled", now)
 
     def routing_result(self, done: RoutingDone, now: datetime) -> Step:
-        """POST /routingResult. Where nothing was asked for any more, it changes nothing."""
+        """POST /routingResult. Where nothing was asked for any more, or something of another `routingType`, it changes nothing."""
         talk = self._talk(done.work_item, done.conversation)
-        request = self.requests.pop(talk.conversation, None)
-        if request is None:
+        request = self.requests.get(talk.conversation)
+        if request is None or done.routing not in (None, request.routing):
             return Step()
+        del self.requests[talk.conversation]
         if not done.success:
             return self._result(talk, now, request.routing, "RoutingError", errors=(done.error or "",), by=request.by)
         step = self._result(talk, now, request.routing, "None", by=request.by, external=done.external)
