@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -68,8 +67,11 @@ async def reps(world: World, *logins: str) -> None:
     await wait_until(so, what=f"{logins} in the session")
 
 
-async def notices(world: World) -> list[Any]:
-    return [line["text"] for line in await world.customer("open").seen()]
+async def told(world: World, *notices: str) -> None:
+    async def so() -> bool:
+        return [line["text"] for line in await world.customer("open").seen()] == list(notices)
+
+    await wait_until(so, what=f"{notices} on the handset")
 
 
 async def test_a_new_conversation_goes_to_who_is_online(org: Sandbox, world: World) -> None:
@@ -77,7 +79,7 @@ async def test_a_new_conversation_goes_to_who_is_online(org: Sandbox, world: Wor
     await world.customer("open").says("hello")
     org.plain.accept(await asked(org, ANN))
     await reps(world, "ana")
-    assert await notices(world) == ["Ann has joined the conversation."]
+    await told(world, "Ann has joined the conversation.")
 
 
 async def test_who_declines_is_followed_by_the_next(org: Sandbox, world: World) -> None:
@@ -108,7 +110,7 @@ async def test_a_conference_is_asked_for_there_and_routed_here(org: Sandbox, wor
     org.plain.ask(conversation, ANN, "Conference", Wish(queue=SUPPORT))
     org.plain.accept(await asked(org, BOB))
     await reps(world, "ana", "ben")
-    assert (await notices(world))[-1] == "Bob has joined the conversation."
+    await told(world, "Ann has joined the conversation.", "Bob has joined the conversation.")
 
 
 async def test_the_customer_who_ends_it_ends_it_there(org: Sandbox, world: World) -> None:
