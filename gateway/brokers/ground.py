@@ -63,6 +63,7 @@ class Holder(Protocol):
     to be told to that broker becomes rows of the outbox (`gateway.store.contract.Call`) on one of its `lanes`."""
 
     kind: str
+    broker: str  # as its sessions name it (`Session.broker`)
     lanes: frozenset[str]
 
     def relay(self, work: Work, before: Session | None, decision: Decision) -> None:
@@ -119,7 +120,7 @@ class Ground:
     def holder_of(self, session: Session) -> Holder | None:
         """The broker elsewhere that controls the session, while its channel is so configured."""
         holder = self.holders.get(session.channel_id) if session.broker else None
-        return holder if holder is not None and holder.kind == session.broker else None
+        return holder if holder is not None and holder.broker == session.broker else None
 
     def serves(self, session: Session) -> bool:
         """Whether the session's channel is still its own: what isn't so can't be sent, and nobody is asked to take it."""

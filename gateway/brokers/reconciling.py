@@ -287,7 +287,7 @@ def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: 
         return f"Channel {key} changes its kind: {n} will end. A customer's next message opens a new session."
     if lost is Lost.broker_changed:
         now = channel.facts.broker if channel else ""
-        by = "Salesforce controls" if now else "The gateway itself controls"
+        by = f"{now.replace('salesforce:', 'Salesforce org ')} controls" if now else "The gateway itself controls"
         return f"{by} channel {key} now: {n} will end. A customer's next message opens a new session, and what nobody has answered goes with it."
     if lost is Lost.channel_removed:
         return (

@@ -334,7 +334,7 @@ class Channel:
             queue=config.queue
             if config.salesforce is None or config.salesforce.routing == "partner"
             else None,  # else Salesforce routes
-            broker="salesforce" if config.salesforce is not None else "",
+            broker=f"salesforce:{config.salesforce.org}" if config.salesforce is not None else "",
             max_conference_participants=config.max_conference_participants,
             name_speaker=config.name_speaker,
             speaks_natively=adapter.capabilities.speaker == "native",

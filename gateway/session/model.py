@@ -227,9 +227,8 @@ class Session(Value):
     org: str
     channel_id: ChannelId
     channel_type: str
-    broker: str = (
-        ""  # who controls it: a broker elsewhere, by its kind (`salesforce`); empty: this gateway, by the rules of this package
-    )
+    # Who controls it: a broker elsewhere, by its kind and name (`salesforce:production`); empty: this gateway, by the rules of this package.
+    broker: str = ""
     end_user: SessionEndUser
     locale: str = "en"
     status: Status = Status.waiting

@@ -101,13 +101,13 @@ def is_stale(event: OrgEvent, org: SalesforceOrg) -> bool:
     return event.at is not None and event.received_at - event.at > timedelta(minutes=org.stale_after_minutes)
 
 
-def _open_session(work: Work, link: SalesforceLink, event: OrgEvent) -> Session | None:
+def _open_session(work: Work, link: SalesforceLink, event: OrgEvent, places: Places) -> Session | None:
     session = work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
-    return session if session is not None and session.status is not Status.ended and session.broker else None
+    return session if session is not None and session.status is not Status.ended and session.broker == places.lane else None
 
 
 def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell: Tell, org: SalesforceOrg) -> None:
-    session = _open_session(work, link, event)
+    session = _open_session(work, link, event, places)
     # A rep may write to a customer whose session has ended here: that opens a new one, for a customer who is known.
     known = session or work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
     if known is None:
@@ -154,7 +154,7 @@ def _file(work: Work, file: File) -> MediaPart:
 
 
 def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: SalesforceOrg, places: Places) -> None:
-    session = _open_session(work, link, event)
+    session = _open_session(work, link, event, places)
     if session is None:
         return
     memory = work.stored.conversations.of(places.lane, f"{link.id}/{event.customer}").memory
@@ -181,7 +181,7 @@ def _actor(person: Person | None, session: Session, org: SalesforceOrg) -> Actor
 
 
 def _status(work: Work, event: StatusChanged, link: SalesforceLink, places: Places) -> None:
-    session = _open_session(work, link, event)
+    session = _open_session(work, link, event, places)
     status = _STATUSES.get(event.status)
     if session is None or status is None:
         return

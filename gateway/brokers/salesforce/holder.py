@@ -45,6 +45,7 @@ class SalesforceHolder:
     def __init__(self, name: str, org: SalesforceOrg, channels: Mapping[str, Channel]) -> None:
         self.name, self.org = name, org
         self.places = Places(name, channels)
+        self.broker = self.places.lane
         self.lanes = frozenset({self.places.lane, self.places.receipts})
         self._partnering = Partnering(org, self.places, self.call)
 
@@ -83,7 +84,7 @@ class SalesforceHolder:
         """What was said within a day before this session began, where it wasn't said in Salesforce: the newest part first."""
         session = decision.session
         past = work.stored.sessions.before(session)
-        if past is None or past.broker == self.kind:
+        if past is None or past.broker == self.broker:
             return
         said_again = {entry.details.get("message_id") for entry in decision.entries}
         entries = [
@@ -144,7 +145,7 @@ class SalesforceHolder:
         about = found[0].details.get("salesforce") if found else None
         session = work.stored.sessions.load(row.session_id) if isinstance(about, dict) else None
         channel = self.places.channels.get(row.channel_id)
-        if session is None or channel is None or not isinstance(about, dict):
+        if session is None or session.broker != self.broker or channel is None or not isinstance(about, dict):
             return
         entry_id, key = str(about["entry"]), (row.session_id, row.entry_number)
         states = work.stored.outbox.of_entries([key])[key]
@@ -181,7 +182,7 @@ class SalesforceHolder:
     def routes(self, session: Session) -> bool:
         """Whether the session is one that this gateway routes."""
         link = self.places.channels.get(session.channel_id)
-        return session.broker == self.kind and link is not None and is_ours(link)
+        return session.broker == self.broker and link is not None and is_ours(link)
 
     def work_seen(self, work: Work, session: Session, seen: WorkSeen) -> None:
         """A rep's browser reports what became of their work."""
@@ -225,7 +226,7 @@ class SalesforceHolder:
             return None
         address = stored.addresses.known(channel.id, EndUser(address=Address(event.customer))) if event.customer else ""
         session = stored.sessions.newest_of_address(channel.id, address, channel.config.org)
-        if session is None or session.status is Status.ended or not session.broker:
+        if session is None or session.status is Status.ended or session.broker != self.broker:
             return None
         by = event.sender
         speaker = Speaker(id=speaker_id(session.org, Login(by.subject)), name=by.name) if by and by.name else None

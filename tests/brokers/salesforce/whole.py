@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -142,8 +142,19 @@ async def _elsewhere(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def gateway_of(org: Sandbox, folder: Path, *, elsewhere: bool = True, **changes: Any) -> AsyncIterator[World]:
-    """A gateway whose channels are the org's. `changes`: settings of all its channels' `salesforce`. `elsewhere`: False gives the gateway itself control."""
+async def gateway_of(
+    org: Sandbox,
+    folder: Path,
+    /,
+    *,
+    elsewhere: bool = True,
+    also: Mapping[str, Sandbox] | None = None,
+    by_channel: Mapping[str, Mapping[str, Any]] | None = None,
+    **changes: Any,
+) -> AsyncIterator[World]:
+    """A gateway whose channels are the org's. `changes`: settings of all its channels' `salesforce`. `elsewhere`: False gives the gateway itself control. `also`: more
+    orgs; `by_channel`: other settings of some channels, of which `salesforce` may be None."""
+    orgs = {"production": org, **(also or {})}
     sock = socket.create_server(("127.0.0.1", 0))
     origin = f"http://127.0.0.1:{sock.getsockname()[1]}"
     adapters = registry.load()
@@ -157,12 +168,16 @@ async def gateway_of(org: Sandbox, folder: Path, *, elsewhere: bool = True, **ch
             "queue": "support",
             "account": account,
             **({"salesforce": link} if elsewhere else {}),
+            **(by_channel or {}).get(key, {}),
         }
     raw = {
         "public_url": origin,
         "data_dir": str(folder),
-        "allow_private_media_hosts": [origin.removeprefix("http://"), org.url.removeprefix("http://").removesuffix("/org")],
-        "salesforce": {"production": org.settings()},
+        "allow_private_media_hosts": [
+            origin.removeprefix("http://"),
+            *(one.url.removeprefix("http://").removesuffix("/org") for one in orgs.values()),
+        ],
+        "salesforce": {name: one.settings() for name, one in orgs.items()},
         "orgs": {
             "acme": {
                 "settings": {"leave_notice_hold_seconds": 0},

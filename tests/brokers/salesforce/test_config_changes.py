@@ -1,0 +1,49 @@
+"""A channel's Salesforce settings change while conversations go on: nothing goes to the wrong org, and nothing is lost unseen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.brokers.salesforce.test_switching import reasons, shows, texts
+from tests.brokers.salesforce.whole import ANN, BOB, address_of, conversation_of, gateway_of, sandbox, supervisor
+from tests.world import World, wait_until
+
+
+async def rows(world: World, *states: str) -> list[tuple[str, str, str | None]]:
+    """(lane or channel, state, code) of the calls."""
+    return await world.gateway.store.read(
+        lambda stored: [(row.channel_id, row.state, row.code) for row in (*stored.outbox.troubled(50), *stored.outbox.waiting(50)) if row.kind == "call"]
+    )
+
+
+async def queued(world: World) -> bool:
+    return any(state == "queued" and code for _, state, code in await rows(world))
+
+
+async def test_a_channel_that_another_salesforce_org_has_now(tmp_path: Path) -> None:
+    folder = tmp_path / "gateway"
+    async with sandbox(tmp_path / "a") as old, sandbox(tmp_path / "b") as new:
+        async with gateway_of(old, folder, also={"uk": new}) as world:
+            await world.customer("open").says("hello")
+            there = await conversation_of(old, "open")
+            old.plain.join(there, ANN)
+            old.plain.say(there, ANN, "What is it?")
+            await wait_until(lambda: shows(world, "What is it?"), what="Ann's question")
+            old.faults.apply({"read_only": True})
+            await world.customer("open").says("My lamp is broken")
+            await wait_until(lambda: queued(world), what="the message on its way")
+        old.faults.apply({"read_only": False})
+        async with gateway_of(old, folder, also={"uk": new}, org="uk") as world:
+            conversation = await conversation_of(new, "open")
+            await wait_until(lambda: texts(new.plain.threads[conversation].entries) == ["My lamp is broken"], what="the message in the new org")
+            now, before = await supervisor(world).items("/sessions")
+            assert (now["status"], before["status"]) == ("waiting", "ended")
+            assert (await reasons(world, before["id"]))[-1] == "broker_changed"
+            old.plain.say(there, ANN, "Are you there?")
+            new.plain.join(conversation, BOB)
+            new.plain.say(conversation, BOB, "Here I am")
+            await wait_until(lambda: shows(world, "Here I am"), what="the answer")
+            assert not await shows(world, "Are you there?")
+            assert texts(old.plain.threads[there].entries) == ["hello"]
+            assert ("salesforce:production", "failed", "channel_removed") in await rows(world)
