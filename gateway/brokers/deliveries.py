@@ -12,7 +12,7 @@ from adapters.contract import Fetched, Sent
 from adapters.envelope import Address, InboundReceipt, MediaState, OutboundFile, TypingSignal
 from adapters.errors import SendFailed, Verdict
 from gateway.brokers import receipts
-from gateway.brokers.ground import Gone, Ground, gone_by
+from gateway.brokers.ground import Gone, Ground, channel_of, gone_by
 from gateway.brokers.reconciling import give_up
 from gateway.brokers.unit import Unit
 from gateway.clock import Clock
@@ -77,9 +77,10 @@ class StoredOutbox:
         return found
 
     def _gone(self, row: OutboxRow, kinds: Mapping[str, str]) -> Gone | None:
-        if row.kind == "call":
-            return None  # the sender knows its lanes, and looks at no other
-        return gone_by(self._ground.channels, row.channel_id, row.org, kinds[row.session_id])
+        if row.kind != "call":
+            return gone_by(self._ground.channels, row.channel_id, row.org, kinds[row.session_id])
+        lost = gone_by(self._ground.channels, channel_of(row.address), row.org, kinds[row.session_id])
+        return None if lost == "removed" else lost  # the lane says itself that the channel is no longer its
 
     def _refuse(self, unit: Unit, rows: Sequence[tuple[OutboxRow, Gone]]) -> None:
         """One org's words never go out by another's channel, nor one kind's addresses to another's provider; a row that was

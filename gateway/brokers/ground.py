@@ -147,6 +147,11 @@ def gone_by(channels: Mapping[str, Channel], channel_id: str, org: str, kind: st
     return "kind_changed" if channel.config.kind != kind else None
 
 
+def channel_of(conversation: str) -> str:
+    """The customer's channel, of a call's address (`CHANNEL/ADDRESS`)."""
+    return conversation.partition("/")[0]
+
+
 def channel_facts(channels: Mapping[str, Channel], session: Session) -> ChannelFacts:
     """The channel's facts; for a channel that is gone, what the session itself says about it."""
     lost = gone(channels, session)

@@ -112,11 +112,17 @@ def judge(stored: Transaction, channels: Mapping[str, Channel], orgs: Mapping[st
             to_do.append(session.id)
         for group in {_group(session, loss) for loss in found}:
             counts[group] += 1
-    unsent = tuple(Unsent(what, lost) for what in stored.standing.waiting() if (lost := _row_gone(what, channels, kind_changed)))
+    waiting = stored.standing.waiting()
+    unsent = tuple(Unsent(what, lost) for what in waiting if (lost := _row_gone(what, channels, kind_changed)))
     told = [
         *_of_channels(moved, kind_changed, were, channels, counts),
         *(_sentence(group, count, channels, orgs) for group, count in sorted(counts.items(), key=_gravity)),
         *(_unsent_sentence(one) for one in unsent),
+        *(
+            _astray_sentence(what)
+            for what in waiting
+            if _is_astray(what, channels) and not _row_gone(what, channels, kind_changed)
+        ),
     ]
     return Judged(tuple(told), tuple(to_do), unsent, moved, kind_changed)
 
@@ -231,14 +237,20 @@ def _facts(session: Session, channels: Mapping[str, Channel], orgs: Mapping[str,
 
 
 def _row_gone(what: Waiting, channels: Mapping[str, Channel], kind_changed: tuple[str, ...]) -> Gone | None:
-    channel = channels.get(what.channel_id)
+    key = what.about or what.channel_id
+    channel = channels.get(key)
     if channel is None:
-        return (
-            None if ":" in what.channel_id else "removed"
-        )  # a lane of a broker elsewhere: its rows wait until it is configured again
+        return None if what.about else "removed"  # of calls, the lane says so itself
     if channel.config.org != what.org:
         return "moved"
-    return "kind_changed" if what.channel_id in kind_changed else None
+    return "kind_changed" if key in kind_changed else None
+
+
+def _is_astray(what: Waiting, channels: Mapping[str, Channel]) -> bool:
+    """Calls to a broker elsewhere that no longer controls the channel."""
+    channel = channels.get(what.about)
+    broker = channel.facts.broker if channel is not None else ""
+    return bool(what.about) and what.channel_id != broker and not what.channel_id.startswith(f"{broker}:")
 
 
 # ---------------------------------------------------------------------------------------------------- sentences
@@ -313,4 +325,13 @@ def _sentence(group: _Group, count: int, channels: Mapping[str, Channel], orgs: 
 def _unsent_sentence(one: Unsent) -> str:
     what, code = one.what, UNSENT[one.gone].unsent.why.code
     n = f"{what.messages} message{'' if what.messages == 1 else 's'}"
-    return f"{n} of org {what.org} waiting to be sent on channel {what.channel_id} will not be sent and get the code {code}."
+    by = f"channel {what.about} to {what.channel_id}" if what.about else f"channel {what.channel_id}"
+    return f"{n} of org {what.org} waiting to be sent on {by} will not be sent and get the code {code}."
+
+
+def _astray_sentence(what: Waiting) -> str:
+    n = f"{what.messages} call{'' if what.messages == 1 else 's'}"
+    return (
+        f"{n} of channel {what.about} waiting for {what.channel_id}, which no longer controls the channel, will not be made: they get the code channel_removed, "
+        "or wait while that Salesforce org is not in the config."
+    )

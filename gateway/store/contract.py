@@ -279,11 +279,12 @@ class Wanted:
 
 
 class Waiting(NamedTuple):
-    """Messages that wait to go out by a channel for sessions of an org."""
+    """Messages that wait to go out by a channel for sessions of an org. `about`: of calls to a broker elsewhere, on its lane, the customer's channel."""
 
     channel_id: str
     org: str
     messages: int
+    about: str = ""
 
 
 # -------------------------------------------------------------------------------------------------------------------- nouns

@@ -237,9 +237,11 @@ class Outbox:
 
     def open_of(self, what: Waiting, limit: int) -> list[OutboxRow]:
         """See the contract."""
+        about = f"{what.about}/" if what.about else ""
         rows = self._run(
-            "SELECT * FROM outbox WHERE channel_id = ? AND org = ? AND state IN ('queued', 'sending') ORDER BY ordinal LIMIT ?",
-            (what.channel_id, what.org, limit),
+            """SELECT * FROM outbox WHERE channel_id = ? AND org = ? AND substr(address, 1, length(?)) = ? AND state IN ('queued', 'sending')
+               ORDER BY ordinal LIMIT ?""",
+            (what.channel_id, what.org, about, about, limit),
         )
         return [_row(row) for row in rows.fetchall()]
 

@@ -86,9 +86,10 @@ class Standing:
     def waiting(self) -> list[Waiting]:
         """See the contract."""
         rows = self._gathering.run(
-            "SELECT channel_id, org, count(*) AS messages FROM outbox WHERE state IN ('queued', 'sending') GROUP BY channel_id, org"
+            """SELECT channel_id, org, CASE kind WHEN 'call' THEN substr(address, 1, instr(address, '/') - 1) ELSE '' END AS about, count(*) AS messages
+               FROM outbox WHERE state IN ('queued', 'sending') GROUP BY channel_id, org, about"""
         )
-        return [Waiting(row["channel_id"], row["org"], row["messages"]) for row in rows]
+        return [Waiting(row["channel_id"], row["org"], row["messages"], row["about"]) for row in rows]
 
     def record_channels(self, now: Mapping[str, ChannelWas]) -> None:
         """See the contract."""

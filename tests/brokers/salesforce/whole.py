@@ -187,7 +187,11 @@ async def gateway_of(
                     "ben": {"name": "Ben", "tokens": ["ben-token-0123456789"]},
                 },
                 "queues": {"support": {"name": "Support", "reps": ["ana", "ben"]}},
-            }
+            },
+            "globex": {
+                "reps": {"gus": {"name": "Gus", "supervisor": True, "tokens": ["gus-token-0123456789"]}},
+                "queues": {"support": {"name": "Support", "reps": ["gus"]}},
+            },
         },
         "channels": channels,
     }
