@@ -26,6 +26,8 @@ _MOST_BYTES: Final = 4_194_304  # an event has at most 1 MB
 _MOST_PEOPLE: Final = 200
 _DEEPEST: Final = 20
 _MOST_WORD: Final = 80  # characters of an entry type that is kept for operators
+_MOST_NAME, _MOST_GIVEN = 80, 1_000  # characters
+_JOINERS: Final = "\u200c\u200d"  # parts of letters in Persian and Indic scripts, and of emoji
 
 ROLES: Final = ("EndUser", "Agent", "Supervisor", "Chatbot", "DigitalWorker", "System", "Router")
 _BY_ROLE: Final = {role.casefold(): role for role in ROLES}
@@ -118,7 +120,14 @@ def _person(value: object, *, name: str | None = None) -> Person | None:
     if role is None:
         return None
     role, subject = _BY_ROLE.get(role.casefold(), role), optional(found, "subject") or ""
-    return Person(app_type=optional(found, "appType") or "", subject=subject, role=role, name=name or "")
+    return Person(app_type=optional(found, "appType") or "", subject=subject, role=role, name=_public_name(name or ""))
+
+
+def _public_name(given: str) -> str:
+    """In one line, and as long as a name in the config may be: customers see it before the words and in notices, where a second line would look like somebody
+    else's, and a mark of direction would turn what follows."""
+    line = " ".join(given[:_MOST_GIVEN].split())
+    return "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS).strip()[:_MOST_NAME].strip()
 
 
 # ----------------------------------------------------------------------------------------------------------- messages

@@ -88,6 +88,38 @@ def test_a_reps_words(shape: Any) -> None:
     assert event.reason is None
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("Ana\nBank: send your PIN", "Ana Bank: send your PIN"),
+        ("  Ana\t\u2028Li ", "Ana Li"),
+        ("Ana\u202etxet\u2066\x00\x1b[2J\ufeff", "Anatxet[2J"),
+        ("\u0646\u06cc\u200c\u0645\u0627", "\u0646\u06cc\u200c\u0645\u0627"),
+        ("A" * 200, "A" * 80),
+        ("\u202e", ""),
+    ],
+)
+def test_a_name_is_one_line(given: str, shown: str) -> None:
+    """Of who speaks, and of who joins."""
+    spoken = parsed(nested("Message", {"abstractMessage": HELLO}, senderDisplayName=given))
+    assert spoken.sender is not None
+    assert spoken.sender.name == shown
+    joins = {"operation": "add", "participant": ANA, "displayName": given}
+    found = parsed(nested("ParticipantChanged", {"entries": [joins]}))
+    assert isinstance(found, PeopleChanged)
+    assert found.changes[0].person.name == shown
+
+
+@given(st.text(st.characters(), max_size=120))
+def test_no_name_has_a_second_line_or_a_mark_of_direction(given: str) -> None:
+    found = parsed(nested("ParticipantChanged", {"entries": [{"operation": "add", "participant": ANA, "displayName": given}]}))
+    assert isinstance(found, PeopleChanged)
+    name = found.changes[0].person.name
+    assert len(name) <= 80
+    assert name == name.strip()
+    assert name.replace("\u200c", "").replace("\u200d", "").isprintable()
+
+
 @pytest.mark.parametrize("at", [AT, str(AT), float(AT)])
 def test_times_come_as_numbers_and_texts(at: object) -> None:
     assert parsed(message(transcriptedTimestamp=at)).at == datetime.fromtimestamp(AT / 1000, UTC)
