@@ -19,6 +19,7 @@ _SUFFIXES: Final = (
     ".documentforce.com",
     ".lightning.force.com",
 )
+_WITHOUT_KIND: Final = (".content.force.com", ".documentforce.com")  # orgs whose domains were never moved have no kind in these
 _KINDS: Final = (".sandbox", ".develop", ".scratch", ".demo", ".patch", ".trailblaze", ".free")
 
 
@@ -62,21 +63,22 @@ def _is_own(host: str, org: SalesforceOrg) -> bool:
     own = [urlsplit(address).hostname or "" for address in (org.instance_url, org.scrt_url)]
     if host in own:
         return True
-    names = {name for one in own if (name := _name(one))}
-    return bool(names) and _name(host) in names
+    its, names = _name(host), {name for one in own if (name := _name(one))}
+    return its in names or (host.endswith(_WITHOUT_KIND) and its in {name.partition(".")[0] for name in names})
 
 
 def _name(host: str) -> str:
-    """The org's own name in one of its hosts, empty for any other: `acme--uat` of `acme--uat.sandbox.my.salesforce.com`."""
+    """The org's own name in one of its hosts, with the kind of org, since another kind's may have the same name; empty for any other host:
+    `acme--uat.sandbox` of `acme--uat.sandbox.my.salesforce.com`."""
     suffix = next((one for one in _SUFFIXES if host.endswith(one)), None)
     if suffix is None:
         return ""
-    name = host.removesuffix(suffix)
-    kind = next((one for one in _KINDS if name.endswith(one)), "")
-    name = name.removesuffix(kind)
-    if suffix in (".content.force.com", ".documentforce.com"):
+    whole = host.removesuffix(suffix)
+    kind = next((one for one in _KINDS if whole.endswith(one)), "")
+    name = whole.removesuffix(kind)
+    if suffix in _WITHOUT_KIND:
         name = name.removesuffix("--c")
-    return name if "." not in name else ""
+    return name + kind if name and "." not in name else ""
 
 
 def _matches(host: str, wanted: str) -> bool:
