@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from adapters.forms import Unfit, is_host, parts_of_url
+from adapters.forms import Unfit, is_host, origin, parts_of_url
 from gateway.config.ground import Settings, secure_url
 from gateway.session.model import Login
 
@@ -46,6 +46,11 @@ def _event(value: str) -> str:
 
 def _origin(value: str) -> str:
     return secure_url(value).rstrip("/")
+
+
+def _frame(value: str) -> str:
+    """An origin and nothing else, since it becomes a part of a header."""
+    return origin(secure_url(value))
 
 
 def _proxy(value: str) -> str:
@@ -98,7 +103,8 @@ class SalesforceOrg(Settings):
         description="Host and port of the Pub/Sub API; in the EU api.deu.pubsub.salesforce.com:7443. Port 443 works, too.",
     )
     ca_file: Path | None = Field(
-        default=None, description="A file of certificates to trust for Pub/Sub in place of the system's; for tests and proxies."
+        default=None,
+        description="A file of certificates to trust for Pub/Sub in place of those that gRPC brings along; for tests and for proxies that look into TLS.",
     )
     proxy: Annotated[str, AfterValidator(_proxy)] | None = Field(
         default=None,
@@ -157,7 +163,7 @@ class SalesforceOrg(Settings):
     flows: dict[str, FlowId] = Field(
         default_factory=dict, description="With partner-owned routing: the Salesforce flow id (300…) of each flow."
     )
-    connector_origins: tuple[OrgUrl, ...] = Field(
+    connector_origins: tuple[Annotated[str, AfterValidator(_frame)], ...] = Field(
         default=(),
         description="With partner-owned routing: origins whose pages may show the connector page in a frame, besides the org's own and its Lightning one.",
     )
@@ -170,9 +176,9 @@ class SalesforceOrg(Settings):
     def connector_frames(self) -> tuple[str, ...]:
         """Whose pages may show the connector page."""
         own = urlsplit(self.instance_url)
-        origin = f"{own.scheme}://{own.netloc}"
-        lightning = origin.replace(".my.salesforce.com", ".lightning.force.com")
-        return tuple(dict.fromkeys((origin, lightning, *self.connector_origins)))
+        org = f"{own.scheme}://{own.netloc}"
+        lightning = org.replace(".my.salesforce.com", ".lightning.force.com")
+        return tuple(dict.fromkeys((org, lightning, *self.connector_origins)))
 
 
 class SalesforceChannel(Settings):

@@ -113,6 +113,8 @@ UNFIT: list[tuple[str, Any, str]] = [
     (f"{ORG}.ca_file", "/nowhere/ca.pem", "can't be read (No such file or directory)"),
     (f"{ORG}.connector_toolkit", "/nowhere/toolkit.js", "can't be read (No such file or directory)"),
     (f"{ORG}.connector_origins", ["http://salesforce.example"], "is not an https URL"),
+    (f"{ORG}.connector_origins", ["https://salesforce.example/;script-src%20*"], "has more than scheme, host and port"),
+    (f"{ORG}.connector_origins", ["https://salesforce.example/"], "has more than scheme, host and port"),
     (f"{ORG}.file_hosts", ["https://files.example.com"], "is not a host name"),
     (f"{ORG}.file_hosts", ["*"], "is not a host name"),
     (f"{ORG}.requests_per_second", 2_001, "input should be less than or equal to 2000"),

@@ -14,18 +14,18 @@ from adapters.replies import fetched
 from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.salesforce import calls, formats, parsing
 from gateway.brokers.salesforce.links import allowed_file
-from gateway.brokers.salesforce.places import SalesforceLink
+from gateway.brokers.salesforce.places import LANES, SalesforceLink
 from gateway.brokers.salesforce.tokens import Tokens
 from gateway.config.salesforce import SalesforceOrg
 from gateway.store.contract import Call
 
 
 class LanePeer:
-    """The org, at the other end of a lane."""
+    """The org, at the other end of a lane. Each lane is paced by itself, so that each has its share of what the org takes."""
 
     def __init__(self, lane: str, org: SalesforceOrg, links: Mapping[str, SalesforceLink], tokens: Tokens) -> None:
         self._lane, self._org, self._links, self._tokens = lane, org, links, tokens
-        self.messages_per_second = org.requests_per_second
+        self.messages_per_second = org.requests_per_second / LANES
         self.listens: Callable[[], bool] = lambda: True  # whether the org's answers would be heard
 
     @property

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.config import Channel
 from gateway.config.salesforce import SalesforceChannel
 from gateway.session.model import Session
+
+LANES: Final = 2
+"""Of each org: one for conversations, one for receipts."""
 
 
 class SalesforceLink:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,16 @@ async def test_a_transfer_is_one_notice(org: Sandbox, world: World) -> None:
     assert len(shown) == 3
     assert "Ann" in shown[1]
     assert "Bob" in shown[1]
+
+
+async def test_a_notice_that_is_late_is_no_news_and_a_message_is(org: Sandbox, world: World) -> None:
+    conversation = await says(world, org, "open")
+    await texts_on(world, "open", 1)
+    late = timedelta(minutes=world.gateway.loaded.config.salesforce["production"].stale_after_minutes + 1)
+    org.plain._clock = lambda: clock.now() - late
+    org.plain.join(conversation, BOB)
+    org.plain.say(conversation, BOB, "Sorry that we are late")
+    assert await texts_on(world, "open", 2) == ["Ann has joined the conversation.", "Sorry that we are late"]
 
 
 async def test_whispers_and_flags_never_reach_the_customer(org: Sandbox, world: World) -> None:
