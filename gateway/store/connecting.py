@@ -21,8 +21,12 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection with our settings: no implicit transactions, WAL, every commit on disk, foreign keys kept."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = sqlite3.Row
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-65536"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-65536"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:  # the file is damaged, or no database
+        connection.close()
+        raise
     connection.create_function("found_by", 2, found_by, deterministic=True)
     return connection
 

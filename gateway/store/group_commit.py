@@ -93,13 +93,18 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = connect(self._path)
-            if self._migrations:
-                migrate(self._connection, self._migrations)
-            self._checkpoints = Checkpoints(self._path, self._connection)
-            self._checkpoints.open()
+            connection = connect(self._path)
+            try:
+                if self._migrations:
+                    migrate(connection, self._migrations)
+                checkpoints = Checkpoints(self._path, connection)
+                checkpoints.open()
+            except BaseException:
+                connection.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(unavailable(f"{self._path} can't be opened", error)) from error
+        self._connection, self._checkpoints = connection, checkpoints
         self._thread = threading.Thread(target=self._run, name=f"writer {self._path.name}", daemon=True)
         self._thread.start()
 
@@ -232,9 +237,11 @@ class Readers:
         self._path, self._size = path, size
         self._free: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
         self._outage = Outage(_log, f"reading of {path.name}", "store")
+        self._closed = False
 
     async def open(self) -> None:
         """After the writer has made the file."""
+        self._closed = False
         for _ in range(self._size):
             connection = connect(self._path)
             connection.execute("PRAGMA query_only=ON")
@@ -242,15 +249,22 @@ class Readers:
 
     async def close(self) -> None:
         """When nobody reads any more."""
+        self._closed = True
         while not self._free.empty():
             self._free.get_nowait().close()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed:  # its reader was cancelled, and its thread has only now ended
+            connection.close()
+        else:
+            self._free.put_nowait(connection)
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a reading job in a thread. Raises StoreUnavailable when the file can't be read."""
         connection = await self._free.get()
         reading = asyncio.ensure_future(asyncio.to_thread(_in_one_moment, connection, job))
         # A cancelled reader doesn't stop its thread: the connection is free when the thread is done, not before.
-        reading.add_done_callback(lambda _: self._free.put_nowait(connection))
+        reading.add_done_callback(lambda _: self._give_back(connection))
         try:
             result = await asyncio.shield(reading)
         except sqlite3.Error as error:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -395,3 +396,20 @@ async def test_a_log_that_became_long_is_copied_to_its_end_by_the_writer_and_beg
             await one.run(note(f"{number} " * 5_000))
         assert log.stat().st_size <= size + 20_000
     assert len(notes(tmp_path / "x.db")) == 60
+
+
+async def test_a_file_that_can_t_be_opened_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[sqlite3.Connection] = []
+    really = sqlite3.connect
+
+    def noting(*given: Any, **more: Any) -> sqlite3.Connection:
+        made.append(really(*given, **more))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noting)
+    (tmp_path / "damaged.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreUnavailable):
+        await GroupCommit(tmp_path / "damaged.db").open()
+    (connection,) = made
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
