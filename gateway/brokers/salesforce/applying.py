@@ -127,8 +127,6 @@ def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell
     choices: JsonValue = [choice.model_dump(mode="json") for choice in event.said.choices]
     asked: JsonValue = {"entry": event.entry_id, "choices": choices} if choices else None
     work.stored.conversations.remember(places.lane, key, {"asked": asked})
-    about: JsonValue = {"entry": event.entry_id, "conversation": event.conversation}
-    details: dict[str, JsonValue] = {"salesforce": about}
     said: list[tuple[Part, ...]] = [(TextPart(text=text),) for text in spoken.texts]
     files = [_file(work, file) for file in spoken.files]
     said += [(file,) for file in files]
@@ -136,7 +134,9 @@ def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell
         work.stored.media.add(file.media_id or "", file, org=known.org, channel_id=places.lane)
     end_user = EndUser(address=Address(known.end_user.id), name=known.end_user.name, locale=known.locale)
     automatic = event.reason is not None or by.role is Role.system
-    for parts in said:
+    for place, parts in enumerate(said):
+        about: JsonValue = {"entry": event.entry_id, "conversation": event.conversation, "place": place, "of": len(said)}
+        details: dict[str, JsonValue] = {"salesforce": about}
         shown = tuple(part.model_copy(update={"source": {}}) if isinstance(part, MediaPart) else part for part in parts)
         command = RelayedSaid(by, shown, details, ChannelId(link.id), end_user, automatic=automatic)
         session = _done(work, session, command)

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from adapters.envelope import Address, ChannelId, EndUser, Speaker, TypingSignal
 from gateway.brokers.contract import ReportedEvent
@@ -147,8 +147,8 @@ class SalesforceHolder:
         channel = self.places.channels.get(row.channel_id)
         if session is None or session.broker != self.broker or channel is None or not isinstance(about, dict):
             return
-        entry_id, key = str(about["entry"]), (row.session_id, row.entry_number)
-        states = work.stored.outbox.of_entries([key])[key]
+        entry_id = str(about["entry"])
+        states = [state for one in work.stored.outbox.of_entries(_parts(work, row, about)).values() for state in one]
         for state in states:
             if state.status in ("failed", "skipped") and self._first(work, "failed", entry_id):
                 body = formats.delivery_failed(entry_id, state.code or "refused", state.reason or "").body
@@ -231,6 +231,20 @@ class SalesforceHolder:
         by = event.sender
         speaker = Speaker(id=speaker_id(session.org, Login(by.subject)), name=by.name) if by and by.name else None
         return session, _typing(channel.id, session.end_user.id, event.received_at, event.on, speaker)
+
+
+def _parts(work: Work, row: OutboxRow, about: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """All entries of the rep's message that the row is a part of: a text and its files. A change of the session's status may be between them."""
+    place, of = int(about.get("place", 0)), int(about.get("of", 1))
+    around = range(row.entry_number - place - 1, row.entry_number - place + of + 1) if of > 1 else (row.entry_number,)
+    found = work.stored.sessions.entries_at([(row.session_id, number) for number in around])
+    return [key for key, (entry, _) in found.items() if _entry_of(entry) == about["entry"]]
+
+
+def _entry_of(entry: Entry) -> JsonValue:
+    """Salesforce's id of it; None: a rep of Salesforce's didn't say it."""
+    about = entry.details.get("salesforce")
+    return about.get("entry") if isinstance(about, dict) else None
 
 
 def _typing(channel_id: str, to: str, at: datetime, on: bool, speaker: Speaker | None = None) -> TypingSignal:
