@@ -7,11 +7,12 @@ through `relayed` (the rules' own room), by `RepSaid` alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from adapters.envelope import Address, ChannelId, EndUser, MediaPart, Part, TextPart
 from gateway.brokers.ground import Work
@@ -31,7 +32,7 @@ from gateway.brokers.salesforce.events import (
     WorkChanged,
 )
 from gateway.brokers.salesforce.links import shows_strange_link
-from gateway.brokers.salesforce.partner_people import name_of
+from gateway.brokers.salesforce.partner_people import name_of, short
 from gateway.brokers.salesforce.partnering import Partnering
 from gateway.brokers.salesforce.places import Places, SalesforceLink, is_ours
 from gateway.config.salesforce import SalesforceOrg
@@ -51,7 +52,8 @@ _STATUSES: Final = {
     "Ended": Status.ended,
 }
 _ENDED_BY: Final = {"Agent": "ended_by_rep", "Supervisor": "ended_by_supervisor", "EndUser": "ended"}
-_ID_LENGTH: Final = 15  # the rest of a record id of 18 characters is a checksum
+_RECORD_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_ACTORS: Final = TypeAdapter(tuple[Actor, ...])
 
 
 class NotKnown(Exception):
@@ -134,12 +136,16 @@ def _said(work: Work, event: RepSaid, link: SalesforceLink, places: Places, tell
         work.stored.media.add(file.media_id or "", file, org=known.org, channel_id=places.lane)
     end_user = EndUser(address=Address(known.end_user.id), name=known.end_user.name, locale=known.locale)
     automatic = event.reason is not None or by.role is Role.system
+    if session is not None:
+        session = _let_in(work, session, key, places)
     for place, parts in enumerate(said):
         about: JsonValue = {"entry": event.entry_id, "conversation": event.conversation, "place": place, "of": len(said)}
         details: dict[str, JsonValue] = {"salesforce": about}
         shown = tuple(part.model_copy(update={"source": {}}) if isinstance(part, MediaPart) else part for part in parts)
         command = RelayedSaid(by, shown, details, ChannelId(link.id), end_user, automatic=automatic)
         session = _done(work, session, command)
+    if session is not None:
+        _let_in(work, session, key, places)
 
 
 def _file(work: Work, file: File) -> MediaPart:
@@ -154,19 +160,45 @@ def _file(work: Work, file: File) -> MediaPart:
 
 
 def _people(work: Work, event: PeopleChanged, link: SalesforceLink, org: SalesforceOrg, places: Places) -> None:
+    known = work.stored.sessions.newest_of_address(link.id, event.customer, link.config.org)
+    if known is None:
+        return
+    last: dict[str, tuple[str, Actor]] = {}  # of one person's changes in one step, what they come to
+    for change in event.changes:
+        actor = _actor(change.person, known, org)
+        if actor is not None and change.operation != "update":  # an update says nothing that customers see
+            last[actor.id] = (change.operation, actor)
+    came, went = (tuple(actor for operation, actor in last.values() if operation == one) for one in ("add", "remove"))
     session = _open_session(work, link, event, places)
     if session is None:
+        _remember_early(work, f"{link.id}/{event.customer}", places, came, went)
         return
+    session = _let_in(work, session, f"{link.id}/{event.customer}", places)
     memory = work.stored.conversations.of(places.lane, f"{link.id}/{event.customer}").memory
-    by_operation: dict[str, list[Actor]] = {"add": [], "remove": [], "update": []}  # an update says nothing that customers see
-    for change in event.changes:
-        actor = _actor(change.person, session, org)
-        if actor is not None:
-            by_operation[change.operation].append(actor)
     wanted = not link.settings.announces and memory.get("stopped") is not True  # who stopped consent is written to by reps alone
-    announced = wanted and not is_stale(event, org) and all(who.name for who in by_operation["add"])
-    came, went = tuple(by_operation["add"]), tuple(by_operation["remove"])
+    announced = wanted and not is_stale(event, org) and all(who.name for who in came)
     _done(work, session, RelayedPeople(came, went, announced))
+
+
+def _remember_early(work: Work, key: str, places: Places, came: Iterable[Actor], went: Iterable[Actor]) -> None:
+    """Who is in there while no session is open here: a rep who begins one is added before they write."""
+    gone = {who.id for who in went}
+    early = {who.id: who for who in (*_early(work, key, places), *came) if who.id not in gone}
+    kept: JsonValue = [who.model_dump(mode="json") for who in early.values()] or None
+    work.stored.conversations.remember(places.lane, key, {"early": kept})
+
+
+def _early(work: Work, key: str, places: Places) -> tuple[Actor, ...]:
+    return _ACTORS.validate_python(work.stored.conversations.of(places.lane, key).memory.get("early") or ())
+
+
+def _let_in(work: Work, session: Session, key: str, places: Places) -> Session:
+    """Those who were added before the session was open here come in, unannounced: what they say names them."""
+    early = _early(work, key, places)
+    if not early:
+        return session
+    work.stored.conversations.remember(places.lane, key, {"early": None})
+    return _done(work, session, RelayedPeople(early, announced=False))
 
 
 def _actor(person: Person | None, session: Session, org: SalesforceOrg) -> Actor | None:
@@ -175,7 +207,9 @@ def _actor(person: Person | None, session: Session, org: SalesforceOrg) -> Actor
     role = _ROLES.get(person.role) if person is not None else None
     if person is None or role is None:
         return None
-    login = name_of(person.subject, org.reps) or person.subject
+    login = name_of(person.subject, org.reps) or (
+        short(person.subject) if _RECORD_ID.fullmatch(person.subject) else person.subject
+    )
     known = next((p.name for p in session.participants if p.id == login), "")
     return Actor(role=role, id=login, name=person.name or known)
 
@@ -183,10 +217,12 @@ def _actor(person: Person | None, session: Session, org: SalesforceOrg) -> Actor
 def _status(work: Work, event: StatusChanged, link: SalesforceLink, places: Places) -> None:
     session = _open_session(work, link, event, places)
     status = _STATUSES.get(event.status)
+    if session is None and status is Status.ended:
+        work.stored.conversations.remember(places.lane, f"{link.id}/{event.customer}", {"early": None})
     if session is None or status is None:
         return
     current = work.stored.conversations.of(places.lane, f"{link.id}/{event.customer}").memory.get("work_item")
-    if event.session_id and isinstance(current, str) and event.session_id[:_ID_LENGTH] != current[:_ID_LENGTH]:
+    if event.session_id and isinstance(current, str) and short(event.session_id) != short(current):
         return  # the end of an earlier session, which comes after the begin of this one
     reason = _ENDED_BY.get(event.ended_by or "", "ended_by_salesforce") if status is Status.ended else "salesforce"
     if status is Status.ended and work.stored.outbox.has_open(places.lane, f"{link.id}/{session.end_user.id}"):

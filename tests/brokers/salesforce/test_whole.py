@@ -279,12 +279,17 @@ async def test_a_rep_who_ends_as_the_customer_writes_ends_nothing_here(org: Sand
     await wait_until(lambda: len(thread.sessions) == 2, what="another session there")
     org.plain.join(conversation, BOB)
     org.plain.say(conversation, BOB, "I am here")
-    shown = await texts_on(world, "open", 3)
+    shown = await wait_until(lambda: shown_until(world, "I am here"), what="Bob's words")
     assert [line for line in shown if "left" not in line] == [
         "Ann has joined the conversation.",
         "Bob has joined the conversation.",
         "I am here",
     ]
+
+
+async def shown_until(world: World, last: str) -> list[str] | None:
+    lines = [line["text"] for line in await world.customer("open").seen()]
+    return lines if lines[-1:] == [last] else None
 
 
 async def queued(world: World) -> bool:
