@@ -204,12 +204,13 @@ def check(config_path: Path, data_dir: Path | None, online: bool) -> None:
 
 async def _checked_online(config: Any) -> bool:
     """Whether no org has a fault."""
-    from gateway import clock
+    from gateway import clock, logs
     from gateway.journal.driver import Driver
 
     if not config.salesforce:
         click.echo("no Salesforce org to ask")
         return True
+    logs.quiet_grpc()
     from gateway.brokers.salesforce.online import check as check_org
 
     sound = True
@@ -366,7 +367,8 @@ def simulate_salesforce(port: int, data_dir: Path, auto_response: bool) -> None:
     """Run a simulated Salesforce org alone, for a gateway that runs elsewhere on this machine.
 
     Prints what the gateway's config says of it, with the file of a private key that was made for it. /desk is the org's console, signed in as
-    ana, ben, cleo or sam (/desk?as=ana). POST /org/_faults makes the org fail, GET /org/_numbers tells what it has used of its limits.
+    ana, ben, cleo or sam (/desk?as=ana). POST /org/_faults makes the org fail, GET /org/_numbers says what it has used of its limits,
+    and GET /org/_admin_token gives an administrator's token for `byoc salesforce setup --diff` and `--apply`.
     """
     loops.run(_simulate_salesforce(port, data_dir, auto_response=auto_response))
 
@@ -448,6 +450,10 @@ async def _salesforce_asked(plan: Any, org: Any, *, apply: bool) -> bool:
     from gateway.journal.driver import Driver
 
     token = (os.environ.get("SALESFORCE_ADMIN_TOKEN") or click.prompt("An administrator's access token", hide_input=True)).strip()
+    if not token.isascii() or any(not character.isprintable() or character.isspace() for character in token):
+        raise click.UsageError(
+            "that is not an access token: it has spaces or line breaks. `sf org auth show-access-token` prints one"
+        )
     driver = Driver()
     try:
         inspector = Inspector(driver.call, org, token)

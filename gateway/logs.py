@@ -69,7 +69,11 @@ def set_up(level: str, secrets: Iterable[str] = ()) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "httpcore", "aiohttp.access", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # gRPC, should it be imported later, writes lines of its own to stderr. What they say is in the errors that it raises.
+    quiet_grpc()
+
+
+def quiet_grpc() -> None:
+    """gRPC, should it be imported later, would write lines of its own to stderr. What they say is in the errors that it raises."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 

@@ -35,7 +35,7 @@ from gateway.brokers.salesforce.simulator.records import set_up
 from gateway.brokers.salesforce.simulator.rest import Rest
 from gateway.clock import new_id
 from gateway.config import GatewayConfig, Loaded
-from gateway.demo.access import ADMIN, access, channel_settings
+from gateway.demo.access import ADMIN, CONSUMER_KEY, access, channel_settings
 from gateway.store.org_records import OrgRecords
 from gateway.store.sole import sole_user
 
@@ -167,14 +167,16 @@ class Organisation:
             yield self.bus
 
     def install(self, app: web.Application) -> None:
-        """The org's REST below `/org`, and `/org/_numbers`."""
+        """The org's REST below `/org`, `/org/_numbers` and `/org/_admin_token`."""
         served = self.estate.served.values()
         records = set_up(served, org_id=self.estate.id, event=EVENT, type_field=TYPE_FIELD, payload_field=PAYLOAD_FIELD)
+        records.faults = self.faults
         at = self.access
         instance = Instance(at.grants, at.tokens, at.users, records, instance_url=at.url, admins=frozenset({ADMIN}))
         instance.install(app, AT)
         Rest(self.org, at.tokens, self.faults).install(app, AT)
         app.router.add_get(f"{AT}/_numbers", self._numbers)
+        app.router.add_get(f"{AT}/_admin_token", self._admin_token)
 
     def settings(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """What a gateway's config says of this org: its block under `salesforce`, and the block `salesforce` of each channel. Once `published` is entered."""
@@ -184,6 +186,11 @@ class Organisation:
         return {NAME: org}, {
             id: channel_settings(NAME, channel, announces=self.announces) for id, channel in self.estate.served.items()
         }
+
+    async def _admin_token(self, request: web.Request) -> web.Response:
+        """A new access token of an administrator, as `sf org auth show-access-token` prints one of a real org."""
+        at = self.access
+        return web.Response(text=at.tokens.issue(ADMIN, CONSUMER_KEY, frozenset({"api"})).token)
 
     async def _numbers(self, request: web.Request) -> web.Response:
         """What the org has used of its limits."""

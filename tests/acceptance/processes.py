@@ -159,6 +159,6 @@ async def run(*command: str, environment: dict[str, str] | None = None, deadline
     return Finished(process.returncode, out.decode(), err.decode())
 
 
-async def byoc(*arguments: str, deadline: float = 60.0) -> Finished:
+async def byoc(*arguments: str, environment: dict[str, str] | None = None, deadline: float = 60.0) -> Finished:
     """`byoc …`."""
-    return await run(*BYOC, *arguments, deadline=deadline)
+    return await run(*BYOC, *arguments, environment=environment, deadline=deadline)

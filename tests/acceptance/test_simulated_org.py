@@ -34,5 +34,24 @@ async def test_a_gateway_finds_the_org_by_what_it_prints(tmp_path: Path) -> None
             assert (await world.rep("ana").get("/me")).json["login"] == "ana"
             assert (await world.call("GET", "/desk")).status == 200
             assert (await world.call("GET", "/org/_numbers")).json["conference_limit"] == 6
+
+            token = (await world.call("GET", "/org/_admin_token")).body.decode()
+            setup = ("salesforce", "setup", "--config", str(path), "--org", "demo", "--channel", "sms")
+            told = await byoc(*setup, "--apply", environment={"SALESFORCE_ADMIN_TOKEN": token})
+            assert told.code == 0, (told.out, told.err)
+
+            address = printed["channels"]["sms"]["salesforce"]["address"]
+            await world.call("POST", "/org/_faults", json={"inactive": [address]})
+            told = await byoc("check", "--config", str(path), "--online")
+            assert (told.code, told.out.count("FAULT")) == (1, 1)
+            assert "is not active. Activate it in Setup, Messaging Settings." in told.out
+            await world.call("POST", "/org/_faults", json={"clear": True})
+
+            raw["channels"]["sms"]["salesforce"]["definition"] = "byoc_Another"
+            path.write_text(yaml.safe_dump(raw | {"salesforce": printed["salesforce"]}))
+            told = await byoc(*setup, "--diff", environment={"SALESFORCE_ADMIN_TOKEN": token})
+            assert "missing   ConversationChannelDefinition byoc_Another" in told.out, (told.out, told.err)
+            told = await byoc(*setup, "--apply", environment={"SALESFORCE_ADMIN_TOKEN": token})
+            assert "ConversationChannelDefinition byoc_Another: created" in told.out, (told.out, told.err)
     finally:
         await org.terminate()

@@ -218,6 +218,7 @@ def of_custom_channel(there: SalesforceChannel, record: Record | None) -> Iterat
         fix = "Create it with the ids of the messaging channel and its definition (`byoc salesforce setup --apply`)."
         yield fault("the messaging channel has no CustomMsgChannel record, which Setup doesn't always make", fix)
         return
+    yield ok("the messaging channel has its CustomMsgChannel record")
     if there.typing and record.get("EventCapabilitiesIsTypingIndicatorDisabled") is True:
         yield note("typing is switched off in the messaging channel", "Switch it on there, or set `typing: false`.")
     if there.receipts and record.get("EventCapabilitiesIsInboundAcknowledgementEnabled") is not True:

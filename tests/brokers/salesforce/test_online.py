@@ -60,7 +60,7 @@ async def test_an_org_that_is_set_up_has_no_fault(org: SetUpOrg, driver: Driver)
     findings = await found(org, driver)
     assert not_ok(findings) == []
     assert {channel for channel, _ in findings} == {"", "sms-de", "sms-uk"}
-    assert len(findings) == 8 + 10 + 13
+    assert len(findings) == 8 + 11 + 14
 
 
 # -------------------------------------------------------------------------------------------------------- signing in

@@ -230,6 +230,13 @@ def test_a_key_is_never_overwritten(config_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "key.pem").read_bytes() == PEM
 
 
+def test_what_is_no_token_is_not_sent(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALESFORCE_ADMIN_TOKEN", "Access Token  00Dcanary")
+    made = run("--config", config_file, "--org", "production", "--diff")
+    assert (made.exit_code, "canary" in made.output) == (2, False)
+    assert "that is not an access token" in made.output
+
+
 @pytest.mark.parametrize("options", [("--diff", "--apply"), ("--apply", "--new-key", "x.pem")])
 def test_options_that_exclude_each_other(options: tuple[str, ...], config_file: Path) -> None:
     assert run("--config", config_file, "--org", "production", *options).exit_code == 2

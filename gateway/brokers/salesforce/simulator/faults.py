@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.brokers.salesforce.simulator.contract import Tokens
 
@@ -71,8 +71,11 @@ class Faults:
         self._tokens = tokens
 
     def apply(self, wish: Any) -> dict[str, Any]:
-        """Apply the body of a call (see the module); the state then. Raises ValueError (pydantic's) when it isn't understood: nothing is applied."""
-        wished = _Wish.model_validate(wish)
+        """Apply the body of a call (see the module); the state then. Raises ValueError, which says what to correct: nothing is applied."""
+        try:
+            wished = _Wish.model_validate(wish)
+        except ValidationError as wrong:
+            raise ValueError(_told(wrong)) from None
         if wished.clear:
             self.state = _State()
         for name in wished.model_fields_set & _State.model_fields.keys() - {"answer"}:
@@ -111,3 +114,16 @@ class Faults:
         """All Pub/Sub streams are cut."""
         for listener in tuple(self.on_disconnect):
             listener()
+
+
+def _told(wrong: ValidationError) -> str:
+    """Each fault with its place."""
+    sentences = []
+    for one in wrong.errors():
+        place = ".".join(map(str, one["loc"]))
+        if one["type"] == "extra_forbidden":
+            known = Answer if place.startswith("answer.") else _Wish
+            sentences.append(f"{place} is not a switch. There are: {', '.join(known.model_fields)}")
+        else:
+            sentences.append(f"{place}: {one['msg']}" if place else "the body is not a JSON object")
+    return "; ".join(sentences)

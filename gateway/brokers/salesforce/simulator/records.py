@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.brokers.salesforce.simulator import soql
 from gateway.brokers.salesforce.simulator.contract import OrgChannel
+from gateway.brokers.salesforce.simulator.faults import Faults
 from gateway.brokers.salesforce.simulator.objects import OBJECTS, SObject
 
 INTEGRATION_PERMISSION_SET: Final = "sfdc_scrt2"
@@ -28,10 +29,11 @@ class RecordRefusal(Exception):
 @dataclass(slots=True)
 class Records:
     """The records, each with its `Id`. `events`: API name of each platform event, with its custom fields and their lengths. `hidden`: objects that users who
-    aren't administrators can't see."""
+    aren't administrators can't see. `faults`: the switches by which messaging channels are inactive or gone."""
 
     events: dict[str, dict[str, int]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
+    faults: Faults | None = None
     _held: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _made: int = 0
 
@@ -46,7 +48,7 @@ class Records:
         for name in query.names:
             if not sobject.has(name, version):
                 raise soql.BadQuery("INVALID_FIELD", f"No such column '{name}' on entity '{sobject.name}'.")
-        return [self._shown(sobject, record, query.fields, version, tooling) for record in query.run(self.all(sobject.name))]
+        return [self._shown(sobject, record, query.fields, version, tooling) for record in query.run(self._seen(sobject.name))]
 
     def _shown(self, sobject: SObject, record: soql.Record, fields: Iterable[str], version: int, tooling: bool) -> dict[str, Any]:
         place = f"/services/data/v{version}.0/{'tooling/' if tooling else ''}sobjects/{sobject.name}/{record['Id']}"
@@ -67,6 +69,14 @@ class Records:
                 _field(event, api_name, length) for event, fields in self.events.items() for api_name, length in fields.items()
             ]
         return self._held.get(name, [])
+
+    def _seen(self, name: str) -> list[dict[str, Any]]:
+        held = self.all(name)
+        if name != "MessagingChannel" or self.faults is None:
+            return held
+        inactive, unknown = self.faults.state.inactive, self.faults.state.unknown
+        address = "ChannelAddressIdentifier"
+        return [one | {"IsActive": False} if one[address] in inactive else one for one in held if one[address] not in unknown]
 
     def find(self, name: str, **where: Any) -> dict[str, Any] | None:
         """The first record of an object whose fields have these values."""
@@ -269,6 +279,6 @@ def _definition(records: Records, channel: OrgChannel, event: str, type_field: s
             "CapabilitiesSupportsExplicitConsent": channel.explicit_consent,
             "EventCapabilitiesIsInboundAcknwOptionExposed": channel.receipts,
             "EventCapabilitiesIsTypingIndicatorOptionHidden": channel.typing_disabled,
-            "EventCapabilitiesIsRoutingWorkResultSupported": channel.routing_work_result,
+            "EventCapabilitiesIsRoutingWorkResultSupported": channel.routing == "partner" and channel.routing_work_result,
         },
     )

@@ -143,8 +143,12 @@ class Rest:
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:
-            return web.json_response(self._faults.apply(await request.json()))
-        except (ValueError, RecursionError) as wrong:
+            wish = await request.json()
+        except (ValueError, RecursionError):
+            return web.json_response({"error": "the body is not JSON"}, status=400)
+        try:
+            return web.json_response(self._faults.apply(wish))
+        except ValueError as wrong:
             return web.json_response({"error": str(wrong)}, status=400)
 
 

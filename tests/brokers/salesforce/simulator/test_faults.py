@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from gateway.brokers.salesforce.simulator.bus_faults import BusFaults
 from gateway.brokers.salesforce.simulator.bus_refusals import Refused
+from gateway.brokers.salesforce.simulator.contract import OrgChannel
 from gateway.brokers.salesforce.simulator.faults import Faults
+from gateway.brokers.salesforce.simulator.records import set_up
 from gateway.brokers.salesforce.simulator.token import IssuedTokens, User
 
 
@@ -31,6 +34,45 @@ def test_what_is_given_is_applied_and_the_rest_stays() -> None:
     assert faults.apply({"idempotent": True})["read_only"] is True
     assert faults.state.unknown == {"a"}
     assert faults.apply({"clear": True, "idempotent": True}) == Faults().describe() | {"idempotent": True}
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"inactiv": ["a"]}, "inactiv is not a switch. There are: read_only, requests_per_second, answer"),
+        ({"answer": {"code": 1, "tims": 2}}, "answer.0.tims is not a switch. There are: code, times, when, path"),
+        ({"answer": {"code": "x"}, "read_only": True}, "answer.0.code: Input should be a valid integer"),
+        ({"answer": {"code": 1, "times": 0}}, "answer.0.times: Input should be greater than or equal to 1"),
+        ({"requests_per_second": 0}, "requests_per_second: Input should be greater than 0"),
+        *((wish, "the body is not a JSON object") for wish in (None, [], "read_only")),
+    ],
+)
+def test_what_is_not_understood_is_named_and_nothing_is_applied(wish: Any, told: str) -> None:
+    faults = Faults()
+    with pytest.raises(ValueError, match="^" + re.escape(told)):
+        faults.apply(wish)
+    assert faults.describe() == Faults().describe()
+
+
+def test_the_records_say_what_the_calls_are_answered() -> None:
+    faults = Faults()
+    records = set_up(
+        [OrgChannel("one", "Byoc_Sms"), OrgChannel("two", "Byoc_Sms")],
+        org_id="00D000000000001EAA",
+        event="E__e",
+        type_field="T__c",
+        payload_field="P__c",
+    )
+    records.faults = faults
+
+    def active() -> dict[str, bool]:
+        found = records.query("SELECT ChannelAddressIdentifier, IsActive FROM MessagingChannel", 66, tooling=False, admin=False)
+        return {one["ChannelAddressIdentifier"]: one["IsActive"] for one in found}
+
+    faults.apply({"inactive": ["one"], "unknown": ["two"]})
+    assert active() == {"one": False}
+    faults.apply({"clear": True})
+    assert active() == {"one": True, "two": True}
 
 
 def test_tokens_expire() -> None:
@@ -61,25 +103,3 @@ class Stream:
 
     def hush(self) -> None:
         self.told.append("hush")
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        {"nonsense": 1},
-        {"answer": {"code": 1, "times": 0}},
-        {"requests_per_second": 0},
-    ],
-)
-def test_a_wish_that_is_not_understood_changes_nothing(wish: dict[str, Any]) -> None:
-    faults = Faults()
-    before = faults.describe()
-    with pytest.raises(ValueError, match="validation error"):
-        faults.apply({"read_only": True, "deliver_twice": True} | wish)
-    assert faults.describe() == before
-
-
-@pytest.mark.parametrize("wish", [None, [], "read_only"])
-def test_a_wish_is_an_object(wish: Any) -> None:
-    with pytest.raises(ValueError, match="validation error"):
-        Faults().apply(wish)
