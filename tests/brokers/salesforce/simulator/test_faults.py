@@ -44,7 +44,9 @@ def test_what_is_given_is_applied_and_the_rest_stays() -> None:
         ({"answer": {"code": "x"}, "read_only": True}, "answer.0.code: Input should be a valid integer"),
         ({"answer": {"code": 1, "times": 0}}, "answer.0.times: Input should be greater than or equal to 1"),
         ({"requests_per_second": 0}, "requests_per_second: Input should be greater than 0"),
-        *((wish, "the body is not a JSON object") for wish in (None, [], "read_only")),
+        (None, "the body is not a JSON object"),
+        ([], "the body is not a JSON object"),
+        ("read_only", "the body is not a JSON object"),
     ],
 )
 def test_what_is_not_understood_is_named_and_nothing_is_applied(wish: Any, told: str) -> None:
