@@ -1,4 +1,4 @@
-"""What the embedded broker is given: reps, channels, and how to make ids and addresses."""
+"""What the embedded broker is given: reps, channels, brokers elsewhere, and how to make ids and addresses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Done(NamedTuple):
 
 
 class Work(Protocol):
-    """The unit of work, as a holder uses it."""
+    """The unit of work (`gateway.brokers.unit.Unit`), as a holder uses it: each of the two uses the other."""
 
     @property
     def stored(self) -> Transaction:

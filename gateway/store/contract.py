@@ -641,6 +641,11 @@ class Outbox(Protocol):
         """Whether something of this conversation waits to be sent, or is being sent."""
         ...
 
+    def readdress(self, channel_id: str, old: str, new: str) -> None:
+        """A conversation of a broker's lane has another name: what is to be sent, or may be once more, is of that from now on. (For a channel's own,
+        `Sessions.readdress` does it.)"""
+        ...
+
     def one(self, outbox_id: str) -> OutboxRow | None:
         """A row by its id; rows are never removed."""
         ...

@@ -131,6 +131,12 @@ class Outbox:
         query = "SELECT 1 FROM outbox WHERE channel_id = ? AND address = ? AND state IN ('queued', 'sending') LIMIT 1"
         return self._run(query, (channel_id, address)).fetchone() is not None
 
+    def readdress(self, channel_id: str, old: str, new: str) -> None:
+        """See the contract."""
+        for states in ("'queued', 'sending'", "'failed', 'unknown', 'skipped'"):  # an index each
+            query = f"UPDATE outbox SET address = ? WHERE channel_id = ? AND address = ? AND state IN ({states})"  # noqa: S608
+            self._run(query, (new, channel_id, old))
+
     def go_on(self, rows: Collection[OutboxRow]) -> set[str]:
         """See the contract."""
         places = json.dumps([[row.id, row.channel_id, row.address] for row in rows])

@@ -35,6 +35,7 @@ from gateway.brokers.salesforce.links import shows_strange_link
 from gateway.brokers.salesforce.partner_people import name_of, short
 from gateway.brokers.salesforce.partnering import Partnering
 from gateway.brokers.salesforce.places import Places, SalesforceLink, is_ours
+from gateway.brokers.salesforce.subjects import address_of
 from gateway.config.salesforce import SalesforceOrg
 from gateway.session.commands import Command, RelayedPeople, RelayedSaid, RelayedStatus
 from gateway.session.decision import Refusal
@@ -74,7 +75,7 @@ def apply(work: Work, event: OrgEvent, org: SalesforceOrg, places: Places, tell:
         return
     work.ground.fault("org_event_marked")
     if event.customer:  # as they are known here now
-        address = work.stored.addresses.known(link.id, EndUser(address=Address(event.customer)))
+        address = address_of(work.stored, places.lane, link.id, event.customer)
         event = event if address == event.customer else event.model_copy(update={"customer": address})
     if event.conversation and event.customer:
         seen.remember(places.lane, f"{link.id}/{event.customer}", {"conversation": event.conversation})

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from pydantic import JsonValue, TypeAdapter
 
-from adapters.envelope import Address, ChannelId, EndUser, Speaker, TypingSignal
+from adapters.envelope import Address, ChannelId, Speaker, TypingSignal
 from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.ground import Work
-from gateway.brokers.salesforce import applying, formats, history
+from gateway.brokers.salesforce import applying, formats, history, subjects
 from gateway.brokers.salesforce.events import Choice, OrgEvent, RepTypes
 from gateway.brokers.salesforce.partner_values import WorkSeen
 from gateway.brokers.salesforce.partnering import Partnering
@@ -92,7 +92,10 @@ class SalesforceHolder:
             for entry, change in islice(work.stored.sessions.newest_first(past.id), _MOST_OF_THE_PAST)
             if change is None and entry.details.get("message_id", "") not in said_again
         ]
-        for portion in history.portions(entries, session_id=past.id, customer=session.end_user.id, now=work.now):
+        customer = subjects.subject_of(
+            work.stored.conversations.of(self.places.lane, key_of(session)).memory, session.end_user.id
+        )
+        for portion in history.portions(entries, session_id=past.id, customer=customer, now=work.now):
             self.call(work, session, "history", portion)
 
     def _message(self, work: Work, session: Session, entry: Entry) -> list[formats.Interaction]:
@@ -189,18 +192,14 @@ class SalesforceHolder:
         self._partnering.happened(work, session, seen)
 
     def apply(self, work: Work, event: ReportedEvent) -> None:
-        """See `applying.apply`; then our routing looks at it, where it is ours."""
+        """See `applying.apply`."""
         if not isinstance(event, OrgEvent):
             raise TypeError(f"{type(event).__name__} is no event of Salesforce's")
         applying.apply(work, event, self.org, self.places, partial(self.call, lane=self.places.receipts), self._partnering)
 
     def readdressed(self, work: Work, channel_id: str, old: str, new: str) -> None:
-        """The conversation goes on under the customer's first address, which Salesforce knows them by."""
-        conversations = work.stored.conversations
-        for lane in self.lanes:
-            known = dict(conversations.of(lane, f"{channel_id}/{old}").memory)
-            conversations.remember(lane, f"{channel_id}/{new}", {"subject": old, **known})
-            conversations.remember(lane, f"{channel_id}/{old}", dict.fromkeys(known))
+        """The conversation goes on under the name that Salesforce knows the customer by."""
+        subjects.moved(work.stored, self.lanes, channel_id, old, new, mark=work.ground.new_id("sub"))
 
     def fire(self, work: Work, session: Session, timer: DueTimer) -> None:
         """Of our routing."""
@@ -224,7 +223,7 @@ class SalesforceHolder:
             return None
         if applying.is_stale(event, self.org):
             return None
-        address = stored.addresses.known(channel.id, EndUser(address=Address(event.customer))) if event.customer else ""
+        address = subjects.address_of(stored, self.places.lane, channel.id, event.customer) if event.customer else ""
         session = stored.sessions.newest_of_address(channel.id, address, channel.config.org)
         if session is None or session.status is Status.ended or session.broker != self.broker:
             return None

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from adapters.envelope import OutboundFile
 from adapters.errors import SendFailed, Verdict
 from adapters.reading import dict_of, list_of
+from gateway.brokers.salesforce.subjects import subject_of
 from gateway.store.contract import Call
 
 MOST_FROM: Final = 255  # characters
@@ -228,11 +229,7 @@ OPERATIONS: Final = frozenset({"interaction", *_BUILDERS})
 
 
 def _customer(call: Call) -> str:
-    """The address that Salesforce knows them by: the first one, where a customer has another now."""
-    first = call.memory.get("subject")
-    if isinstance(first, str):
-        return first
-    return call.to.partition("/")[2] if call.operation != "capabilities" else "-"
+    return subject_of(call.memory, call.to.partition("/")[2]) if call.operation != "capabilities" else "-"
 
 
 def _end_user(call: Call) -> Json:

@@ -329,6 +329,46 @@ async def test_a_customer_with_a_new_address_is_the_same_over_there(org: Sandbox
     assert list(org.plain.threads) == [conversation]
 
 
+async def test_who_has_a_number_after_a_customer_is_somebody_else_over_there(org: Sandbox, world: World) -> None:
+    """Else a rep's words to one of the two would reach the other."""
+
+    async def writes(number: str, text: str, *, formerly: tuple[Address, ...] = ()) -> None:
+        message = InboundMessage(
+            channel_id=ChannelId("open"),
+            event_id=text,
+            message_id=text,
+            end_user=EndUser(address=Address(number), lent=(Address(number),), formerly=formerly),
+            received_at=clock.now(),
+            parts=(TextPart(text=text),),
+        )
+        assert await world.gateway.broker.take_in([message]) == [None]
+
+    await writes("+4915100001", "hello")
+    kims = await conversation_of(org, "open")
+    org.plain.join(kims, ANN)
+    await writes("+4915100002", "I have another number", formerly=(Address("+4915100001"),))
+    await wait_until(lambda: heard(org, kims) == ["hello", "I have another number"], what="the same conversation")
+    await writes("+4915100001", "Who was here?")
+    others = str(await wait_until(lambda: next((key for key in org.plain.threads if key != kims), None), what="another one"))
+    await wait_until(lambda: heard(org, others) == ["Who was here?"], what="their words")
+    org.plain.join(others, BOB)
+    org.plain.say(kims, ANN, "For Kim alone")
+    org.plain.say(others, BOB, "For the other")
+    sam = supervisor(world)
+
+    async def by_customer() -> dict[str, list[str]] | None:
+        found = {
+            one["end_user"]["id"]: [line["text"] for line in await sam.transcript(one["id"]) if line["kind"] == "message"]
+            for one in await sam.items("/sessions")
+        }
+        return found if sum(map(len, found.values())) == 5 else None
+
+    assert await wait_until(by_customer, what="all five messages") == {
+        "+4915100002": ["hello", "I have another number", "For Kim alone"],
+        "+4915100001": ["Who was here?", "For the other"],
+    }
+
+
 async def test_who_stopped_consent_gets_no_notices(org: Sandbox, world: World) -> None:
     conversation = await says(world, org, "open")
     org.plain.emit(
