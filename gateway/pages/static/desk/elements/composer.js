@@ -4,7 +4,7 @@
 import { assign, busy, fill, h } from "../../kit/dom.js";
 import { size } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
-import { called, isIn, reps } from "../state/sessions.js";
+import { called, elsewhere, isIn, reps } from "../state/sessions.js";
 import { saysSomething, UNSEEN } from "../words.js";
 import { askRecipient } from "./conference-dialog.js";
 import { confirm } from "./dialogs.js";
@@ -96,17 +96,18 @@ export class Composer extends Part {
     const open = session.status !== "ended";
     const inside = isIn(session, desk.me.login) && open;
     // Else nobody but the customer may begin anew.
-    const speaks = inside && session.status === "active";
+    const away = elsewhere(session);
+    const speaks = inside && session.status === "active" && !away;
     const others = reps(session).length > 1;
     this.form.hidden = !speaks;
     for (const button of [this.conference, this.transfer, this.attach]) button.hidden = !speaks;
     allow(this.conference, session.can.invite);
     allow(this.transfer, session.can.transfer);
-    this.leave.hidden = !(inside && others);
-    this.end.hidden = !(open && ((inside && !others) || desk.me.supervisor));
-    this.tools.hidden = !inside && this.end.hidden;
+    this.leave.hidden = !(inside && others) || Boolean(away);
+    this.end.hidden = !(open && ((inside && !others) || desk.me.supervisor)) || Boolean(away);
+    this.tools.hidden = Boolean(away) || (!inside && this.end.hidden);
     this.watching.hidden = speaks;
-    this.watching.textContent = speaks ? "" : why(session, desk.me);
+    this.watching.textContent = speaks ? "" : away || why(session, desk.me);
     this.text.placeholder = `Message to ${called(session.end_user)}`;
     // What had the focus may be hidden now: the keyboard goes on at the log.
     if (this.contains(focused) && !focused?.checkVisibility()) document.querySelector(".log")?.focus();

@@ -5,7 +5,7 @@ import { countdown } from "../../kit/format.js";
 import { icon } from "../../kit/icons.js";
 import { linked, portray } from "../../kit/pieces.js";
 import { recipientName } from "../state/names.js";
-import { called, isIn, pending, reps } from "../state/sessions.js";
+import { called, elsewhere, isIn, pending, reps } from "../state/sessions.js";
 import { SESSION_STATES } from "../words.js";
 import { AsidePanel } from "./aside-panel.js";
 import { Composer } from "./composer.js";
@@ -212,7 +212,7 @@ export class Conversation extends Part {
     const wide = matchMedia("(min-width: 1180px)").matches;
     const open = asideWish?.session === session.id ? asideWish.open : wide && raised;
     const inside = isIn(session, desk.me.login);
-    flag.hidden = !(inside || desk.me.supervisor) || !(used || (inside && session.status === "active"));
+    flag.hidden = !(inside || desk.me.supervisor) || !(used || (inside && session.status === "active" && !elsewhere(session)));
     aside.hidden = !open || flag.hidden;
     this.shell.classList.toggle("with-aside", !aside.hidden);
     flag.setAttribute("aria-expanded", String(!aside.hidden));

@@ -13,6 +13,13 @@ export const reps = (session) => session.participants.filter(({ role }) => role 
 export const isIn = (session, login) => reps(session).some(({ id }) => id === login);
 
 /**
+ * Where reps work in a session that Salesforce controls, as a sentence; empty for our own.
+ * @type {(session: V1.Session) => string}
+ */
+export const elsewhere = ({ can: { invite } }) =>
+  invite.code === "conferencing_controlled_by_salesforce" ? (invite.reason ?? "") : "";
+
+/**
  * Routing's offer to this rep, or null.
  * @type {(session: V1.Session, login: string) => V1.Offer | null}
  */
