@@ -174,7 +174,7 @@ async def test_what_the_channel_cannot_deliver_is_reported_to_the_org(org: Sandb
 
 
 async def test_without_idempotency_only_a_lost_answer_doubles_and_only_there(org: Sandbox, world: World) -> None:
-    org.faults.apply({"answer": [{"code": 0, "when": "after", "path": "/interactions"}]})
+    org.faults.apply({"idempotent": False, "answer": [{"code": 0, "when": "after", "path": "/interactions"}]})
     await world.customer("open").says("one")
     conversation = await conversation_of(org, "open")
     await world.customer("open").says("two")

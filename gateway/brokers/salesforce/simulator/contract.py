@@ -148,12 +148,14 @@ Content: TypeAlias = Text | Link | Chosen | Filled | Upload
 
 @dataclass(frozen=True, slots=True)
 class CustomerSays:
-    """A message of the customer. `entry_id`: made by the client. `at`: the interaction's timestamp."""
+    """A message of the customer. `entry_id`: made by the client. `at`: the interaction's timestamp. `anew`: it counts as another one although its id was
+    seen before."""
 
     entry_id: str
     at: datetime
     content: Content
     reply_to: str | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

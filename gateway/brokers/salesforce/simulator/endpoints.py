@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 
 from gateway.brokers.salesforce.simulator import declared, interactions, past, validation
@@ -89,7 +89,9 @@ class Endpoints:
         channel = self._channel(interaction.to, asked, type_wrong=10002)
         _check_attributes(interaction.attributes, channel)
         key = (interaction.to, interaction.customer, interaction.id)
-        if self._faults.state.idempotent and key in self._answers:
+        if not self._faults.state.idempotent and isinstance(interaction.deed, CustomerSays):
+            interaction = replace(interaction, deed=replace(interaction.deed, anew=True))
+        elif key in self._answers:
             return Answered(self._answers[key])
         conversation = await self._org.converse(interaction.to, interaction.customer, interaction.attributes)
         await self._apply(conversation, interaction)

@@ -7,7 +7,7 @@ The body of that call is a JSON object; each member that is given is applied, in
 - `answer`: `{"code": 10055, "times": 3, "when": "before" | "after", "path": "/interactions"}`, or a list of these. The next calls are answered with this code,
   before they have an effect or after; `code` 0 cuts the connection instead. `times` is 1 and `when` is before unless said otherwise; without `path` every call counts.
 - `idempotent`: bool. Whether `/interactions` with an entry id seen before is answered with the first answer, without a second effect. Which of both Salesforce
-  does isn't published. At the start: false.
+  does isn't published. At the start: true.
 - `expire_tokens`: true. All access tokens issued so far are refused.
 - `disconnect_streams`: true. All Pub/Sub streams are cut now.
 - `deliver_twice`: bool. Pub/Sub delivers every event twice.
@@ -48,7 +48,7 @@ class _State(BaseModel):
     read_only: bool = False
     requests_per_second: Annotated[float, Field(gt=0)] = 2_000
     answer: Annotated[list[Answer], BeforeValidator(_listed)] = Field(default_factory=list)
-    idempotent: bool = False
+    idempotent: bool = True
     deliver_twice: bool = False
     replay_lost: bool = False
     allocation_used: bool = False

@@ -107,6 +107,8 @@ class SimulatedOrg:
         """See the contract."""
         channel_id = self._channel_of(conversation)
         known = await self._estate.store.read(lambda stored: stored.message_ids.of(channel_id, says.entry_id))
+        if known is not None and not says.anew:
+            return  # taken before, perhaps before a restart
         message_id = says.entry_id if known is None else f"{says.entry_id}#{uuid.uuid4()}"
         parts = await asyncio.to_thread(self._parts, says.content, message_id)
         message = InboundMessage(
