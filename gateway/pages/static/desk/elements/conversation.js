@@ -212,7 +212,8 @@ export class Conversation extends Part {
     const wide = matchMedia("(min-width: 1180px)").matches;
     const open = asideWish?.session === session.id ? asideWish.open : wide && raised;
     const inside = isIn(session, desk.me.login);
-    flag.hidden = !(inside || desk.me.supervisor) || !(used || (inside && session.status === "active" && !elsewhere(session)));
+    flag.hidden =
+      !(inside || desk.me.supervisor) || !(used || (inside && session.status === "active" && !elsewhere(session)));
     aside.hidden = !open || flag.hidden;
     this.shell.classList.toggle("with-aside", !aside.hidden);
     flag.setAttribute("aria-expanded", String(!aside.hidden));
