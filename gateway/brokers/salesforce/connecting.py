@@ -57,7 +57,8 @@ class SalesforceConnector:
         found = self._session_of(stored, caller, work_item, ("in", "offered", "was"))
         if isinstance(found, Refusal):
             return found
-        found.holder.work_seen(Unit(stored, self._ground), found.session, WorkSeen(change=change, work_id=work))
+        seen = WorkSeen(user=found.holder.org.reps[caller.login], change=change, work_id=work)
+        found.holder.work_seen(Unit(stored, self._ground), found.session, seen)
         return None
 
     def _session_of(self, stored: Transaction, caller: Caller, work_item: str, ties: tuple[str, ...]) -> _Found | Refusal:

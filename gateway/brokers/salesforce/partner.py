@@ -152,6 +152,17 @@ def _work_seen(draft: Draft, change: str, work_id: str) -> None:
         _went_by(draft, declined=change == "Declined")
 
 
+def _seen_by_rep(draft: Draft, seen: WorkSeen) -> None:
+    """Nobody accepts or declines for another who is in the same session."""
+    request = draft.request
+    if request is None:
+        return
+    work = request.work
+    theirs = [work.user] if work is not None and (work.id is None or _is(work, seen.work_id)) else request.passed
+    if short(seen.user) in map(short, theirs):
+        _work_seen(draft, seen.change, seen.work_id)
+
+
 def _is(work: Work | None, work_id: str) -> bool:
     return work is not None and work.id is not None and short(work.id) == short(work_id)
 
@@ -331,7 +342,7 @@ def _remove(draft: Draft, happened: RemoveRep) -> None:
 _RULES: Final[dict[type, Callable[[Draft, Any], None]]] = {
     RoutingAsked: _asked,
     WorkChanged: _work_changed,
-    WorkSeen: lambda draft, seen: _work_seen(draft, seen.change, seen.work_id),
+    WorkSeen: _seen_by_rep,
     PeopleChanged: _people_changed,
     Routed: _routed,
     StatusChanged: _status_changed,

@@ -118,8 +118,10 @@ class Answered(Value):
 
 
 class WorkSeen(Value):
-    """What the connector in a rep's browser saw of an AgentWork: the same news as WorkChanged, by another road."""
+    """What the connector in a rep's browser saw of an AgentWork: the same news as WorkChanged, by another road. `user`: whose browser; it counts for their own
+    work alone."""
 
+    user: str
     change: Literal["Assigned", "Accepted", "Declined", "Closed", "Cancelled"]
     work_id: str
 

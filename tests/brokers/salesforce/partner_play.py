@@ -19,7 +19,7 @@ from gateway.brokers.salesforce.events import (
 )
 from gateway.brokers.salesforce.partner import decide
 from gateway.brokers.salesforce.partner_people import name_of, short
-from gateway.brokers.salesforce.partner_values import Answered, Around, Fired, Happened, OrgCall, Routing, dump, load
+from gateway.brokers.salesforce.partner_values import Answered, Around, Fired, Happened, OrgCall, Routing, WorkSeen, dump, load
 from gateway.config import SalesforceOrg
 from gateway.session.decision import Facts, SetTimer
 from gateway.session.model import Login, Participant, Role, Session, SessionEndUser, SessionId, Status
@@ -160,6 +160,11 @@ class PartnerPlay:
     def ringing(self) -> list[str]:
         """Whom Salesforce is asking: users."""
         return [work.user for work in self.works.values() if work.state == "assigned"]
+
+    def seen(self, change: Any, work_id: str, *, by: str | None = None) -> WorkSeen:
+        """What the browser of this user, else of the one whose work it is, reports of it."""
+        known = self.works.get(work_id)
+        return WorkSeen(user=by or (known.user if known else str(self.routing.asked)), change=change, work_id=work_id)
 
     def answer(
         self, login: str, change: Literal["Accepted", "Declined"], *, event: bool = True

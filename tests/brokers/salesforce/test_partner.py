@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from gateway.brokers.salesforce.partner_people import short
-from gateway.brokers.salesforce.partner_values import Answered, CameFree, CustomerEnded, Fired, RemoveRep, WorkSeen
+from gateway.brokers.salesforce.partner_values import Answered, CameFree, CustomerEnded, Fired, RemoveRep
 from gateway.session.model import Presence
 from tests.brokers.salesforce.partner_play import (
     BILLING,
@@ -71,10 +71,21 @@ def test_the_rep_who_is_in_turn_is_asked_and_accepts(
     play.send()
     assert results(play) == []
     work = next(iter(play.works))
-    assert play.do(WorkSeen(change="Accepted", work_id=work)) == [("routing_result", {**SUCCESS, "routingType": routing})]
+    assert play.do(play.seen("Accepted", work)) == [("routing_result", {**SUCCESS, "routingType": routing})]
     assert play.do(play.people(login)) == []
     assert play.wait(600) == []
     assert play.timers == {}
+
+
+@pytest.mark.parametrize("change", ["Accepted", "Declined", "Closed"])
+def test_nobody_answers_for_another(change: str) -> None:
+    play = PartnerPlay()
+    play.do(play.asked("Conference", user=USERS["ben"]))
+    play.send()
+    work = next(iter(play.works))
+    assert play.do(play.seen(change, work, by=USERS["ana"])) == []
+    assert play.routing.asked == USERS["ben"]
+    assert play.do(play.seen(change, work, by=USERS["ben"][:15])) != []
 
 
 def test_a_rep_whom_the_settings_do_not_name_is_judged_by_salesforce() -> None:
@@ -141,7 +152,7 @@ def test_nobody_left_fails_a_request_and_removes_the_route(
     play.send()
     assert play.answer("cleo", "Declined")[0][0] == "agent_work"
     play.send()
-    [result, unroute] = play.do(WorkSeen(change=change, work_id=list(play.works)[1]))
+    [result, unroute] = play.do(play.seen(change, list(play.works)[1]))
     assert result[0] == "routing_result"
     assert result[1].pop("errorMessage")
     assert result[1] == {**FAILURE, "routingType": routing}
@@ -293,7 +304,7 @@ def test_a_rep_who_declines_at_the_moment_of_the_cancellation_is_passed_over() -
     play.do(Fired(ref="offer:2"))
     play.works["0Bz000000000000AAA"].state = "declined"
     play.send()
-    assert play.do(WorkSeen(change="Declined", work_id="0Bz000000000000AAA"))[0][0] == "agent_work"
+    assert play.do(play.seen("Declined", "0Bz000000000000AAA"))[0][0] == "agent_work"
 
 
 def test_a_customer_does_not_wait_for_ever_for_news_of_a_work_that_cannot_be_cancelled() -> None:
@@ -368,7 +379,7 @@ def test_a_repeated_assignment_that_is_a_duplicate_has_worked() -> None:
     play.do(play.asked("Transfer", queue=BILLING))
     play.unsent.clear()
     assert play.do(Answered(ref="work:2", ok=False, code=15_109)) == []
-    assert play.do(WorkSeen(change="Assigned", work_id="0BzX")) == []
+    assert play.do(play.seen("Assigned", "0BzX")) == []
     assert play.do(Fired(ref="offer:2"))[0] == ("close_agent_work", {"contextType": "Agent", "workId": "0BzX", "status": "Close"})
 
 
@@ -541,7 +552,7 @@ def test_the_customers_end_ends_the_session_there_and_nothing_follows() -> None:
     assert play.do(CustomerEnded()) == [("session", {"operation": "End", "operationBy": "EndUser"})]
     assert play.do(CustomerEnded()) == []
     assert play.do(play.asked("Conference", user=USERS["ben"])) == []
-    assert play.do(WorkSeen(change="Declined", work_id="0Bz000000000000AAA")) == []
+    assert play.do(play.seen("Declined", "0Bz000000000000AAA")) == []
     assert play.do(CameFree()) == []
     assert play.wait(600) == []
 
