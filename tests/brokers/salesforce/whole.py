@@ -150,6 +150,7 @@ async def gateway_of(
     elsewhere: bool = True,
     also: Mapping[str, Sandbox] | None = None,
     by_channel: Mapping[str, Mapping[str, Any]] | None = None,
+    limits: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
     """A gateway whose channels are the org's. `changes`: settings of all its channels' `salesforce`. `elsewhere`: False gives the gateway itself control. `also`: more
@@ -173,6 +174,7 @@ async def gateway_of(
     raw = {
         "public_url": origin,
         "data_dir": str(folder),
+        "limits": dict(limits or {}),
         "allow_private_media_hosts": [
             origin.removeprefix("http://"),
             *(one.url.removeprefix("http://").removesuffix("/org") for one in orgs.values()),
