@@ -57,9 +57,18 @@ class SalesforceHolder:
         channel = self.places.channels[session.channel_id]
         if before is None and channel.settings.history and channel.settings.product == "ccaas":
             self._hand_over(work, decision)
+        speaks = any(entry.kind is EntryKind.message and _is_customers(entry) for entry in decision.entries)
         for entry in decision.entries:
-            if entry.sender is None or entry.sender.role is not Role.end_user:
+            if (
+                entry.kind is EntryKind.handover and entry.details.get("change") == "to_us" and not speaks
+            ):  # else nobody there would be called
+                self._interactions(
+                    work, session, entry, [formats.text(f"[handed over by another app] {entry.text or ''}".strip())]
+                )
+            if not _is_customers(entry):
                 continue
+            if entry.referral is not None:
+                self._interactions(work, session, entry, [formats.text(f"[{entry.referral.plain}]")])
             if entry.kind is EntryKind.message:
                 self._opts(work, session, channel, out=False)
                 self._interactions(work, session, entry, self._message(work, session, entry))
@@ -256,6 +265,10 @@ def _typing(channel_id: str, to: str, at: datetime, on: bool, speaker: Speaker |
         on=on,
         speaker=speaker,
     )
+
+
+def _is_customers(entry: Entry) -> bool:
+    return entry.sender is not None and entry.sender.role is Role.end_user
 
 
 def _words_of(entry: Entry) -> str:
