@@ -47,7 +47,7 @@ class LanePeer:
             sentence = "The channel is no longer one of this org's, so Salesforce was not told. Add its `salesforce` settings again, then replay."
             raise SendFailed(Verdict.dead, "channel_removed", sentence)
         if call.body.get("interactionType") == "AttachmentInteraction" and call.file is None:
-            words = "\n".join(filter(None, [call.body.get("text"), "[a file that could not be fetched from the channel]"]))
+            words = f"{call.body.get('text') or ''}\n[a file that could not be fetched from the channel]".lstrip()
             call = call.model_copy(update={"body": formats.text(words).body})
         return calls.send(call, file=call.file, org=self._org, channel=link.settings, tokens=self._tokens, now=now)
 

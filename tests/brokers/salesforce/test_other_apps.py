@@ -53,7 +53,7 @@ def handover(change: Any, **more: Any) -> InboundHandover:
 
 
 async def test_what_was_said_to_a_bot_comes_along_when_it_hands_over(org: Sandbox, world: World) -> None:
-    said = [message("a human please", standby=True), handover("to_us", metadata="angry")]
+    said: list[InboundMessage | InboundHandover] = [message("a human please", standby=True), handover("to_us", metadata="angry")]
     assert await world.gateway.broker.take_in(said) == [None, None]
     conversation = await conversation_of(org, "open")
     await wait_until(lambda: heard(org, conversation) == ["a human please"], what="the customer's words")
@@ -66,7 +66,7 @@ async def test_a_handover_without_words_asks_for_a_rep_all_the_same(org: Sandbox
 
 
 async def test_standby_and_a_taken_conversation_call_nobody(org: Sandbox, world: World) -> None:
-    said = [message("for the bot", standby=True), handover("away")]
+    said: list[InboundMessage | InboundHandover] = [message("for the bot", standby=True), handover("away")]
     assert await world.gateway.broker.take_in(said) == [None, None]
     await world.customer("open").says("Kim is here")
     conversation = await conversation_of(org, "open")
