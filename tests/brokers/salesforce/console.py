@@ -69,13 +69,19 @@ class Console:
         return await self.organisation.org.converse(ids.address_of(channel_id), customer, {})
 
     async def customer_says(
-        self, content: Content | str, channel_id: str = "whatsapp", customer: str = KIM, entry_id: str | None = None
+        self,
+        content: Content | str,
+        channel_id: str = "whatsapp",
+        customer: str = KIM,
+        entry_id: str | None = None,
+        *,
+        anew: bool = False,
     ) -> str:
-        """The id of the entry."""
+        """The id of the entry. `anew`: the org doesn't recognise one that it has."""
         own = entry_id or str(uuid.uuid4())
         said = Text(content) if isinstance(content, str) else content
         conversation = await self.conversation(channel_id, customer)
-        await self.organisation.org.said(conversation, CustomerSays(own, datetime.now(UTC), said))
+        await self.organisation.org.said(conversation, CustomerSays(own, datetime.now(UTC), said, anew=anew))
         return own
 
     async def session(self, channel_id: str = "whatsapp", customer: str = KIM) -> Session:

@@ -131,11 +131,12 @@ async def test_the_conversation_stays_and_each_session_is_another(tmp_path: Path
         assert await org.organisation.org.end(again, "End", "System", None) == "ACTIVE_CONVERSATION_NOT_FOUND"
 
 
-async def test_the_same_entry_twice_is_two_entries(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("anew", "entries"), [(False, 1), (True, 2)])
+async def test_the_same_entry_twice_is_one_unless_the_org_does_not_recognise_it(tmp_path: Path, anew: bool, entries: int) -> None:
     async with console(tmp_path) as org:
         sent = await org.customer_says("hello")
-        await org.customer_says("hello", entry_id=sent)
-        assert (await org.session()).entry_count == 2
+        await org.customer_says("hello", entry_id=sent, anew=anew)
+        assert (await org.session()).entry_count == entries
 
 
 async def test_an_answer_names_what_it_answers(tmp_path: Path) -> None:
