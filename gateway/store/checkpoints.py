@@ -52,6 +52,8 @@ class Checkpoints:
     def _run(self) -> None:
         while self._work.wait() and not self._closing.wait(_EVERY_SECONDS):
             self._work.clear()
+            if self._closing.is_set():  # set since the line above it: what woke us for it is cleared, too
+                return
             self._long = _copy(self._connection) > _LONG_PAGES
 
 

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
@@ -413,3 +413,24 @@ async def test_a_file_that_can_t_be_opened_leaves_nothing_open(tmp_path: Path, m
     (connection,) = made
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
+
+
+async def test_a_close_in_the_moment_before_a_checkpoint_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "_EVERY_SECONDS", 0.01)
+    with closing(connect(tmp_path / "one.db")) as connection:
+        one = checkpoints.Checkpoints(tmp_path / "one.db", connection)
+        clear = one._work.clear
+
+        def close_begins_first() -> None:
+            one._closing.set()
+            one._work.set()
+            clear()
+
+        monkeypatch.setattr(one._work, "clear", close_begins_first)
+        one.open()
+        one.committed()
+        await asyncio.wait_for(asyncio.to_thread(one._thread.join, 10), 15)
+        ended = not one._thread.is_alive()
+        one._work.set()
+        one.close()
+        assert ended
