@@ -31,6 +31,10 @@ class Handset:
         self._known += count
         return found
 
+    async def skip(self) -> None:
+        """What is there has been looked at."""
+        self._known = len(await self.kim.seen())
+
     async def notice(self, *words: str) -> None:
         """One notice with these words comes next."""
         (line,) = await self.next()

@@ -88,10 +88,15 @@ async def confer(world: Outside, handset: Handset, session_id: str) -> None:
 async def files(kim: Customer, rep: Rep, session_id: str, handset: Handset) -> None:
     """Both ways, to the byte."""
     assert (await rep.say(session_id, file=PNG)).status == 201
-    (line,) = await handset.next()
-    if line["media"] is None:  # the speaker's name, where files have no text beside them
-        (line,) = await handset.next()
+    await handset.next()
+
+    async def picture() -> Any:
+        """Where files have no text beside them, the speaker's name comes first; and a phone may show the line before it has loaded the picture."""
+        return next((line for line in await kim.seen() if line["media"]), None)
+
+    line = await wait_until(picture, what=f"the picture on {kim.channel_id}")
     assert line["media"]["size_bytes"] == len(PNG), line
+    await handset.skip()
     assert (await kim.says(file=PNG)).status == 201
 
     found = await heard(rep, session_id, ready, f"the customer's file of {kim.channel_id}")

@@ -103,8 +103,8 @@ export class Composer extends Part {
     for (const button of [this.conference, this.transfer, this.attach]) button.hidden = !speaks;
     allow(this.conference, session.can.invite);
     allow(this.transfer, session.can.transfer);
-    this.leave.hidden = !(inside && others) || Boolean(away);
-    this.end.hidden = !(open && ((inside && !others) || desk.me.supervisor)) || Boolean(away);
+    this.leave.hidden = !(inside && others);
+    this.end.hidden = !(open && ((inside && !others) || desk.me.supervisor));
     this.tools.hidden = Boolean(away) || (!inside && this.end.hidden);
     this.watching.hidden = speaks;
     this.watching.textContent = speaks ? "" : away || why(session, desk.me);
