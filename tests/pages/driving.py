@@ -45,6 +45,11 @@ class DeskPage:
         return self.page.locator("byoc-calls-bar li")
 
     @property
+    def asked(self) -> Locator:
+        """Of what waits, colleagues' requests. Work may be offered at any moment: a conversation of an earlier test, say, whose rep has been gone for long."""
+        return self.calls.filter(has_text="asks you")
+
+    @property
     def log(self) -> Locator:
         return self.page.get_by_role("region", name="Conversation log")
 

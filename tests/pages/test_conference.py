@@ -53,7 +53,7 @@ def test_a_conference_from_its_first_message_to_its_end(
     expect(first.pending).to_contain_text(f"Invited: {names[second]}")
     assert_accessible(first.page, "an invitation is pending")
     assert_accessible(second.page, "an invitation waits")
-    second.button("Decline", second.calls).click(timeout=PATIENCE_MS)
+    second.button("Decline", second.asked).click(timeout=PATIENCE_MS)
     expect(first.notices).to_contain_text(f"{names[second]} declined", timeout=PATIENCE_MS)
     expect(first.log).not_to_contain_text("declined")
     expect(first.pending).to_be_hidden()
@@ -62,15 +62,15 @@ def test_a_conference_from_its_first_message_to_its_end(
 
     # Withdrawn.
     first.ask("Conference", "Agent", names[second])
-    expect(second.calls).to_have_count(1, timeout=PATIENCE_MS)
+    expect(second.asked).to_have_count(1, timeout=PATIENCE_MS)
     first.button("Withdraw", first.pending).click()
-    expect(second.calls).to_have_count(0, timeout=PATIENCE_MS)
+    expect(second.asked).to_have_count(0, timeout=PATIENCE_MS)
 
     # A queue's invitation: both are asked, the first in wins, the other's card goes.
     first.ask("Conference", "Queue", "Support")
-    expect(second.calls).to_have_count(1, timeout=PATIENCE_MS)
-    third.button("Join", third.calls).click(timeout=PATIENCE_MS)
-    expect(second.calls).to_have_count(0, timeout=PATIENCE_MS)
+    expect(second.asked).to_have_count(1, timeout=PATIENCE_MS)
+    third.button("Join", third.asked).click(timeout=PATIENCE_MS)
+    expect(second.asked).to_have_count(0, timeout=PATIENCE_MS)
     first.sees(f"{names[third]} joined")
 
     # The joiner has the whole history and may write; the customer is told who speaks.
@@ -114,7 +114,7 @@ def test_two_reps_race_for_a_queue(demo: Demo, desk: Desks, handset: Handsets) -
     cleo.online()
     ana.ask("Conference", "Queue", "Support")
     for one in (ben, cleo):
-        expect(one.button("Join", one.calls)).to_be_visible(timeout=PATIENCE_MS)
+        expect(one.button("Join", one.asked)).to_be_visible(timeout=PATIENCE_MS)
     # Both press before either hears of the other: the clicks are queued in the pages, not waited for.
     for one in (ben, cleo):
         one.button("Join", one.calls).evaluate("button => setTimeout(() => button.click(), 300)")
@@ -122,7 +122,7 @@ def test_two_reps_race_for_a_queue(demo: Demo, desk: Desks, handset: Handsets) -
     expect(ana.log.get_by_text(re.compile(r"^(Ben|Cleo) joined"))).to_have_count(1)
     fields = [one.page.get_by_label("Message to the customer") for one in (ben, cleo)]
     for one in (ben, cleo):
-        expect(one.calls).to_have_count(0, timeout=PATIENCE_MS)
+        expect(one.asked).to_have_count(0, timeout=PATIENCE_MS)
     inside = [one for one, field in zip((ben, cleo), fields, strict=True) if field.is_visible()]
     assert len(inside) == 1
     loser = ben if inside == [cleo] else cleo
