@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -105,7 +106,9 @@ class SalesforceOrgs:
         return {name: stream.state.described(now) for name, stream in self._streams.items()}
 
     def _remark(self, name: str, waits: Callable[[str], Mapping[str, int]]) -> str:
-        waiting = {code: count for lane in self._orgs[name].holder.lanes for code, count in waits(lane).items()}
+        waiting: Counter[str] = Counter()
+        for lane in self._orgs[name].holder.lanes:
+            waiting.update(waits(lane))
         held = (
             f"Calls to the org wait for another try: {', '.join(f'{count} for {code}' for code, count in sorted(waiting.items()))}; "
             "`byoc outbox list --queued` says why."

@@ -8,17 +8,14 @@ from typing import Any
 
 import pytest
 
-from gateway.brokers.salesforce.simulator.contract import OrgChannel
 from gateway.brokers.salesforce.simulator.partner_values import Wish
 from tests.brokers.salesforce.test_partner_whole import asked, present, reps
 from tests.brokers.salesforce.whole import (
     ANN,
     BOB,
-    CHANNELS,
-    DEFINITION,
     SUPPORT,
     Sandbox,
-    address_of,
+    channels_of,
     conversation_of,
     gateway_of,
     sandbox,
@@ -28,7 +25,7 @@ from tests.world import Rep, Reply, World, wait_until
 
 @pytest.fixture
 async def org(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    channels = [OrgChannel(address_of(one), DEFINITION, product="ccaas", routing="partner") for one in CHANNELS]
+    channels = channels_of(product="ccaas", routing="partner")
     async with sandbox(tmp_path / "org", channels) as one:
         yield one
 

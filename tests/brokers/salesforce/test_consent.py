@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.brokers.salesforce.simulator.contract import OrgChannel
-from tests.brokers.salesforce.whole import CHANNELS, DEFINITION, address_of, conversation_of, gateway_of, sandbox
+from tests.brokers.salesforce.whole import channels_of, conversation_of, gateway_of, sandbox
 from tests.world import wait_until
 
 
 async def test_stopped_and_given_again(tmp_path: Path) -> None:
-    channels = [OrgChannel(address_of(one), DEFINITION, product="ccaas", consent="partner") for one in CHANNELS]
+    channels = channels_of(product="ccaas", consent="partner")
     async with (
         sandbox(tmp_path / "org", channels) as org,
         gateway_of(org, tmp_path / "gateway", product="ccaas", consent="partner") as world,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway.brokers.salesforce.simulator.contract import CustomerSays, HistoryEntry, OrgChannel
-from tests.brokers.salesforce.whole import ANN, DEFINITION, address_of, conversation_of, gateway_of, sandbox, supervisor
+from gateway.brokers.salesforce.simulator.contract import CustomerSays, HistoryEntry
+from tests.brokers.salesforce.whole import ANN, channels_of, conversation_of, gateway_of, sandbox, supervisor
 from tests.world import World, wait_until
 
 
@@ -58,7 +58,7 @@ async def test_and_back_again(tmp_path: Path) -> None:
 
 
 async def test_with_byoc_for_ccaas_what_was_said_before_is_handed_over(tmp_path: Path) -> None:
-    channels = [OrgChannel(address_of(one), DEFINITION, product="ccaas") for one in ("open", "whatsapp")]
+    channels = channels_of(product="ccaas")
     async with sandbox(tmp_path / "org", channels) as org:
         async with gateway_of(org, tmp_path / "gateway", elsewhere=False) as world:
             kim, ana = world.customer("open"), world.rep("ana", "ana-token-0123456789")

@@ -404,6 +404,13 @@ async def test_an_org_in_maintenance_is_told_of_at_the_desk_and_by_readyz(org: S
     await wait_until(lambda: heard(org, conversation) == ["one"], what="the message")
 
 
+async def test_what_waits_is_counted_over_both_lanes_of_an_org(org: Sandbox, world: World) -> None:
+    orgs = world.gateway.salesforce
+    assert orgs is not None
+    waiting = {"salesforce:production": {"account_fault 10031": 2}, "salesforce:production:receipts": {"account_fault 10031": 3}}
+    assert "5 for account_fault 10031" in str(orgs.told(waiting.__getitem__))
+
+
 @pytest.mark.parametrize("code", [10019, 10055, 10056, 10094, 0])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_what_is_to_be_tried_again_is_there_once(org: Sandbox, world: World, code: int, when: str) -> None:

@@ -47,6 +47,11 @@ def address_of(channel_id: str) -> str:
     return f"address-of-{channel_id}"
 
 
+def channels_of(**settings: Any) -> list[OrgChannel]:
+    """The org's messaging channels, with these settings of their definition."""
+    return [OrgChannel(address_of(one), DEFINITION, **settings) for one in CHANNELS]
+
+
 @dataclass
 class Sandbox:
     """The org: `plain` acts for its reps, `faults` make it fail, `bus` has those of its stream."""
@@ -97,7 +102,7 @@ async def sandbox(folder: Path, channels: list[OrgChannel] | None = None) -> Asy
     published: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
     plain = PlainOrg(
         ORG_ID,
-        channels or [OrgChannel(address_of(one), DEFINITION) for one in CHANNELS],
+        channels or channels_of(),
         lambda kind, payload: published.put_nowait((kind, payload)),
         clock.now,
         reps=[RepFacts(ANN), RepFacts(BOB)],
