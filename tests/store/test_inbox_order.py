@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,10 +52,18 @@ class World:
     async def start(self) -> None:
         """The process begins."""
         mine = self._alive = {"fails": 0, "dead": 0, "asked": 0}
+        committing = self._committing = threading.Lock()  # a process that is killed in a commit is dead before another begins
 
         def fault(point: str) -> None:
-            if point == "before_commit" and (mine["dead"] or mine["fails"]):
+            if point == "after_commit":
+                committing.release()
+                return
+            if point != "before_commit":
+                return
+            committing.acquire()
+            if mine["dead"] or mine["fails"]:
                 mine["fails"] = max(0, mine["fails"] - 1)
+                committing.release()
                 raise OSError(errno.EIO, "Input/output error")
 
         self.inbox = self._store.inbox(self._folder, Time(), fault=fault)
@@ -76,7 +85,9 @@ class World:
         elif step == "look":
             await self.inbox.channels()
         else:
+            await asyncio.to_thread(self._committing.acquire)
             self._alive["dead"] = 1
+            self._committing.release()
             self.deaths += 1
             self._dead.append((self.inbox, self._alive))
             await self.start()
