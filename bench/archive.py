@@ -12,7 +12,6 @@ import argparse
 import itertools
 import json
 import random
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ from pydantic import JsonValue
 
 from gateway.clock import now
 from gateway.session.model import Actor, Entry, EntryKind, Participant, Role, Session, SessionEndUser, Status, Visibility
-from gateway.store.connecting import connect, migrate
-from gateway.store.sqlite import SqliteTransaction
+from gateway.store.connecting import SqliteConnection, connect, migrate
+from gateway.store.transaction import SqlTransaction
 
 _CHUNK: Final = 5_000
 _FIRST: Final = """Ana María José Łukasz Zoë Søren Jürgen Noémie Chloé Иван Ольга Δήμητρα 美咲 王伟 Nguyễn Fatima Aïcha Omar Priya Rahul Kim Alex Sam Robin
@@ -68,7 +67,7 @@ def person(archive: Archive, number: int) -> _Person:
     return _Person(channel, kind, f"U{play.getrandbits(128):032x}" if kind == "line" else f"+{digits}", name)
 
 
-def fill(connection: sqlite3.Connection, archive: Archive) -> None:
+def fill(connection: SqliteConnection, archive: Archive) -> None:
     """Write it, in transactions of a few thousand sessions. The tables must be there; what is in them stays."""
     begin = connection.execute("SELECT coalesce(max(ordinal), 0) FROM sessions").fetchone()[0]
     step = timedelta(days=365 * archive.years) / max(1, archive.sessions)
@@ -86,11 +85,11 @@ def fill(connection: sqlite3.Connection, archive: Archive) -> None:
         _file(connection)
 
 
-def _file(connection: sqlite3.Connection) -> None:
+def _file(connection: SqliteConnection) -> None:
     done = _CHUNK
     while done >= _CHUNK:
         connection.execute("BEGIN IMMEDIATE")
-        transaction = SqliteTransaction(connection, now)
+        transaction = SqlTransaction(connection, now)
         done = transaction.lists.file(_CHUNK)
         transaction.finish()
         connection.execute("COMMIT")

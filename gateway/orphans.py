@@ -12,7 +12,7 @@ from gateway.errors import GatewayError
 from gateway.store.connecting import to_read
 from gateway.store.inbox_contract import Tally
 from gateway.store.inbox_rows import SqliteInboxRows
-from gateway.store.sqlite import SqliteTransaction
+from gateway.store.transaction import SqlTransaction
 
 
 def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
@@ -20,7 +20,7 @@ def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
     if not data_dir.is_dir():
         raise GatewayError(f"{data_dir} is not a folder: pass the gateway's data_dir with --data")
     with to_read(data_dir / "sessions.db") as connection:
-        judged = judge(SqliteTransaction(connection, lambda: now), loaded.channels, loaded.orgs) if connection else Judged()
+        judged = judge(SqlTransaction(connection, lambda: now), loaded.channels, loaded.orgs) if connection else Judged()
     with to_read(data_dir / "inbox.db") as connection:
         tallies = SqliteInboxRows(connection).tallies() if connection else []
     return [*judged.findings, *of_waiting_webhooks(tallies, judged.moved, loaded)]

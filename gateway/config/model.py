@@ -16,6 +16,7 @@ from adapters.contract import Account, Adapter
 from adapters.envelope import ChannelId
 from adapters.forms import Locale, Origin, PictureUrl, Unfit, is_host, parts_of_url
 from gateway.config.ground import Settings, secure_url
+from gateway.config.places import BucketUrl, DatabaseUrl, NatsConfig, S3Config, StreamUrl
 from gateway.config.salesforce import SalesforceChannel, SalesforceOrg
 from gateway.errors import ConfigFault
 from gateway.session.model import ChannelFacts, FlowDefinition, FlowRule, Login, OrgSettings, Queue, Rep
@@ -273,6 +274,22 @@ class GatewayConfig(Settings):
         default=Path("data"),
         description="The folder for all durable data, relative to where the gateway is started.",
     )
+    store: DatabaseUrl | None = Field(
+        default=None,
+        description="The PostgreSQL database that several processes share: `postgresql://USER:PASSWORD@HOST/DATABASE`. null: SQLite in `data_dir`; see docs/scaling.md.",
+    )
+    stores: dict[Id, DatabaseUrl] = Field(
+        default_factory=dict, description="Orgs with a PostgreSQL database of their own, by the org's id. The others use `store`."
+    )
+    inbox: StreamUrl | None = Field(
+        default=None,
+        description="NATS servers whose stream keeps webhooks until the store takes them: `nats://HOST:4222`, several with commas. null: the store keeps them itself.",
+    )
+    nats: NatsConfig = Field(default_factory=NatsConfig, description="The stream behind `inbox`.")
+    media: BucketUrl | None = Field(
+        default=None, description="The S3-compatible bucket that files are kept in: `s3://BUCKET`. null: a folder in `data_dir`."
+    )
+    s3: S3Config = Field(default_factory=S3Config, description="The service behind `media`.")
     trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
         default=(), description="Networks of your own proxies. X-Forwarded-For is trusted only from these."
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from gateway.errors import GatewayError, StoreUnavailable
@@ -17,9 +18,17 @@ from gateway.store.trouble import of_the_disk, unavailable
 _log = logging.getLogger(__name__)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+class SqliteConnection(sqlite3.Connection):
+    """As `gateway.store.statements.Connection`."""
+
+    dialect: Final = "sqlite"
+
+
+def connect(path: Path) -> SqliteConnection:
     """A connection with our settings: no implicit transactions, WAL, every commit on disk, foreign keys kept."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256, factory=SqliteConnection
+    )
     connection.row_factory = sqlite3.Row
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-65536"):
@@ -32,7 +41,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[sqlite3.Connection]:
+def beside(path: Path) -> Iterator[SqliteConnection]:
     """One transaction on the file of a gateway that may be running: SQLite lets both work at once. Raises GatewayError where there is no file, or none
     that can be used."""
     if not path.is_file():
@@ -46,13 +55,13 @@ def beside(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def to_read(path: Path) -> Iterator[sqlite3.Connection | None]:
+def to_read(path: Path) -> Iterator[SqliteConnection | None]:
     """One moment of the file of a gateway that may be running, or of an older one, which can't be changed. None: there is nothing in it yet."""
     if not path.is_file():
         yield None
         return
     file = f"file:{quote(str(path.absolute()))}?mode=ro"
-    with _told(path), closing(sqlite3.connect(file, uri=True, isolation_level=None)) as connection:
+    with _told(path), closing(sqlite3.connect(file, uri=True, isolation_level=None, factory=SqliteConnection)) as connection:
         connection.row_factory = sqlite3.Row
         for pragma in ("query_only=ON", "busy_timeout=10000"):
             connection.execute(f"PRAGMA {pragma}")

@@ -1,4 +1,4 @@
-"""What one transaction on SQLite holds of the file, and what it has still to write.
+"""What one transaction holds of the database, and what it has still to write.
 
 A store object reads a single thing once and holds it; what it writes often is gathered, and written by one statement for many rows. Two rules keep
 this true:
@@ -6,7 +6,7 @@ this true:
 - Whatever is gathered for a key is also held under that key. So `point`, which reads by such a key, needn't write first.
 - Every other statement (`run`) first writes all that is gathered, so it sees the file as it would be.
 
-While several jobs are done from memory (`SqliteTransaction.each`), each change in memory is noted, so that a job that fails can be taken back alone.
+While several jobs are done from memory (`SqlTransaction.each`), each change in memory is noted, so that a job that fails can be taken back alone.
 A job that needs a statement which can't be undone raises `Apart`: it is repeated in its own savepoint.
 """
 
@@ -14,17 +14,16 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.store.contract import EntryKey
+from gateway.store.statements import Connection, Cursor, Values
 
 K = TypeVar("K")
 V = TypeVar("V")
-Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 _ABSENT: Final = object()
 _AT_ONCE: Final = 32  # rows of one INSERT: each costs half of what it costs alone. With many more it is slower again
 
@@ -36,9 +35,14 @@ class Apart(Exception):
 class Gathering:
     """See the module. `now` is when the job that is under way began. `news`: what it wrote that others wait for, by the doorbell's topics."""
 
-    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
+    def __init__(
+        self, connection: Connection, now: datetime, *, writes: bool = True, worker: Callable[[], str] = lambda: ""
+    ) -> None:
         self.begin(now)
         self._connection = connection
+        self.dialect, self.worker = connection.dialect, worker
+        # Elsewhere one process has all of a store, and writes one thing after the other.
+        self._locks = writes and connection.dialect == "postgresql"
         self._gathered: list[Rows] = []
         self._held: list[dict[Any, Any]] = []
         self.news: set[str] = set()
@@ -83,16 +87,16 @@ class Gathering:
             self.changes.append((place, key, place[key]))
             del place[key]
 
-    def point(self, query: str, values: Values = ()) -> sqlite3.Cursor:
+    def point(self, query: str, values: Values = ()) -> Cursor:
         """Read by a key under which everything that is gathered is held."""
         return self._connection.execute(query, values)
 
-    def run(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
+    def run(self, statement: str, values: Values = ()) -> Cursor:
         """Any other statement."""
         self._write_first()
         return self._connection.execute(statement, values)
 
-    def run_many(self, statement: str, rows: Iterable[Values]) -> sqlite3.Cursor:
+    def run_many(self, statement: str, rows: Iterable[Values]) -> Cursor:
         """As `run`, once for each row."""
         self._write_first()
         return self._connection.executemany(statement, rows)
@@ -183,7 +187,7 @@ class Rows:
         """Don't write what waits under this key."""
         self._gathering.remove(self.waiting, key)
 
-    def write(self, connection: sqlite3.Connection) -> None:
+    def write(self, connection: Connection) -> None:
         """Write them all, in order."""
         rows = [self._make(row) for row in self.waiting.values()]
         many = len(rows) - len(rows) % _AT_ONCE if self._several else 0

@@ -1,9 +1,12 @@
-"""One writer for a SQLite file that makes many callers' work durable in one commit, and a few readers beside it.
+"""One writer for a database that makes many callers' work durable in one commit, and a few readers beside it.
 
 A thread owns the connection. It takes all jobs that have gathered while the last commit ran, runs each in a savepoint of one
-transaction, commits once (WAL, `synchronous=FULL`: one fsync for all), and only then wakes the callers. A job that raises is rolled back alone
-and its caller gets the exception; when the disk fails, all callers of the commit get StoreUnavailable and nothing of it is in the file. There is
+transaction, commits once (one fsync for all), and only then wakes the callers. A job that raises is rolled back alone
+and its caller gets the exception; when the disk fails, all callers of the commit get StoreUnavailable and nothing of it is stored. (A server that is lost during
+a commit may have stored it: so whatever is done again after StoreUnavailable must bear to be done twice.) There is
 no linger: below a hundred callers at a time waiting for more gains nothing.
+
+Where other processes write, too, a job may meet one of theirs (`Conflict`): then it is done again.
 
 A patient job has much to do that nobody waits for. While others come it is in every second commit only, and asks (`hurried`) whether to be short.
 """
@@ -13,19 +16,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
+import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from gateway.errors import StoreUnavailable
 from gateway.outage import Outage
-from gateway.store.checkpoints import Checkpoints
-from gateway.store.connecting import connect, migrate
-from gateway.store.trouble import HANGING, of_the_disk, unavailable
+from gateway.store.database import Database
+from gateway.store.statements import Conflict, Connection, StatementFailed
+from gateway.store.trouble import HANGING
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -33,27 +35,7 @@ _MOST_JOBS_PER_COMMIT = 512
 _FRESH_SECONDS: Final = 2.0  # for so long the last commit says how the next will end
 _HANGING_SECONDS: Final = 2.0  # a commit takes milliseconds
 _LONGEST_PAUSE_SECONDS: Final = 1.0
-
-
-def _each_apart(connection: sqlite3.Connection, jobs: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
-    """Each job's result, from a savepoint of its own; one that is alone in its commit needs none."""
-    if len(jobs) == 1:
-        return [jobs[0](connection)]
-    return [_one(connection, job) for job in jobs]
-
-
-def _one(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], Any]) -> Any:
-    connection.execute("SAVEPOINT job")
-    try:
-        result = job(connection)
-    except Exception as error:
-        if of_the_disk(error) or not connection.in_transaction:  # SQLite may have rolled back everything by itself
-            raise
-        connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
-        return _Raised(error)
-    connection.execute("RELEASE job")
-    return result
+_MOST_TRIES: Final = 12  # of a job that meets others at the same thing
 
 
 class _Raised:
@@ -66,13 +48,11 @@ class GroupCommit:
 
     def __init__(
         self,
-        path: Path,
+        database: Database,
         *,
-        migrations: str | None = None,
         fault: Callable[[str], None] | None = None,
     ) -> None:
-        self._path = path
-        self._migrations = migrations
+        self._database = database
         self._fault = fault or (lambda point: None)
         self._jobs: deque[tuple[Any, asyncio.Future[Any]]] = deque()
         self._patient: deque[tuple[Any, asyncio.Future[Any]]] = deque()
@@ -83,44 +63,30 @@ class GroupCommit:
         self._asleep = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._outage = Outage(_log, f"writing to {path.name}", "store")
+        self._outage = Outage(_log, f"writing to {database.name}", "store")
         self._began: float | None = None  # the commit that is under way
         self._ended = float("-inf")  # the last one
         self.commits = 0
 
     async def open(self) -> None:
-        """Open the file, bring its tables up to date, and start the writer. Raises StoreUnavailable."""
+        """Open the database, bring its tables up to date, and start the writer. Raises StoreUnavailable."""
         self._loop = asyncio.get_running_loop()
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = connect(self._path)
-            try:
-                if self._migrations:
-                    migrate(connection, self._migrations)
-                checkpoints = Checkpoints(self._path, connection)
-                checkpoints.open()
-            except BaseException:
-                connection.close()
-                raise
-        except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(unavailable(f"{self._path} can't be opened", error)) from error
-        self._connection, self._checkpoints = connection, checkpoints
-        self._thread = threading.Thread(target=self._run, name=f"writer {self._path.name}", daemon=True)
+        self._connection = await asyncio.to_thread(self._database.open)
+        self._thread = threading.Thread(target=self._run, name=f"writer {self._database.name}", daemon=True)
         self._thread.start()
 
     async def close(self) -> None:
-        """Commit what is queued, then stop and close the file."""
+        """Commit what is queued, then stop and close the connection."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
             self._thread = None
-            await asyncio.to_thread(self._checkpoints.close)
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
+            await asyncio.to_thread(self._database.closing)
+            self._database.close(self._connection)
 
-    def submit(self, job: Callable[[sqlite3.Connection], Any], *, patient: bool = False) -> asyncio.Future[Any]:
+    def submit(self, job: Callable[[Any], Any], *, patient: bool = False) -> asyncio.Future[Any]:
         """Queue a job. Must be called on the loop that opened the writer."""
         assert self._loop is not None, "open() comes first"  # noqa: S101
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -133,7 +99,7 @@ class GroupCommit:
                 self._wake.notify()
         return future
 
-    async def run(self, job: Callable[[sqlite3.Connection], T], *, patient: bool = False) -> T:
+    async def run(self, job: Callable[[Any], T], *, patient: bool = False) -> T:
         """Run a job in the writer's next transaction; durable on return. A cancelled caller doesn't tear the job."""
         return cast(T, await asyncio.shield(self.submit(job, patient=patient)))
 
@@ -141,7 +107,7 @@ class GroupCommit:
         """For a patient job: whether others wait until it is done."""
         return self._among_others or bool(self._jobs)
 
-    async def insist(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    async def insist(self, job: Callable[[Any], T]) -> T:
         """As `run`, again and again while the store is unavailable: for writing down what has happened elsewhere already.
         Raises StoreUnavailable only once the writer closes."""
         pause = 0.02
@@ -160,9 +126,9 @@ class GroupCommit:
             raise StoreUnavailable("the store is closing")
         now = time.monotonic()
         if self._began is not None and now - self._began > _HANGING_SECONDS:
-            raise StoreUnavailable(f"{self._path.name}: a commit has been waiting for {now - self._began:.0f} s. {HANGING}")
+            raise StoreUnavailable(f"{self._database.name}: a commit has been waiting for {now - self._began:.0f} s. {HANGING}")
         if now - self._ended > _FRESH_SECONDS:
-            await self.run(_rewrite_the_header)
+            await self.run(self._database.probe)
         elif self._outage.reason is not None:
             raise StoreUnavailable(self._outage.reason)
 
@@ -172,7 +138,7 @@ class GroupCommit:
             assert self._loop is not None  # noqa: S101
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                 self._loop.call_soon_threadsafe(_settle, [future for _, future in batch], results)
-            self._checkpoints.committed()
+            self._database.committed()
 
     def _next_batch(self) -> list[tuple[Any, asyncio.Future[Any]]]:
         with self._wake:
@@ -197,94 +163,124 @@ class GroupCommit:
         finally:
             self._began, self._ended = None, time.monotonic()
 
-    def _committed(self, jobs: list[Any]) -> Sequence[Any]:
+    def _committed(self, jobs: list[Any], tries: int = 1) -> Sequence[Any]:
         begun = False
+        database, connection = self._database, self._connection
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            database.begin(connection)
             begun = True
-            results = _each_apart(self._connection, jobs)
+            results = self._each_apart(jobs)
             self._fault("before_commit")
-            self._connection.execute("COMMIT")
+            database.commit(connection)
             begun = False
             self._fault("after_commit")
         except Exception as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            if begun and not of_the_disk(error):
+            database.rollback(connection)
+            if isinstance(error, Conflict) and len(jobs) == 1 and tries < _MOST_TRIES:
+                time.sleep(random.uniform(0, 0.002 * 2 ** min(tries, 6)))  # noqa: S311 - lest the same two meet again
+                return self._committed(jobs, tries + 1)
+            if begun and not database.of_all(error):
                 return self._apart(jobs, error)
             return self._lost(jobs, error)
         self._outage.worked()
         self.commits += 1
         return results
 
+    def _each_apart(self, jobs: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+        """Each job's result, from a savepoint of its own; one that is alone in its commit needs none."""
+        if len(jobs) == 1:
+            return [jobs[0](self._connection)]
+        return [self._one(job) for job in jobs]
+
+    def _one(self, job: Callable[[Any], Any]) -> Any:
+        connection = self._connection
+        connection.execute("SAVEPOINT job")
+        try:
+            result = job(connection)
+        except Exception as error:
+            # A database may have rolled back everything by itself. A statement that failed may be another job's.
+            if isinstance(error, Conflict | StatementFailed) or self._database.of_all(error) or not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+            return _Raised(error)
+        connection.execute("RELEASE job")
+        return result
+
     def _apart(self, jobs: list[Any], error: Exception) -> Sequence[Any]:
-        """One job made the commit fail, and the disk is fine: halve the batch until that job is alone, so that only it fails."""
+        """One job made the commit fail, and the database is fine: halve the batch until that job is alone, so that only it fails."""
         if len(jobs) == 1:
             return [_Raised(error)]
         half = len(jobs) // 2
         return [*self._committed(jobs[:half]), *self._committed(jobs[half:])]
 
     def _lost(self, jobs: list[Any], error: Exception) -> Sequence[Any]:
-        reason = unavailable(self._path.name, error)
+        reason = self._database.unavailable(error)
         self._outage.failed(reason)
         return [_Raised(_caused(StoreUnavailable(reason), error)) for _ in jobs]
 
 
 class Readers:
-    """A small pool. What is committed before `run` begins is seen by it; a job sees one moment of the file."""
+    """A small pool. What is committed before `run` begins is seen by it; a job sees one moment of the database."""
 
-    def __init__(self, path: Path, size: int = 3) -> None:
-        self._path, self._size = path, size
-        self._free: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
-        self._outage = Outage(_log, f"reading of {path.name}", "store")
+    def __init__(self, database: Database, size: int = 3) -> None:
+        self._database, self._size = database, size
+        self._free: asyncio.Queue[Connection] = asyncio.Queue()
+        self._outage = Outage(_log, f"reading of {database.name}", "store")
         self._closed = False
 
     async def open(self) -> None:
-        """After the writer has made the file."""
+        """After the writer has made the tables."""
         self._closed = False
         for _ in range(self._size):
-            connection = connect(self._path)
-            connection.execute("PRAGMA query_only=ON")
-            self._free.put_nowait(connection)
+            self._free.put_nowait(await asyncio.to_thread(self._database.reader))
 
     async def close(self) -> None:
         """When nobody reads any more."""
         self._closed = True
         while not self._free.empty():
-            self._free.get_nowait().close()
+            self._database.close(self._free.get_nowait())
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _give_back(self, connection: Connection) -> None:
         if self._closed:  # its reader was cancelled, and its thread has only now ended
-            connection.close()
+            self._database.close(connection)
         else:
             self._free.put_nowait(connection)
 
-    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a reading job in a thread. Raises StoreUnavailable when the file can't be read."""
+    async def run(self, job: Callable[[Any], T]) -> T:
+        """Run a reading job in a thread. Raises StoreUnavailable when the database can't be read."""
         connection = await self._free.get()
-        reading = asyncio.ensure_future(asyncio.to_thread(_in_one_moment, connection, job))
+        reading = asyncio.ensure_future(asyncio.to_thread(self._in_one_moment, connection, job))
         # A cancelled reader doesn't stop its thread: the connection is free when the thread is done, not before.
         reading.add_done_callback(lambda _: self._give_back(connection))
         try:
             result = await asyncio.shield(reading)
-        except sqlite3.Error as error:
-            if not of_the_disk(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:  # that job would write
+        except Exception as error:
+            if not self._database.of_all(error, reading=True):  # that job's own fault
                 raise
-            reason = unavailable(self._path.name, error)
+            reason = self._database.unavailable(error)
             self._outage.failed(reason)
             raise StoreUnavailable(reason) from error
         self._outage.worked()
         return result
 
+    def _in_one_moment(self, connection: Connection, job: Callable[[Any], T]) -> T:
+        self._database.begin_reading(connection)
+        try:
+            return job(connection)
+        finally:
+            if connection.in_transaction:  # after some faults the database has ended it by itself
+                self._database.commit(connection)
 
-class SharedFile:
-    """A file with its writer and its readers, which open and close together."""
+
+class Shared:
+    """A database with its writer and its readers, which open and close together."""
 
     def __init__(self, writer: GroupCommit, readers: Readers) -> None:
         self.writer, self.readers = writer, readers
 
     async def open(self) -> None:
-        """Open the file and bring its tables up to date. Raises StoreUnavailable."""
+        """Connect and bring the tables up to date. Raises StoreUnavailable."""
         await self.writer.open()
         await self.readers.open()
 
@@ -298,24 +294,9 @@ class SharedFile:
         await self.writer.ready()
 
 
-def _in_one_moment(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
-    connection.execute("BEGIN")
-    try:
-        return job(connection)
-    finally:
-        if connection.in_transaction:  # after some faults SQLite has ended it by itself
-            connection.execute("COMMIT")
-
-
 def _caused(made: StoreUnavailable, by: Exception) -> StoreUnavailable:
     made.__cause__ = by
     return made
-
-
-def _rewrite_the_header(connection: sqlite3.Connection) -> None:
-    """A change of nothing that goes all the way to the disk: SQLite writes the first page whatever the number was."""
-    number = connection.execute("PRAGMA user_version").fetchone()[0]
-    connection.execute(f"PRAGMA user_version = {number}")
 
 
 def _settle(futures: list[asyncio.Future[Any]], results: Sequence[Any]) -> None:

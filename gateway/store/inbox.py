@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 from adapters.contract import RawRequest
 from gateway.clock import Clock, elapsed
 from gateway.errors import StoreUnavailable
-from gateway.store.group_commit import GroupCommit, Readers, SharedFile
+from gateway.store.group_commit import GroupCommit, Readers, Shared
 from gateway.store.inbox_contract import Batch
 from gateway.store.inbox_rows import (
     HEAD,
@@ -42,6 +42,7 @@ from gateway.store.inbox_rows import (
     where_it_stopped,
     with_something,
 )
+from gateway.store.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -144,11 +145,11 @@ class _Lane:
         self._bytes += sign * len(one.data)
 
 
-class SqliteInbox(SharedFile):
+class SqliteInbox(Shared):
     """See `gateway.store.inbox_contract.Inbox`. One process puts, and one reads and settles; it needn't be the same."""
 
     def __init__(self, data_dir: Path, clock: Clock, *, fault: Callable[[str], None] | None = None) -> None:
-        path = data_dir / INBOX_FILE
+        file = SqliteFile(data_dir / INBOX_FILE, "gateway.store.migrations.inbox")
         self._clock = clock
         self._gathered: deque[_Gathered] = deque()
         self._being_written = 0  # bytes
@@ -158,7 +159,7 @@ class SqliteInbox(SharedFile):
         self._lanes: dict[str, _Lane] = {}
         self._to_note: dict[str, int] = {}  # watermarks that aren't in the file yet
         self._noting: asyncio.TimerHandle | None = None
-        super().__init__(GroupCommit(path, migrations="gateway.store.migrations.inbox", fault=fault), Readers(path, size=2))
+        super().__init__(GroupCommit(file, fault=fault), Readers(file, size=2))
 
     async def open(self) -> None:
         """See the contract."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from gateway.store.group_commit import GroupCommit, Readers, SharedFile
+from gateway.store.group_commit import GroupCommit, Readers, Shared
+from gateway.store.sqlite_file import SqliteFile
 
 _FIRST: Final = 4_000_000  # an org's bus is never new
 _EVENTS: Final = """SELECT number, replay_id, created_ms, event_id, event_type, payload FROM entry
@@ -42,11 +43,12 @@ class Page(NamedTuple):
     head: Place | None
 
 
-class OrgEvents(SharedFile):
+class OrgEvents(Shared):
     """The file. What is written is on disk when the call returns; everything raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(GroupCommit(path, migrations="gateway.store.migrations.org_events"), Readers(path))
+        file = SqliteFile(path, "gateway.store.migrations.org_events")
+        super().__init__(GroupCommit(file), Readers(file))
 
     async def append(self, row: tuple[str, str, str, str], *, at_ms: int, gap: int, issue: Issue) -> Place:
         """The next event: (topic, id, type, payload), `gap` above the newest number. An id that is there already gives its place."""

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from gateway.store.group_commit import GroupCommit, Readers, SharedFile
+from gateway.store.group_commit import GroupCommit, Readers, Shared
+from gateway.store.sqlite_file import SqliteFile
 
 NewWorkItem: TypeAlias = Callable[[str, int], str]  # the id of a conversation's session with this ordinal
 
@@ -39,11 +40,12 @@ class Published(NamedTuple):
     number: int
 
 
-class OrgRecords(SharedFile):
+class OrgRecords(Shared):
     """The file. What is written is on disk when the call returns; everything raises StoreUnavailable."""
 
     def __init__(self, path: Path, work_item: NewWorkItem) -> None:
-        super().__init__(GroupCommit(path, migrations="gateway.store.migrations.org_records"), Readers(path))
+        file = SqliteFile(path, "gateway.store.migrations.org_records")
+        super().__init__(GroupCommit(file), Readers(file))
         self._work_item = work_item
 
     # ------------------------------------------------------------------------------------------------------ publishing

@@ -10,7 +10,6 @@ been shown: a receipt or a person settles it), `skipped` (it can't be delivered 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -38,6 +37,7 @@ from gateway.store.contract import (
 from gateway.store.conversations import MessageIds
 from gateway.store.gathering import Gathering, among, at
 from gateway.store.inbox_contract import Tally
+from gateway.store.statements import Cursor, Row
 
 _MOST_DETAIL: Final = 1_200
 _WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Write it again when they write again."
@@ -319,7 +319,7 @@ class Outbox:
         )
         return self._failed_later(row, done, why)
 
-    def _failed_later(self, row: OutboxRow, done: sqlite3.Cursor, why: Why) -> bool:
+    def _failed_later(self, row: OutboxRow, done: Cursor, why: Why) -> bool:
         if done.rowcount != 1:
             return False
         self._message_ids.write_off(row)
@@ -386,7 +386,7 @@ def message_of(row: OutboxRow, **known: Any) -> Outbound | Call:
     return OUTBOUND.validate_python({"kind": row.kind, **from_json(row.payload), **known})
 
 
-def _row(row: sqlite3.Row) -> OutboxRow:
+def _row(row: Row) -> OutboxRow:
     return OutboxRow(
         id=row["id"],
         org=row["org"],
@@ -406,11 +406,11 @@ def _row(row: sqlite3.Row) -> OutboxRow:
     )
 
 
-def _report(row: sqlite3.Row) -> OutboxReport:
+def _report(row: Row) -> OutboxReport:
     return OutboxReport(**{one.name: row[one.name] for one in fields(OutboxReport)})
 
 
-def _state(row: sqlite3.Row) -> DeliveryState:
+def _state(row: Row) -> DeliveryState:
     return DeliveryState(
         outbox_id=row["id"],
         status=row["state"],

@@ -11,6 +11,7 @@ from gateway.session.model import Entry, EntryKind, Role, Session, Status
 from gateway.session.searching import found_by
 from gateway.store.contract import EntryKey
 from gateway.store.gathering import Gathering, Rows, among, at
+from gateway.store.statements import Conflict
 
 Ties: TypeAlias = Mapping[
     str, tuple[str, int]
@@ -30,7 +31,7 @@ _CONTINUE: Final = """UPDATE sessions SET version = :version, last_activity = co
     WHERE id = :id AND version = :before"""
 
 
-class StaleSession(Exception):
+class StaleSession(Conflict):
     """The session changed since it was read; decide once more."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.store.group_commit import GroupCommit
+from gateway.store.sqlite_file import SqliteFile
 
 
 class Input(NamedTuple):
@@ -23,7 +24,7 @@ class InputLog:
     """One file for all providers. Everything raises StoreUnavailable."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._writer = GroupCommit(data_dir / "simulators.db", migrations="gateway.store.migrations.simulators")
+        self._writer = GroupCommit(SqliteFile(data_dir / "simulators.db", "gateway.store.migrations.simulators"))
 
     async def open(self) -> None:
         """Create or migrate the file. Call it once, before anything else. Raises StoreUnavailable."""

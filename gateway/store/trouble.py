@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.store.statements import Lost
+
 _FULL: Final = "Free space on the disk of `data_dir`; the gateway then recovers by itself."
 _FAILS: Final = "The disk is failing: check the kernel's log (`dmesg`), and move `data_dir` to a working disk."
 _NOT_OURS: Final = "Give the gateway's user write access to `data_dir`, on a disk that is mounted for writing."
@@ -40,7 +42,7 @@ _SYSTEM: Final[Mapping[int | None, str]] = {
 
 def of_the_disk(error: BaseException) -> bool:
     """Whether an error holds for everybody who uses the file."""
-    return isinstance(error, OSError) or _code(error) in _SQLITE
+    return isinstance(error, OSError | Lost) or _code(error) in _SQLITE
 
 
 def unavailable(what: str, error: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -14,7 +13,9 @@ from typing import Any, Final, TypeVar
 
 from gateway.clock import Clock
 from gateway.store.connecting import connect
-from gateway.store.group_commit import GroupCommit, Readers, SharedFile
+from gateway.store.group_commit import GroupCommit, Readers, Shared
+from gateway.store.sqlite_file import SqliteFile
+from gateway.store.statements import Connection, Row
 from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 
 T = TypeVar("T")
@@ -24,13 +25,13 @@ _VISITOR: Final = """SELECT channel_id, visitor_id, generation, subject, profile
     FROM visitor WHERE channel_id = ? AND visitor_id = ?"""
 
 
-class ChatStore(SharedFile):
+class ChatStore(Shared):
     """The file. A job gets `Kept`, its transaction; what it has written is on disk when `write` returns. Everything raises StoreUnavailable."""
 
     def __init__(self, data_dir: Path, clock: Clock) -> None:
         self._clock = clock
-        path = data_dir / _FILE
-        super().__init__(GroupCommit(path, migrations="gateway.webchat.migrations"), Readers(path))
+        file = SqliteFile(data_dir / _FILE, "gateway.webchat.migrations")
+        super().__init__(GroupCommit(file), Readers(file))
 
     async def read(self, job: Callable[[Kept], T]) -> T:
         """A job that only reads."""
@@ -48,7 +49,7 @@ class ChatStore(SharedFile):
 class Kept:
     """What is kept, within one transaction. `now` stamps what is written."""
 
-    def __init__(self, db: sqlite3.Connection, now: datetime) -> None:
+    def __init__(self, db: Connection, now: datetime) -> None:
         self._db, self.now = db, now
 
     def visitor(self, channel_id: str, visitor_id: str) -> Visitor | None:
@@ -274,7 +275,7 @@ def _told(one: Visitor, profile: Mapping[str, Any]) -> Visitor:
     return replace(one, profile={**one.profile, **{key: value for key, value in profile.items() if value}})
 
 
-def _event(row: sqlite3.Row) -> Line:
+def _event(row: Row) -> Line:
     return Line(row["seq"], datetime.fromisoformat(row["at"]), json.loads(row["body"]), _outbox_id(row["key"]))
 
 

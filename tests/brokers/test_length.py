@@ -25,7 +25,8 @@ def store_of(one: Desk) -> SqliteStore:
 
 def connections(one: Desk) -> list[sqlite3.Connection]:
     """The writer's and the readers'."""
-    return [store_of(one).writer._connection, *store_of(one).readers._free._queue]  # type: ignore[attr-defined]
+    found = [store_of(one).writer._connection, *store_of(one).readers._free._queue]  # type: ignore[attr-defined]
+    return [connection for connection in found if isinstance(connection, sqlite3.Connection)]
 
 
 @contextmanager

@@ -236,12 +236,19 @@ FREE = {
     "channels.org",
     "channels.queue",
     "channels.salesforce.org",
+    "nats.credentials_file",
     "oidc.client_id",
     "oidc.org",
     "oidc.org_claim",
     "oidc.scope",
 }
-CHECKED = {"account.identity_public_key", "oidc.issuer", "oidc.jwks_url", "public_url"}  # by a validator of the whole model
+CHECKED = {
+    "account.identity_public_key",
+    "oidc.issuer",
+    "oidc.jwks_url",
+    "public_url",
+    "s3.endpoint",
+}  # by a validator of the whole model
 
 
 def plain_texts(model: type[BaseModel], path: str) -> Iterator[str]:

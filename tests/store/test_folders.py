@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.store.group_commit import GroupCommit, Readers
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
+from gateway.store.sqlite_file import SqliteFile
 from tests.acceptance.processes import run
 
 
@@ -53,7 +54,7 @@ async def test_who_dies_holds_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_reader_sees_one_moment_though_the_writer_goes_on(tmp_path: Path) -> None:
-    writer, readers = GroupCommit(tmp_path / "x.db"), Readers(tmp_path / "x.db")
+    writer, readers = GroupCommit(SqliteFile(tmp_path / "x.db")), Readers(SqliteFile(tmp_path / "x.db"))
     await writer.open()
     await writer.run(lambda c: c.execute("CREATE TABLE notes (text TEXT)") and None)
     await readers.open()
@@ -78,7 +79,7 @@ async def test_a_reader_sees_one_moment_though_the_writer_goes_on(tmp_path: Path
 
 
 async def test_readers_who_go_away_leave_their_connections_behind(tmp_path: Path) -> None:
-    writer, readers = GroupCommit(tmp_path / "x.db"), Readers(tmp_path / "x.db", size=2)
+    writer, readers = GroupCommit(SqliteFile(tmp_path / "x.db")), Readers(SqliteFile(tmp_path / "x.db"), size=2)
     await writer.open()
     await readers.open()
     go_on = threading.Event()

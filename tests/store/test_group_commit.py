@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,9 @@ from gateway.errors import StoreUnavailable
 from gateway.store import checkpoints, group_commit
 from gateway.store.connecting import connect, migrate
 from gateway.store.group_commit import GroupCommit
-from gateway.store.sqlite import SqliteStore, SqliteTransaction
+from gateway.store.sqlite import SqliteStore
+from gateway.store.sqlite_file import SqliteFile
+from gateway.store.transaction import SqlTransaction
 from tests.world import wait_until
 
 Job = Callable[[sqlite3.Connection], object]
@@ -28,7 +30,7 @@ Job = Callable[[sqlite3.Connection], object]
 @asynccontextmanager
 async def writer(path: Path, fault: Callable[[str], None] | None = None) -> AsyncIterator[GroupCommit]:
     """Open, with a table `notes` of unique texts."""
-    one = GroupCommit(path, fault=fault)
+    one = GroupCommit(SqliteFile(path), fault=fault)
     await one.open()
     await one.run(lambda c: c.execute("CREATE TABLE IF NOT EXISTS notes (text TEXT UNIQUE)") and None)
     try:
@@ -148,10 +150,10 @@ async def test_jobs_that_go_together_are_all_in_the_file_or_none(tmp_path: Path)
             failing -= 1
             raise OSError("the disk is gone")
 
-    def answers(keys: list[str]) -> Callable[[SqliteTransaction], list[Exception | None]]:
+    def answers(keys: list[str]) -> Callable[[SqlTransaction], list[Exception | None]]:
         return lambda stored: stored.each([partial(stored.records.keep_answer, "acme", "ana", key, "f", "{}") for key in keys])
 
-    def kept(stored: SqliteTransaction) -> list[str]:
+    def kept(stored: SqlTransaction) -> list[str]:
         return [key for key in many if stored.records.first_answer("acme", "ana", key)]
 
     store = SqliteStore(tmp_path, lambda: datetime.now(UTC), fault)
@@ -334,7 +336,7 @@ async def test_closing_commits_what_was_asked_and_takes_no_more(tmp_path: Path) 
 async def test_a_folder_that_cant_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="can't be opened"):
-        await GroupCommit(tmp_path / "file" / "x.db").open()
+        await GroupCommit(SqliteFile(tmp_path / "file" / "x.db")).open()
 
 
 def test_every_commit_is_on_disk(tmp_path: Path) -> None:
@@ -391,7 +393,9 @@ async def test_a_log_that_became_long_is_copied_to_its_end_by_the_writer_and_beg
         for number in range(50):
             await one.run(note(f"{number} " * 5_000))
         size = log.stat().st_size
-        await one.run(lambda connection: setattr(one._checkpoints, "_long", True))  # before the writer looks, not while it does
+        await one.run(
+            lambda connection: setattr(cast(SqliteFile, one._database)._checkpoints, "_long", True)
+        )  # before the writer looks, not while it does
         for number in range(50, 60):
             await one.run(note(f"{number} " * 5_000))
         assert log.stat().st_size <= size + 20_000
@@ -409,7 +413,7 @@ async def test_a_file_that_can_t_be_opened_leaves_nothing_open(tmp_path: Path, m
     monkeypatch.setattr(sqlite3, "connect", noting)
     (tmp_path / "damaged.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreUnavailable):
-        await GroupCommit(tmp_path / "damaged.db").open()
+        await GroupCommit(SqliteFile(tmp_path / "damaged.db")).open()
     (connection,) = made
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")

@@ -22,7 +22,7 @@ from gateway.session.searching import fold, found_by, has_all, words_of
 from gateway.store.connecting import connect, migrate
 from gateway.store.contract import Place, Transaction, Waiting, Wanted
 from gateway.store.filing import sought
-from gateway.store.sqlite import SqliteTransaction
+from gateway.store.transaction import SqlTransaction
 from tests.store.backends import BACKENDS, Jobs
 
 AT: Final = datetime(2026, 11, 2, tzinfo=UTC)
@@ -206,7 +206,7 @@ def test_search_finds_who_has_every_word_and_nobody_else(
     """Whatever of it is filed already. The store may give a few more, which the rules leave out; here, too."""
     with closing(connect(Path(":memory:"))) as connection:
         migrate(connection, "gateway.store.migrations.sessions")
-        stored = SqliteTransaction(connection, lambda: AT)
+        stored = SqlTransaction(connection, lambda: AT)
         made = [
             session(n, name, address=address, status=status, reps=reps) for n, (name, address, status, reps) in enumerate(people)
         ]
@@ -395,13 +395,13 @@ FEW: Final = {
 
 
 @contextmanager
-def heard(folder: Path) -> Iterator[tuple[SqliteTransaction, sqlite3.Connection, list[str]]]:
+def heard(folder: Path) -> Iterator[tuple[SqlTransaction, sqlite3.Connection, list[str]]]:
     """A transaction, and the statements that it makes."""
     statements: list[str] = []
     with closing(connect(folder / "sessions.db")) as connection:
         migrate(connection, "gateway.store.migrations.sessions")
         connection.set_trace_callback(statements.append)
-        yield SqliteTransaction(connection, lambda: AT), connection, statements
+        yield SqlTransaction(connection, lambda: AT), connection, statements
 
 
 @pytest.mark.parametrize("what", READS)

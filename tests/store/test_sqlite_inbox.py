@@ -41,7 +41,9 @@ async def test_credentials_that_were_checked_are_in_no_file(inbox: SqliteInbox, 
 
 async def test_a_row_that_cant_be_stored_fails_alone(inbox: SqliteInbox) -> None:
     """SQLite refuses a value over its limit; the limit is lowered here."""
-    inbox.writer._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 20_000)
+    connection = inbox.writer._connection
+    assert isinstance(connection, sqlite3.Connection)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 20_000)
     bodies = [b"x" * (30_000 if number in (7, 11) else number) for number in range(20)]
     results = await asyncio.gather(*(keep(inbox, "line", request(body)) for body in bodies), return_exceptions=True)
     assert [number for number, result in enumerate(results) if result is not None] == [7, 11]
