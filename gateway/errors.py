@@ -59,3 +59,8 @@ class BrokerUnavailable(GatewayError):
 def without_salesforce(missing: ModuleNotFoundError) -> GatewayError:
     """The error to raise, from the other, when the packages that Salesforce needs aren't there."""
     return GatewayError(f"Salesforce needs packages that are not installed ({missing.name}): install byoc-gateway[salesforce]")
+
+
+def without_nats(missing: ModuleNotFoundError) -> GatewayError:
+    """The error to raise, from the other, when the package that `inbox: nats://…` needs isn't there."""
+    return GatewayError(f"`inbox: nats://…` needs a package that is not installed ({missing.name}): install byoc-gateway[nats]")

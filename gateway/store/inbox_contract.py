@@ -89,11 +89,12 @@ class InboxRows(Protocol):
         ...
 
 
-class Inbox(Protocol):
-    """See the module. While the store is unavailable, everything but `settle` raises StoreUnavailable."""
+class Keeper(Protocol):
+    """What keeps webhooks before they are answered: the inbox itself, or a stream in front of it. Everything but `settle` raises StoreUnavailable while
+    nothing can be kept or read."""
 
     async def open(self) -> None:
-        """Create or migrate the file. Call it once, before anything else. Raises StoreUnavailable."""
+        """Create or migrate what it needs. Call it once, before anything else. Raises StoreUnavailable."""
         ...
 
     async def close(self) -> None:
@@ -117,6 +118,10 @@ class Inbox(Protocol):
     def unwritten_bytes(self) -> int:
         """The size of the requests that were put and aren't on disk yet."""
         ...
+
+
+class Inbox(Keeper, Protocol):
+    """See the module."""
 
     async def channels(self) -> list[str]:
         """The channels that have waiting webhooks, configured or not; also those that another process put or replayed."""
@@ -144,4 +149,25 @@ class Inbox(Protocol):
 
     async def read(self, job: Callable[[InboxRows], T]) -> T:
         """Run a job that only reads, in its own transaction."""
+        ...
+
+
+class Moved(NamedTuple):
+    """A webhook from a stream. `stuck`: why it can't be read, if so; then an operator looks at it."""
+
+    channel_id: str
+    request: RawRequest
+    stuck: str | None = None
+
+
+class Taker(Protocol):
+    """An inbox that takes webhooks out of a stream, in order, each once. A stream counts its messages from 1; a message holds one webhook or several."""
+
+    async def position(self, stream: str) -> int:
+        """The number of the last message that was taken; 0 before the first. Raises StoreUnavailable."""
+        ...
+
+    async def take_over(self, stream: str, moved: Sequence[Moved], *, after: int, up_to: int) -> bool:
+        """Keep these in their order, and that the position is `up_to`, in one transaction. If the position isn't `after` any more, somebody else has
+        taken them: nothing is kept, and the answer is False. `up_to` may be below `after`. Raises StoreUnavailable; then it may have happened all the same."""
         ...
