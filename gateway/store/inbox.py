@@ -15,7 +15,6 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -27,14 +26,11 @@ from gateway.errors import StoreUnavailable
 from gateway.store.group_commit import GroupCommit, Readers, Shared
 from gateway.store.inbox_contract import Batch
 from gateway.store.inbox_rows import (
-    HEAD,
     INBOX_FILE,
     NOTE,
     SqliteInboxRows,
     delete,
     keep_aside_in_file,
-    lines_of,
-    query_of,
     settle_in_file,
     waiting_apart,
     waiting_batches,
@@ -42,12 +38,11 @@ from gateway.store.inbox_rows import (
     where_it_stopped,
     with_something,
 )
+from gateway.store.packing import packed, without_credentials
 from gateway.store.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-# Credentials that were checked and are needed no more.
-_NOT_KEPT: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 # Of one commit, and so of one value: who waits for a commit waits for its bytes, and who reads one value back has all of it in memory.
 _MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 512, 1 << 20
 # Of one channel's in memory: enough for the pauses of a receiver that keeps up.
@@ -182,9 +177,8 @@ class SqliteInbox(Shared):
 
     def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
         """See the contract."""
-        if not _NOT_KEPT.isdisjoint(request.headers):
-            request = replace(request, headers={k: v for k, v in request.headers.items() if k not in _NOT_KEPT})
-        self._gathered.append(_Gathered(channel_id, request, _packed(request), done))
+        request = without_credentials(request)
+        self._gathered.append(_Gathered(channel_id, request, packed(request), done))
         if not self._busy:
             self._next_commit()
 
@@ -361,10 +355,3 @@ def _keep(packed: Sequence[_Packed], noted: Mapping[str, int], connection: sqlit
         connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", (ids[-1], channel_id, len(ids), *times, data))
     if noted:
         connection.executemany(NOTE, noted.items())
-
-
-def _packed(request: RawRequest) -> bytes:
-    method, url, path, query = request.method, request.url, request.path, query_of(request.query)
-    text = f"{method}{url}{path}{query}{lines_of(request.headers)}".encode("utf-8", "surrogatepass")
-    lengths = len(method), len(url), len(path), len(query), len(text), len(request.body)
-    return b"".join((HEAD.pack(request.received_at.timestamp(), *lengths), text, request.body))

@@ -6,19 +6,17 @@ its own, a row each: webhooks that are stuck, were kept as unknown or are replay
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from struct import Struct
 from typing import Any, Final, cast
 
 from adapters.contract import RawRequest
 from gateway.store.connecting import beside
 from gateway.store.inbox_contract import Batch, InboxCounts, InboxRow, Kept, Replayed, Tally
+from gateway.store.packing import lines_of, query_of, request_of, unpacked
 
 INBOX_FILE: Final = "inbox.db"
 _MOST_BYTES_IN_HAND: Final = 4 << 20
@@ -82,7 +80,7 @@ def keep_aside_in_file(channel_id: str, done_to: int, org: str, connection: sqli
     connection.execute(NOTE, (channel_id, done_to))
     for last, n, data in connection.execute(_NEXT, (channel_id, done_to)).fetchall():
         ids = range(last - n + 1, last + 1)
-        rows = [(i, channel_id, *_columns(one), _STUCK, 0, reason, None) for i, one in zip(ids, _unpacked(data), strict=True)]
+        rows = [(i, channel_id, *_columns(one), _STUCK, 0, reason, None) for i, one in zip(ids, unpacked(data), strict=True)]
         connection.executemany(_APART, rows)
         connection.execute(NOTE, (channel_id, last))
     values = {"reason": reason, "channel": channel_id}
@@ -126,7 +124,7 @@ def waiting_batches(channel_id: str, after: int, limit: int, connection: sqlite3
         if ids and (len(ids) + n > limit or size + len(data) > _MOST_BYTES_IN_HAND):
             break
         ids += range(last - n + 1, last + 1)
-        requests += _unpacked(data)
+        requests += unpacked(data)
         size += len(data)
     return Batch(channel_id, ids, requests) if ids else None
 
@@ -165,7 +163,7 @@ class SqliteInboxRows:
         if found is None or row_id <= found["id"] - found["n"]:
             return None
         done = row_id <= self._done_to.get(found["channel_id"], 0)
-        request = _unpacked(found["data"])[row_id - found["id"] - 1]
+        request = unpacked(found["data"])[row_id - found["id"] - 1]
         return InboxRow(row_id, found["channel_id"], request, "done" if done else "waiting", int(done), None)
 
     def kept(self, which: Kept, limit: int) -> list[InboxRow]:
@@ -244,30 +242,6 @@ def _plain(reason: str | None) -> str | None:
     return reason and reason.encode("utf-8", "backslashreplace").decode()
 
 
-# ------------------------------------------------------------------------------------------------ the form of a webhook
-# In a batch, one after the other: when it arrived (Unix seconds), the lengths in characters of method, URL, path and query, the lengths in bytes of the whole
-# text and of the body; the text (method, URL, path, query, headers), in UTF-8 with lone surrogates; the body. Little-endian.
-# Plain enough to be read by any later version, and by itself harmless to read.
-
-HEAD: Final = Struct("<d6I")
-
-
-def _unpacked(data: bytes) -> list[RawRequest]:
-    requests, at = [], 0
-    while at < len(data):
-        received_at, *lengths, text_bytes, body_bytes = HEAD.unpack_from(data, at)
-        begin = at + HEAD.size
-        middle = begin + text_bytes
-        at = middle + body_bytes
-        text = data[begin:middle].decode("utf-8", "surrogatepass")
-        texts = []
-        for length in lengths:
-            texts.append(text[:length])
-            text = text[length:]
-        requests.append(_request([*texts, text], data[middle:at], received_at))
-    return requests
-
-
 def _columns(request: RawRequest) -> tuple[Any, ...]:
     """As a row of its own has it, from `received_at` to `body`."""
     texts = (request.method, request.url, request.path, query_of(request.query), lines_of(request.headers))
@@ -276,26 +250,5 @@ def _columns(request: RawRequest) -> tuple[Any, ...]:
 
 def _row(row: sqlite3.Row) -> InboxRow:
     texts = [_text(row[column]) for column in ("method", "url", "path", "query", "headers")]
-    request = _request(texts, row["body"], row["received_at"])
+    request = request_of(texts, row["body"], row["received_at"])
     return InboxRow(row["id"], row["channel_id"], request, _STATES[row["state"]], row["attempts"], row["reason"])
-
-
-def _request(texts: Sequence[str], body: bytes, received_at: float) -> RawRequest:
-    method, url, path, query, headers = texts
-    pairs = tuple([(name, value) for name, value in json.loads(query)]) if query else ()
-    return RawRequest(method, url, path, pairs, _headers(headers), body, datetime.fromtimestamp(received_at, UTC))
-
-
-def query_of(pairs: Sequence[tuple[str, str]]) -> str:
-    """As it is stored."""
-    return json.dumps(pairs) if pairs else ""
-
-
-def lines_of(headers: Mapping[str, str]) -> str:
-    """As lines `name: value`, as they came: on the hot road JSON would cost three times as much, and no header from the wire holds a line end."""
-    return "\n".join([f"{name}: {value}" for name, value in headers.items()])
-
-
-def _headers(lines: str) -> dict[str, str]:
-    """Back again."""
-    return dict([line.split(": ", 1) for line in lines.split("\n") if ": " in line])
