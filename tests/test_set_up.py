@@ -20,7 +20,12 @@ PROJECT = tomllib.loads((run.HERE / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 WANTED = {
     run.LOCK: [*PROJECT["dependencies"], *EXTRAS["build"]],
-    run.SALESFORCE_LOCK: [*PROJECT["dependencies"], *EXTRAS["build"], *EXTRAS["salesforce"], *EXTRAS["stubs"]],
+    run.FULL_LOCK: [
+        *PROJECT["dependencies"],
+        *EXTRAS["build"],
+        *EXTRAS["stubs"],
+        *chain.from_iterable(EXTRAS[extra] for extra in run.EXTRAS),
+    ],
     run.DEV_LOCK: [*PROJECT["dependencies"], *chain.from_iterable(EXTRAS.values())],
 }
 Pins = dict[str, dict[str, Version]]
@@ -66,13 +71,16 @@ def test_the_lock_is_complete_with_all_that_its_packages_need(lock: Path) -> Non
 
 
 def test_all_locks_name_the_same_versions() -> None:
-    for_all, with_salesforce, for_development = map(pins, run.LOCKS.values())
-    assert {name: with_salesforce[name] for name in for_all} == for_all
-    assert {name: for_development[name] for name in with_salesforce} == with_salesforce
+    for_all, with_extras, for_development = map(pins, run.LOCKS.values())
+    assert {name: with_extras[name] for name in for_all} == for_all
+    assert {name: for_development[name] for name in with_extras} == with_extras
 
 
-def test_who_has_no_salesforce_installs_nothing_for_it() -> None:
-    assert not {"fastavro", "grpcio", "grpcio-tools", "protobuf"} & pins(run.LOCK).keys()
+def test_every_extra_for_users_is_in_the_full_set_alone() -> None:
+    assert {*run.EXTRAS, "build", "stubs", "dev"} == EXTRAS.keys()
+    of_extras = {canonicalize_name(Requirement(line).name) for extra in run.EXTRAS for line in EXTRAS[extra]}
+    assert of_extras <= pins(run.FULL_LOCK).keys()
+    assert not {*of_extras, "grpcio-tools", "psycopg-binary"} & pins(run.LOCK).keys()
 
 
 @pytest.mark.parametrize(
@@ -81,24 +89,45 @@ def test_who_has_no_salesforce_installs_nothing_for_it() -> None:
         (["demo"], "", False),
         (["demo", "--broker", "salesforce"], "", True),
         (["demo", "--broker=salesforce"], "", True),
+        (["demo", "--store", "postgresql"], "", True),
+        (["demo", "--store=postgresql"], "", True),
+        (["demo", "--store", "sqlite"], "", False),
         (["simulate", "salesforce"], "", True),
+        (["store", "copy", "--to", "postgresql://byoc:x@db/byoc?sslmode=require"], "", True),
+        (["store", "copy", "--to=postgres://db/byoc?sslmode=require"], "", True),
         (["serve", "--config", "CONFIG"], "channels: {}\n# salesforce:\n", False),
         (["serve", "--config", "CONFIG"], "salesforce: {}\nchannels: {}\n", False),
         (["serve", "--config", "CONFIG"], "channels:\n  sms:\n    salesforce: null\n", False),
         (["serve", "--config", "CONFIG"], "channels: {}\nsalesforce:\n  main:\n    org_id: x\n", True),
         (["serve", "--config=CONFIG"], "salesforce: {main: {}}\n", True),
         (["serve"], "salesforce: {main: {}}\n", True),
+        (["serve"], "store: postgresql://byoc:${DB_PASSWORD}@db/byoc\n", True),
+        (["serve"], "store: ${DATABASE_URL}\n", True),
+        (["serve"], "store:\n  postgresql://db/byoc\n", True),
+        (["serve"], 'inbox: "nats://nats:4222"\n', True),
+        (["serve"], "media: s3://files\n", True),
+        (["serve"], "stores:\n  acme: postgresql://db/acme\n", True),
+        (["serve"], "store: null\ninbox: null # none\nmedia: ~\nstores: {}\nsalesforce: {}\n", False),
+        (["serve"], "store:\nchannels: {}\nmedia: # none\nmedia_secret: abc\n", False),
+        (["serve"], "#store: postgresql://db/byoc\n", False),
+        (["serve"], "channels:\n  sms:\n    store: yes\n", False),
         (["serve", "--config", "missing.yaml"], "", False),
     ],
 )
-def test_salesforce_s_packages_are_for_who_speaks_of_it(
+def test_extras_are_for_who_asks_for_them(
     arguments: list[str], config: str, wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text(config)
     if not any("CONFIG" in argument for argument in arguments):
         monkeypatch.setenv("BYOC_CONFIG", str(path))
-    assert run.speaks_of_salesforce([argument.replace("CONFIG", str(path)) for argument in arguments]) is wanted
+    assert run.asks_for_extras([argument.replace("CONFIG", str(path)) for argument in arguments]) is wanted
+
+
+def test_neither_config_of_this_project_asks_for_extras() -> None:
+    """Who tries the demo, or begins with the example, needs nothing more."""
+    configs = sorted((run.HERE / "config").glob("*.yaml"))
+    assert [path.name for path in configs if run.asks_for_extras(["serve", "--config", str(path)])] == []
 
 
 @pytest.mark.parametrize("lock", WANTED, ids=lambda lock: lock.name)
@@ -121,6 +150,7 @@ def test_the_image_installs_by_the_lock() -> None:
     text = (run.HERE / "Dockerfile").read_text()
     assert "--require-hashes -r ${LOCK}" in text
     assert "\nARG LOCK=requirements.lock\n" in text
+    assert "COPY " + " ".join(lock.name for lock in (run.LOCK, run.FULL_LOCK)) + " ./" in text
     assert [line for line in text.splitlines() if line.startswith("FROM ") and "${PYTHON_IMAGE}" not in line] == []
 
 
