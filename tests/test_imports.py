@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "doorbell.contract",
         "store.contract",
         "store.inbox_contract",
+        "store.lanes",
         "brokers.contract",
         "session",
         "metrics",
