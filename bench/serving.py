@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from gateway import app, config, logs, loops
+from gateway import app, config, logs, loops, shard
 
 
 class Part(app.Gateway):
@@ -38,7 +38,7 @@ async def serve(path: Path, without: frozenset[str], keep_seconds: float | None)
     logs.set_up(loaded.config.log_level, ())
     if keep_seconds is not None:
         loaded = hurried(loaded, keep_seconds)
-        app._PURGE_SECONDS = keep_seconds / 2  # type: ignore[misc]
+        shard._PURGE_SECONDS = keep_seconds / 2  # type: ignore[misc]
     gateway = Part(loaded)
     gateway.without = without
     async with gateway.running():

@@ -6,24 +6,21 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
 from adapters.contract import Answer, RawRequest
 from gateway import clock as clocks
 from gateway import pages
-from gateway.brokers.contract import Broker, Directory
-from gateway.brokers.embedded import EmbeddedBroker
-from gateway.brokers.ground import Ground
-from gateway.brokers.reconciling import Judged
+from gateway.brokers.contract import Broker, Connector, Directory
 from gateway.clock import Clock
 from gateway.config import Loaded
-from gateway.doorbell.local import LocalDoorbell
+from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.edge.api.install import Surface
 from gateway.edge.api.install import install as install_api
 from gateway.edge.doors import Doors, bound
@@ -34,30 +31,23 @@ from gateway.edge.pressure import Pressure
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Webhooks
-from gateway.errors import BrokerUnavailable, StoreUnavailable, without_salesforce
+from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.identity.directory import ConfigDirectory
-from gateway.journal.driver import Driver, peers_of
-from gateway.journal.fetcher import Fetcher
-from gateway.journal.profiler import Profiler
-from gateway.journal.receiver import Receiver, sources_of
-from gateway.journal.sender import Sender
+from gateway.journal.driver import Driver
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
-from gateway.orphans import of_waiting_webhooks
-from gateway.processes.inbox import InboxOfEdge
 from gateway.processes.starting import Edge, Setup
+from gateway.several import BrokerByOrg, ConnectorByOrg, KeeperByChannel, RingingByTopic
+from gateway.shard import Common, Shard, Work, parts_of
 from gateway.store.inbox import SqliteInbox
 from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
-from gateway.store.sqlite import SqliteStore
 from gateway.watching import Watching
 
 _log = logging.getLogger(__name__)
-_PURGE_SECONDS: Final = 3600.0
 
 if TYPE_CHECKING:  # rooms that only some gateways need are imported when their config says so: most of the start is importing
     from adapters.webchat import WebchatAccount
-    from gateway.brokers.salesforce.orgs import SalesforceOrgs
     from gateway.identity.oidc import Issuer
 
 
@@ -93,30 +83,20 @@ class Gateway:
         self.steady = steady or (clocks.steady if clock is clocks.now else clock)
         self.data_dir = config.data_dir
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.bell = LocalDoorbell()
         self.metrics = Metrics()
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self.folder = MediaFolder(self.data_dir / "media")
-        self.salesforce = _salesforce(loaded)
-        holders = self.salesforce.holders if self.salesforce else {}
-        ground = Ground(loaded.channels, loaded.orgs, self.links, new_id, self.steady, fault or (lambda point: None), holders)
-        self.store = SqliteStore(self.data_dir, clock, ground.fault, self.bell.ring)
-        self.broker = EmbeddedBroker(self.store, ground, self.bell, clock, self.folder)
-        self.edge = Edge(edge, grace_seconds=config.limits.grace_seconds) if edge else None
-        self.inbox = (
-            InboxOfEdge(self.data_dir, clock, self.edge, self.bell)
-            if self.edge
-            else SqliteInbox(self.data_dir, clock, fault=fault)
-        )
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
-        channels = loaded.channels
+        self.edge = Edge(edge, grace_seconds=config.limits.grace_seconds) if edge else None
         _find_chat_at_home(loaded)
-        lanes = self.salesforce.peers if self.salesforce else {}
-        peers = peers_of(channels) | lanes
-        self.receiver = Receiver(self.inbox, self.broker, sources_of(channels) | lanes, self.bell, self.metrics)
-        self.sender = Sender(self.broker.outbox, self.driver, peers, self.bell, clock, self.metrics, fault)
-        self.fetcher = Fetcher(self.broker.media, self.driver, peers, self.bell, clock, config.limits.file_max_bytes)
-        self.profiler = Profiler(self.broker.profiles, self.driver, channels, self.bell, clock)
+        common = Common(clock, self.steady, new_id, fault, self.driver, self.metrics, self.links, self.folder, self.edge)
+        self.shards = [Shard(part, common) for part in parts_of(loaded)]
+        # Of the one store that most gateways have.
+        shard = self.shards[0]
+        self.store, self.broker, self.inbox, self.bell = shard.store, shard.broker, shard.inbox, shard.bell
+        self.receiver, self.sender, self.fetcher = shard.receiver, shard.sender, shard.fetcher
+        self.salesforce = shard.salesforce
+        channels = loaded.channels
         known = ConfigDirectory(config, loaded.orgs, channels)
         self.issuer: Issuer | None = None
         self.directory: Directory = known
@@ -125,14 +105,12 @@ class Gateway:
 
             self.issuer = oidc.Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json")
             self.directory = oidc.OidcDirectory(known, self.issuer, loaded.orgs)
-        if self.salesforce:
-            self.salesforce.connect(self.driver.run, self.inbox, self.store, self.bell, self.metrics, clock)
-        self.connector = self.salesforce.connector(self.store, ground) if self.salesforce else None
-        self.pressure = Pressure(channels, self.inbox, backlog_seconds=config.limits.backlog_seconds)
+        kept = _kept(self.shards)
+        self.pressure = Pressure(channels, kept, backlog_seconds=config.limits.backlog_seconds)
         self.webhooks = Webhooks(
             channels,
-            self.inbox,
-            self.bell,
+            kept,
+            _rung(self.shards),
             self.metrics,
             clock,
             public_url=config.public_url,
@@ -140,13 +118,14 @@ class Gateway:
             read_seconds=config.limits.webhook_read_seconds,
             refusing=self.pressure,
         )
+        self._checks: dict[str, Check] = {"inbox": kept.ready, **({"oidc": self.issuer.ready} if self.issuer else {})}
+        self._connector = _connector(self.shards)
         self._demo, self._extend = demo, extend
-        self.console = console or Console(self.broker, self.directory, self.file_of)
+        self.console = console or Console(_broker(self.shards), self.directory, self.file_of)
 
     def application(self) -> tuple[web.Application, Surface]:
         """All doors on one application."""
         limits, proxies = self.config.limits, Proxies(self.config.trusted_proxies)
-        checks: dict[str, Check] = {"inbox": self.inbox.ready, **({"oidc": self.issuer.ready} if self.issuer else {})}
         app = web.Application(client_max_size=limits.webhook_max_bytes)
         WebhookRoute(self.webhooks).install(app)
         surface = install_api(
@@ -161,16 +140,15 @@ class Gateway:
             origins=self.config.api_origins,
             public_url=self.config.public_url,
             metrics=self.metrics,
-            checks=checks,
-            connector=self.connector,
+            checks=self._checks,
+            connector=self._connector,
             now=self.clock,
             address_of=proxies.address_of,
         )
         surface.health.remarks["webhooks"] = self.pressure.told
-        if self.salesforce:
-            orgs = self.salesforce
-            surface.health.remarks["salesforce"] = lambda: orgs.told(self.sender.waits)
-            surface.health.details["salesforce"] = lambda: orgs.described(self.clock())
+        if any(shard.salesforce for shard in self.shards):
+            surface.health.remarks["salesforce"] = self._salesforce_told
+            surface.health.details["salesforce"] = self._salesforce_described
         MediaDoor(self.links, self._served_file, self.clock).install(app)
         chat_accounts = _chat_accounts(self.loaded)
         if chat_accounts:
@@ -181,7 +159,7 @@ class Gateway:
             )
             surface.health.checks["chat"] = visitors.ready
         pages.install(app, demo=self._demo, oidc=self._oidc_login(), connector=self._connector_page())
-        Watching(self.inbox, self.store, self.metrics, self.clock).install()
+        Watching([(shard.inbox, shard.store) for shard in self.shards], self.metrics, self.clock).install()
         if self._extend:
             self._extend(app, self)
         return app, surface
@@ -200,8 +178,8 @@ class Gateway:
     async def _serving(self, sock: socket.socket | None, lock: int) -> AsyncIterator[str]:
         if self.issuer:
             await self.issuer.start()
-        await self.inbox.open()
-        await self.broker.open(self._take_over)
+        for shard in self.shards:
+            await shard.open()
         app, surface = self.application()
         doors = Doors(app, self.webhooks, grace_seconds=self.config.limits.grace_seconds / 2)
         workers = _Workers()
@@ -217,28 +195,18 @@ class Gateway:
         finally:
             surface.health.draining = True
             # Finish sends first: in the demo, this server is also their provider. Webhooks that arrive meanwhile are kept for the next start.
-            await self._drain()
+            await asyncio.gather(*(shard.drain() for shard in self.shards))
             if self.edge is not None:
                 await self.edge.stop()
             await doors.close()
             await workers.stop()
             await self.driver.close()
-            await self.inbox.close()
+            for shard in self.shards:
+                await shard.inbox.close()
             if self.edge is not None:
                 await self.edge.end()
-            await self.broker.close()
-
-    async def _take_over(self, judged: Judged) -> None:
-        """What of a channel that changed hands is kept elsewhere than at the broker; made again when the start is."""
-        tallies = await self.inbox.read(lambda rows: rows.tallies())
-        for sentence in of_waiting_webhooks(tallies, judged.moved, self.loaded):
-            _log.warning("%s", sentence, extra={"action": "config.orphans"})
-        for channel_id, before, _ in judged.moved:
-            if before in self.loaded.orgs:
-                await self.inbox.keep_aside(channel_id, before)
-            from gateway import webchat
-
-            await asyncio.to_thread(webchat.forget_profiles, self.data_dir, channel_id)
+            for shard in self.shards:
+                await shard.close()
 
     def _oidc_login(self) -> pages.OidcLogin | None:
         oidc, page = self.config.oidc, self.issuer.sign_in_page() if self.issuer else None
@@ -247,50 +215,38 @@ class Gateway:
         return pages.OidcLogin(page.authorization_endpoint, page.token_endpoint, oidc.client_id, oidc.scope, oidc.name)
 
     def _connector_page(self) -> pages.ConnectorPage | None:
-        orgs = self.salesforce
-        return pages.ConnectorPage(orgs.connector_frames, orgs.connector_toolkit) if orgs and self.connector else None
+        if self._connector is None:
+            return None
+        orgs = [shard.salesforce for shard in self.shards if shard.salesforce]
+        frames = tuple(dict.fromkeys(frame for one in orgs for frame in one.connector_frames))
+        return pages.ConnectorPage(frames, next((one.connector_toolkit for one in orgs if one.connector_toolkit), None))
 
-    def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        return {
-            "hub": self.broker.hub.run,
-            "pressure": self.pressure.run,
-            "receiver": self.receiver.run,
-            "sender": self.sender.run,
-            "fetcher": self.fetcher.run,
-            "profiler": self.profiler.run,
-            "timers": self.broker.run_timers,
-            "presence": self.broker.run_presence,
-            "filing": self.broker.run_filing,
-            "purge": self._purge,
-            **({"oidc": self.issuer.run} if self.issuer else {}),
-            **(self.salesforce.work if self.salesforce else {}),
-        }
+    def _salesforce_told(self) -> str | None:
+        told = (shard.salesforce.told(shard.sender.waits) for shard in self.shards if shard.salesforce)
+        return " ".join(filter(None, told)) or None
+
+    def _salesforce_described(self) -> Mapping[str, object]:
+        now = self.clock()
+        orgs = (shard.salesforce.described(now) for shard in self.shards if shard.salesforce)
+        return {name: described for one in orgs for name, described in one.items()}
+
+    def _work(self) -> dict[str, Work]:
+        work: dict[str, Work] = {"pressure": self.pressure.run, **({"oidc": self.issuer.run} if self.issuer else {})}
+        for number, shard in enumerate(self.shards, start=1):
+            also = f" {number}" if len(self.shards) > 1 else ""
+            work |= {f"{name}{also}": one for name, one in shard.work().items()}
+        return work
 
     async def _count_webhooks(self) -> None:
         assert self.edge is not None  # noqa: S101
         self.metrics.count_webhooks(await self.edge.call("counted"))
 
-    async def _drain(self) -> None:
-        try:
-            async with asyncio.timeout(self.config.limits.grace_seconds / 2):
-                await self.sender.drain()
-        except TimeoutError:
-            left = self.sender.in_hand
-            _log.warning(
-                "calls were still unanswered at the end of the grace time", extra={"action": "drain.cut", "messages": left}
-            )
-
-    async def _purge(self) -> None:
-        while True:
-            await asyncio.sleep(_PURGE_SECONDS)
-            retention = self.config.retention
-            await self.inbox.purge(retention.inbox_days, retention.stuck_days)
-            await self.broker.purge()
-
     async def file_of(self, media_id: str) -> ServedFile | None:
         """A file that the gateway has stored."""
-        found = await self.broker.media.stored(media_id)
-        return ServedFile(self.folder.path(media_id), found[0]) if found else None
+        for shard in self.shards:
+            if found := await shard.file_of(media_id):
+                return found
+        return None
 
     async def _served_file(self, media_id: str) -> ServedFile | None:
         return await self.file_of(media_id) or await self.console.file_of(media_id)
@@ -306,10 +262,10 @@ class _Workers:
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def start(self, name: str, work: Work) -> None:
         self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
 
-    async def _keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _keep(self, name: str, work: Work) -> None:
         while True:
             try:
                 return await work()
@@ -325,15 +281,30 @@ class _Workers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:
-    """The Salesforce orgs, if the config names any. Raises GatewayError."""
-    if not loaded.config.salesforce:
-        return None
-    try:
-        from gateway.brokers.salesforce.orgs import SalesforceOrgs
-    except ModuleNotFoundError as missing:
-        raise without_salesforce(missing) from missing
-    return SalesforceOrgs(loaded)
+def _broker(shards: Sequence[Shard]) -> Broker:
+    if len(shards) == 1:
+        return shards[0].broker
+    by_org = {org: shard.broker for shard in shards for org in shard.loaded.orgs}
+    return BrokerByOrg(by_org, {key: shard.broker for shard in shards for key in shard.sources})
+
+
+def _connector(shards: Sequence[Shard]) -> Connector | None:
+    by_org = {org: shard.connector for shard in shards if shard.connector for org in shard.loaded.orgs}
+    return shards[0].connector if len(shards) == 1 else ConnectorByOrg(by_org) if by_org else None
+
+
+def _kept(shards: Sequence[Shard]) -> SqliteInbox | KeeperByChannel:
+    """Where webhooks are kept."""
+    if len(shards) == 1:
+        return shards[0].inbox
+    return KeeperByChannel({key: shard.inbox for shard in shards for key in shard.loaded.channels})
+
+
+def _rung(shards: Sequence[Shard]) -> Doorbell:
+    """What is rung for them."""
+    if len(shards) == 1:
+        return shards[0].bell
+    return RingingByTopic({inbox_topic(key): shard.bell for shard in shards for key in shard.loaded.channels})
 
 
 def _find_chat_at_home(loaded: Loaded) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from prometheus_client import Gauge
@@ -15,19 +16,26 @@ from gateway.store.inbox_contract import Inbox, Tally
 class Watching:
     """See the module."""
 
-    def __init__(self, inbox: Inbox, store: Store, metrics: Metrics, clock: Clock) -> None:
-        self._inbox, self._store, self._metrics, self._clock = inbox, store, metrics, clock
+    def __init__(self, watched: Sequence[tuple[Inbox, Store]], metrics: Metrics, clock: Clock) -> None:
+        """`watched`: each store with the inbox beside it."""
+        self._watched, self._metrics, self._clock = watched, metrics, clock
 
     def install(self) -> None:
         """Have the gauges set before each reading."""
         self._metrics.before_reading(self._refresh)
 
     async def _refresh(self) -> None:
-        inbox = await self._inbox.read(lambda rows: rows.tallies())
-        outbox, sessions = await self._store.read(lambda stored: (stored.outbox.tallies(), stored.sessions.open_by_status()))
+        inboxes: list[Tally] = []
+        outboxes: list[Tally] = []
+        sessions: Counter[str] = Counter()
+        for inbox, store in self._watched:
+            inboxes += await inbox.read(lambda rows: rows.tallies())
+            outbox, by_status = await store.read(lambda stored: (stored.outbox.tallies(), stored.sessions.open_by_status()))
+            outboxes += outbox
+            sessions.update(by_status)
         m = self._metrics
-        self._set(m.inbox_rows, m.inbox_oldest, inbox, waits="waiting")
-        self._set(m.outbox_rows, m.outbox_oldest, outbox, waits="queued")
+        self._set(m.inbox_rows, m.inbox_oldest, inboxes, waits="waiting")
+        self._set(m.outbox_rows, m.outbox_oldest, outboxes, waits="queued")
         m.sessions.clear()
         for status, count in sessions.items():
             m.sessions.labels(status).set(count)

@@ -1,0 +1,194 @@
+"""All that hangs on one store: the store itself, the inbox, the broker of the orgs that are in it, and who works in the background for them.
+
+A gateway has one shard, or with `stores` in the config one for each database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from pydantic import SecretStr
+
+from gateway.brokers.embedded import EmbeddedBroker
+from gateway.brokers.ground import Ground
+from gateway.brokers.reconciling import Judged
+from gateway.clock import Clock
+from gateway.config import Loaded
+from gateway.doorbell.local import LocalDoorbell
+from gateway.edge.media import ServedFile
+from gateway.errors import without_salesforce
+from gateway.journal.driver import Driver, peers_of
+from gateway.journal.fetcher import Fetcher
+from gateway.journal.profiler import Profiler
+from gateway.journal.receiver import Receiver, sources_of
+from gateway.journal.sender import Sender
+from gateway.links import MediaLinks
+from gateway.metrics import Metrics
+from gateway.orphans import of_waiting_webhooks
+from gateway.processes.inbox import InboxOfEdge
+from gateway.processes.starting import Edge
+from gateway.store.inbox import SqliteInbox
+from gateway.store.media import MediaFolder
+from gateway.store.sqlite import SqliteStore
+
+_log = logging.getLogger(__name__)
+_PURGE_SECONDS: Final = 3600.0
+Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+
+if TYPE_CHECKING:  # imported when the config asks for it
+    from gateway.brokers.salesforce.orgs import SalesforceOrgs
+
+
+class Part(NamedTuple):
+    """The orgs of one database, and their channels. `store`: its address; None: SQLite in the data folder."""
+
+    store: SecretStr | None
+    loaded: Loaded
+
+
+def parts_of(loaded: Loaded) -> list[Part]:
+    """One for each database that the config names, in the order of their orgs; that of `store` first."""
+    config = loaded.config
+    by_url: dict[str, set[str]] = {}
+    for org in loaded.orgs:
+        by_url.setdefault(_url(config.stores.get(org, config.store)), set()).add(org)
+    by_url = (
+        {_url(config.store): set(), **by_url}
+        if not by_url
+        else dict(sorted(by_url.items(), key=lambda one: one[0] != _url(config.store)))
+    )
+    return [
+        Part(SecretStr(url) if url else None, loaded if len(by_url) == 1 else _only(loaded, orgs)) for url, orgs in by_url.items()
+    ]
+
+
+def _url(store: SecretStr | None) -> str:
+    return store.get_secret_value() if store else ""
+
+
+def _only(loaded: Loaded, orgs: set[str]) -> Loaded:
+    """What of a config is about these orgs. Salesforce orgs belong to where their channels are; one that no channel uses, to nobody."""
+    config = loaded.config
+    channels = {key: one for key, one in loaded.channels.items() if one.config.org in orgs}
+    used = {one.config.salesforce.org for one in channels.values() if one.config.salesforce}
+    changes = {
+        "orgs": {key: one for key, one in config.orgs.items() if key in orgs},
+        "channels": {key: one.config for key, one in channels.items()},
+        "salesforce": {key: one for key, one in config.salesforce.items() if key in used},
+    }
+    return Loaded(config.model_copy(update=changes), channels, loaded.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all shards of a process share."""
+
+    clock: Clock
+    steady: Clock
+    new_id: Callable[[str], str]
+    fault: Callable[[str], None] | None
+    driver: Driver
+    metrics: Metrics
+    links: MediaLinks
+    folder: MediaFolder
+    edge: Edge | None
+
+
+class Shard:
+    """See the module. `loaded`: what of the config is about its orgs."""
+
+    def __init__(self, part: Part, common: Common) -> None:
+        self.loaded = loaded = part.loaded
+        self._common = common
+        config, clock, fault, driver = loaded.config, common.clock, common.fault, common.driver
+        data_dir, channels = config.data_dir, loaded.channels
+        self.bell = bell = LocalDoorbell()
+        self.salesforce = _salesforce(loaded)
+        holders, lanes = (self.salesforce.holders, self.salesforce.peers) if self.salesforce else ({}, {})
+        ground = Ground(channels, loaded.orgs, common.links, common.new_id, common.steady, fault or (lambda point: None), holders)
+        self.store = SqliteStore(data_dir, clock, ground.fault, bell.ring)
+        self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.folder)
+        self.inbox = InboxOfEdge(data_dir, clock, common.edge, bell) if common.edge else SqliteInbox(data_dir, clock, fault=fault)
+        peers = peers_of(channels) | lanes
+        self.sources = sources_of(channels) | lanes
+        self.receiver = Receiver(self.inbox, self.broker, self.sources, bell, common.metrics)
+        self.sender = Sender(self.broker.outbox, driver, peers, bell, clock, common.metrics, fault)
+        self.fetcher = Fetcher(self.broker.media, driver, peers, bell, clock, config.limits.file_max_bytes)
+        self.profiler = Profiler(self.broker.profiles, driver, channels, bell, clock)
+        if self.salesforce:
+            self.salesforce.connect(driver.run, self.inbox, self.store, bell, common.metrics, clock)
+        self.connector = self.salesforce.connector(self.store, ground) if self.salesforce else None
+
+    async def open(self) -> None:
+        """Open its stores, and make what is in them fit the config. Raises StoreUnavailable."""
+        await self.inbox.open()
+        await self.broker.open(self._take_over)
+
+    async def close(self) -> None:
+        """Commit pending work and close; nobody works any more."""
+        await self.broker.close()
+
+    async def drain(self) -> None:
+        """Finish the calls that a customer may see, within the grace time, and begin no more."""
+        try:
+            async with asyncio.timeout(self.loaded.config.limits.grace_seconds / 2):
+                await self.sender.drain()
+        except TimeoutError:
+            left = self.sender.in_hand
+            _log.warning(
+                "calls were still unanswered at the end of the grace time", extra={"action": "drain.cut", "messages": left}
+            )
+
+    def work(self) -> Mapping[str, Work]:
+        """What runs in the background, by name."""
+        return {
+            "hub": self.broker.hub.run,
+            "receiver": self.receiver.run,
+            "sender": self.sender.run,
+            "fetcher": self.fetcher.run,
+            "profiler": self.profiler.run,
+            "timers": self.broker.run_timers,
+            "presence": self.broker.run_presence,
+            "filing": self.broker.run_filing,
+            "purge": self._purge,
+            **(self.salesforce.work if self.salesforce else {}),
+        }
+
+    async def file_of(self, media_id: str) -> ServedFile | None:
+        """A file that is stored here."""
+        found = await self.broker.media.stored(media_id)
+        return ServedFile(self._common.folder.path(media_id), found[0]) if found else None
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(_PURGE_SECONDS)
+            retention = self.loaded.config.retention
+            await self.inbox.purge(retention.inbox_days, retention.stuck_days)
+            await self.broker.purge()
+
+    async def _take_over(self, judged: Judged) -> None:
+        """What of a channel that changed hands is kept elsewhere than at the broker; made again when the start is."""
+        tallies = await self.inbox.read(lambda rows: rows.tallies())
+        for sentence in of_waiting_webhooks(tallies, judged.moved, self.loaded):
+            _log.warning("%s", sentence, extra={"action": "config.orphans"})
+        for channel_id, before, _ in judged.moved:
+            if before in self.loaded.orgs:
+                await self.inbox.keep_aside(channel_id, before)
+            from gateway import webchat
+
+            await asyncio.to_thread(webchat.forget_profiles, self.loaded.config.data_dir, channel_id)
+
+
+def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:
+    """The Salesforce orgs, if the config names any. Raises GatewayError."""
+    if not loaded.config.salesforce:
+        return None
+    try:
+        from gateway.brokers.salesforce.orgs import SalesforceOrgs
+    except ModuleNotFoundError as missing:
+        raise without_salesforce(missing) from missing
+    return SalesforceOrgs(loaded)
