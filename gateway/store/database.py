@@ -35,6 +35,10 @@ class Database(Protocol):
         """Durable on return."""
         ...
 
+    def end_reading(self, connection: Connection) -> None:
+        """The end of a transaction that only read."""
+        ...
+
     def rollback(self, connection: Connection) -> None:
         """As if nothing had been. Never raises."""
         ...

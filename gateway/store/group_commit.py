@@ -270,7 +270,7 @@ class Readers:
             return job(connection)
         finally:
             if connection.in_transaction:  # after some faults the database has ended it by itself
-                self._database.commit(connection)
+                self._database.end_reading(connection)
 
 
 class Shared:

@@ -63,6 +63,10 @@ class SqliteFile:
         """See `Database`."""
         connection.execute("COMMIT")
 
+    def end_reading(self, connection: Connection) -> None:
+        """See `Database`."""
+        connection.execute("COMMIT")
+
     def rollback(self, connection: Connection) -> None:
         """See `Database`."""
         with contextlib.suppress(sqlite3.Error):
