@@ -19,7 +19,7 @@ from gateway import loops
 from gateway.errors import ConfigFaults, GatewayError, without_salesforce
 
 if TYPE_CHECKING:
-    from gateway.demo.world import BrokerName
+    from gateway.demo.world import BrokerName, StoreName
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _CONFIG = click.option(
@@ -106,8 +106,15 @@ def _signals_heard() -> Callable[[], Awaitable[None]]:
     type=click.Choice(["salesforce", "partner"]),
     help="With --broker salesforce: who finds a rep, the org, or as a BYOC for CCaaS partner the gateway.",
 )
+@click.option(
+    "--store",
+    default="sqlite",
+    show_default=True,
+    type=click.Choice(["sqlite", "postgresql"]),
+    help="Where sessions are kept: in files, or in a PostgreSQL server of its own in the folder.",
+)
 @click.option("--log-level", default="warning", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
-def demo(port: int, data_dir: Path, broker: BrokerName, routing: str, log_level: str) -> None:
+def demo(port: int, data_dir: Path, broker: BrokerName, routing: str, store: StoreName, log_level: str) -> None:
     """Run the whole thing with no account anywhere.
 
     Gateway, embedded broker, the simulated providers of all channels, the desk and the phone wall, in one process on the loopback address.
@@ -116,14 +123,14 @@ def demo(port: int, data_dir: Path, broker: BrokerName, routing: str, log_level:
     """
     if routing == "partner" and broker != "salesforce":
         raise click.UsageError("--routing partner needs --broker salesforce: without Salesforce, the gateway always routes")
-    loops.run(_demo(port, data_dir, broker, log_level, by_partner=routing == "partner"))
+    loops.run(_demo(port, data_dir, broker, log_level, by_partner=routing == "partner", store=store))
 
 
-async def _demo(port: int, data_dir: Path, broker: BrokerName, log_level: str, *, by_partner: bool) -> None:
+async def _demo(port: int, data_dir: Path, broker: BrokerName, log_level: str, *, by_partner: bool, store: StoreName) -> None:
     until_stopped = _signals_heard()
     from gateway.demo.world import run_demo
 
-    await run_demo(port, data_dir, log_level, until_stopped, broker, by_partner=by_partner)
+    await run_demo(port, data_dir, log_level, until_stopped, broker, by_partner=by_partner, store=store)
 
 
 # ----------------------------------------------------------------------------------------------------- serve

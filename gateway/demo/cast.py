@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ def cast_file() -> Path:
     raise ConfigFaults([ConfigFault(str(here), "is missing", "Reinstall the gateway.")])
 
 
-def load(port: int, data_dir: Path) -> config.Loaded:
-    """The demo's config for this port. Raises ConfigFaults."""
-    return config.build(raw(port, data_dir))
+def load(port: int, data_dir: Path, places: Mapping[str, Any] | None = None) -> config.Loaded:
+    """The demo's config for this port. `places`: settings for where it keeps things, if not in the folder. Raises ConfigFaults."""
+    return config.build(raw(port, data_dir, places))
 
 
-def raw(port: int, data_dir: Path) -> dict[str, Any]:
+def raw(port: int, data_dir: Path, places: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The same as plain data. Raises ConfigFaults."""
     # libyaml's parser, where PyYAML was built with it, takes a tenth of the time: that is noticed at every start of the demo.
     given: dict[str, Any] = yaml.load(cast_file().read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
@@ -43,7 +44,9 @@ def raw(port: int, data_dir: Path) -> dict[str, Any]:
     for channel_id, channel in channels.items():
         made_up = adapters[channel["kind"]].demo
         channel["account"] = made_up(channel_id, f"{origin}/sim/{channel_id}", f"{origin}/webhooks/{channel_id}")
-    return given | {
+    return {
+        **given,
+        **(places or {}),
         "public_url": origin,
         "listen": {"host": "127.0.0.1", "port": port},
         "data_dir": str(data_dir),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway import config
 from gateway.app import kept_secret
@@ -17,10 +17,12 @@ _FOLDER: Final = "salesforce-org"
 
 
 @asynccontextmanager
-async def controlled_by_salesforce(port: int, data_dir: Path, *, by_partner: bool) -> AsyncIterator[tuple[Loaded, Organisation]]:
-    """The org at work, all but its doors, and the gateway's config for it. `by_partner`: the gateway routes (BYOC for CCaaS). Raises ConfigFaults,
-    GatewayError."""
-    raw = cast.raw(port, data_dir)
+async def controlled_by_salesforce(
+    port: int, data_dir: Path, places: Mapping[str, Any], *, by_partner: bool
+) -> AsyncIterator[tuple[Loaded, Organisation]]:
+    """The org at work, all but its doors, and the gateway's config for it. `places` as in `cast`: they are the gateway's, the org keeps its own in the folder.
+    `by_partner`: the gateway routes (BYOC for CCaaS). Raises ConfigFaults, GatewayError."""
+    raw = cast.raw(port, data_dir, places)
     # One port serves the files of both, so one secret signs their addresses.
     secret = kept_secret(data_dir / "media.secret")
     served = dict.fromkeys(raw["channels"], PARTNER) if by_partner else None

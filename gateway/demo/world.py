@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import click
 from aiohttp import web
@@ -21,6 +22,7 @@ from gateway.demo.watched import WatchedGateway
 from gateway.errors import GatewayError, without_salesforce
 
 BrokerName: TypeAlias = Literal["embedded", "salesforce"]
+StoreName: TypeAlias = Literal["sqlite", "postgresql"]
 
 
 def loopback_socket(port: int) -> socket.socket:
@@ -39,21 +41,31 @@ def loopback_socket(port: int) -> socket.socket:
 
 @asynccontextmanager
 async def demo_world(
-    port: int, data_dir: Path, broker: BrokerName = "embedded", *, by_partner: bool = False
+    port: int,
+    data_dir: Path,
+    broker: BrokerName = "embedded",
+    *,
+    by_partner: bool = False,
+    store: StoreName = "sqlite",
+    places: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[tuple[Gateway, SimulatorHost, str]]:
-    """Everything up; gives the gateway, the providers, and the address. With Salesforce as the broker, its `console` is the org's."""
+    """Everything up; gives the gateway, the providers, and the address. With Salesforce as the broker, its `console` is the org's. With `store` PostgreSQL, a
+    server of its own runs in the folder; `places` are settings for where else things are kept, as in `cast`."""
     sock = loopback_socket(port)
     port = sock.getsockname()[1]
     async with AsyncExitStack() as stack:
+        places = places or {}
+        if store == "postgresql":
+            places = {**places, "store": await stack.enter_async_context(_postgresql(data_dir / "postgresql"))}
         if broker == "embedded":
-            loaded, organisation, doors = cast.load(port, data_dir), None, []
+            loaded, organisation, doors = cast.load(port, data_dir, places), None, []
         else:
             try:
                 from gateway.demo.salesforce import controlled_by_salesforce
             except ModuleNotFoundError as missing:
                 raise without_salesforce(missing) from missing
             loaded, organisation = await stack.enter_async_context(
-                controlled_by_salesforce(port, data_dir, by_partner=by_partner)
+                controlled_by_salesforce(port, data_dir, places, by_partner=by_partner)
             )
             doors = [organisation.install]
         host = SimulatorHost(loaded.channels, data_dir, clock.now)
@@ -71,6 +83,19 @@ async def demo_world(
             yield gateway, host, address
 
 
+@asynccontextmanager
+async def _postgresql(folder: Path) -> AsyncIterator[str]:
+    """The address of a server that runs as long as this does."""
+    from gateway.demo.postgresql import Server
+
+    server = Server(folder)
+    await asyncio.to_thread(server.start)
+    try:
+        yield server.url()
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
 async def run_demo(
     port: int,
     data_dir: Path,
@@ -79,21 +104,26 @@ async def run_demo(
     broker: BrokerName = "embedded",
     *,
     by_partner: bool = False,
+    store: StoreName = "sqlite",
 ) -> None:
     """Run the demo until it is stopped."""
     logs.set_up(log_level)
-    async with demo_world(port, data_dir, broker, by_partner=by_partner) as (gateway, _, address):
-        click.echo(welcome(address, gateway.data_dir, broker, by_partner=by_partner))
+    async with demo_world(port, data_dir, broker, by_partner=by_partner, store=store) as (gateway, _, address):
+        url = gateway.config.store.get_secret_value() if gateway.config.store else None
+        click.echo(welcome(address, gateway.data_dir, broker, by_partner=by_partner, store=url))
         await until_stopped()
 
 
-def welcome(address: str, data_dir: Path, broker: BrokerName = "embedded", *, by_partner: bool = False) -> str:
-    """What a newcomer reads: where to begin, then what else there is."""
+def welcome(
+    address: str, data_dir: Path, broker: BrokerName = "embedded", *, by_partner: bool = False, store: str | None = None
+) -> str:
+    """What a newcomer reads: where to begin, then what else there is. `store`: the database's address, if there is one."""
     begun, desk = (
         ("The demo is running.", "") if broker == "embedded" else (_WITH_SALESFORCE, " (the console of the simulated org)")
     )
     begun += " The gateway routes: the org asks it for a rep." if by_partner else ""
     more = "" if broker == "embedded" else f"\n      {address}/org/_numbers, what the org has used of its limits"
+    kept = f", in a PostgreSQL server of its own: {store}" if store else ""
     return f"""{begun} Begin here:
 
   1. Be the customer: open {address}/phones and write a message on the WhatsApp phone.
@@ -103,7 +133,7 @@ def welcome(address: str, data_dir: Path, broker: BrokerName = "embedded", *, by
 Also: {address}/desk?as=cleo, and {address}/desk?as=sam, who supervises
       {address}/chat/webchat, the web chat on its own page
       {address}/docs, the API{more}
-Everything is kept in {data_dir}. Stop with Ctrl-C."""
+Everything is kept in {data_dir}{kept}. Stop with Ctrl-C."""
 
 
 _WITH_SALESFORCE = """The demo is running, with a simulated Salesforce org in control of all conversations. What you do as a rep, you do in the org: the gateway learns of it
