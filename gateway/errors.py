@@ -5,6 +5,7 @@
       CannotStart         what the config names can't work, and waiting doesn't help: exit 1
       StoreUnavailable    the disk or database fails: 503, and /readyz says so
         PutOff            it could be stored, but too much waits already: 503, to be sent again
+        Fenced            the others took this process for dead, and do its work: what it had in progress is dropped
       BrokerUnavailable   the session broker can't be reached: the row waits
     BadCursor             the caller's: the cursor is not a cursor of this list
 The code that raises StoreUnavailable or BrokerUnavailable reports it once (`gateway.outage`). The code that catches them answers or waits, and logs nothing.
@@ -51,6 +52,10 @@ class StoreUnavailable(GatewayError):
 
 class PutOff(StoreUnavailable):
     """A webhook isn't kept now, because too much waits already; the provider sends it again."""
+
+
+class Fenced(StoreUnavailable):
+    """The other processes have taken this one for dead, so it may not write what it had in progress. It comes back under a new name."""
 
 
 class BadCursor(Exception):

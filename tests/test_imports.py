@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": GROUND,
     "links": {"adapters"},
     "doorbell": GROUND,
+    "sharing": {"outage", "store"} | GROUND,
     "session": {"adapters"},
     "config": {"adapters", "session"} | GROUND,
     "store": {"adapters", "session", "outage"} | GROUND,
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "adapters",
         "config",
         "doorbell.contract",
+        "sharing.contract",
         "store.contract",
         "store.inbox_contract",
         "store.lanes",
@@ -48,7 +50,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "outage",
     }
     | GROUND,
-    "brokers": {"adapters", "config", "doorbell.contract", "store", "session", "links", "journal.contract", "metrics", "outage"}
+    "brokers": {
+        "adapters",
+        "config",
+        "doorbell.contract",
+        "sharing.contract",
+        "store",
+        "session",
+        "links",
+        "journal.contract",
+        "metrics",
+        "outage",
+    }
     | GROUND,
     "identity": {"adapters", "config", "session", "brokers.contract"} | GROUND,
     "edge": {"adapters", "config", "doorbell.contract", "session", "brokers.contract", "links", "metrics"} | GROUND,

@@ -41,6 +41,8 @@ class _Ringing:
             self._due = True
             asyncio.get_running_loop().call_soon(self._tell)
 
+    wake = ring
+
     async def wait(self, topic: str, timeout_seconds: float) -> None:
         """See `Doorbell`. Nobody waits here: the receiver is in the core."""
         raise NotImplementedError
