@@ -160,6 +160,10 @@ class RingingByTopic:
         """See `gateway.doorbell.contract.Doorbell`."""
         self._by_topic[topic].ring(topic)
 
+    def wake(self, topic: str) -> None:
+        """See `gateway.doorbell.contract.Doorbell`."""
+        self._by_topic[topic].wake(topic)
+
     async def wait(self, topic: str, timeout_seconds: float) -> None:
         """See `gateway.doorbell.contract.Doorbell`."""
         await self._by_topic[topic].wait(topic, timeout_seconds)
