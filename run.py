@@ -31,6 +31,7 @@ TIERS = {  # of tests, quick ones first; each stands for its folders in `run.py 
         "tests/edge",
         "tests/identity",
         "tests/processes",
+        "tests/deploy",
         "tests/demo",
         "tests/test_*.py",
     ),
