@@ -14,7 +14,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,14 +23,18 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 from adapters.contract import RawRequest
 from gateway.clock import Clock, elapsed
 from gateway.errors import StoreUnavailable
+from gateway.store.connecting import SqliteConnection
 from gateway.store.group_commit import GroupCommit, Readers, Shared
-from gateway.store.inbox_contract import Batch
+from gateway.store.inbox_contract import Batch, Moved
 from gateway.store.inbox_rows import (
     INBOX_FILE,
     NOTE,
     SqliteInboxRows,
     delete,
     keep_aside_in_file,
+    keep_stuck,
+    moves_on,
+    position_in,
     settle_in_file,
     waiting_apart,
     waiting_batches,
@@ -245,6 +249,32 @@ class SqliteInbox(Shared):
             except Exception:  # the others are told all the same
                 _log.exception("webhook failed", extra={"action": "webhook.failed", "channel": each.channel_id})
 
+    # ------------------------------------------------------------------------------------------------------- from a stream
+
+    async def position(self, stream: str) -> int:
+        """See `gateway.store.inbox_contract.Taker`."""
+        return await self.readers.run(partial(position_in, stream))
+
+    async def take_over(self, stream: str, moved: Sequence[Moved], *, after: int, up_to: int) -> bool:
+        """See `gateway.store.inbox_contract.Taker`."""
+        waiting = [_Gathered(one.channel_id, one.request, packed(one.request), _nobody) for one in moved if one.stuck is None]
+        stuck = [one for one in moved if one.stuck is not None]
+        batches = [one for some in _portions(waiting) for one in self._batches(some)]
+        ids = range(self._last_id + 1, self._last_id + 1 + len(stuck))
+        self._last_id += len(stuck)
+
+        def job(connection: SqliteConnection) -> bool:
+            if not moves_on(connection, stream, after, up_to):
+                return False
+            _keep(batches, {}, connection)
+            keep_stuck(connection, dict(zip(ids, stuck, strict=True)))
+            return True
+
+        taken = await self.writer.run(job)
+        for one in batches if taken else ():
+            self._lane(one.batch.channel_id).remember(one)
+        return taken
+
     # ------------------------------------------------------------------------------------------------------------ reading
 
     def backlog_seconds(self, channel_id: str) -> float:
@@ -344,6 +374,21 @@ class SqliteInbox(Shared):
 
     def _lane(self, channel_id: str) -> _Lane:
         return self._lanes.get(channel_id) or self._lanes.setdefault(channel_id, _Lane())
+
+
+def _nobody(error: Exception | None) -> None:
+    """To be told of a webhook."""
+
+
+def _portions(waiting: Sequence[_Gathered]) -> Iterator[Sequence[_Gathered]]:
+    """As large as one commit's would be: each becomes one value a channel."""
+    begin = size = 0
+    for at, one in enumerate(waiting):
+        if at - begin == _MOST_PER_COMMIT or size >= _MOST_BYTES_PER_COMMIT:
+            yield waiting[begin:at]
+            begin, size = at, 0
+        size += len(one.packed)
+    yield waiting[begin:]
 
 
 # ------------------------------------------------------------------------------------------------------ in one transaction

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from adapters.contract import RawRequest
 from gateway.store.connecting import beside
-from gateway.store.inbox_contract import Batch, InboxCounts, InboxRow, Kept, Replayed, Tally
+from gateway.store.inbox_contract import Batch, InboxCounts, InboxRow, Kept, Moved, Replayed, Tally
 from gateway.store.packing import lines_of, query_of, request_of, unpacked
 
 INBOX_FILE: Final = "inbox.db"
@@ -88,6 +88,26 @@ def keep_aside_in_file(channel_id: str, done_to: int, org: str, connection: sqli
     for which in _KEPT.values():
         before = "reason = :reason || ' (before that: ' || reason || ')'"
         connection.execute(f"UPDATE inbox SET {before} WHERE {which} AND channel_id = :channel AND NOT {_ASIDE}", values)  # noqa: S608
+
+
+def position_in(stream: str, connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT position FROM streams WHERE stream = ?", (stream,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def moves_on(connection: sqlite3.Connection, stream: str, after: int, up_to: int) -> bool:
+    """Set the position in a stream, unless it isn't `after` any more."""
+    if position_in(stream, connection) != after:
+        return False
+    statement = "INSERT INTO streams VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET position = excluded.position"
+    connection.execute(statement, (stream, up_to))
+    return True
+
+
+def keep_stuck(connection: sqlite3.Connection, moved: Mapping[int, Moved]) -> None:
+    """By id, what can't be read."""
+    rows = [(i, one.channel_id, *_columns(one.request), _STUCK, 0, _plain(one.stuck), None) for i, one in moved.items()]
+    connection.executemany(_APART, rows)
 
 
 def watermarks(connection: sqlite3.Connection) -> dict[str, int]:
