@@ -101,8 +101,7 @@ class Link:
                 raise ConnectionRefusedError
             _, far = await asyncio.get_running_loop().create_connection(lambda: _Side(self), "127.0.0.1", self._to)
         except OSError:
-            if near.transport:
-                near.transport.abort()
+            near.transport.abort()
             return
         near.other, far.other = far, near
         near.let_go()
