@@ -94,8 +94,8 @@ class Link:
         return near
 
     async def _connect(self, near: _Side) -> None:
-        while self.silent:
-            await asyncio.sleep(0.05)
+        while self.silent or near.transport is None:  # noqa: ASYNC110 - other threads make it silent
+            await asyncio.sleep(0.01)
         try:
             if self._refusing:
                 raise ConnectionRefusedError
