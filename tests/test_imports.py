@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": GROUND,
     "links": {"adapters"},
     "doorbell": GROUND,
-    "sharing": {"outage", "store"} | GROUND,
+    "sharing": {"doorbell.contract", "outage", "store"} | GROUND,
     "session": {"adapters"},
     "config": {"adapters", "session"} | GROUND,
     "store": {"adapters", "session", "outage"} | GROUND,
