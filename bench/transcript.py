@@ -33,7 +33,8 @@ from gateway.session.commands import AcceptInvitation, AcceptWork, Asked, Invite
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Purpose, Recipient, RecipientType, Session
 from gateway.store.contract import Transaction
-from gateway.store.media import MediaFolder
+from gateway.store.folder import Folder
+from gateway.store.media import MEDIA
 from gateway.store.sqlite import SqliteStore
 
 LENGTHS: Final = (1_000, 100_000)
@@ -60,7 +61,7 @@ def world(data_dir: Path) -> EmbeddedBroker:
     )
     ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id, clock.steady)
     store = SqliteStore(data_dir, clock.now, ground.fault)
-    return EmbeddedBroker(store, ground, LocalDoorbell(), clock.now, MediaFolder(data_dir / "media"))
+    return EmbeddedBroker(store, ground, LocalDoorbell(), clock.now, Folder(data_dir / "media", MEDIA))
 
 
 class Desk:

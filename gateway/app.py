@@ -32,6 +32,7 @@ from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Webhooks
 from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.file_places import FilePlaces
 from gateway.identity.directory import ConfigDirectory
 from gateway.journal.driver import Driver
 from gateway.links import MediaLinks
@@ -40,7 +41,7 @@ from gateway.processes.starting import Edge, Setup
 from gateway.several import BrokerByOrg, ConnectorByOrg, KeeperByChannel, RingingByTopic
 from gateway.shard import Common, Shard, Work, parts_of
 from gateway.store.inbox import SqliteInbox
-from gateway.store.media import MediaFolder
+from gateway.store.media import MEDIA
 from gateway.store.sole import sole_user
 from gateway.watching import Watching
 
@@ -85,11 +86,12 @@ class Gateway:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.metrics = Metrics()
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
-        self.folder = MediaFolder(self.data_dir / "media")
+        self._places = FilePlaces(config)
+        self.files = self._places.store("media", MEDIA)
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         self.edge = Edge(edge, grace_seconds=config.limits.grace_seconds) if edge else None
         _find_chat_at_home(loaded)
-        common = Common(clock, self.steady, new_id, fault, self.driver, self.metrics, self.links, self.folder, self.edge)
+        common = Common(clock, self.steady, new_id, fault, self.driver, self.metrics, self.links, self.files, self.edge)
         self.shards = [Shard(part, common) for part in parts_of(loaded)]
         # Of the one store that most gateways have.
         shard = self.shards[0]
@@ -146,6 +148,7 @@ class Gateway:
             address_of=proxies.address_of,
         )
         surface.health.remarks["webhooks"] = self.pressure.told
+        surface.health.remarks["files"] = self.files.trouble
         if any(shard.salesforce for shard in self.shards):
             surface.health.remarks["salesforce"] = self._salesforce_told
             surface.health.details["salesforce"] = self._salesforce_described
@@ -154,8 +157,10 @@ class Gateway:
         if chat_accounts:
             from gateway import webchat
 
+            chat = webchat.ChatStore(webchat.chat_file(self.data_dir), self.clock)
+            files = self._places.store("chat-files", webchat.FILES)
             visitors = webchat.install(
-                app, chat_accounts, self.accept_here, self.data_dir, client_address=proxies.address_of, now=self.clock
+                app, chat_accounts, self.accept_here, chat, files, client_address=proxies.address_of, now=self.clock
             )
             surface.health.checks["chat"] = visitors.ready
         pages.install(app, demo=self._demo, oidc=self._oidc_login(), connector=self._connector_page())
@@ -178,6 +183,7 @@ class Gateway:
     async def _serving(self, sock: socket.socket | None, lock: int) -> AsyncIterator[str]:
         if self.issuer:
             await self.issuer.start()
+        await self.files.open()
         for shard in self.shards:
             await shard.open()
         app, surface = self.application()

@@ -66,6 +66,11 @@ class BrokerUnavailable(GatewayError):
     """The session broker can't take work now."""
 
 
+def without_s3(missing: ModuleNotFoundError) -> GatewayError:
+    """The error to raise, from the other, when the package that files in a bucket need isn't there."""
+    return GatewayError(f"`media: s3://…` needs a package that is not installed ({missing.name}): install byoc-gateway[s3]")
+
+
 def without_salesforce(missing: ModuleNotFoundError) -> GatewayError:
     """The error to raise, from the other, when the packages that Salesforce needs aren't there."""
     return GatewayError(f"Salesforce needs packages that are not installed ({missing.name}): install byoc-gateway[salesforce]")

@@ -31,8 +31,8 @@ from gateway.metrics import Metrics
 from gateway.orphans import of_waiting_webhooks
 from gateway.processes.inbox import InboxOfEdge
 from gateway.processes.starting import Edge
+from gateway.store.files import FileStore
 from gateway.store.inbox import SqliteInbox
-from gateway.store.media import MediaFolder
 from gateway.store.sqlite import SqliteStore
 
 _log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Common:
     driver: Driver
     metrics: Metrics
     links: MediaLinks
-    folder: MediaFolder
+    files: FileStore
     edge: Edge | None
 
 
@@ -111,7 +111,7 @@ class Shard:
         holders, lanes = (self.salesforce.holders, self.salesforce.peers) if self.salesforce else ({}, {})
         ground = Ground(channels, loaded.orgs, common.links, common.new_id, common.steady, fault or (lambda point: None), holders)
         self.store = SqliteStore(data_dir, clock, ground.fault, bell.ring)
-        self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.folder)
+        self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.files)
         self.inbox = InboxOfEdge(data_dir, clock, common.edge, bell) if common.edge else SqliteInbox(data_dir, clock, fault=fault)
         peers = peers_of(channels) | lanes
         self.sources = sources_of(channels) | lanes
@@ -161,7 +161,8 @@ class Shard:
     async def file_of(self, media_id: str) -> ServedFile | None:
         """A file that is stored here."""
         found = await self.broker.media.stored(media_id)
-        return ServedFile(self._common.folder.path(media_id), found[0]) if found else None
+        kept = await self._common.files.find(media_id) if found else None
+        return ServedFile(kept, found[0]) if found and kept else None
 
     async def _purge(self) -> None:
         while True:

@@ -16,10 +16,11 @@ from gateway.brokers.ground import Gone, Ground, channel_of, gone_by
 from gateway.brokers.reconciling import give_up
 from gateway.brokers.unit import Unit
 from gateway.clock import Clock
+from gateway.errors import StoreUnavailable
 from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
 from gateway.store.contract import Again, Call, OutboxRow, Outcome, PendingFile, Ready, Store, Transaction
-from gateway.store.media import MediaFolder
+from gateway.store.files import FileStore
 from gateway.store.outbox import message_of
 from gateway.store.together import Together
 
@@ -36,12 +37,12 @@ class StoredOutbox:
         store: Store,
         clock: Clock,
         ground: Ground,
-        folder: MediaFolder,
+        files: FileStore,
         typing: Callable[[], list[TypingSignal]],
     ) -> None:
         self._store, self._ground = store, ground
         self._clock, self._steady = clock, ground.steady
-        self._folder, self._typing = folder, typing
+        self._files, self._typing = files, typing
         self._begun = Together(store, self._begin)
         self._settled = Together(store, self._settle)
 
@@ -101,7 +102,10 @@ class StoredOutbox:
             if isinstance(item.message, Call):
                 return None
             raise SendFailed(Verdict.dead, "media_gone", about.reason)
-        content = await asyncio.to_thread(self._folder.read, media_id)
+        try:
+            content = await self._files.read(media_id)
+        except StoreUnavailable as error:  # it stops this conversation alone: what has no file goes on
+            raise SendFailed(Verdict.again, "media_not_ready") from error
         name = (about.name if about else None) or "file"
         return OutboundFile(
             name=name,
@@ -232,8 +236,8 @@ def _person(stored: Transaction, channel_id: str, address: str) -> dict[str, Any
 class StoredMedia:
     """See `gateway.journal.contract.MediaShelf`."""
 
-    def __init__(self, store: Store, ground: Ground, folder: MediaFolder) -> None:
-        self._store, self._folder, self._steady = store, folder, ground.steady
+    def __init__(self, store: Store, ground: Ground, files: FileStore) -> None:
+        self._store, self._files, self._steady = store, files, ground.steady
 
     async def pending(self, *, limit: int, busy: frozenset[str]) -> list[PendingFile]:
         """See the contract."""
@@ -242,7 +246,7 @@ class StoredMedia:
 
     async def ready(self, file: PendingFile, fetched: Fetched) -> None:
         """See the contract."""
-        await asyncio.to_thread(self._folder.write, file.id, fetched.content)
+        await self._files.write(file.id, fetched.content)
         what = {"mime_type": fetched.mime_type or None, "name": fetched.name or None}
         size = len(fetched.content)
         await self._settle(file, lambda stored: stored.media.settle(file.id, MediaState.ready, **what, size_bytes=size))

@@ -6,7 +6,6 @@ change nothing. So find-or-open, first acceptance wins and last rep can't leave 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -40,7 +39,7 @@ from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
 from gateway.store.contract import Store, Transaction, Wanted
-from gateway.store.media import MediaFolder
+from gateway.store.files import FileStore
 from gateway.store.together import Together
 
 T = TypeVar("T")
@@ -66,15 +65,15 @@ def _of_the_broker() -> Iterator[None]:
 class EmbeddedBroker:
     """See `gateway.brokers.contract.Broker`, whose methods these are."""
 
-    def __init__(self, store: Store, ground: Ground, bell: Doorbell, clock: Clock, folder: MediaFolder) -> None:
+    def __init__(self, store: Store, ground: Ground, bell: Doorbell, clock: Clock, files: FileStore) -> None:
         self.store = store
-        self._ground, self._bell, self._clock, self._folder = ground, bell, clock, folder
+        self._ground, self._bell, self._clock, self._files = ground, bell, clock, files
         self._commands: Together[Callable[[Transaction], Any], Any] = Together(store, _execute)
         self._streams = presence.Streams(store, ground)
         self.hub = Hub(store, ground, bell)
         self.typing_relay = TypingRelay(ground, self.hub, clock)
-        self.outbox = StoredOutbox(store, clock, ground, folder, self.typing_relay.take)
-        self.media = StoredMedia(store, ground, folder)
+        self.outbox = StoredOutbox(store, clock, ground, files, self.typing_relay.take)
+        self.media = StoredMedia(store, ground, files)
         self.profiles = StoredProfiles(store, ground)
         self.run_presence = self._streams.run
         self.run_timers = partial(run_timers, store, ground, bell)
@@ -251,7 +250,7 @@ class EmbeddedBroker:
         )
         await self._write(lambda stored: stored.media.add(media_id, part, org=caller.org))
         # After the row, so that bytes which a crash leaves behind have one, and `purge` finds them. Nobody knows the id before we return.
-        await asyncio.to_thread(self._folder.write, media_id, content)
+        await self._files.write(media_id, content)
         return part
 
     # --------------------------------------------------------------------------------------------- reading
@@ -349,7 +348,7 @@ class EmbeddedBroker:
         before = (self._clock() - _UNNAMED_FILES_KEPT).timestamp()
         # The bytes first: what a crash leaves in between is rows, which the next purge takes up again.
         while media_ids := await self.store.read(lambda stored: stored.media.unnamed(before, _FILES_AT_A_TIME)):
-            await asyncio.to_thread(self._folder.delete, media_ids)
+            await self._files.delete(media_ids)
             await self._write(lambda stored, ids=media_ids: stored.media.forget(ids))  # type: ignore[misc]
 
 

@@ -51,6 +51,16 @@ def cross_check(config: GatewayConfig, raw: Any, places: Places) -> Iterator[Con
     yield from _check_tokens(config, places)
     if config.media_secret is not None:
         yield from _secret_fault(config.media_secret.get_secret_value(), ("media_secret",), LEAST_BYTES, places)
+    elif shared := _shared(config):
+        fault = f"is missing, and `{shared}` is shared by several processes: each would sign the addresses of files with another secret"
+        yield ConfigFault(
+            places.of(("media_secret",)), fault, "Generate one with `openssl rand -hex 24`, the same for all of them."
+        )
+
+
+def _shared(config: GatewayConfig) -> str | None:
+    """A setting by which processes on several machines share what they keep."""
+    return next((name for name in ("store", "stores", "media") if getattr(config, name)), None)
 
 
 def _names(raw: Any, *path: str) -> list[str]:

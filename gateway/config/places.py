@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -36,6 +37,13 @@ def _bucket(value: str) -> str:
     return value
 
 
+def bucket_of(url: str) -> tuple[str, str]:
+    """The bucket's name, and the folder in it; "": all of it."""
+    found = _BUCKET.fullmatch(url)
+    assert found is not None  # noqa: S101 - it was checked as the config was read
+    return found[1], (found[2] or "").strip("/")
+
+
 # An address with a password in it, so a secret as a whole.
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 StreamUrl = Annotated[SecretStr, AfterValidator(_stream)]
@@ -53,6 +61,10 @@ class S3Config(Settings):
         default=None, description="The access key's id. null: what the environment offers (a role, or AWS_ACCESS_KEY_ID)."
     )
     secret_access_key: SecretStr | None = Field(default=None, description="The access key's secret.")
+
+    ca_file: Path | None = Field(
+        default=None, description="A PEM file of certificates to trust beside the system's, for a service behind a private CA."
+    )
 
     @model_validator(mode="after")
     def _both_or_none(self) -> S3Config:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from gateway.clock import Clock
+from gateway.edge.giving_out import Kept, give_out
 from gateway.edge.problems import Problem
 from gateway.errors import StoreUnavailable
 from gateway.links import MediaLinks
@@ -18,9 +18,9 @@ _SHOWN: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "audio/",
 
 
 class ServedFile(NamedTuple):
-    """A stored file: where its bytes are, and what they are."""
+    """A stored file: its bytes, and what they are."""
 
-    path: Path
+    kept: Kept
     mime_type: str
 
 
@@ -38,7 +38,7 @@ class MediaDoor:
         app.router.add_get("/media/{media_id}/{name}", self.handle)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """The bytes, with ranges and caching by aiohttp; 404 for whatever isn't sound, without saying why."""
+        """The bytes, with ranges and caching; 404 for whatever isn't sound, without saying why."""
         media_id = request.match_info["media_id"]
         expires, signature = request.query.get("e", ""), request.query.get("s", "")
         if not self._links.valid(media_id, expires, signature, self._clock()):
@@ -46,10 +46,8 @@ class MediaDoor:
         try:
             file = await self._file_of(media_id)
         except StoreUnavailable:
-            return Problem(
-                "unavailable", "The file can't be read now; try again shortly.", headers={"Retry-After": "2"}
-            ).response()
-        if file is None or not file.path.is_file():
+            return _unavailable()
+        if file is None:
             return _gone()
         shown = file.mime_type.startswith(_SHOWN)
         headers = {
@@ -60,8 +58,18 @@ class MediaDoor:
             "Cache-Control": "private, max-age=3600",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        return web.FileResponse(file.path, headers=headers)
+        try:
+            return await give_out(request, file.kept, headers)
+        except FileNotFoundError:
+            return _gone()
+        except StoreUnavailable:
+            return _unavailable()
 
 
 def _gone() -> web.Response:
     return Problem("not_found", "This file address has expired or is not valid. Reload the conversation.").response()
+
+
+def _unavailable() -> web.Response:
+    detail = "The file can't be read now; try again shortly."
+    return Problem("unavailable", detail, headers={"Retry-After": "2"}).response()

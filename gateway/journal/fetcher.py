@@ -20,6 +20,7 @@ from gateway.store.contract import PendingFile
 _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 8
 _MOST_ATTEMPTS: Final = 12
+_LONGEST_PAUSE_SECONDS: Final = 15.0
 
 
 class Fetcher:
@@ -37,6 +38,7 @@ class Fetcher:
         self._shelf, self._driver, self._peers, self._bell, self._clock = shelf, driver, peers, bell, clock
         self._max_bytes = max_bytes
         self._in_hand: set[str] = set()
+        self._pause = 0.0  # after what was fetched and could not be kept
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -53,8 +55,10 @@ class Fetcher:
     async def _fetch(self, item: PendingFile) -> None:
         try:
             await self._try(item)
-        except StoreUnavailable:  # reported by the store
-            await asyncio.sleep(1)
+            self._pause = 0.0
+        except StoreUnavailable:  # reported by the store; meanwhile, providers aren't asked for the same files again and again
+            self._pause = min(2 * self._pause or 1.0, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(self._pause)
         finally:
             self._in_hand.discard(item.id)
             self._bell.ring("media")

@@ -1,4 +1,4 @@
-"""Files in SQL and in a folder: the rows have each file's state, the folder the bytes under the same id."""
+"""Files in SQL: the rows have each file's state, and a `FileStore` the bytes under the same id."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Final
 
 from adapters.envelope import MediaPart, MediaState
 from gateway.store.contract import EntryKey, PendingFile, StoredFile
-from gateway.store.folder import Folder
+from gateway.store.files import Ids
 from gateway.store.gathering import Gathering, at
 
+# A file's bytes are whole and durable before its row says ready (a customer's), or before any entry names it (a rep's).
+MEDIA: Final = Ids("media", re.compile(r"\w*(\w\w)", re.ASCII))
 _COLUMNS: Final = "id, org, session_id, entry_number, state, name, mime_type, size_bytes, reason"
 
 
@@ -121,10 +123,3 @@ class Media:
     def forget(self, media_ids: Iterable[str]) -> None:
         """See the contract."""
         self._gathering.run_many("DELETE FROM media WHERE id = ? AND session_id IS NULL", [(one,) for one in media_ids])
-
-
-class MediaFolder(Folder):
-    """The bytes. A file is whole and on disk before its row says ready (a customer's), or before any entry names it (a rep's)."""
-
-    what = "media"
-    ids = re.compile(r"\w*(\w\w)", re.ASCII)

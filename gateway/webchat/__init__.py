@@ -6,26 +6,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 
 from aiohttp import web
 
 from adapters.webchat import WebchatAccount
 from gateway import clock
+from gateway.store.files import FileStore
 from gateway.webchat import deliveries, live
 from gateway.webchat.calls import Calls
 from gateway.webchat.door import ClientAddress, Door
+from gateway.webchat.files import FILES
 from gateway.webchat.pages import Pages
 from gateway.webchat.relay import Intake
 from gateway.webchat.service import ChatService
-from gateway.webchat.store import forget_profiles
+from gateway.webchat.store import ChatStore, chat_file, forget_profiles
 
 
 def install(
     app: web.Application,
     channels: Mapping[str, WebchatAccount],
     intake: Intake,
-    data_dir: Path,
+    store: ChatStore,
+    files: FileStore,
     *,
     client_address: ClientAddress = lambda request: request.remote or "",
     now: clock.Clock = clock.now,
@@ -36,7 +38,7 @@ def install(
     `intake(channel_id, request)` is the webhooks' own road: verified, durable, answered. `client_address` tells a request's true
     address (behind listed proxies, the forwarded one).
     """
-    service = ChatService(channels, intake, data_dir, now, time)
+    service = ChatService(channels, intake, store, files, now, time)
     door, pages = Door(service, client_address), Pages()
     calls = Calls(door)
 
@@ -74,4 +76,4 @@ def install(
     return service
 
 
-__all__ = ["ChatService", "Intake", "forget_profiles", "install"]
+__all__ = ["FILES", "ChatService", "ChatStore", "Intake", "chat_file", "forget_profiles", "install"]

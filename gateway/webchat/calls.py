@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from adapters.errors import NotAuthentic
 from adapters.webchat import WebchatAccount, wire
+from gateway.edge.giving_out import give_out
 from gateway.edge.input import Nothing, faults_of, json_of
 from gateway.edge.limits import Limits, rate_limited
 from gateway.edge.problems import Fault, Problem, invalid, pointer_of
@@ -159,10 +161,11 @@ class Calls:
         except NotAuthentic:
             raise ChatProblem("file_not_found", "There is no such file, or the link has expired; reload the chat.") from None
         file = await visit.service.file(visit.account, file_id)
-        path = visit.service.files.path(file_id) if file else None
-        if file is None or path is None or not path.is_file():
-            raise ChatProblem("file_not_found", "The file is no longer kept.")
-        return web.FileResponse(path, headers=files.headers_for(file.name, file.mime_type))
+        kept = await visit.service.files.find(file_id) if file else None
+        with contextlib.suppress(FileNotFoundError):
+            if file is not None and kept is not None:
+                return await give_out(visit.request, kept, files.headers_for(file.name, file.mime_type))
+        raise ChatProblem("file_not_found", "The file is no longer kept.")
 
 
 def config(account: WebchatAccount, locale: str, visitor: Visitor | None = None) -> dict[str, Any]:

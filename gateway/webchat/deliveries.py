@@ -69,7 +69,7 @@ async def _file(visit: Visit, outbox_id: str, ask: shapes.Delivery) -> StoredFil
     if ask.file is None or ask.file.id is None:
         return None
     file_id = wire.file_id(visit.account.channel_id, outbox_id)
-    if ask.file.id != file_id or not visit.service.files.path(file_id).is_file():
+    if ask.file.id != file_id or await visit.service.files.find(file_id) is None:
         raise ChatProblem("file_missing", "Send the file to /deliver/file first, under the same webhook-id.")
     return StoredFile(file_id, ask.file.name, ask.file.mime_type, ask.file.size_bytes)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
-from gateway.store.folder import Folder
+from gateway.store.files import Ids
 
 # The first bytes of what browsers show inline, and of what they run: only these are worth telling apart.
 _SIGNATURES: Final = (
@@ -26,6 +26,7 @@ _SIGNATURES: Final = (
     (b"\x7fELF", "application/x-elf"),
     (b"#!", "text/x-script"),
 )
+FILES: Final = Ids("file", re.compile(r"f_([0-9a-f]{2})[0-9a-f]{30}"))
 _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|script|svg|\?xml|head|body|iframe)", re.IGNORECASE)
 
 
@@ -75,10 +76,3 @@ def headers_for(name: str, mime_type: str) -> dict[str, str]:
         "Cache-Control": "private, max-age=3600",
         "Referrer-Policy": "no-referrer",
     }
-
-
-class Files(Folder):
-    """The bytes."""
-
-    what = "file"
-    ids = re.compile(r"f_([0-9a-f]{2})[0-9a-f]{30}")

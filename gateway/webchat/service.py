@@ -16,15 +16,14 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from adapters.webchat import WebchatAccount, wire
 from gateway.clock import Clock, Elapsed, elapsed, new_id
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
+from gateway.store.files import FileStore
 from gateway.webchat import tokens
-from gateway.webchat.files import Files
 from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 from gateway.webchat.relay import Intake, Relay
 from gateway.webchat.store import ChatStore, Kept
@@ -33,6 +32,7 @@ from gateway.webchat.streams import Streams
 T = TypeVar("T")
 Body = Mapping[str, Any]
 _PRUNE_SECONDS: Final = 3600.0
+_FILES_AT_A_TIME: Final = 200
 _LINK_LIFE: Final = timedelta(days=1)
 
 
@@ -44,13 +44,19 @@ class ChatService:
     """One for the process; inside `running` it may be used."""
 
     def __init__(
-        self, channels: Mapping[str, WebchatAccount], intake: Intake, data_dir: Path, clock: Clock, time: Elapsed = elapsed
+        self,
+        channels: Mapping[str, WebchatAccount],
+        intake: Intake,
+        store: ChatStore,
+        files: FileStore,
+        clock: Clock,
+        time: Elapsed = elapsed,
     ) -> None:
         self.channels = channels
         self.streams = Streams()
-        self.files = Files(data_dir / "chat-files")
+        self.files = files
         self.now, self.time = clock, time  # what time it is; how long something has taken
-        self._store = ChatStore(data_dir, clock)
+        self._store = store
         self._relay = Relay(channels, intake, self._store, clock)
 
     @contextlib.asynccontextmanager
@@ -229,8 +235,8 @@ class ChatService:
         return visitor is not None
 
     async def keep(self, file_id: str, content: bytes) -> None:
-        """A file's bytes on disk; its description goes with the line that names it. Raises StoreUnavailable."""
-        await asyncio.to_thread(self.files.write, file_id, content)
+        """A file's bytes, durable on return; its description goes with the line that names it. Raises StoreUnavailable."""
+        await self.files.write(file_id, content)
 
     async def file(self, account: WebchatAccount, file_id: str) -> StoredFile | None:
         """A file's description."""
@@ -281,8 +287,11 @@ class ChatService:
     async def prune(self, account: WebchatAccount) -> None:
         """Forget what is older than the channel keeps."""
         before = self.now() - timedelta(days=account.history_days)
-        gone = await self._store.write(lambda kept: kept.prune(account.channel_id, before))
-        await asyncio.to_thread(self.files.delete, gone)
+        # The bytes first: what a crash leaves in between is rows, which the next round takes up again.
+        while gone := await self._store.read(lambda kept: kept.old_files(account.channel_id, before, _FILES_AT_A_TIME)):
+            await self.files.delete(gone)
+            await self._store.write(lambda kept, ids=gone: kept.forget_files(account.channel_id, ids))  # type: ignore[misc]
+        await self._store.write(lambda kept: kept.prune(account.channel_id, before))
 
 
 def _known_as(visitor: Visitor) -> tuple[object, ...]:

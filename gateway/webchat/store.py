@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from gateway.clock import Clock
 from gateway.store.connecting import connect
+from gateway.store.database import Database
 from gateway.store.group_commit import GroupCommit, Readers, Shared
 from gateway.store.sqlite_file import SqliteFile
 from gateway.store.statements import Connection, Row
@@ -25,13 +26,17 @@ _VISITOR: Final = """SELECT channel_id, visitor_id, generation, subject, profile
     FROM visitor WHERE channel_id = ? AND visitor_id = ?"""
 
 
-class ChatStore(Shared):
-    """The file. A job gets `Kept`, its transaction; what it has written is on disk when `write` returns. Everything raises StoreUnavailable."""
+def chat_file(data_dir: Path) -> SqliteFile:
+    """The file that one process keeps it in."""
+    return SqliteFile(data_dir / _FILE, "gateway.webchat.migrations")
 
-    def __init__(self, data_dir: Path, clock: Clock) -> None:
+
+class ChatStore(Shared):
+    """The database. A job gets `Kept`, its transaction; what it has written is on disk when `write` returns. Everything raises StoreUnavailable."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._clock = clock
-        file = SqliteFile(data_dir / _FILE, "gateway.webchat.migrations")
-        super().__init__(GroupCommit(file), Readers(file))
+        super().__init__(GroupCommit(database), Readers(database))
 
     async def read(self, job: Callable[[Kept], T]) -> T:
         """A job that only reads."""
@@ -215,8 +220,21 @@ class Kept:
         ).fetchone()
         return StoredFile(**dict(row)) if row else None
 
-    def prune(self, channel_id: str, before: datetime) -> list[str]:
-        """Forget lines and files from before then, and visitors who have none left; the ids of the files to remove."""
+    def old_files(self, channel_id: str, before: datetime, limit: int) -> list[str]:
+        """The ids of files from before then."""
+        rows = self._db.execute(
+            "SELECT file_id FROM file WHERE channel_id = ? AND at < ? LIMIT ?", (channel_id, before.isoformat(), limit)
+        )
+        return [row["file_id"] for row in rows]
+
+    def forget_files(self, channel_id: str, file_ids: Iterable[str]) -> None:
+        """Their bytes are gone."""
+        self._db.executemany(
+            "DELETE FROM file WHERE channel_id = ? AND file_id = ?", [(channel_id, file_id) for file_id in file_ids]
+        )
+
+    def prune(self, channel_id: str, before: datetime) -> None:
+        """Forget lines from before then, and visitors who have none left."""
         limit = (channel_id, before.isoformat())
         self._db.execute("DELETE FROM event WHERE channel_id = ? AND at < ?", limit)
         self._db.execute(
@@ -228,7 +246,6 @@ class Kept:
         self._db.execute(
             "DELETE FROM visitor WHERE channel_id = ? AND seen_at < ? AND first_seq > last_seq AND subject IS NULL", limit
         )
-        return [row[0] for row in self._db.execute("DELETE FROM file WHERE channel_id = ? AND at < ? RETURNING file_id", limit)]
 
     def session(
         self,

@@ -47,7 +47,8 @@ from gateway.doorbell.local import LocalDoorbell
 from gateway.links import MediaLinks
 from gateway.session.commands import Leave
 from gateway.session.model import Login
-from gateway.store.media import MediaFolder
+from gateway.store.folder import Folder
+from gateway.store.media import MEDIA
 from gateway.store.sqlite import SqliteStore
 from tests.brokers.desk import BEGIN, WHATSAPP, desk
 
@@ -76,7 +77,7 @@ class World:
         links = MediaLinks("secret", "http://gateway.example")
         ground = Ground(loaded.channels, loaded.orgs, links, clock.new_id, lambda: NOW)
         self.store = SqliteStore(data_dir, lambda: NOW, ground.fault)
-        self.broker = EmbeddedBroker(self.store, ground, LocalDoorbell(), lambda: NOW, MediaFolder(data_dir / "media"))
+        self.broker = EmbeddedBroker(self.store, ground, LocalDoorbell(), lambda: NOW, Folder(data_dir / "media", MEDIA))
 
     async def taken_in(self, batches: Sequence[Sequence[Inbound]], *first: str) -> list[str | None]:
         """The kind of fault of each event; `first` are statements to run on the file before."""

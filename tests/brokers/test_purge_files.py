@@ -21,7 +21,7 @@ from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Presence
-from gateway.store.media import MediaFolder
+from gateway.store.files import FileStore
 
 DAY = timedelta(days=1)
 
@@ -34,7 +34,7 @@ class World:
         gateway = Gateway(cast.load(1, data_dir), demo=True, clock=lambda: self.now)
         self.broker: EmbeddedBroker = gateway.broker
         self._store = gateway.store
-        self.folder: MediaFolder = gateway.folder
+        self.kept: FileStore = gateway.files
         self.root = data_dir / "media"
         self.ana: Caller = caller_for(gateway.loaded.orgs["demo"], "ana")
 
@@ -69,9 +69,9 @@ class World:
     async def rows(self) -> set[str]:
         return set(await self._store.readers.run(lambda c: [row["id"] for row in c.execute("SELECT id FROM media")]))
 
-    def bytes_of(self, part: MediaPart) -> bytes | None:
+    async def bytes_of(self, part: MediaPart) -> bytes | None:
         try:
-            return self.folder.read(part.media_id or "")
+            return await self.kept.read(part.media_id or "")
         except FileNotFoundError:
             return None
 
@@ -99,13 +99,13 @@ async def test_a_file_whose_message_was_refused_goes_after_a_day(tmp_path: Path)
         assert isinstance(answer, Refusal)
         one.now += DAY
         await one.purged()
-        assert one.bytes_of(refused) == b"refused"  # to the day, not before
+        assert await one.bytes_of(refused) == b"refused"  # to the day, not before
         one.now += timedelta(seconds=1)
         before = await one.rows()
         await one.purged()
-        assert one.bytes_of(refused) is None
+        assert await one.bytes_of(refused) is None
         assert before - await one.rows() == {refused.media_id}
-        assert one.bytes_of(kept) == b"kept"
+        assert await one.bytes_of(kept) == b"kept"
 
 
 async def test_a_file_that_came_twice_under_one_key_stays_once(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ async def test_a_file_that_came_twice_under_one_key_stays_once(tmp_path: Path) -
         assert told[0] == told[1]
         one.now += 2 * DAY
         await one.purged()
-        assert (one.bytes_of(first), one.bytes_of(again)) == (b"picture", None)
+        assert (await one.bytes_of(first), await one.bytes_of(again)) == (b"picture", None)
         assert again.media_id not in await one.rows()
 
 
@@ -159,7 +159,7 @@ async def test_a_full_disk_leaves_no_bytes_behind_and_its_row_goes_too(tmp_path:
 async def test_a_purge_that_was_cut_off_is_taken_up_again(tmp_path: Path) -> None:
     async with world(tmp_path) as one:
         part = await one.upload()
-        one.folder.delete([part.media_id or ""])  # the bytes are gone, and the process died before the row was
+        await one.kept.delete([part.media_id or ""])  # the bytes are gone, and the process died before the row was
         one.now += 2 * DAY
         await one.purged()
         assert await one.rows() == set()

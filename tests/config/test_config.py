@@ -512,3 +512,17 @@ def test_no_secret_in_what_a_config_says_of_itself(sound: str) -> None:
     said = f"{loaded.config!r} {loaded.config} {loaded.channels['sms-de'].account!r} {loaded.orgs['acme'].reps!r}"
     for secret in ("token-of-ana", "the-new-auth-token", "the-old-auth-token"):
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("store", "postgresql://byoc@db/byoc"), ("stores", {"acme": "postgresql://byoc@db/acme"}), ("media", "s3://files")],
+)
+def test_processes_that_share_what_they_keep_need_one_secret(name: str, value: object) -> None:
+    with pytest.raises(ConfigFaults) as told:
+        config.build({"orgs": {"acme": {}}, name: value})
+    (fault,) = told.value.faults
+    assert fault.place.endswith("media_secret")
+    assert f"`{name}` is shared by several processes" in fault.fault
+    assert "openssl rand" in fault.fix
+    config.build({"orgs": {"acme": {}}, name: value, "media_secret": "a-secret-of-some-length"})

@@ -26,7 +26,8 @@ from gateway.doorbell.local import LocalDoorbell
 from gateway.edge.api.install import Surface, install
 from gateway.identity.directory import ConfigDirectory
 from gateway.links import MediaLinks
-from gateway.store.media import MediaFolder
+from gateway.store.folder import Folder
+from gateway.store.media import MEDIA
 from gateway.store.sqlite import SqliteStore
 from tests.edge.described import Api, Description
 
@@ -145,7 +146,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedBroker, config.L
     loaded = world_of(WORLD)
     ground = Ground(loaded.channels, loaded.orgs, MediaLinks("secret", "http://gateway.example"), clock.new_id, clock.steady)
     store = SqliteStore(tmp_path, clock.now, ground.fault)
-    made = EmbeddedBroker(store, ground, LocalDoorbell(), clock.now, MediaFolder(tmp_path / "media"))
+    made = EmbeddedBroker(store, ground, LocalDoorbell(), clock.now, Folder(tmp_path / "media", MEDIA))
     await made.open()
     running = asyncio.create_task(made.hub.run())
     yield made, loaded

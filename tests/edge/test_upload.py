@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def settings() -> dict[str, Any]:
     return {"limits": Limits(max_file_bytes=50_000)}
 
 
-async def test_a_file_with_a_text_is_said_and_can_be_told_apart(site: Site) -> None:
+async def test_a_file_with_a_text_is_said_and_can_be_told_apart(site: Site, tmp_path: Path) -> None:
     session_id = await site.session()
     reply = await _send(site, session_id, text="the hinge", file=(PNG, "hinge.png", "image/png"))
     assert reply.status == 201
@@ -37,7 +38,7 @@ async def test_a_file_with_a_text_is_said_and_can_be_told_apart(site: Site) -> N
         len(PNG),
         "ready",
     )
-    assert site.broker._folder.path(part["media_id"]).read_bytes() == PNG
+    assert [path.read_bytes() for path in (tmp_path / "media").rglob(part["media_id"])] == [PNG]
     assert part["url"].startswith("/media/")
 
 
@@ -97,11 +98,11 @@ async def test_a_file_over_the_limit_is_cut_off(site: Site) -> None:
     assert (await _send(site, session_id, file=(b"x" * 50_000, "a.bin", "application/octet-stream"))).status == 201
 
 
-async def test_a_stranger_to_the_session_stores_no_file(site: Site) -> None:
+async def test_a_stranger_to_the_session_stores_no_file(site: Site, tmp_path: Path) -> None:
     session_id = await site.session()
     reply = await _send(site, session_id, login="zoe", file=(PNG, "a.png", "image/png"))
     assert reply.status == 404
-    assert [path for path in site.broker._folder._folder.rglob("*") if path.is_file()] == []
+    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ async def test_the_text_is_there_at_once_the_picture_when_it_has_come(provider: 
             media = await settled(one, session_id)
         assert (media["state"], media["size_bytes"]) == ("ready", len(PNG))
         (media_id,) = first.media
-        assert one.gateway.folder.read(media_id) == PNG
+        assert await one.gateway.files.read(media_id) == PNG
 
 
 async def test_a_server_in_trouble_is_asked_again(provider: OddProvider, tmp_path: Path) -> None:

@@ -372,7 +372,7 @@ async def test_a_file_that_is_gone_costs_only_its_message(provider: OddProvider,
         picture = await one.picture()
         await one.say(session_id, "look", file=picture)
         await one.say(session_id, "and now?")
-        one.gateway.folder.delete([str(picture.media_id)])
+        await one.gateway.files.delete([str(picture.media_id)])
         async with at_work(sending(one).run()):
             assert await all_over(one, session_id) == ["failed", "sent"]
 

@@ -1,4 +1,4 @@
-"""The media folder, the lock, and readers beside the writer."""
+"""The lock, and readers beside the writer."""
 
 from __future__ import annotations
 
@@ -12,27 +12,9 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.store.group_commit import GroupCommit, Readers
-from gateway.store.media import MediaFolder
 from gateway.store.sole import sole_user
 from gateway.store.sqlite_file import SqliteFile
 from tests.acceptance.processes import run
-
-
-def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    folder = MediaFolder(tmp_path / "media")
-    folder.write("med_1", b"first")
-    folder.write("med_1", b"second")
-    assert folder.read("med_1") == b"second"
-    assert [p.name for p in (tmp_path / "media").rglob("*") if p.is_file()] == ["med_1"], "nothing half written stays"
-    with pytest.raises(FileNotFoundError):
-        folder.read("med_2")
-
-
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/b", ".", "..", "", "a\0b", "med_1.part"])
-def test_no_name_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
-    folder = MediaFolder(tmp_path / "media")
-    with pytest.raises(ValueError, match="no media id"):
-        folder.path(name)
 
 
 def test_one_gateway_at_a_time(tmp_path: Path) -> None:
@@ -94,13 +76,3 @@ async def test_readers_who_go_away_leave_their_connections_behind(tmp_path: Path
             assert await readers.run(lambda c: c.execute("SELECT 1").fetchone()[0]) == 1
     await readers.close()
     await writer.close()
-
-
-def test_what_a_crash_left_half_written_goes_with_its_file(tmp_path: Path) -> None:
-    folder = MediaFolder(tmp_path / "media")
-    folder.write("med_1", b"whole")
-    for name in ("med_1.part", "med_1.0f0f0f0f.part"):
-        folder.path("med_1").with_name(name).write_bytes(b"ha")
-    folder.write("med_21", b"another's")
-    folder.delete(["med_1", "med_3"])
-    assert [p.name for p in (tmp_path / "media").rglob("*") if p.is_file()] == ["med_21"]

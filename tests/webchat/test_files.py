@@ -9,6 +9,7 @@ import pytest
 
 from adapters.envelope import MediaPart, OutboundFile
 from adapters.webchat import ADAPTER
+from gateway.store.folder import Folder
 from gateway.webchat import files
 from tests.webchat.world import PNG, World
 
@@ -137,4 +138,4 @@ def test_what_a_file_is(stated: str, content: bytes, kept: str | None) -> None:
 @pytest.mark.parametrize("file_id", ["", "..", "f_", "f_" + "g" * 32, "f_" + "0" * 31, "../f_" + "0" * 32])
 def test_no_path_but_ours(tmp_path: Path, file_id: str) -> None:
     with pytest.raises(ValueError, match="no file id"):
-        files.Files(tmp_path).path(file_id)
+        Folder(tmp_path, files.FILES).path(file_id)

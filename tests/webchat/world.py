@@ -22,7 +22,8 @@ from adapters.errors import NotAuthentic
 from adapters.webchat import ADAPTER, WebchatAccount
 from gateway import clock
 from gateway.errors import StoreUnavailable
-from gateway.webchat import ChatService, install
+from gateway.store.folder import Folder
+from gateway.webchat import FILES, ChatService, ChatStore, chat_file, install
 from tests.ports import free_port
 
 SECRET: Final = "webchat-test-secret-0123456789"
@@ -111,7 +112,13 @@ class World:
         self.inbox = inbox or Inbox(self.account)
         self.inbox.account = self.account
         self.service: ChatService = install(
-            self.server.app, {"web1": self.account}, self.inbox.take, self.data_dir, now=self.clock, time=self.clock.elapsed
+            self.server.app,
+            {"web1": self.account},
+            self.inbox.take,
+            ChatStore(chat_file(self.data_dir), self.clock),
+            Folder(self.data_dir / "chat-files", FILES),
+            now=self.clock,
+            time=self.clock.elapsed,
         )
         await self.server.start_server()
         async with aiohttp.ClientSession() as self.http:
