@@ -11,7 +11,7 @@ from gateway.config import Loaded
 from gateway.errors import GatewayError
 from gateway.store.connecting import to_read
 from gateway.store.inbox_contract import Tally
-from gateway.store.inbox_rows import SqliteInboxRows
+from gateway.store.inbox_rows import StoredInboxRows
 from gateway.store.transaction import SqlTransaction
 
 
@@ -22,7 +22,7 @@ def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
     with to_read(data_dir / "sessions.db") as connection:
         judged = judge(SqlTransaction(connection, lambda: now), loaded.channels, loaded.orgs) if connection else Judged()
     with to_read(data_dir / "inbox.db") as connection:
-        tallies = SqliteInboxRows(connection).tallies() if connection else []
+        tallies = StoredInboxRows(connection).tallies() if connection else []
     return [*judged.findings, *of_waiting_webhooks(tallies, judged.moved, loaded)]
 
 

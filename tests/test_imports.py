@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "links": {"adapters"},
     "file_places": {"config", "store"} | GROUND,
     "doorbell": GROUND,
-    "sharing": {"outage", "store"} | GROUND,
+    "sharing": {"doorbell.contract", "outage", "store"} | GROUND,
     "session": {"adapters"},
     "config": {"adapters", "session"} | GROUND,
     "store": {"adapters", "session", "outage"} | GROUND,

@@ -11,60 +11,39 @@ Names, values and addresses may hold any bytes: they come out of it as the adapt
 from __future__ import annotations
 
 import asyncio
-import logging
-import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar
 
-from adapters.contract import RawRequest
 from gateway.clock import Clock, elapsed
-from gateway.errors import StoreUnavailable
-from gateway.store.connecting import SqliteConnection
-from gateway.store.group_commit import GroupCommit, Readers, Shared
+from gateway.store.group_commit import GroupCommit, Readers
 from gateway.store.inbox_contract import Batch, Moved
 from gateway.store.inbox_rows import (
     INBOX_FILE,
     NOTE,
-    SqliteInboxRows,
-    delete,
-    keep_aside_in_file,
+    StoredInboxRows,
+    keep_aside,
     keep_stuck,
     moves_on,
     position_in,
-    settle_in_file,
+    settle,
     waiting_apart,
     waiting_batches,
-    watermarks,
     where_it_stopped,
     with_something,
 )
-from gateway.store.packing import packed, without_credentials
+from gateway.store.purging import throw_away
+from gateway.store.putting import Commit, Gathered, Putting, by_channel, portions
 from gateway.store.sqlite_file import SqliteFile
+from gateway.store.statements import Connection
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
-# Of one commit, and so of one value: who waits for a commit waits for its bytes, and who reads one value back has all of it in memory.
-_MOST_PER_COMMIT, _MOST_BYTES_PER_COMMIT = 512, 1 << 20
 # Of one channel's in memory: enough for the pauses of a receiver that keeps up.
 _MOST_IN_MEMORY, _MOST_BYTES_IN_MEMORY = 2_000, 4 << 20
-# From the beginning of one commit to that of the next. A fast disk would take a commit for every second webhook at a few thousand a second, and a commit
-# costs more processor time than ten webhooks in it. Who comes alone waits for nothing.
-_APART_SECONDS: Final = 0.002
 _NOTED_AFTER_SECONDS = 0.2  # when no commit follows that could write the watermarks
 _MARK_SECONDS: Final = 0.1  # what arrives within this time counts as one arrival, to tell how long it waits
-
-
-class _Gathered(NamedTuple):
-    """A request to be kept, in the form in which it is stored, too, and whom to tell."""
-
-    channel_id: str
-    request: RawRequest
-    packed: bytes
-    done: Callable[[Exception | None], None]
 
 
 class _Packed(NamedTuple):
@@ -144,16 +123,12 @@ class _Lane:
         self._bytes += sign * len(one.data)
 
 
-class SqliteInbox(Shared):
+class SqliteInbox(Putting):
     """See `gateway.store.inbox_contract.Inbox`. One process puts, and one reads and settles; it needn't be the same."""
 
     def __init__(self, data_dir: Path, clock: Clock, *, fault: Callable[[str], None] | None = None) -> None:
         file = SqliteFile(data_dir / INBOX_FILE, "gateway.store.migrations.inbox")
         self._clock = clock
-        self._gathered: deque[_Gathered] = deque()
-        self._being_written = 0  # bytes
-        self._busy = False  # a commit is under way, or about to begin
-        self._committed_at = float("-inf")
         self._last_id = 0  # ever given to a webhook
         self._lanes: dict[str, _Lane] = {}
         self._to_note: dict[str, int] = {}  # watermarks that aren't in the file yet
@@ -171,83 +146,33 @@ class SqliteInbox(Shared):
 
     async def close(self) -> None:
         """See the contract."""
-        while self._gathered or self._to_note:
-            self._write(self._take())
         if self._noting:
             self._noting.cancel()
+        if self._to_note:
+            self._note()
         await super().close()
 
     # ------------------------------------------------------------------------------------------------------------ putting
 
-    def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
-        """See the contract."""
-        request = without_credentials(request)
-        self._gathered.append(_Gathered(channel_id, request, packed(request), done))
-        if not self._busy:
-            self._next_commit()
-
-    def _next_commit(self) -> None:
-        """Of what has gathered, and what else this turn of the loop brings, as one job. What arrives until it is done gathers for the next."""
-        self._busy = bool(self._gathered)
-        if self._busy:
-            loop = asyncio.get_running_loop()
-            loop.call_at(max(loop.time(), self._committed_at + _APART_SECONDS), self._commit)
-
-    def _commit(self) -> None:
-        self._committed_at = asyncio.get_running_loop().time()
-        if self._gathered:  # `close` may have written it already
-            self._write(self._take())
-
-    def _take(self) -> list[_Gathered]:
-        taken: list[_Gathered] = []
-        size = 0
-        while self._gathered and len(taken) < _MOST_PER_COMMIT and size < _MOST_BYTES_PER_COMMIT:
-            taken.append(self._gathered.popleft())
-            size += len(taken[-1].packed)
-        return taken
-
-    def _write(self, gathered: Sequence[_Gathered]) -> None:
-        packed = self._batches(gathered)
+    def _keep(self, gathered: Sequence[Gathered]) -> Commit:
+        made = self._batches(gathered)
         noted, self._to_note = self._to_note, {}
-        self._being_written += sum(len(one.data) for one in packed)
-        commit = self.writer.submit(partial(_keep, packed, noted))
-        commit.add_done_callback(partial(self._written, gathered, packed, noted))
+        return Commit(self.writer.submit(partial(_keep, made, noted)), partial(self._committed, made, noted))
 
-    def _batches(self, gathered: Sequence[_Gathered]) -> list[_Packed]:
-        by_channel: dict[str, list[_Gathered]] = {}
-        for one in gathered:
-            by_channel.setdefault(one.channel_id, []).append(one)
+    def _batches(self, gathered: Sequence[Gathered]) -> list[_Packed]:
         made = []
-        for channel_id, some in by_channel.items():
+        for channel_id, some in by_channel(gathered):
             ids = range(self._last_id + 1, self._last_id + 1 + len(some))
             self._last_id = ids[-1]
             made.append(_Packed(Batch(channel_id, ids, [one.request for one in some]), b"".join([one.packed for one in some])))
         return made
 
-    def _written(
-        self,
-        gathered: Sequence[_Gathered],
-        packed: Sequence[_Packed],
-        noted: Mapping[str, int],
-        commit: asyncio.Future[None],
-    ) -> None:
-        self._being_written -= sum(len(one.data) for one in packed)
-        error = cast("Exception | None", commit.exception())
+    def _committed(self, made: Sequence[_Packed], noted: Mapping[str, int], error: Exception | None) -> None:
         if error is None:
-            for one in packed:
+            for one in made:
                 self._lane(one.batch.channel_id).remember(one)
         else:
             self._to_note = {**noted, **self._to_note}
-        if len(gathered) > 1 and error is not None and not isinstance(error, StoreUnavailable):
-            for each in gathered:  # one of them can't be stored: it fails alone
-                self._write([each])
-            return
-        self._next_commit()
-        for each in gathered:
-            try:
-                each.done(error)
-            except Exception:  # the others are told all the same
-                _log.exception("webhook failed", extra={"action": "webhook.failed", "channel": each.channel_id})
 
     # ------------------------------------------------------------------------------------------------------- from a stream
 
@@ -257,13 +182,12 @@ class SqliteInbox(Shared):
 
     async def take_over(self, stream: str, moved: Sequence[Moved], *, after: int, up_to: int) -> bool:
         """See `gateway.store.inbox_contract.Taker`."""
-        waiting = [_Gathered(one.channel_id, one.request, packed(one.request), _nobody) for one in moved if one.stuck is None]
+        batches = [one for some in portions(moved) for one in self._batches(some)]
         stuck = [one for one in moved if one.stuck is not None]
-        batches = [one for some in _portions(waiting) for one in self._batches(some)]
         ids = range(self._last_id + 1, self._last_id + 1 + len(stuck))
         self._last_id += len(stuck)
 
-        def job(connection: SqliteConnection) -> bool:
+        def job(connection: Connection) -> bool:
             if not moves_on(connection, stream, after, up_to):
                 return False
             _keep(batches, {}, connection)
@@ -280,10 +204,6 @@ class SqliteInbox(Shared):
     def backlog_seconds(self, channel_id: str) -> float:
         """See the contract."""
         return self._lane(channel_id).backlog_seconds()
-
-    def unwritten_bytes(self) -> int:
-        """See the contract."""
-        return self._being_written + sum(len(one.packed) for one in self._gathered)
 
     async def channels(self) -> list[str]:
         """See the contract."""
@@ -332,7 +252,7 @@ class SqliteInbox(Shared):
     async def settle(self, batch: Batch, remarks: Mapping[int, str], stuck: Mapping[int, str]) -> None:
         """See the contract."""
         if batch.apart or remarks or stuck:
-            await self.writer.insist(partial(settle_in_file, batch, remarks, stuck, self._clock().timestamp()))
+            await self.writer.insist(partial(settle, batch, remarks, stuck, self._clock().timestamp()))
         self._to_note[batch.channel_id] = self._lane(batch.channel_id).settled(batch)
         if self._noting is None:
             self._noting = asyncio.get_running_loop().call_later(_NOTED_AFTER_SECONDS, self._note)
@@ -346,55 +266,26 @@ class SqliteInbox(Shared):
     async def keep_aside(self, channel_id: str, org: str) -> None:
         """See the contract."""
         lane = self._lane(channel_id)
-        await self.writer.run(partial(keep_aside_in_file, channel_id, lane.done_to, org))
+        await self.writer.run(partial(keep_aside, channel_id, lane.done_to, org))
         self._lanes[channel_id] = _Lane(max(lane.done_to, lane.committed_to))
 
     async def purge(self, done_days: float, stuck_days: float) -> None:
         """See the contract."""
-        now = self._clock()
-        done, stuck = ((now - timedelta(days=days)).timestamp() for days in (done_days, stuck_days))
-        for channel_id, done_to in (await self.readers.run(watermarks)).items():
-            await self._throw_away("batches", "channel_id = ? AND id <= ? AND last_at < ?", (channel_id, done_to, done))
-        await self._throw_away("inbox", "state = 1 AND done_at < ?", (done,))
-        await self._throw_away("inbox", "state = 2 AND received_at < ?", (stuck,))
+        await throw_away(self, self._clock(), done_days, stuck_days)
 
-    async def _throw_away(self, table: str, which: str, values: Sequence[Any]) -> None:
-        """Found beside the writer, and deleted a few at a time: a commit that keeps webhooks doesn't wait for it."""
-        query = f"SELECT id FROM {table} WHERE {which} AND id > ? ORDER BY id LIMIT 1000"  # noqa: S608
-        after = 0
-        while ids := await self.readers.run(lambda c: [row[0] for row in c.execute(query, (*values, after))]):  # noqa: B023
-            after = ids[-1]
-            while ids:
-                ids = ids[await self.writer.run(partial(delete, table, ids)) :]
-
-    async def read(self, job: Callable[[SqliteInboxRows], T]) -> T:
+    async def read(self, job: Callable[[StoredInboxRows], T]) -> T:
         """See the contract."""
         done_to = {channel_id: lane.done_to for channel_id, lane in self._lanes.items()}
-        return await self.readers.run(lambda c: job(SqliteInboxRows(c, done_to)))
+        return await self.readers.run(lambda c: job(StoredInboxRows(c, done_to)))
 
     def _lane(self, channel_id: str) -> _Lane:
         return self._lanes.get(channel_id) or self._lanes.setdefault(channel_id, _Lane())
 
 
-def _nobody(error: Exception | None) -> None:
-    """To be told of a webhook."""
-
-
-def _portions(waiting: Sequence[_Gathered]) -> Iterator[Sequence[_Gathered]]:
-    """As large as one commit's would be: each becomes one value a channel."""
-    begin = size = 0
-    for at, one in enumerate(waiting):
-        if at - begin == _MOST_PER_COMMIT or size >= _MOST_BYTES_PER_COMMIT:
-            yield waiting[begin:at]
-            begin, size = at, 0
-        size += len(one.packed)
-    yield waiting[begin:]
-
-
 # ------------------------------------------------------------------------------------------------------ in one transaction
 
 
-def _keep(packed: Sequence[_Packed], noted: Mapping[str, int], connection: sqlite3.Connection) -> None:
+def _keep(packed: Sequence[_Packed], noted: Mapping[str, int], connection: Connection) -> None:
     for (channel_id, ids, requests, _), data in packed:
         times = requests[0].received_at.timestamp(), requests[-1].received_at.timestamp()
         connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", (ids[-1], channel_id, len(ids), *times, data))

@@ -6,8 +6,6 @@ its own, a row each: webhooks that are stuck, were kept as unknown or are replay
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +15,10 @@ from adapters.contract import RawRequest
 from gateway.store.connecting import beside
 from gateway.store.inbox_contract import Batch, InboxCounts, InboxRow, Kept, Moved, Replayed, Tally
 from gateway.store.packing import lines_of, query_of, request_of, unpacked
+from gateway.store.statements import Connection, Dialect, Row
 
 INBOX_FILE: Final = "inbox.db"
 _MOST_BYTES_IN_HAND: Final = 4 << 20
-_DELETING_SECONDS: Final = 0.005  # at a stretch
 _STATES: Final = ("waiting", "done", "stuck")  # by the number that is stored
 _WAITING, _DONE, _STUCK = 0, 1, 2
 # Which channels have waiting rows, and the newest batch of each channel: by steps along an index, so that it costs a few look-ups however many there are.
@@ -43,44 +41,60 @@ _NEWEST: Final = """
 """
 _OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id = ? ORDER BY id LIMIT ?"
 _NEXT: Final = "SELECT id, n, data FROM batches WHERE channel_id = ? AND id > ? ORDER BY id"
+# A row of its own. One that is there already differs in nothing but these.
 _APART: Final = """
-    INSERT OR REPLACE INTO inbox (id, channel_id, received_at, method, url, path, query, headers, body, state, attempts, reason, done_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO inbox (id, channel_id, received_at, method, url, path, query, headers, body, state, attempts, reason, done_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+    SET state = excluded.state, attempts = excluded.attempts, reason = excluded.reason, done_at = excluded.done_at
 """
-NOTE: Final = "INSERT INTO watermarks VALUES (?, ?) ON CONFLICT DO UPDATE SET done_to = max(done_to, excluded.done_to)"
+_SETTLED: Final = (
+    f"{_APART} WHERE inbox.state <> 2 OR excluded.state = 2"  # where several share the work, an event may have failed already
+)
+NOTE: Final = """
+    INSERT INTO watermarks (channel_id, done_to) VALUES (?, ?) ON CONFLICT (channel_id) DO UPDATE
+    SET done_to = excluded.done_to WHERE excluded.done_to > watermarks.done_to
+"""
 
 _KEPT: Final[Mapping[Kept, str]] = {"stuck": "state = 2", "unknown": "state = 1 AND reason IS NOT NULL"}
 # A row that is kept aside is known by how its reason begins: so these words stay in the list when they are changed. No other reason begins so.
 _FOR_ANOTHER: Final = "it arrived while the channel belonged to org"
 _FORMERLY: Final = ("it arrived while the channel belonged to org",)
-_ASIDE: Final = "(" + " OR ".join(f"coalesce(reason, '') GLOB '{words} *'" for words in (_FOR_ANOTHER, *_FORMERLY)) + ")"
+_ASIDE: Final = (
+    "("
+    + " OR ".join(f"substr(coalesce(reason, ''), 1, {len(words) + 1}) = '{words} '" for words in (_FOR_ANOTHER, *_FORMERLY))
+    + ")"
+)
 
 
-def settle_in_file(
-    batch: Batch, remarks: Mapping[int, str], stuck: Mapping[int, str], now: float, connection: sqlite3.Connection
-) -> None:
+def settle(batch: Batch, remarks: Mapping[int, str], stuck: Mapping[int, str], now: float, connection: Connection) -> None:
     """Rows that have a state of their own, and the watermark with them: they are never read a second time as part of their batch."""
     told = {**remarks, **stuck}
     states = {i: (_STUCK, None) if i in stuck else (_DONE, now) for i in (batch.ids if batch.apart else told)}
     if batch.apart:
         values = [(state, at, _plain(told.get(i)), i) for i, (state, at) in states.items()]
         connection.executemany(
-            "UPDATE inbox SET state = ?, done_at = ?, reason = ?, attempts = attempts + 1 WHERE id = ?", values
+            "UPDATE inbox SET state = ?, done_at = ?, reason = ?, attempts = attempts + 1 WHERE id = ? AND state = 0", values
         )
     else:
         requests = dict(zip(batch.ids, batch.requests, strict=True))
-        rows = [(i, batch.channel_id, *_columns(requests[i]), state, 1, _plain(told[i]), at) for i, (state, at) in states.items()]
-        connection.executemany(_APART, rows)
+        rows = [
+            (i, batch.channel_id, *_columns(requests[i], connection.dialect), state, 1, _plain(told[i]), at)
+            for i, (state, at) in states.items()
+        ]
+        connection.executemany(_SETTLED, rows)
     connection.execute(NOTE, (batch.channel_id, batch.ids[-1]))
 
 
-def keep_aside_in_file(channel_id: str, done_to: int, org: str, connection: sqlite3.Connection) -> None:
+def keep_aside(channel_id: str, done_to: int, org: str, connection: Connection) -> None:
     """See the contract. Batches that wait become rows."""
     reason = of_another_org(org)
     connection.execute(NOTE, (channel_id, done_to))
     for last, n, data in connection.execute(_NEXT, (channel_id, done_to)).fetchall():
         ids = range(last - n + 1, last + 1)
-        rows = [(i, channel_id, *_columns(one), _STUCK, 0, reason, None) for i, one in zip(ids, unpacked(data), strict=True)]
+        rows = [
+            (i, channel_id, *_columns(one, connection.dialect), _STUCK, 0, reason, None)
+            for i, one in zip(ids, unpacked(data), strict=True)
+        ]
         connection.executemany(_APART, rows)
         connection.execute(NOTE, (channel_id, last))
     values = {"reason": reason, "channel": channel_id}
@@ -90,52 +104,53 @@ def keep_aside_in_file(channel_id: str, done_to: int, org: str, connection: sqli
         connection.execute(f"UPDATE inbox SET {before} WHERE {which} AND channel_id = :channel AND NOT {_ASIDE}", values)  # noqa: S608
 
 
-def position_in(stream: str, connection: sqlite3.Connection) -> int:
+def position_in(stream: str, connection: Connection) -> int:
     row = connection.execute("SELECT position FROM streams WHERE stream = ?", (stream,)).fetchone()
     return int(row[0]) if row else 0
 
 
-def moves_on(connection: sqlite3.Connection, stream: str, after: int, up_to: int) -> bool:
+def moves_on(connection: Connection, stream: str, after: int, up_to: int) -> bool:
     """Set the position in a stream, unless it isn't `after` any more."""
-    if position_in(stream, connection) != after:
-        return False
-    statement = "INSERT INTO streams VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET position = excluded.position"
-    connection.execute(statement, (stream, up_to))
-    return True
+    connection.execute("INSERT INTO streams (stream, position) VALUES (?, 0) ON CONFLICT (stream) DO NOTHING", (stream,))
+    statement = "UPDATE streams SET position = ? WHERE stream = ? AND position = ?"
+    return connection.execute(statement, (up_to, stream, after)).rowcount == 1
 
 
-def keep_stuck(connection: sqlite3.Connection, moved: Mapping[int, Moved]) -> None:
+def keep_stuck(connection: Connection, moved: Mapping[int, Moved]) -> None:
     """By id, what can't be read."""
-    rows = [(i, one.channel_id, *_columns(one.request), _STUCK, 0, _plain(one.stuck), None) for i, one in moved.items()]
+    rows = [
+        (i, one.channel_id, *_columns(one.request, connection.dialect), _STUCK, 0, _plain(one.stuck), None)
+        for i, one in moved.items()
+    ]
     connection.executemany(_APART, rows)
 
 
-def watermarks(connection: sqlite3.Connection) -> dict[str, int]:
+def watermarks(connection: Connection) -> dict[str, int]:
     return dict(cast("Iterable[tuple[str, int]]", connection.execute("SELECT channel_id, done_to FROM watermarks")))
 
 
-def _newest(connection: sqlite3.Connection) -> dict[str, int]:
+def _newest(connection: Connection) -> dict[str, int]:
     """By channel, the id of its newest batch."""
     return dict(cast("Iterable[tuple[str, int]]", connection.execute(_NEWEST)))
 
 
-def where_it_stopped(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, int], int]:
+def where_it_stopped(connection: Connection) -> tuple[dict[str, int], dict[str, int], int]:
     """Watermarks, newest batches, and the highest id that was ever given: rows and batches may be thrown away, these numbers are not."""
     done_to, newest = watermarks(connection), _newest(connection)
     rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'").fetchone()
     return done_to, newest, max([0, *done_to.values(), *newest.values(), *(rows or ())])
 
 
-def with_something(connection: sqlite3.Connection) -> tuple[list[str], dict[str, int]]:
+def with_something(connection: Connection) -> tuple[list[str], dict[str, int]]:
     return [row["channel_id"] for row in connection.execute(_WITH_ROWS)], _newest(connection)
 
 
-def waiting_apart(channel_id: str, limit: int, connection: sqlite3.Connection) -> Batch | None:
+def waiting_apart(channel_id: str, limit: int, connection: Connection) -> Batch | None:
     rows = [_row(row) for row in connection.execute(_OLDEST, (channel_id, limit))]
     return Batch(channel_id, [row.id for row in rows], [row.request for row in rows], apart=True) if rows else None
 
 
-def waiting_batches(channel_id: str, after: int, limit: int, connection: sqlite3.Connection) -> Batch | None:
+def waiting_batches(channel_id: str, after: int, limit: int, connection: Connection) -> Batch | None:
     """Whole batches alone."""
     ids: list[int] = []
     requests: list[RawRequest] = []
@@ -149,25 +164,14 @@ def waiting_batches(channel_id: str, after: int, limit: int, connection: sqlite3
     return Batch(channel_id, ids, requests) if ids else None
 
 
-def delete(table: str, ids: Sequence[int], connection: sqlite3.Connection) -> int:
-    """How many of them, in the time for it."""
-    end = time.monotonic() + _DELETING_SECONDS
-    deleted = 0
-    for row_id in ids:
-        connection.execute(f"DELETE FROM {table} WHERE id = ?", (row_id,))  # noqa: S608
-        deleted += 1
-        if time.monotonic() > end:
-            break
-    return deleted
-
-
-class SqliteInboxRows:
+class StoredInboxRows:
     """See `gateway.store.inbox_contract.InboxRows`. `done_to`: watermarks that may not be in the file yet."""
 
-    def __init__(self, connection: sqlite3.Connection, done_to: Mapping[str, int] | None = None) -> None:
+    def __init__(self, connection: Connection, done_to: Mapping[str, int] | None = None) -> None:
         self._connection = connection
         # Who only reads may read the file of an older version, which has no batches.
-        self._batched = bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchone())
+        batches = "SELECT 1 FROM sqlite_master WHERE name = 'batches'"
+        self._batched = connection.dialect != "sqlite" or bool(connection.execute(batches).fetchone())
         self._done_to = watermarks(connection) if self._batched else {}
         for channel_id, last in (done_to or {}).items():
             self._done_to[channel_id] = max(last, self._done_to.get(channel_id, 0))
@@ -200,7 +204,7 @@ class SqliteInboxRows:
         """See the contract."""
         # One statement for each partial index: together in one condition they would have every row of the last days read.
         query = (
-            "SELECT channel_id, state, count(*), min(received_at) FROM inbox INDEXED BY {} WHERE state = {} GROUP BY channel_id"
+            "SELECT channel_id, {1}, count(*), min(received_at) FROM inbox INDEXED BY {0} WHERE state = {1} GROUP BY channel_id"
         )
         rows = [row for one in (("inbox_waiting", 0), ("inbox_stuck", 2)) for row in self._connection.execute(query.format(*one))]
         found = {(channel_id, state): (count, oldest) for channel_id, state, count, oldest in rows}
@@ -228,18 +232,29 @@ class SqliteInboxRows:
         row = self.one(row_id)
         if row is None or row.state == "waiting":
             return False
-        self._connection.execute(_APART, (row_id, row.channel_id, *_columns(row.request), _WAITING, row.attempts, None, None))
+        self._write(row, _WAITING, row.attempts, None)
         return True
+
+    def stick(self, reasons: Mapping[int, str]) -> None:
+        """Webhooks of which something couldn't be applied, by their ids: they wait for an operator, whatever their state was."""
+        for row_id, reason in reasons.items():
+            row = self.one(row_id)
+            if row is not None:  # it may be thrown away by now
+                self._write(row, _STUCK, max(row.attempts, 1), _plain(reason))
+
+    def _write(self, row: InboxRow, state: int, attempts: int, reason: str | None) -> None:
+        columns = _columns(row.request, self._connection.dialect)
+        self._connection.execute(_APART, (row.id, row.channel_id, *columns, state, attempts, reason, None))
 
     def _count(self, which: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM inbox WHERE {which}").fetchone()[0])  # noqa: S608
 
 
 @contextmanager
-def opened(data_dir: Path) -> Iterator[SqliteInboxRows]:
+def opened(data_dir: Path) -> Iterator[StoredInboxRows]:
     """The inbox in one transaction, beside a gateway that may be running. Raises GatewayError where there is none."""
     with beside(data_dir / INBOX_FILE) as connection:
-        yield SqliteInboxRows(connection)
+        yield StoredInboxRows(connection)
 
 
 def of_another_org(org: str) -> str:
@@ -247,9 +262,9 @@ def of_another_org(org: str) -> str:
     return f"{_FOR_ANOTHER} {org}'s: replay it by its id to give it to the org that has the channel now"
 
 
-def _storable(text: str) -> str | bytes:
-    """As SQLite can keep it. Bytes that are no UTF-8 reach us as lone surrogates, which it refuses in a text."""
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass")
+def _storable(text: str, dialect: Dialect) -> str | bytes:
+    """As it can be kept. Bytes that are no UTF-8 reach us as lone surrogates, which no database takes in a text; PostgreSQL takes no NUL either."""
+    return text if dialect == "sqlite" and text.isascii() else text.encode("utf-8", "surrogatepass")
 
 
 def _text(stored: str | bytes) -> str:
@@ -259,16 +274,16 @@ def _text(stored: str | bytes) -> str:
 
 def _plain(reason: str | None) -> str | None:
     """For reading only: it may quote the provider, whose bytes may not be text."""
-    return reason and reason.encode("utf-8", "backslashreplace").decode()
+    return reason and reason.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-def _columns(request: RawRequest) -> tuple[Any, ...]:
+def _columns(request: RawRequest, dialect: Dialect) -> tuple[Any, ...]:
     """As a row of its own has it, from `received_at` to `body`."""
     texts = (request.method, request.url, request.path, query_of(request.query), lines_of(request.headers))
-    return (request.received_at.timestamp(), *map(_storable, texts), request.body)
+    return (request.received_at.timestamp(), *[_storable(text, dialect) for text in texts], request.body)
 
 
-def _row(row: sqlite3.Row) -> InboxRow:
+def _row(row: Row) -> InboxRow:
     texts = [_text(row[column]) for column in ("method", "url", "path", "query", "headers")]
     request = request_of(texts, row["body"], row["received_at"])
     return InboxRow(row["id"], row["channel_id"], request, _STATES[row["state"]], row["attempts"], row["reason"])

@@ -17,7 +17,7 @@ from adapters.contract import RawRequest
 from gateway.doorbell.contract import inbox_topic
 from gateway.errors import StoreUnavailable
 from gateway.journal import receiver
-from gateway.store import group_commit, inbox
+from gateway.store import group_commit, putting
 from tests.journal.outpost import Outpost, at_work, line
 from tests.journal.test_receiver import event, webhook
 from tests.store.backends import keep
@@ -69,7 +69,7 @@ async def test_with_a_third_of_all_commits_failing_every_conversation_is_whole_a
     # Many commits in a short time; and no batch of the receiver's would fit into one, were its events jobs of their own.
     monkeypatch.setattr(receiver, "_BATCH", 10)
     monkeypatch.setattr(group_commit, "_MOST_JOBS_PER_COMMIT", 7)
-    monkeypatch.setattr(inbox, "_MOST_PER_COMMIT", 3)
+    monkeypatch.setattr(putting, "_MOST_PER_COMMIT", 3)
     dice = Dice(0.0, seed)
     channels = {"line": line("http://127.0.0.1:9"), "other": line("http://127.0.0.1:9")}
     one = Outpost(tmp_path, channels, fault=dice)

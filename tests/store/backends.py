@@ -74,7 +74,7 @@ async def everything(inbox: Inbox, channel_id: str) -> list[RawRequest]:
 def webhooks(data_dir: Path) -> list[InboxRow]:
     """All that are in the inbox of a folder, by their ids."""
     with closing(connect(data_dir / inbox_rows.INBOX_FILE)) as connection:
-        rows, last = inbox_rows.SqliteInboxRows(connection), inbox_rows.where_it_stopped(connection)[2]
+        rows, last = inbox_rows.StoredInboxRows(connection), inbox_rows.where_it_stopped(connection)[2]
         return [row for number in range(1, last + 1) if (row := rows.one(number))]
 
 

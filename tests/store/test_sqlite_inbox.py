@@ -17,10 +17,10 @@ from gateway import operators
 from gateway.cli import main
 from gateway.errors import StoreUnavailable
 from gateway.store import inbox as inbox_module
-from gateway.store import inbox_rows
+from gateway.store import purging, putting
 from gateway.store.connecting import connect, to_read
 from gateway.store.inbox import SqliteInbox
-from gateway.store.inbox_rows import SqliteInboxRows, of_another_org, opened
+from gateway.store.inbox_rows import StoredInboxRows, of_another_org, opened
 from tests.store.backends import Time, everything, in_hand, keep, webhooks
 from tests.store.test_inbox import request
 from tests.world import wait_until
@@ -127,7 +127,7 @@ async def test_a_file_of_an_older_version_is_read_on_in_its_order(tmp_path: Path
     older_file(tmp_path)
     with to_read(tmp_path / "inbox.db") as connection:
         assert connection is not None
-        before = SqliteInboxRows(connection)
+        before = StoredInboxRows(connection)
         assert before.counts() == (3, 1, 1), "before the first start, too"
         waiting = before.one(4)
         assert waiting is not None
@@ -177,8 +177,8 @@ async def test_beyond_its_bounds_the_memory_gives_way_to_the_file_and_is_used_ag
 
 
 async def test_a_commit_is_bounded_in_webhooks_and_in_bytes(inbox: SqliteInbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox_module, "_MOST_PER_COMMIT", 4)
-    monkeypatch.setattr(inbox_module, "_MOST_BYTES_PER_COMMIT", 10_000)
+    monkeypatch.setattr(putting, "_MOST_PER_COMMIT", 4)
+    monkeypatch.setattr(putting, "_MOST_BYTES_PER_COMMIT", 10_000)
     await asyncio.gather(*(keep(inbox, "line", request()) for _ in range(10)))
     await asyncio.gather(*(keep(inbox, "line", request(b"x" * 6_000)) for _ in range(3)))
     sizes = await inbox.readers.run(lambda c: [row["n"] for row in c.execute("SELECT n FROM batches ORDER BY id")])
@@ -208,7 +208,7 @@ async def test_old_batches_are_thrown_away_a_few_at_a_time(
     inbox: SqliteInbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that webhooks which arrive meanwhile wait for a few milliseconds at most."""
-    monkeypatch.setattr(inbox_rows, "_DELETING_SECONDS", 0.0)
+    monkeypatch.setattr(purging, "_DELETING_SECONDS", 0.0)
     for channel_id in ("line", "line", "sms", "line"):
         await keep(inbox, channel_id, request())
     for channel_id in ("line", "sms"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Final
 
 import psycopg
@@ -11,6 +12,8 @@ from gateway.errors import CannotStart
 
 SCHEMA: Final = "byoc"
 OLDEST: Final = 14  # of the servers' versions; tests run on 16 and 18
+# Others tell by it which connections are of a process that they take for dead (`gateway.store.leases`).
+PROCESS: Final = f"byoc {secrets.token_hex(6)}"
 # A link that is cut says nothing: without these a process would wait for it for many minutes.
 _LINK: Final[dict[str, Any]] = {
     "connect_timeout": 5,
@@ -19,7 +22,7 @@ _LINK: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "client_encoding": "utf8",
-    "application_name": "byoc",
+    "application_name": PROCESS,
 }
 # A process that stops in the middle of a transaction holds what others wait for: the server ends it.
 _SESSION: Final = (
