@@ -35,7 +35,8 @@ _MOST_PER_MESSAGE, _MOST_BYTES_PER_MESSAGE = 512, 1 << 19
 _APART_SECONDS: Final = (
     0.002  # from the beginning of one message of a channel to that of the next: a message costs more than ten webhooks in it
 )
-_LONGEST_SECONDS: Final = 5.0  # from arrival to refusal; the providers wait for ten and more, or send again by themselves
+# From arrival to refusal: most elections of a leader end within it, and the providers wait for so long, or send again. While it is known to fail, sooner.
+_LONGEST_SECONDS, _SHORTER_SECONDS = 10.0, 2.0
 _ACK_SECONDS: Final = 2.0  # then the connection is taken for dead
 _FRESH_SECONDS: Final = 2.0  # for so long the last message says how the next will end
 # The stream is full, or the server has no room for it. The others are passing: a leader is being chosen, the same message is being stored already.
@@ -157,7 +158,7 @@ class NatsInbox:
             "Nats-Expected-Stream": self._stream,
             WEBHOOKS: str(len(taken)),
         }
-        end = taken[0].at + _LONGEST_SECONDS
+        end = taken[0].at + (_LONGEST_SECONDS if self._outage.reason is None else _SHORTER_SECONDS)
         failures = 0
         while True:
             try:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -28,7 +29,7 @@ from gateway.outage import Outage
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-_CONNECT_SECONDS: Final = 3  # to one of them; and for all of an attempt
+_CONNECT_SECONDS: Final = 2  # to one of them
 _ASK_SECONDS: Final = 5.0
 _PING_SECONDS: Final = 2  # a server that is frozen is found out after two
 _HEAD_BYTES: Final = 65_536  # what a message has beside a webhook's body
@@ -42,6 +43,7 @@ class Servers:
         self, url: SecretStr, settings: NatsConfig, *, stream: str | None = None, most_bytes: int = 0, looks_only: bool = False
     ) -> None:
         self._urls = [one.strip() for one in url.get_secret_value().split(",")]
+        random.shuffle(self._urls)  # the first is tried first
         self._settings, self.stream, self._most_bytes = settings, stream or settings.stream, most_bytes
         self._looks_only = looks_only
         self._client: Client | None = None
@@ -88,6 +90,7 @@ class Servers:
         """Give the connection up, and make another."""
         client, self._client = self._client, None
         if client is not None:
+            self._next_first()
             self._there.clear()
             self._away_since = elapsed()
             self._hang_up(client)
@@ -182,7 +185,7 @@ class Servers:
             last.append(error)
 
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS * 2):
+            async with asyncio.timeout(_CONNECT_SECONDS * (len(self._urls) + 1)):
                 await client.connect(
                     self._urls,
                     name="byoc",
@@ -191,6 +194,7 @@ class Servers:
                     allow_reconnect=False,
                     max_reconnect_attempts=1,
                     reconnect_time_wait=0,
+                    dont_randomize=True,
                     connect_timeout=_CONNECT_SECONDS,
                     ping_interval=_PING_SECONDS,
                     max_outstanding_pings=2,
@@ -202,12 +206,17 @@ class Servers:
             raise
         except Exception as error:
             self._hang_up(client)
+            self._next_first()
             told = _told(error, [*last, error], self._settings)
             if told is error:
                 raise
             raise told from error
         self._client, self._lost, self.most_payload = client, lost, client.max_payload
         self._there.set()
+
+    def _next_first(self) -> None:
+        """The one that is tried first may be the one that is frozen."""
+        self._urls.append(self._urls.pop(0))
 
     async def _look(self, client: Client) -> None:
         """At what it is that we are connected to."""

@@ -11,13 +11,13 @@ from typing import Final
 from pydantic import SecretStr
 
 from gateway.config.places import NatsConfig
-from gateway.errors import StoreUnavailable
 from gateway.nats_inbox.pull import Pull
 from gateway.nats_inbox.servers import Servers
 from gateway.nats_inbox.stream import NO_STREAM, WEBHOOKS, Refused, State, channel_of, state
 
 _MOST_LOOKED_AT: Final = 20_000  # messages
 _PATIENCE_SECONDS: Final = 5.0
+_SILENCE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ async def _counted(servers: Servers, held: State) -> tuple[Counter[str], int]:
     seen = 0
     async with Pull(servers, after=held.first - 1, headers_only=True) as pull:
         while seen < min(held.messages, _MOST_LOOKED_AT):
-            messages = await pull.next(_PATIENCE_SECONDS)
-            if not messages:
-                raise StoreUnavailable("the stream changes while it is counted: try again")
+            messages = await pull.next(_SILENCE_SECONDS)
+            if not messages:  # the rest was moved meanwhile
+                return counted, held.messages
             for one in messages:
                 if one.number > held.last:
                     return counted, held.messages
