@@ -151,7 +151,7 @@ async def test_two_stores_that_keep_the_same_key_at_once_store_one_of_them(url: 
         found = await asyncio.gather(one.write(first("one")), other.write(first("other")), return_exceptions=True)
         stored = await one.read(lambda stored: stored.records.first_answer("acme", "ana", "key"))
     assert stored is not None
-    assert found == [stored[1], stored[1]]
+    assert list(found) == [stored[1], stored[1]]
 
 
 @pytest.mark.parametrize(
