@@ -24,6 +24,11 @@ class LocalDoorbell:
 
     wake = ring
 
+    def ring_all(self) -> None:
+        """Wake everybody."""
+        for bell in self._bells.values():
+            bell.set()
+
     async def wait(self, topic: str, timeout_seconds: float) -> None:
         """See `Doorbell`."""
         bell = self._bells[topic]
