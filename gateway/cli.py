@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from adapters.errors import AdapterError
 from gateway import loops
 from gateway.errors import ConfigFaults, GatewayError, without_salesforce
 
 if TYPE_CHECKING:
+    from gateway.config import Loaded
     from gateway.demo.world import BrokerName, StoreName
+    from gateway.store.beside import Stored
+    from gateway.stored import Places
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _CONFIG = click.option(
@@ -182,10 +187,16 @@ async def _serve(config_path: Path, processes: bool) -> None:
     is_flag=True,
     help="Also ask each Salesforce org whether it is set up as the config says. Nothing is changed there.",
 )
-def check(config_path: Path, data_dir: Path | None, online: bool) -> None:
+@click.option(
+    "--stored",
+    "also_stored",
+    is_flag=True,
+    help="The same for what is stored wherever this config says: in its PostgreSQL database, or its data_dir.",
+)
+def check(config_path: Path, data_dir: Path | None, online: bool, also_stored: bool) -> None:
     """Read the config and report every fault at once, each with its place and its fix.
 
-    Exit 1 if there is a fault. With --data also what a start with this config would change: sessions of channels, orgs, queues and reps
+    Exit 1 if there is a fault. With --data or --stored also what a start with this config would change: sessions of channels, orgs, queues and reps
     that it no longer has. With --online also how each Salesforce org is set up: `ok`, `FAULT` with its fix, `note`, or `not checked` where
     the gateway's user may not look.
     """
@@ -196,17 +207,28 @@ def check(config_path: Path, data_dir: Path | None, online: bool) -> None:
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}")
     click.echo(f"{config_path}: no fault; {len(loaded.channels)} channel(s), {len(loaded.orgs)} org(s)")
-    if data_dir is not None:
-        found = orphans(loaded, data_dir, clock.now())
+    for name, part, where in _to_check(loaded, data_dir, also_stored=also_stored):
+        found = orphans(part, where, clock.now())
         click.echo(
-            f"{data_dir}: starting with this config will make these changes:"
-            if found
-            else f"{data_dir}: nothing stored is affected"
+            f"{name}: starting with this config will make these changes:" if found else f"{name}: nothing stored is affected"
         )
         for sentence in found:
             click.echo(f"  {sentence}")
     if online and not asyncio.run(_checked_online(loaded.config)):
         sys.exit(1)
+
+
+def _to_check(loaded: Loaded, data_dir: Path | None, *, also_stored: bool) -> Iterator[tuple[str, Loaded, Path | Stored]]:
+    """Stores, each with what of the config is about its orgs."""
+    if data_dir is not None:
+        yield str(data_dir), loaded, data_dir
+    if also_stored:
+        from gateway.shard import parts_of
+        from gateway.stored import of_address
+
+        for part in parts_of(loaded):
+            where = of_address(part.store.get_secret_value() if part.store else None, loaded.config.data_dir)
+            yield where.name, part.loaded, where
 
 
 async def _checked_online(config: Any) -> bool:
@@ -471,15 +493,59 @@ async def _salesforce_asked(plan: Any, org: Any, *, apply: bool) -> bool:
 
 # ------------------------------------------------------------------------------------------ inbox and outbox
 
-_DATA = click.option(
-    "--data",
-    "data_dir",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=Path("data/demo"),
-    show_default=True,
-    envvar="BYOC_DATA",
-    help="The gateway's data_dir. Or set BYOC_DATA.",
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _stored(command: F) -> F:
+    """Options that say where the gateway keeps what it stores; the command is given its `places`."""
+
+    @click.option("--data", "data_dir", type=click.Path(path_type=Path, file_okay=False), envvar="BYOC_DATA", help=_DATA_HELP)
+    @click.option("--config", "config_path", type=click.Path(path_type=Path), envvar="BYOC_CONFIG", help=_CONFIG_HELP)
+    @click.option("--store", "url", envvar="BYOC_STORE", help=_STORE_HELP)
+    @click.option("--org", help="With `stores` in the config: the org whose store is meant.")
+    @functools.wraps(command)
+    def wrapped(
+        *arguments: Any, data_dir: Path | None, config_path: Path | None, url: str | None, org: str | None, **others: Any
+    ) -> Any:
+        return command(*arguments, places=_places(data_dir, config_path, url).of(org), **others)
+
+    return cast("F", wrapped)
+
+
+_DATA_HELP: Final = "The gateway's data_dir; data/demo by default. Or set BYOC_DATA."
+_CONFIG_HELP: Final = "The gateway's config, which says where it keeps things. Or set BYOC_CONFIG."
+_STORE_HELP: Final = (
+    "The address of its PostgreSQL database. Better set BYOC_STORE: other users of this machine can see what a command is given."
 )
+
+
+def _places(data_dir: Path | None, config_path: Path | None, url: str | None) -> Places:
+    """What was given with the command goes before what the environment says."""
+    from gateway import stored
+
+    sources = click.get_current_context().get_parameter_source
+    given = [name for name in ("url", "config_path", "data_dir") if sources(name) is ParameterSource.COMMANDLINE]
+    if len(given) > 1:
+        raise click.UsageError("give one of --data, --config and --store: each says where to look")
+    which = given[0] if given else ""
+    if url and which in ("url", ""):
+        return stored.by_address(url)
+    if config_path and which in ("config_path", ""):
+        return stored.by_config(config_path)
+    folder = data_dir or stored.DEFAULT
+    if not folder.is_dir():
+        raise click.BadParameter(f"Directory '{folder}' does not exist.", param_hint="'--data'")
+    return stored.by_folder(folder)
+
+
+def _listed(listed: Iterable[tuple[list[str], int]]) -> tuple[list[str], int]:
+    """Of several stores."""
+    all_lines: list[str] = []
+    all_in_all = 0
+    for lines, total in listed:
+        all_lines += lines
+        all_in_all += total
+    return all_lines, all_in_all
 
 
 @main.group()
@@ -488,31 +554,45 @@ def inbox() -> None:
 
 
 @inbox.command("list")
-@_DATA
+@_stored
 @click.option("--limit", default=100, show_default=True)
 @click.option("--unknown", is_flag=True, help="List webhooks that were kept because something in them has no meaning here.")
-def inbox_list(data_dir: Path, limit: int, unknown: bool) -> None:
+def inbox_list(places: Places, limit: int, unknown: bool) -> None:
     """One line each: id, time, channel, reason. Without --unknown: those that are stuck."""
     from gateway import operators
 
     if unknown:
-        _print_lines(*operators.unknown_webhooks(data_dir, limit), "no webhook was kept as unknown")
+        found = _listed(operators.unknown_webhooks(one.stored, limit) for one in places.all)
+        _print_lines(*found, "no webhook was kept as unknown")
         return
-    others = operators.webhook_counts(data_dir)
+    others = [operators.webhook_counts(one.stored) for one in places.all]
+    waiting, kept = sum(one.waiting for one in others), sum(one.unknown for one in others)
     nothing = ["no webhook is stuck"]
-    nothing += [f"{others.waiting} not read yet"] if others.waiting else []
-    nothing += [f"{others.unknown} kept as unknown: byoc inbox list --unknown"] if others.unknown else []
-    _print_lines(*operators.stuck_webhooks(data_dir, limit), "; ".join(nothing))
+    nothing += [f"{waiting} not read yet"] if waiting else []
+    nothing += [f"{kept} kept as unknown: byoc inbox list --unknown"] if kept else []
+    _print_lines(*_listed(operators.stuck_webhooks(one.stored, limit) for one in places.all), "; ".join(nothing))
+    if any(one.streams for one in places.all):
+        _print_streams(places)
+
+
+def _print_streams(places: Places) -> None:
+    """What waits in NATS, before any store has it."""
+    from gateway import stored
+
+    waiting = asyncio.run(stored.waiting_in_streams(places))
+    total = sum(waiting.values())
+    each = ", ".join(f"{channel_id} {count}" for channel_id, count in waiting.items())
+    click.echo(f"{total} in the NATS stream, not taken yet{f': {each}' if each else ''}")
 
 
 @inbox.command("show")
 @click.argument("row_id", metavar="ID", type=int)
-@_DATA
-def inbox_show(row_id: int, data_dir: Path) -> None:
+@_stored
+def inbox_show(row_id: int, places: Places) -> None:
     """The raw request, as JSON. It holds what a customer wrote."""
     from gateway import operators
 
-    found = operators.webhook(data_dir, row_id)
+    found = operators.webhook(places.only.stored, row_id)
     _print_json(operators.webhook_shown(found) if found else None, f"no webhook {row_id}; see `byoc inbox list`")
 
 
@@ -520,8 +600,8 @@ def inbox_show(row_id: int, data_dir: Path) -> None:
 @click.argument("row_ids", metavar="ID...", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Replay all stuck webhooks.")
 @click.option("--unknown", is_flag=True, help="With --all: replay those that were kept as unknown instead.")
-@_DATA
-def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data_dir: Path) -> None:
+@_stored
+def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, places: Places) -> None:
     """Let webhooks be read again, after a fix. A running gateway takes them up within a second.
 
     It does no harm to what was understood before: each event has its effect once. --all skips what was received while the
@@ -532,7 +612,9 @@ def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data
     _needs_ids(row_ids, everything)
     if unknown and not everything:
         raise click.UsageError("--unknown needs --all; ids need neither")
-    again, skipped = operators.replay_webhooks(data_dir, None if everything else list(row_ids), unknown=unknown)
+    chosen = places.all if everything else (places.only,)
+    done = [operators.replay_webhooks(one.stored, None if everything else list(row_ids), unknown=unknown) for one in chosen]
+    again, skipped = sum(one.again for one in done), sum(one.skipped for one in done)
     aside = "received while the channel belonged to another org. To give one to the org that has the channel now: byoc inbox replay ID"
     _replayed(again, "webhook", f"{skipped} skipped, {aside}" if skipped else None)
 
@@ -551,15 +633,8 @@ def inbox_replay(row_ids: tuple[int, ...], everything: bool, unknown: bool, data
     show_default=True,
     help="The folder to write into.",
 )
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    envvar="BYOC_CONFIG",
-    help="The gateway's config; its data_dir is read, and its account ids become the test account's. Without it: the demo's.",
-)
-@_DATA
-def inbox_export(row_id: int, redact: bool, case: str | None, folder: Path, config_path: Path | None, data_dir: Path) -> None:
+@_stored
+def inbox_export(row_id: int, redact: bool, case: str | None, folder: Path, places: Places) -> None:
     """Write a webhook as a fixture for the channel's tests, without the customer in it.
 
     Three files: CASE.body, CASE.headers.json and CASE.expected.json. Each word is replaced by one of the same shape, the same wherever it occurs. The
@@ -567,14 +642,14 @@ def inbox_export(row_id: int, redact: bool, case: str | None, folder: Path, conf
     share them: what stays as the provider's own words is listed.
     """
     from adapters.conformance.finding import suite_of
-    from gateway import config, operators
-    from gateway.demo import cast
+    from gateway import operators, stored
+    from gateway.demo import cast as demo_cast
     from gateway.new_channel.recording import record
 
     if not redact:
         raise click.UsageError("a fixture is always redacted: give --redact, or see the request itself with `byoc inbox show`")
-    loaded = config.load(config_path) if config_path else cast.load(8080, data_dir)
-    row = operators.webhook(loaded.config.data_dir, row_id)
+    loaded = places.loaded or demo_cast.load(8080, stored.DEFAULT)
+    row = operators.webhook(places.only.stored, row_id)
     if row is None:
         raise GatewayError(f"no webhook {row_id}; see `byoc inbox list`")
     if (channel := loaded.channels.get(row.channel_id)) is None:
@@ -596,30 +671,31 @@ def outbox() -> None:
 
 
 @outbox.command("list")
-@_DATA
+@_stored
 @click.option("--limit", default=100, show_default=True)
 @click.option("--queued", is_flag=True, help="List waiting messages: since when, when they are tried next, and why.")
-def outbox_list(data_dir: Path, limit: int, queued: bool) -> None:
+def outbox_list(places: Places, limit: int, queued: bool) -> None:
     """One line each: id, time, channel, state, code, reason. Without --queued: those that failed, are unknown, or were skipped."""
     from gateway import operators
 
     if queued:
-        _print_lines(*operators.waiting_messages(data_dir, limit), "no message is waiting")
+        _print_lines(*_listed(operators.waiting_messages(one.stored, limit) for one in places.all), "no message is waiting")
         return
-    waiting = operators.waiting_count(data_dir)
+    waiting = sum(operators.waiting_count(one.stored) for one in places.all)
     nothing = "no message has failed, is unknown, or was skipped"
     nothing += f"; {waiting} waiting: byoc outbox list --queued" if waiting else ""
-    _print_lines(*operators.troubled_messages(data_dir, limit), nothing)
+    _print_lines(*_listed(operators.troubled_messages(one.stored, limit) for one in places.all), nothing)
 
 
 @outbox.command("show")
 @click.argument("row_id", metavar="ID")
-@_DATA
-def outbox_show(row_id: str, data_dir: Path) -> None:
+@_stored
+def outbox_show(row_id: str, places: Places) -> None:
     """The message and every attempt, as JSON. It holds what a rep wrote."""
     from gateway import operators
 
-    _print_json(operators.message(data_dir, row_id), f"no message {row_id}; see `byoc outbox list`")
+    found = next(filter(None, (operators.message(one.stored, row_id) for one in places.all)), None)
+    _print_json(found, f"no message {row_id}; see `byoc outbox list`")
 
 
 @outbox.command("replay")
@@ -630,13 +706,37 @@ def outbox_show(row_id: str, data_dir: Path) -> None:
     is_flag=True,
     help="Resend all that `list` shows without --queued, including unknown ones, which customers may then see twice.",
 )
-@_DATA
-def outbox_replay(row_ids: tuple[str, ...], everything: bool, data_dir: Path) -> None:
+@_stored
+def outbox_replay(row_ids: tuple[str, ...], everything: bool, places: Places) -> None:
     """Send messages again. A running gateway takes them up within a second."""
     from gateway import operators
 
     _needs_ids(row_ids, everything)
-    _replayed(operators.replay_messages(data_dir, None if everything else list(row_ids)), "message")
+    ids = None if everything else list(row_ids)
+    _replayed(sum(operators.replay_messages(one.stored, ids) for one in places.all), "message")
+
+
+@main.command()
+@_stored
+def workers(places: Places) -> None:
+    """Who works on the store, since when, and what each does of what the processes share out.
+
+    One line each: name, machine and process, roles, version, and duties, such as the lanes of conversations. Exit 1 if nobody works on a store.
+    """
+    from gateway import operators
+
+    nobody = False
+    for one in places.all:
+        lines = operators.workers(one.stored)
+        if lines is None:
+            click.echo(f"{one.stored.name}: one process has it to itself, and does all the work")
+        for line in lines or ():
+            click.echo(line)
+        if lines == []:
+            click.echo(f"{one.stored.name}: no process works on it")
+            nobody = True
+    if nobody:
+        sys.exit(1)
 
 
 def _needs_ids(row_ids: tuple[Any, ...], everything: bool) -> None:

@@ -76,6 +76,13 @@ def without_salesforce(missing: ModuleNotFoundError) -> GatewayError:
     return GatewayError(f"Salesforce needs packages that are not installed ({missing.name}): install byoc-gateway[salesforce]")
 
 
+def without_postgresql(missing: ModuleNotFoundError) -> GatewayError:
+    """The error to raise, from the other, when the package that a PostgreSQL store needs isn't there."""
+    return GatewayError(
+        f"a PostgreSQL store needs a package that is not installed ({missing.name}): install byoc-gateway[postgresql]"
+    )
+
+
 def without_nats(missing: ModuleNotFoundError) -> GatewayError:
     """The error to raise, from the other, when the package that `inbox: nats://…` needs isn't there."""
     return GatewayError(f"`inbox: nats://…` needs a package that is not installed ({missing.name}): install byoc-gateway[nats]")

@@ -1,4 +1,4 @@
-"""Reports what a config changes for the data in a folder: `byoc check --config F --data DIR`. Only reads, also beside a running gateway."""
+"""Reports what a config changes for what is stored: `byoc check --config F` with `--data DIR` or `--stored`. Only reads, also beside a running gateway."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from pathlib import Path
 
 from gateway.brokers.reconciling import Judged, Moved, judge
 from gateway.config import Loaded
-from gateway.errors import GatewayError
-from gateway.store.connecting import to_read
+from gateway.store.beside import InFolder, Stored
 from gateway.store.inbox_contract import Tally
-from gateway.store.inbox_rows import StoredInboxRows
-from gateway.store.transaction import SqlTransaction
 
 
-def orphans(loaded: Loaded, data_dir: Path, now: datetime) -> list[str]:
-    """A sentence for each thing that a start with this config would change. Raises GatewayError for a folder that isn't one of ours."""
-    if not data_dir.is_dir():
-        raise GatewayError(f"{data_dir} is not a folder: pass the gateway's data_dir with --data")
-    with to_read(data_dir / "sessions.db") as connection:
-        judged = judge(SqlTransaction(connection, lambda: now), loaded.channels, loaded.orgs) if connection else Judged()
-    with to_read(data_dir / "inbox.db") as connection:
-        tallies = StoredInboxRows(connection).tallies() if connection else []
+def orphans(loaded: Loaded, where: Path | Stored, now: datetime) -> list[str]:
+    """A sentence for each thing that a start with this config would change. `where`: the data folder, or the store. Raises GatewayError for what isn't one of ours."""
+    stored = InFolder(where) if isinstance(where, Path) else where
+    with stored.sessions_to_read(lambda: now) as transaction:
+        judged = judge(transaction, loaded.channels, loaded.orgs) if transaction else Judged()
+    with stored.inbox_to_read() as inbox:
+        tallies = inbox.tallies() if inbox else []
     return [*judged.findings, *of_waiting_webhooks(tallies, judged.moved, loaded)]
 
 

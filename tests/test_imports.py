@@ -75,6 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watching": {"store", "metrics"} | GROUND,
     "several": {"adapters", "brokers.contract", "doorbell.contract", "session", "store.inbox_contract"} | GROUND,
     "operators": {"store"} | GROUND,
+    "stored": {"config", "nats_inbox", "store"} | GROUND,
     "orphans": {"brokers", "config", "store"} | GROUND,
     "demo": {"adapters", "app", "brokers", "config", "edge", "journal", "logs", "pages", "store"} | GROUND,
 }
