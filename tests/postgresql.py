@@ -141,9 +141,13 @@ def server(folder: Path, *, version: int = VERSIONS[-1], password: str | None = 
         one.stop("immediate")
 
 
-@cache
 def shared(version: int = VERSIONS[-1]) -> Server:
     """The server of this process's tests, quick and forgetful."""
+    return _started(version)
+
+
+@cache
+def _started(version: int) -> Server:
     folder = Path(tempfile.mkdtemp(prefix="byoc-pg-"))
     one = Server(folder / "data", version=version, **_QUICK)
     one.start()

@@ -26,7 +26,7 @@ from typing import Any, Final, TypeVar, cast
 from gateway.errors import StoreUnavailable
 from gateway.outage import Outage
 from gateway.store.database import Database
-from gateway.store.statements import Conflict, Connection, StatementFailed
+from gateway.store.statements import Conflict, Connection, Lost, StatementFailed
 from gateway.store.trouble import HANGING
 
 T = TypeVar("T")
@@ -164,13 +164,14 @@ class GroupCommit:
             self._began, self._ended = None, time.monotonic()
 
     def _committed(self, jobs: list[Any], tries: int = 1) -> Sequence[Any]:
-        begun = False
+        begun = committing = False
         database, connection = self._database, self._connection
         try:
             database.begin(connection)
             begun = True
             results = self._each_apart(jobs)
             self._fault("before_commit")
+            committing = True
             database.commit(connection)
             begun = False
             self._fault("after_commit")
@@ -178,6 +179,8 @@ class GroupCommit:
             database.rollback(connection)
             if isinstance(error, Conflict) and len(jobs) == 1 and tries < _MOST_TRIES:
                 time.sleep(random.uniform(0, 0.002 * 2 ** min(tries, 6)))  # noqa: S311 - lest the same two meet again
+                return self._committed(jobs, tries + 1)
+            if isinstance(error, Lost) and tries == 1 and not committing:  # while nobody wrote, the server was restarted, perhaps
                 return self._committed(jobs, tries + 1)
             if begun and not database.of_all(error):
                 return self._apart(jobs, error)
@@ -265,6 +268,12 @@ class Readers:
         return result
 
     def _in_one_moment(self, connection: Connection, job: Callable[[Any], T]) -> T:
+        try:
+            return self._read(connection, job)
+        except Lost:  # while nobody read, the server was restarted, perhaps
+            return self._read(connection, job)
+
+    def _read(self, connection: Connection, job: Callable[[Any], T]) -> T:
         self._database.begin_reading(connection)
         try:
             return job(connection)
