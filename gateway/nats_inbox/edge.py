@@ -168,6 +168,8 @@ class NatsInbox:
                 failures += 1
                 if elapsed() >= end or (isinstance(error, Refused) and error.code in _FULL):
                     self._outage.failed(str(error))
+                    if not isinstance(error, Refused):
+                        self._servers.doubt()
                     return error
                 await self._servers.there(end - elapsed())
                 await asyncio.sleep(min(backoff(failures, first_seconds=0.02, most_seconds=0.5), max(0.0, end - elapsed())))

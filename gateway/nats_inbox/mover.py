@@ -20,10 +20,10 @@ from gateway.backoff import backoff
 from gateway.clock import elapsed
 from gateway.config.places import NatsConfig
 from gateway.doorbell.contract import Doorbell, inbox_topic
-from gateway.errors import GatewayError
+from gateway.errors import StoreUnavailable
 from gateway.nats_inbox.pull import Message, Pull
 from gateway.nats_inbox.servers import Servers
-from gateway.nats_inbox.stream import channel_of, state
+from gateway.nats_inbox.stream import State, channel_of, state
 from gateway.outage import Outage
 from gateway.store.inbox_contract import Moved, Taker
 from gateway.store.packing import unpacked
@@ -53,28 +53,36 @@ class Mover:
         self._outage = Outage(_log, "taking webhooks out of the stream", "mover")
         self._progress = _Progress()
 
-    async def run(self) -> None:
-        """Work until cancelled. Raises GatewayError for what an operator has to fix before it can begin."""
+    async def open(self) -> None:
+        """Servers that don't answer are waited for, in the background. Raises GatewayError for what an operator has to fix first."""
         await self._servers.open()
-        try:
-            failures = 0
-            while True:
-                if not self.may_work():
-                    await asyncio.sleep(_LOOK_SECONDS)
-                    continue
-                try:
-                    await self._move()
-                    failures = 0
-                except GatewayError as error:
-                    failures += 1
-                    self._outage.failed(str(error))
-                    await asyncio.sleep(backoff(failures, first_seconds=0.1, most_seconds=2))
-        finally:
-            await self._servers.close()
+
+    async def close(self) -> None:
+        """When it doesn't run any more."""
+        await self._servers.close()
+
+    async def held(self) -> State:
+        """What is in the stream. Raises StoreUnavailable."""
+        return await state(self._servers.ask, self._servers.stream)
+
+    async def run(self) -> None:
+        """Work until cancelled, which may be at any moment. It may be run again."""
+        failures = 0
+        while True:
+            if not self.may_work():
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            try:
+                await self._move()
+                failures = 0
+            except StoreUnavailable as error:
+                failures += 1
+                self._outage.failed(str(error))
+                await asyncio.sleep(backoff(failures, first_seconds=0.1, most_seconds=2))
 
     async def _move(self) -> None:
         """As long as we may, and nothing fails. Raises StoreUnavailable."""
-        held = await state(self._servers.ask, self._servers.stream)
+        held = await self.held()
         position = await self._begun(held.key, held.first, held.last)
         deleted_to, deleted_at = held.first - 1, elapsed()
         async with Pull(self._servers, after=position) as pull:

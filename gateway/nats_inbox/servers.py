@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 _CONNECT_SECONDS: Final = 2  # to one of them
 _ASK_SECONDS: Final = 5.0
 _PING_SECONDS: Final = 2  # a server that is frozen is found out after two
+_DOUBT_SECONDS: Final = 5.0  # a connection that is younger was looked at just now
 _HEAD_BYTES: Final = 65_536  # what a message has beside a webhook's body
 _NOT_THERE: Final = "the NATS servers can't be reached"
 
@@ -50,7 +51,7 @@ class Servers:
         self._lost: asyncio.Future[None]
         self._outage = Outage(_log, "the connection to the NATS servers", "nats")
         self._reason = f"{_NOT_THERE} yet"
-        self._away_since = elapsed()
+        self._away_since = self._connected_at = elapsed()
         self._keeping: asyncio.Task[None] | None = None
         self._there = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
@@ -96,6 +97,11 @@ class Servers:
             self._hang_up(client)
             if not self._lost.done():
                 self._lost.set_result(None)
+
+    def doubt(self) -> None:
+        """Nothing can be published: look again at what it is that we are connected to. A stream that is gone is made again."""
+        if self._client is not None and elapsed() - self._connected_at > _DOUBT_SECONDS:
+            self.drop()
 
     # ---------------------------------------------------------------------------------------------------- asking
 
@@ -212,6 +218,7 @@ class Servers:
                 raise
             raise told from error
         self._client, self._lost, self.most_payload = client, lost, client.max_payload
+        self._connected_at = elapsed()
         self._there.set()
 
     def _next_first(self) -> None:

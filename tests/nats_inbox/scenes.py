@@ -42,12 +42,14 @@ async def keep(edge: Keeper, channel_id: str, one: RawRequest) -> None:
 async def moving(server: NatsServer, settings: NatsConfig, store: Taker, **more: Any) -> AsyncIterator[Mover]:
     """With a mover at work. When it is over, the mover is gone at whatever it was."""
     mover = Mover(server.url, settings, store, LocalDoorbell(), **more)
+    await mover.open()
     task = asyncio.create_task(mover.run())
     try:
         yield mover
     finally:
         task.cancel()
         await asyncio.wait([task])
+        await mover.close()
         if not task.cancelled():
             task.result()
 
