@@ -37,7 +37,7 @@ async def persist(call: Callable[[], Awaitable[Reply]], deadline: float = 60.0) 
     async with asyncio.timeout(deadline):
         while True:
             with contextlib.suppress(*GONE):
-                if (reply := await call()).status != 503:
+                if (reply := await call()).status not in (502, 503):
                     return reply
             await asyncio.sleep(0.02)
 
@@ -57,8 +57,8 @@ class Conversation:
         return self.customer.channel_id
 
 
-# What befalls the demo while it works; `over` says when all has been written and answered.
-Trouble = Callable[[Demo, Callable[[], bool]], Coroutine[Any, Any, None]]
+# What befalls the demo (or a fleet) while it works; `over` says when all has been written and answered.
+Trouble = Callable[[Any, Callable[[], bool]], Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Storm:
     seed: int
     messages: int
     trouble: Trouble
-    demo: Demo
+    demo: Any
     world: Outside
     conversations: list[Conversation]
     events: list[tuple[int, str, Any]] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Storm:
 
     async def _write(self, one: Conversation, dice: random.Random) -> None:
         """Type until enough messages were taken; one whose fate isn't known isn't typed again."""
-        while len(one.taken) < self.messages:
+        while not self.enough(one):
             text = f"{one.channel_id} says {len(one.written) + 1}"
             one.written.append(text)
             twice = {"times": 2} if dice.random() < 0.1 else {}  # the provider delivers it twice
@@ -112,6 +112,10 @@ class Storm:
             assert reply.status == 201, reply
             one.taken.append(text)
             await asyncio.sleep(dice.uniform(0, 0.15))
+
+    def enough(self, one: Conversation) -> bool:
+        """Whether the customer has written all that they will."""
+        return len(one.taken) >= self.messages
 
     async def _answer(self) -> None:
         """Take what is offered, and answer each message once: under its own key, so that it may be asked for again."""
@@ -153,7 +157,9 @@ class Storm:
         while True:
             try:
                 url = f"{self.world.address}/api/v1/events" + (f"?after={after}" if after is not None else "")
-                async with self.world.http.ws_connect(url, headers={"Authorization": "Bearer demo-sam"}) as socket:
+                async with self.world.http.ws_connect(
+                    url, headers={"Authorization": f"Bearer {self.world.rep('sam').token}"}
+                ) as socket:
                     async for frame in socket:
                         told = json.loads(frame.data)
                         if told["type"] == "hello" and after is None:
@@ -192,9 +198,12 @@ class Storm:
         assert numbers == sorted(set(numbers)), "an event came twice, or out of order"
         for one in self.conversations:
             await self._count_one(one, figures)
-        figures["kills"] = len(self.demo.starts) - 1
+        return {**figures, **self.of_the_trouble()}
+
+    def of_the_trouble(self) -> dict[str, Any]:
+        """Figures of what befell it."""
         starts = sorted(round(start.started_in, 2) for start in self.demo.starts)
-        return {**figures, "start to ready, seconds": starts}
+        return {"kills": len(self.demo.starts) - 1, "start to ready, seconds": starts}
 
     async def _count_one(self, one: Conversation, figures: Counter[str]) -> None:
         sam = self.world.rep("sam")
