@@ -910,6 +910,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def worker(self) -> str:
+        """The process's name among those that share the store (`gateway.sharing`); empty: it is alone."""
+        ...
+
+    @property
     def sessions(self) -> Sessions:
         """See `Sessions`."""
         ...
@@ -1014,12 +1019,13 @@ class Store(Protocol):
         """Returns if a write would succeed now."""
         ...
 
-    async def write(self, job: Callable[[Transaction], T], *, patient: bool = False) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, patient: bool = False, by: str | None = None) -> T:
         """Do the job in a transaction; durable on return. A job that raises changes nothing. It may be done twice, so it has no effect outside the
-        transaction. A cancelled caller doesn't tear it. A patient one lets others go first, those that came later too."""
+        transaction. A cancelled caller doesn't tear it. A patient one lets others go first, those that came later too. `by`: the name under which the process
+        took up what it writes now; Fenced when that isn't its name any more."""
         ...
 
-    async def insist(self, job: Callable[[Transaction], T]) -> T:
+    async def insist(self, job: Callable[[Transaction], T], *, by: str | None = None) -> T:
         """As `write`, again and again while the store is unavailable: for writing down what has happened elsewhere already."""
         ...
 

@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, cast
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import Fenced, StoreUnavailable
 from gateway.outage import Outage
 from gateway.store.database import Database
 from gateway.store.statements import Conflict, Connection, Lost, StatementFailed
@@ -109,11 +109,13 @@ class GroupCommit:
 
     async def insist(self, job: Callable[[Any], T]) -> T:
         """As `run`, again and again while the store is unavailable: for writing down what has happened elsewhere already.
-        Raises StoreUnavailable only once the writer closes."""
+        Raises StoreUnavailable only once the writer closes, and Fenced."""
         pause = 0.02
         while True:
             try:
                 return await self.run(job)
+            except Fenced:
+                raise
             except StoreUnavailable:
                 if self._closing:
                     raise

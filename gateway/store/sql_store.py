@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gateway.clock import Clock
+from gateway.errors import Fenced
 from gateway.store.group_commit import GroupCommit, Readers, Shared
 from gateway.store.transaction import SqlTransaction
 
@@ -34,13 +35,13 @@ class SqlStore(Shared):
         await super().close()
         self._transactions.clear()
 
-    async def write(self, job: Callable[[SqlTransaction], T], *, patient: bool = False) -> T:
+    async def write(self, job: Callable[[SqlTransaction], T], *, patient: bool = False, by: str | None = None) -> T:
         """See the contract."""
-        return self._told(await self.writer.run(lambda connection: self._written(connection, job), patient=patient))
+        return self._told(await self.writer.run(lambda connection: self._written(connection, job, by), patient=patient))
 
-    async def insist(self, job: Callable[[SqlTransaction], T]) -> T:
+    async def insist(self, job: Callable[[SqlTransaction], T], *, by: str | None = None) -> T:
         """See the contract."""
-        return self._told(await self.writer.insist(lambda connection: self._written(connection, job)))
+        return self._told(await self.writer.insist(lambda connection: self._written(connection, job, by)))
 
     async def read(self, job: Callable[[SqlTransaction], T]) -> T:
         """See the contract."""
@@ -52,7 +53,9 @@ class SqlStore(Shared):
             self._ring(topic)
         return result
 
-    def _written(self, connection: Any, job: Callable[[SqlTransaction], T]) -> tuple[T, frozenset[str]]:
+    def _written(self, connection: Any, job: Callable[[SqlTransaction], T], by: str | None) -> tuple[T, frozenset[str]]:
+        if by is not None and by != (now := self._worker()):
+            raise Fenced(f"what was begun as {by or 'the only process'} can't be written as {now}")
         transaction = self._begun(connection, writes=True)
         result = job(transaction)
         return result, transaction.finish()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import Fenced, StoreUnavailable
 from gateway.store.contract import Store, Transaction
 
 A = TypeVar("A")
@@ -69,7 +69,7 @@ class Together(Generic[A, R]):
 
 def _again(error: Exception) -> Exception:
     """One of each caller's own: an exception notes where it passes."""
-    if not isinstance(error, StoreUnavailable):
+    if not isinstance(error, StoreUnavailable) or isinstance(error, Fenced):
         return error
     again = StoreUnavailable(str(error))
     again.__cause__ = error

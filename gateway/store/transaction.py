@@ -57,6 +57,11 @@ class SqlTransaction:
         """See the contract."""
         return self._gathering.now
 
+    @property
+    def worker(self) -> str:
+        """See the contract."""
+        return self._gathering.worker()
+
     @cached_property
     def sessions(self) -> Sessions:
         """See the contract."""

@@ -14,8 +14,8 @@ _CHANGED_TABLES: Final = "cached plan must not change result type"
 # By class: connections, resources (disk and memory), operators' interventions, the system's own errors.
 _OF_ALL: Final = frozenset({"08", "53", "58", "F0"})
 _ENDS_CONNECTION: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25006"})
-# Also what the server took too long for, what it doesn't allow us, and data of its that are damaged.
-_STOPPED: Final = _ENDS_CONNECTION | {"57014", "28000", "28P01", "3D000", "42501", "XX001", "XX002"}
+# Also what the server took too long for, what it doesn't allow us, data of its that are damaged, and a worker that counts as gone (`fence`).
+_STOPPED: Final = _ENDS_CONNECTION | {"BY001", "57014", "28000", "28P01", "3D000", "42501", "XX001", "XX002"}
 
 
 def meaning(error: psycopg.Error) -> Conflict | Lost | StatementFailed:

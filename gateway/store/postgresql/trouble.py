@@ -7,6 +7,8 @@ from typing import Final
 
 import psycopg
 
+from gateway.store.statements import Conflict, Lost, StatementFailed
+
 _DOWN: Final = "Start the server, or correct `store`; the gateway goes on by itself when it answers."
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
@@ -24,6 +26,7 @@ _SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "25P03": ("the server ended a transaction that took too long", "Nothing to do, unless it happens again and again."),
     "57014": ("the server took longer than 25 s for a statement", "Look for what it waits for (pg_stat_activity)."),
     "58030": ("the server's disk is failing", "Look into the server's log, and move it to a working disk."),
+    "BY001": ("this process was taken for dead, and others do its work", "It comes back by itself."),
     "XX001": ("the server's data is damaged", "Restore the last backup."),
     "XX002": ("an index of the server is damaged", "REINDEX it, and look into the server's log."),
 }
@@ -50,6 +53,8 @@ def sentence(what: str, error: BaseException) -> str:
 
 def code_of(error: BaseException) -> str:
     """The server's code; empty: it said nothing. An attempt to connect tells it in words alone."""
+    if isinstance(error, Conflict | Lost | StatementFailed) and error.args and error.args[0]:
+        return str(error.args[0])  # a code of our own the driver doesn't keep
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, psycopg.Error):
         cause = cause.__cause__
