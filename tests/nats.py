@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nkeys
 from pydantic import SecretStr
 
 from tests.ports import free_port
@@ -119,3 +122,52 @@ def nats_cluster(folder: Path, size: int = 3) -> Iterator[list[NatsServer]]:
     finally:
         for server in servers:
             server.stop()
+
+
+def credentials(folder: Path) -> tuple[str, Path]:
+    """Lines of a server's configuration for an account that users sign in to with keys, and the file with such a user's."""
+    operator, account, user = (
+        _key(kind) for kind in (nkeys.PREFIX_BYTE_OPERATOR, nkeys.PREFIX_BYTE_ACCOUNT, nkeys.PREFIX_BYTE_USER)
+    )
+    system = _key(nkeys.PREFIX_BYTE_ACCOUNT)
+    limits = dict.fromkeys(("subs", "data", "payload"), -1)
+    everything = {**limits, **dict.fromkeys(("conn", "leaf", "imports", "exports"), -1), "wildcards": True}
+    storage = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
+    accounts = {
+        account: _token(account, operator, "BYOC", {"type": "account", "limits": {**everything, **storage}}),
+        system: _token(system, operator, "SYS", {"type": "account", "limits": everything}),
+    }
+    operator_token = _token(operator, operator, "byoc", {"type": "operator"})
+    user_token = _token(user, account, "edge", {"type": "user", **limits})
+    file = folder / "edge.creds"
+    file.write_text(
+        f"-----BEGIN NATS USER JWT-----\n{user_token}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n------END USER NKEY SEED------\n"
+    )
+    preload = ", ".join(f"{key.public_key.decode()}: {token}" for key, token in accounts.items())
+    lines = [
+        f"operator: {operator_token}",
+        f"system_account: {system.public_key.decode()}",
+        "resolver: MEMORY",
+        f"resolver_preload: {{ {preload} }}",
+    ]
+    return "\n".join(lines), file
+
+
+def _key(prefix: int) -> nkeys.KeyPair:
+    return nkeys.from_seed(nkeys.encode_seed(os.urandom(32), prefix))
+
+
+def _token(subject: nkeys.KeyPair, issuer: nkeys.KeyPair, name: str, about: dict[str, Any]) -> str:
+    """A JWT as NATS has them: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/jwt."""
+    claims = {
+        "jti": secrets.token_hex(16),
+        "iat": int(time.time()),
+        "iss": issuer.public_key.decode(),
+        "sub": subject.public_key.decode(),
+        "name": name,
+        "nats": {"version": 2, **about},
+    }
+    parts = [json.dumps({"typ": "JWT", "alg": "ed25519-nkey"}).encode(), json.dumps(claims).encode()]
+    signed = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    return f"{signed}.{base64.urlsafe_b64encode(issuer.sign(signed.encode())).decode().rstrip('=')}"

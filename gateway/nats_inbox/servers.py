@@ -12,6 +12,7 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from nats.aio.client import Client
@@ -204,7 +205,7 @@ class Servers:
                     connect_timeout=_CONNECT_SECONDS,
                     ping_interval=_PING_SECONDS,
                     max_outstanding_pings=2,
-                    user_credentials=self._settings.credentials_file,
+                    user_credentials=_credentials(self._settings.credentials_file),
                 )
                 await self._look(client)
         except asyncio.CancelledError:
@@ -213,7 +214,7 @@ class Servers:
         except Exception as error:
             self._hang_up(client)
             self._next_first()
-            told = _told(error, [*last, error], self._settings)
+            told = _told(error, [*last, error])
             if told is error:
                 raise
             raise told from error
@@ -255,7 +256,20 @@ def _ask(client: Client) -> Ask:
     return ask
 
 
-def _told(error: Exception, seen: list[Exception], settings: NatsConfig) -> Exception:
+def _credentials(path: str | None) -> str | None:
+    """The file's path, once it is known to be one. nats-py reads a file without a token for ever. Raises GatewayError."""
+    if path is None:
+        return None
+    try:
+        text = Path(path).read_text("ascii", "replace")
+    except OSError as error:
+        raise GatewayError(f"{path} can't be read (nats.credentials_file): {error.strerror}") from error
+    if not all(f"BEGIN {part}" in text for part in ("NATS USER JWT", "USER NKEY SEED")):
+        raise GatewayError(f"{path} isn't a NATS credentials file (nats.credentials_file): it has no user's token and seed")
+    return path
+
+
+def _told(error: Exception, seen: list[Exception]) -> Exception:
     """What came of an attempt to connect, as an error of ours. Addresses hold passwords: they are not in it."""
     words = " ".join(_words(one) for one in seen).lower()
     if "authorization violation" in words or "authentication" in words:
@@ -266,8 +280,6 @@ def _told(error: Exception, seen: list[Exception], settings: NatsConfig) -> Exce
         return StoreUnavailable(
             "the NATS servers have no JetStream for us: switch it on (`jetstream {…}`), and see that a majority of them is up"
         )
-    if isinstance(error, FileNotFoundError | PermissionError) and settings.credentials_file:
-        return GatewayError(f"{settings.credentials_file} can't be read (nats.credentials_file)")
     if isinstance(error, GatewayError):
         return error
     if isinstance(error, Error | OSError | TimeoutError | ValueError):

@@ -15,7 +15,7 @@ from gateway.nats_inbox.edge import NatsInbox
 from gateway.nats_inbox.stream import channel_of, of_org, subject_of
 from gateway.nats_inbox.waiting import waiting_in_stream
 from gateway.store.inbox import SqliteInbox
-from tests.nats import NatsServer, nats_server
+from tests.nats import NatsServer, credentials, nats_server
 from tests.nats_inbox.scenes import bodies, keep, moving, request, until_empty, until_there
 from tests.world import wait_until
 
@@ -227,6 +227,22 @@ async def test_wrong_credentials_are_a_fault_that_shows_no_password(tmp_path: Pa
         await edge.open()
         await keep(edge, "line", request())
         await edge.close()
+
+
+async def test_a_credentials_file_signs_in(tmp_path: Path) -> None:
+    lines, file = credentials(tmp_path)
+    with nats_server(tmp_path / "nats", more=lines) as server:
+        edge = NatsInbox(server.url, NatsConfig(max_bytes=1 << 20, credentials_file=str(file)))
+        await edge.open()
+        await keep(edge, "line", request())
+        await edge.close()
+        with pytest.raises(GatewayError, match="the NATS servers refuse us"):
+            await NatsInbox(server.url, NatsConfig()).open()
+        with pytest.raises(GatewayError, match=r"not_there.creds can't be read \(nats.credentials_file\)"):
+            await NatsInbox(server.url, NatsConfig(credentials_file=str(tmp_path / "not_there.creds"))).open()
+        file.write_text("nonsense")
+        with pytest.raises(GatewayError, match="isn't a NATS credentials file"):
+            await NatsInbox(server.url, NatsConfig(credentials_file=str(file))).open()
 
 
 async def test_another_stream_of_the_name_is_a_fault(server: NatsServer, settings: NatsConfig) -> None:
