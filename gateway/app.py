@@ -153,21 +153,30 @@ class Gateway:
             surface.health.remarks["salesforce"] = self._salesforce_told
             surface.health.details["salesforce"] = self._salesforce_described
         MediaDoor(self.links, self._served_file, self.clock).install(app)
-        chat_accounts = _chat_accounts(self.loaded)
-        if chat_accounts:
-            from gateway import webchat
-
-            chat = webchat.ChatStore(webchat.chat_file(self.data_dir), self.clock)
-            files = self._places.store("chat-files", webchat.FILES)
-            visitors = webchat.install(
-                app, chat_accounts, self.accept_here, chat, files, client_address=proxies.address_of, now=self.clock
-            )
-            surface.health.checks["chat"] = visitors.ready
+        if _chat_accounts(self.loaded):
+            self._open_to_visitors(app, surface)
         pages.install(app, demo=self._demo, oidc=self._oidc_login(), connector=self._connector_page())
         Watching([(shard.inbox, shard.store) for shard in self.shards], self.metrics, self.clock).install()
         if self._extend:
             self._extend(app, self)
         return app, surface
+
+    def _open_to_visitors(self, app: web.Application, surface: Surface) -> None:
+        from gateway import webchat
+
+        files = self._places.store("chat-files", webchat.FILES)
+        services = [
+            webchat.ChatService(accounts, self.accept_here, shard.chat_store(), files, shard.signals, self.clock)
+            for shard in self.shards
+            if (accounts := _chat_accounts(shard.loaded))
+        ]
+        webchat.install(app, services, client_address=Proxies(self.config.trusted_proxies).address_of)
+
+        async def ready() -> None:
+            for service in services:
+                await service.ready()
+
+        surface.health.checks["chat"] = ready
 
     @asynccontextmanager
     async def running(self, sock: socket.socket | None = None) -> AsyncIterator[str]:

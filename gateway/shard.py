@@ -18,7 +18,8 @@ from gateway.brokers.ground import Ground
 from gateway.brokers.reconciling import Judged
 from gateway.clock import Clock
 from gateway.config import Loaded
-from gateway.doorbell.local import LocalDoorbell
+from gateway.doorbell.contract import Signals
+from gateway.doorbell.local import LocalDoorbell, LocalSignals
 from gateway.edge.media import ServedFile
 from gateway.errors import without_salesforce
 from gateway.journal.driver import Driver, peers_of
@@ -41,6 +42,7 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 if TYPE_CHECKING:  # imported when the config asks for it
     from gateway.brokers.salesforce.orgs import SalesforceOrgs
+    from gateway.webchat import ChatStore
 
 
 class Part(NamedTuple):
@@ -107,6 +109,7 @@ class Shard:
         config, clock, fault, driver = loaded.config, common.clock, common.fault, common.driver
         data_dir, channels = config.data_dir, loaded.channels
         self.bell = bell = LocalDoorbell()
+        self.signals: Signals = LocalSignals()
         self.salesforce = _salesforce(loaded)
         holders, lanes = (self.salesforce.holders, self.salesforce.peers) if self.salesforce else ({}, {})
         ground = Ground(channels, loaded.orgs, common.links, common.new_id, common.steady, fault or (lambda point: None), holders)
@@ -179,9 +182,18 @@ class Shard:
         for channel_id, before, _ in judged.moved:
             if before in self.loaded.orgs:
                 await self.inbox.keep_aside(channel_id, before)
-            from gateway import webchat
+            await self._forget_visitors_profiles(channel_id)
 
-            await asyncio.to_thread(webchat.forget_profiles, self.loaded.config.data_dir, channel_id)
+    def chat_store(self) -> ChatStore:
+        """Web chat's own."""
+        from gateway import webchat
+
+        return webchat.ChatStore(webchat.chat_file(self.loaded.config.data_dir), self._common.clock)
+
+    async def _forget_visitors_profiles(self, channel_id: str) -> None:
+        from gateway import webchat
+
+        await asyncio.to_thread(webchat.forget_profiles, self.loaded.config.data_dir, channel_id)
 
 
 def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:

@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "edge": {"adapters", "config", "doorbell.contract", "session", "brokers.contract", "links", "metrics"} | GROUND,
     "processes": {"adapters", "config", "doorbell.contract", "edge", "garbage", "logs", "loops", "metrics", "store"} | GROUND,
     "pages": GROUND,
-    "webchat": {"adapters", "edge", "pages", "store", "outage"} | GROUND,
+    "webchat": {"adapters", "doorbell.contract", "edge", "pages", "store", "outage"} | GROUND,
     "describing": {"adapters", "config", "session"} | GROUND,
     "new_channel": {"adapters"} | GROUND,
     "nats_inbox": {"adapters", "config", "doorbell.contract", "store.inbox_contract", "store.packing", "outage"} | GROUND,

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from adapters.webchat import WebchatAccount
-from gateway import clock
-from gateway.store.files import FileStore
 from gateway.webchat import deliveries, live
 from gateway.webchat.calls import Calls
 from gateway.webchat.door import ClientAddress, Door
@@ -19,35 +17,31 @@ from gateway.webchat.files import FILES
 from gateway.webchat.pages import Pages
 from gateway.webchat.relay import Intake
 from gateway.webchat.service import ChatService
-from gateway.webchat.store import ChatStore, chat_file, forget_profiles
+from gateway.webchat.store import ChatStore, chat_file, forget_profiles, forget_profiles_in
 
 
 def install(
     app: web.Application,
-    channels: Mapping[str, WebchatAccount],
-    intake: Intake,
-    store: ChatStore,
-    files: FileStore,
+    services: Sequence[ChatService],
     *,
     client_address: ClientAddress = lambda request: request.remote or "",
-    now: clock.Clock = clock.now,
-    time: clock.Elapsed = clock.elapsed,
-) -> ChatService:
-    """Add `/chat/…`, `/widget.js` and `/widget/…`. The store opens and closes with the application (StoreUnavailable at the start).
+) -> None:
+    """Add `/chat/…`, `/widget.js` and `/widget/…`. The services start and end with the application (StoreUnavailable at the start). Each has channels of its own.
 
-    `intake(channel_id, request)` is the webhooks' own road: verified, durable, answered. `client_address` tells a request's true
-    address (behind listed proxies, the forwarded one).
+    `client_address` tells a request's true address (behind listed proxies, the forwarded one).
     """
-    service = ChatService(channels, intake, store, files, now, time)
-    door, pages = Door(service, client_address), Pages()
+    door, pages = Door(services, client_address), Pages()
     calls = Calls(door)
 
     async def running(_: web.Application) -> AsyncIterator[None]:
-        async with service.running():
+        async with AsyncExitStack() as stack:
+            for service in services:
+                await stack.enter_async_context(service.running())
             yield
 
     async def hang_up(_: web.Application) -> None:
-        service.streams.close_all()
+        for service in services:
+            service.streams.close_all()
 
     app.cleanup_ctx.append(running)
     app.on_shutdown.append(hang_up)  # before the server waits for open requests: streams would use up its patience
@@ -73,7 +67,6 @@ def install(
             web.options(f"{base}/{{tail:.*}}", door.preflight),
         ]
     )
-    return service
 
 
-__all__ = ["FILES", "ChatService", "ChatStore", "Intake", "chat_file", "forget_profiles", "install"]
+__all__ = ["FILES", "ChatService", "ChatStore", "Intake", "chat_file", "forget_profiles", "forget_profiles_in", "install"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -81,10 +81,10 @@ ClientAddress = Callable[[web.Request], str]
 class Door:
     """Wraps the handlers of all channels."""
 
-    def __init__(self, service: ChatService, client_address: ClientAddress) -> None:
-        self._service = service
+    def __init__(self, services: Iterable[ChatService], client_address: ClientAddress) -> None:
+        self._services = {channel_id: service for service in services for channel_id in service.channels}
         self._address = client_address
-        self._rates = {channel_id: Rates(account, service.time) for channel_id, account in service.channels.items()}
+        self._rates = {channel_id: Rates(one.channels[channel_id], one.time) for channel_id, one in self._services.items()}
 
     def visitors(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """For calls of pages: the origin is looked at, the network's budget too."""
@@ -113,8 +113,8 @@ class Door:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                account = self._account(request)
-                return await handler(Visit(request, self._service, account, self._rates[account.channel_id]))
+                service, account = self._account(request)
+                return await handler(Visit(request, service, account, self._rates[account.channel_id]))
             except Problem as problem:
                 return problem.response()
             except GatewayError:
@@ -136,20 +136,21 @@ class Door:
         return network_of(self._address(request))
 
     def _visit(self, request: web.Request, cors: dict[str, str]) -> Visit:
-        account = self._account(request)
+        service, account = self._account(request)
         origin = request.headers.get("Origin")
         if origin is not None:
             if not may_embed(account, origin, request.host):
                 detail = "This page's origin is not in the channel's `allowed_origins`. Add it there."
                 raise Problem("origin_not_allowed", detail)
             cors |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
-        return Visit(request, self._service, account, self._rates[account.channel_id], cors)
+        return Visit(request, service, account, self._rates[account.channel_id], cors)
 
-    def _account(self, request: web.Request) -> WebchatAccount:
-        account = self._service.channels.get(request.match_info["channel_id"])
-        if account is None:
+    def _account(self, request: web.Request) -> tuple[ChatService, WebchatAccount]:
+        channel_id = request.match_info["channel_id"]
+        service = self._services.get(channel_id)
+        if service is None:
             raise Problem("not_found", "No web chat channel has this id.")
-        return account
+        return service, service.channels[channel_id]
 
 
 def may_embed(account: WebchatAccount, origin: str, host: str) -> bool:

@@ -122,14 +122,18 @@ async def _until_closed(ws: web.WebSocketResponse, listener: Listener) -> None:
 
 async def frames(visit: Visit, visitor: Visitor, after: int, listener: Listener, until: float) -> AsyncIterator[list[Frame]]:
     """What the visitor is to be told after this line, as it happens; an empty list when nothing did for a while."""
+    listener.seen = after
     while not listener.closed:
         fleeting = [dict(one) for one in listener.take()]
         lines = await visit.service.after(visitor, after)
+        if lines is None:
+            return
         left = until - visit.service.time()
         if lines or fleeting:
             # What is fleeting first: the line that ends the typing comes after it.
             yield [*fleeting, *lines]
             after = int(lines[-1].get("seq") or lines[-1]["cursor"]) if lines else after
+            listener.seen = after
         elif left <= 0:
             return
         elif not await listener.wait(min(left, _HEARTBEAT_SECONDS)):

@@ -1,4 +1,8 @@
-"""The road from the chat service to the gateway's own webhook: signed like any provider's, in order for each visitor, until taken."""
+"""The road from the chat service to the gateway's own webhook: signed like any provider's, in order for each visitor, until taken.
+
+Whoever passes on takes all that is pending of the visitor, from the first. So where several processes do, one after the other or at once, the webhook
+receives every event for the first time in the stream's order; a repetition it knows by the event's id.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -72,13 +77,20 @@ class Relay:
         """For ever: what was left pending by a crash, or by a webhook that could not take it."""
         while True:
             try:
-                for visitor in await self._store.read(lambda kept: kept.waiting_visitors()):
+                for visitor in await self._left_over():
                     await self._sweep_one(visitor)
             except GatewayError:  # reported by the store
                 pass
             except Exception:  # whatever it was, the next round may go better, and without rounds nothing would heal
                 _log.exception("the sweep failed", extra={"action": "chat.sweep"})
             await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _left_over(self) -> Sequence[Visitor]:
+        if not self._store.shared:
+            return await self._store.read(lambda kept: kept.waiting_visitors())
+        # What is younger, the process that wrote it is about to pass on.
+        before = self._now() - timedelta(seconds=_SWEEP_SECONDS)
+        return await self._store.write(lambda kept: kept.left_over([*self._channels], before))
 
     async def _sweep_one(self, visitor: Visitor) -> None:
         if visitor.channel_id not in self._channels:

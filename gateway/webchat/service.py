@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from adapters.webchat import WebchatAccount, wire
 from gateway.clock import Clock, Elapsed, elapsed, new_id
+from gateway.doorbell.contract import Signals
 from gateway.edge.problems import Problem
 from gateway.errors import GatewayError
 from gateway.store.files import FileStore
@@ -33,6 +34,9 @@ T = TypeVar("T")
 Body = Mapping[str, Any]
 _PRUNE_SECONDS: Final = 3600.0
 _FILES_AT_A_TIME: Final = 200
+_LINES_AT_A_TIME: Final = 2_000
+_MAKE_UP_SECONDS: Final = 2.0
+_LATE_SECONDS: Final = 8.0  # between a line's time and its commit, by whichever process's clock
 _LINK_LIFE: Final = timedelta(days=1)
 
 
@@ -49,11 +53,12 @@ class ChatService:
         intake: Intake,
         store: ChatStore,
         files: FileStore,
+        signals: Signals,
         clock: Clock,
         time: Elapsed = elapsed,
     ) -> None:
         self.channels = channels
-        self.streams = Streams()
+        self.streams = Streams(signals)
         self.files = files
         self.now, self.time = clock, time  # what time it is; how long something has taken
         self._store = store
@@ -66,11 +71,13 @@ class ChatService:
         chores = [
             asyncio.create_task(self._relay.sweep(), name="chat sweep"),
             asyncio.create_task(self._prune(), name="chat prune"),
+            *([asyncio.create_task(self._make_up(), name="chat lost rings")] if self._store.shared else []),
         ]
         try:
             yield
         finally:
             self.streams.close_all()
+            self.streams.end()
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
@@ -115,8 +122,13 @@ class ChatService:
 
     async def sign_out(self, visitor: Visitor) -> None:
         """The next who uses this browser must not read on: all tokens of the visitor are nobody's."""
-        older = replace(visitor, generation=visitor.generation + 1)
-        await self._store.write(lambda kept: kept.save_visitor(older))
+
+        def job(kept: Kept) -> None:
+            current = kept.hold(*visitor.key)
+            if current is not None and current.key == visitor.key:
+                kept.save_visitor(replace(current, generation=current.generation + 1))
+
+        await self._store.write(job)
         self.streams.close(visitor.key)
 
     # ------------------------------------------------------------------------------- what the visitor does
@@ -128,53 +140,51 @@ class ChatService:
     async def say(self, visitor: Visitor, client_id: str, words: Body, file: StoredFile | None) -> Line:
         """One line of the visitor's, durable here and at the webhook; the same client id again gives the same line.
         Raises Problem (503) when the webhook can't take it now: then it stays pending, and a repetition completes it."""
-        keys = _keys(visitor, client_id)
-        message = {"id": wire.message_id(visitor.channel_id, keys[0]), "client_id": client_id, **words}
-        if file:
-            message["file"] = _described(file)
 
-        def job(kept: Kept) -> tuple[Line, bool, list[Pending]]:
-            found = kept.find(visitor, keys)
+        def job(kept: Kept, who: Visitor) -> tuple[Line, bool]:
+            keys = _keys(who, client_id)
+            found = kept.find(who, keys)
             if found is None:
+                message = {"id": wire.message_id(who.channel_id, keys[0]), "client_id": client_id, **words}
                 if file:
-                    kept.save_file(visitor.channel_id, file)
+                    message["file"] = _described(file)
+                    kept.save_file(who.channel_id, file)
                 line = {"type": "message", "from": {"kind": "visitor"}, **message}
-                found = kept.append(visitor, keys[0], line, opens=True)
+                found = kept.append(who, keys[0], line, opens=True)
                 told = {"id": message["id"], "type": "message", "message": {**message, "seq": found.seq}}
-                kept.queue(visitor, {**told, "at": kept.now.isoformat(), "page": visitor.profile.get("page")})
-            return found, True, kept.pending(visitor)
+                kept.queue(who, {**told, "at": kept.now.isoformat(), "page": who.profile.get("page")})
+            return found, True
 
         return await self._write(visitor, job)
 
     async def end(self, visitor: Visitor) -> Line | None:
         """The visitor closes the conversation; nothing when there is none open."""
 
-        def job(kept: Kept) -> tuple[Line | None, bool, list[Pending]]:
-            current = kept.visitor(*visitor.key)
-            if current is None or not current.open:
-                return None, False, kept.pending(visitor)
-            key = f"e:{visitor.visitor_id}:{current.last_seq}"
-            line_id = wire.message_id(visitor.channel_id, key)
+        def job(kept: Kept, who: Visitor) -> tuple[Line | None, bool]:
+            if not who.open:
+                return None, False
+            key = f"e:{who.visitor_id}:{who.last_seq}"
+            line_id = wire.message_id(who.channel_id, key)
             line = {"type": "notice", "id": line_id, "code": "ended", "participant": {"kind": "visitor"}, "text": None}
-            event = kept.append(visitor, key, line, opens=False)
-            kept.ended(visitor)
-            kept.queue(visitor, {"id": line_id, "type": "ended", "at": kept.now.isoformat()})
-            return event, True, kept.pending(visitor)
+            event = kept.append(who, key, line, opens=False)
+            kept.ended(who)
+            kept.queue(who, {"id": line_id, "type": "ended", "at": kept.now.isoformat()})
+            return event, True
 
         return await self._write(visitor, job)
 
     async def mark(self, visitor: Visitor, kind: str, seq: int) -> None:
         """`delivered` or `read` up to a line; what is read was delivered."""
 
-        def job(kept: Kept) -> tuple[None, bool, list[Pending]]:
-            new, passed = kept.mark(visitor, f"{kind}_seq", seq)
+        def job(kept: Kept, who: Visitor) -> tuple[None, bool]:
+            new, passed = kept.mark(who, f"{kind}_seq", seq)
             if kind == "read":
-                kept.mark(visitor, "delivered_seq", new)
+                kept.mark(who, "delivered_seq", new)
             if passed:
                 messages = [{"id": event.body["id"], "outbox_id": event.outbox_id} for event in passed]
-                told = {"id": f"{kind}:{visitor.visitor_id}:{new}", "type": kind, "messages": messages}
-                kept.queue(visitor, {**told, "at": kept.now.isoformat()})
-            return None, bool(passed), kept.pending(visitor)
+                told = {"id": f"{kind}:{who.visitor_id}:{new}", "type": kind, "messages": messages}
+                kept.queue(who, {**told, "at": kept.now.isoformat()})
+            return None, bool(passed)
 
         await self._write(visitor, job, {"type": "read", "up_to_seq": seq} if kind == "read" else None)
 
@@ -185,15 +195,18 @@ class ChatService:
             event = {"id": event_id, "type": "typing", "at": self.now().isoformat(), "on": on}
             await self._relay.tell(visitor, event_id, [event])
 
-    async def _write(
-        self, visitor: Visitor, job: Callable[[Kept], tuple[T, bool, list[Pending]]], fleeting: Body | None = None
-    ) -> T:
-        """Commit, ring, tell the webhook."""
+    async def _write(self, visitor: Visitor, job: Callable[[Kept, Visitor], tuple[T, bool]], fleeting: Body | None = None) -> T:
+        """Commit, ring, tell the webhook. The job gets the visitor as they are now, held."""
+
+        def held(kept: Kept) -> tuple[T, bool, Visitor, list[Pending]]:
+            who = kept.hold(*visitor.key) or visitor
+            return *job(kept, who), who, kept.pending(who)
+
         async with self._relay.turn(visitor):
-            result, changed, pending = await self._store.write(job)
+            result, changed, who, pending = await self._store.write(held)
             if changed:
-                self.streams.ring(visitor.key, fleeting)
-            await self._relay.pass_on(visitor, pending)
+                self.streams.ring(who.key, fleeting)
+            await self._relay.pass_on(who, pending)
         return result
 
     # ---------------------------------------------------------------------------- what the visitor is to see
@@ -210,7 +223,7 @@ class ChatService:
         }
 
         def job(kept: Kept) -> tuple[Visitor, Line] | None:
-            visitor = kept.visitor(account.channel_id, to)
+            visitor = kept.hold(account.channel_id, to)
             if visitor is None:
                 return None
             ended_at = kept.ended_at(account.channel_id, to)
@@ -244,16 +257,16 @@ class ChatService:
 
     # ------------------------------------------------------------------------------------------- what is shown
 
-    async def after(self, visitor: Visitor, seq: int, limit: int = 100) -> list[dict[str, Any]]:
+    async def after(self, visitor: Visitor, seq: int, limit: int = 100) -> list[dict[str, Any]] | None:
         """The stream's next lines, as the widget is told them. For a number that is not of this stream, or too old, a `reset`: the
-        widget then reloads the history."""
+        widget then reloads the history. None: the visitor may no longer listen."""
 
         def job(kept: Kept) -> tuple[Visitor | None, list[Line]]:
             return kept.visitor(*visitor.key), kept.events_after(visitor, seq, limit)
 
         current, events = await self._store.read(job)
-        if current is None or current.key != visitor.key:
-            return []
+        if current is None or (current.key, current.generation) != (visitor.key, visitor.generation):
+            return None
         if seq > current.last_seq or seq < current.first_seq - 1:
             return [{"type": "reset", "cursor": str(current.last_seq)}]
         return [self.shown(visitor.channel_id, event) for event in events]
@@ -291,7 +304,19 @@ class ChatService:
         while gone := await self._store.read(lambda kept: kept.old_files(account.channel_id, before, _FILES_AT_A_TIME)):
             await self.files.delete(gone)
             await self._store.write(lambda kept, ids=gone: kept.forget_files(account.channel_id, ids))  # type: ignore[misc]
+        while await self._store.write(lambda kept: kept.forget_lines(account.channel_id, before, _LINES_AT_A_TIME)):
+            pass
         await self._store.write(lambda kept: kept.prune(account.channel_id, before))
+
+    async def _make_up(self) -> None:
+        """For ever: rings for lines that other processes wrote, whose own rings were lost."""
+        while True:
+            await asyncio.sleep(_MAKE_UP_SECONDS)
+            since = self.now() - timedelta(seconds=_MAKE_UP_SECONDS + _LATE_SECONDS)
+            if self.streams.any:
+                with contextlib.suppress(GatewayError):  # reported by the store
+                    for channel_id, visitor_id, seq in await self._store.read(lambda kept, at=since: kept.last_lines(at)):  # type: ignore[misc]
+                        self.streams.has_come_to((channel_id, visitor_id), seq)
 
 
 def _known_as(visitor: Visitor) -> tuple[object, ...]:

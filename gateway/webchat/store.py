@@ -1,18 +1,21 @@
-"""The chat service's data on SQLite: visitors' streams, events that the webhook hasn't received yet, and files."""
+"""The chat service's data: visitors' streams, events that the webhook hasn't received yet, and files.
+
+On SQLite one process has all of it. On PostgreSQL any number of processes do: whoever writes something of a visitor's holds the visitor's row first, so that lines are numbered, and
+events for the webhook are queued, one after the other.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.clock import Clock
-from gateway.store.connecting import connect
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.store.database import Database
 from gateway.store.group_commit import GroupCommit, Readers, Shared
 from gateway.store.sqlite_file import SqliteFile
@@ -20,10 +23,12 @@ from gateway.store.statements import Connection, Row
 from gateway.webchat.model import Line, Pending, StoredFile, Visitor
 
 T = TypeVar("T")
+_AGAIN_SECONDS: Final = 1.0
 MOST_PENDING: Final = 100  # in one request to the webhook
 _FILE: Final = "chat.db"
 _VISITOR: Final = """SELECT channel_id, visitor_id, generation, subject, profile, first_seq, last_seq, delivered_seq, read_seq, open, merged_into
     FROM visitor WHERE channel_id = ? AND visitor_id = ?"""
+_HELD: Final = {"sqlite": _VISITOR, "postgresql": f"{_VISITOR} FOR UPDATE"}
 
 
 def chat_file(data_dir: Path) -> SqliteFile:
@@ -34,20 +39,72 @@ def chat_file(data_dir: Path) -> SqliteFile:
 class ChatStore(Shared):
     """The database. A job gets `Kept`, its transaction; what it has written is on disk when `write` returns. Everything raises StoreUnavailable."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._clock = clock
-        super().__init__(GroupCommit(database), Readers(database))
+    def __init__(self, database: Database, clock: Clock, *, shared: bool = False) -> None:
+        """`shared`: other processes work on it, too, and its server may come later than this process: until then everything raises StoreUnavailable."""
+        self._database, self._clock, self.shared = database, clock, shared
+        self._missing: str | None = None
+        self._opening: asyncio.Task[None] | None = None
+        super().__init__(*self._parts())
+
+    def _parts(self) -> tuple[GroupCommit, Readers]:
+        database = self._database
+        return GroupCommit(database), Readers(database, size=2) if self.shared else Readers(database)
+
+    async def open(self) -> None:
+        """Open it, and bring its tables up to date. Raises StoreUnavailable, unless it is shared."""
+        try:
+            await super().open()
+        except StoreUnavailable as error:
+            if not self.shared:
+                raise
+            self._missing = str(error)
+            self._opening = asyncio.create_task(self._open_at_last(), name="chat opening")
+
+    async def _open_at_last(self) -> None:
+        while self._missing is not None:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            await self._end()
+            self.writer, self.readers = self._parts()
+            try:
+                await super().open()
+            except GatewayError as error:
+                self._missing = str(error)
+            else:
+                self._missing = None
+
+    async def close(self) -> None:
+        """Commit what is queued, then close."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        await self._end()
+
+    async def _end(self) -> None:
+        await self.readers.close()
+        await self.writer.close()
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable when nothing can be made durable."""
+        self._there()
+        await super().ready()
+
+    def _there(self) -> None:
+        if self._missing is not None:
+            raise StoreUnavailable(self._missing)
 
     async def read(self, job: Callable[[Kept], T]) -> T:
         """A job that only reads."""
+        self._there()
         return await self.readers.run(lambda db: job(Kept(db, self._clock())))
 
     async def write(self, job: Callable[[Kept], T]) -> T:
         """A job that is done whole, or not at all when it raises."""
+        self._there()
         return await self.writer.run(lambda db: job(Kept(db, self._clock())))
 
     def submit(self, job: Callable[[Kept], T]) -> asyncio.Future[T]:
         """As `write`, for whoever doesn't wait for it."""
+        self._there()
         return self.writer.submit(lambda db: job(Kept(db, self._clock())))
 
 
@@ -59,11 +116,18 @@ class Kept:
 
     def visitor(self, channel_id: str, visitor_id: str) -> Visitor | None:
         """The visitor, or whom they were merged into; None: nobody."""
-        row = self._db.execute(_VISITOR, (channel_id, visitor_id)).fetchone()
+        return self._visitor(_VISITOR, channel_id, visitor_id)
+
+    def hold(self, channel_id: str, visitor_id: str) -> Visitor | None:
+        """As `visitor`; and until this transaction ends, no other process writes anything of theirs. To be called before anything is written or decided."""
+        return self._visitor(_HELD[self._db.dialect], channel_id, visitor_id)
+
+    def _visitor(self, query: str, channel_id: str, visitor_id: str) -> Visitor | None:
+        row = self._db.execute(query, (channel_id, visitor_id)).fetchone()
         if row is None:
             return None
         if row["merged_into"]:
-            return self.visitor(channel_id, row["merged_into"])
+            return self._visitor(query, channel_id, row["merged_into"])
         aliases = self._db.execute(
             "SELECT visitor_id FROM visitor WHERE channel_id = ? AND merged_into = ?", (channel_id, visitor_id)
         )
@@ -71,18 +135,18 @@ class Kept:
         return Visitor(**known, aliases=tuple(one[0] for one in aliases))
 
     def visitor_of_subject(self, channel_id: str, subject: str) -> Visitor | None:
-        """Who signed in as this."""
+        """Who signed in as this; held."""
         row = self._db.execute(
             "SELECT visitor_id FROM visitor WHERE channel_id = ? AND subject = ?", (channel_id, subject)
         ).fetchone()
-        return self.visitor(channel_id, row[0]) if row else None
+        return self.hold(channel_id, row[0]) if row else None
 
     def save_visitor(self, one: Visitor) -> None:
         """A new visitor, or the outcome for a known one."""
         self._db.execute(
             """INSERT INTO visitor (channel_id, visitor_id, created_at, seen_at, subject, profile, generation)
             VALUES (:channel_id, :visitor_id, :at, :at, :subject, :profile, :generation)
-            ON CONFLICT DO UPDATE SET seen_at = :at, subject = :subject, profile = :profile, generation = :generation""",
+            ON CONFLICT (channel_id, visitor_id) DO UPDATE SET seen_at = :at, subject = :subject, profile = :profile, generation = :generation""",
             {
                 "channel_id": one.channel_id,
                 "visitor_id": one.visitor_id,
@@ -94,20 +158,16 @@ class Kept:
         )
 
     def merge(self, old: Visitor, into: Visitor) -> None:
-        """What `old` said and was told comes after what `into` has; from now on `old` is but another name of `into`."""
+        """What `old` said and was told comes after what `into` has; from now on `old` is but another name of `into`. Both are held."""
         here = (into.channel_id, old.visitor_id)
         shift = into.last_seq - old.first_seq + 1
-        # Down from the end, or two lines would meet at one number on the way.
-        for row in self._db.execute(
-            "SELECT seq FROM event WHERE channel_id = ? AND visitor_id = ? ORDER BY seq DESC", here
-        ).fetchall():
-            self._db.execute(
-                "UPDATE event SET visitor_id = ?, seq = ? WHERE channel_id = ? AND visitor_id = ? AND seq = ?",
-                (into.visitor_id, row["seq"] + shift, *here, row["seq"]),
-            )
         self._db.execute(
-            "UPDATE visitor SET last_seq = ?, open = max(open, ?) WHERE channel_id = ? AND visitor_id = ?",
-            (max(into.last_seq, old.last_seq + shift), old.open, *into.key),
+            "UPDATE event SET visitor_id = ?, seq = seq + ? WHERE channel_id = ? AND visitor_id = ?",
+            (into.visitor_id, shift, *here),
+        )
+        self._db.execute(
+            "UPDATE visitor SET last_seq = ?, open = ? WHERE channel_id = ? AND visitor_id = ?",
+            (max(into.last_seq, old.last_seq + shift), int(into.open or old.open), *into.key),
         )
         self._db.execute("UPDATE relay SET visitor_id = ? WHERE channel_id = ? AND visitor_id = ?", (into.visitor_id, *here))
         self._db.execute(
@@ -121,7 +181,7 @@ class Kept:
             return found
         seq = self._db.execute(
             "UPDATE visitor SET last_seq = last_seq + 1, open = coalesce(?, open) WHERE channel_id = ? AND visitor_id = ? RETURNING last_seq",
-            (opens, *who.key),
+            (None if opens is None else int(opens), *who.key),
         ).fetchone()[0]
         text = json.dumps(dict(body), ensure_ascii=False)
         self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", (*who.key, seq, key, self.now.isoformat(), text))
@@ -143,9 +203,8 @@ class Kept:
 
     def find(self, who: Visitor, keys: Sequence[str]) -> Line | None:
         """The line that has one of these keys."""
-        marks = ",".join("?" * len(keys))
         row = self._db.execute(
-            f"SELECT seq, key, at, body FROM event WHERE channel_id = ? AND key IN ({marks})",  # noqa: S608 - only question marks
+            f"SELECT seq, key, at, body FROM event WHERE channel_id = ? AND key IN ({_marks(keys)})",  # noqa: S608 - only question marks
             (who.channel_id, *keys),
         ).fetchone()
         return _event(row) if row else None
@@ -206,10 +265,31 @@ class Kept:
         ).fetchall()
         return [found for row in rows if (found := self.visitor(row[0], row[1]))]
 
+    def left_over(self, channel_ids: Sequence[str], before: datetime, limit: int = 500) -> list[Visitor]:
+        """As `waiting_visitors`, of what has waited since then, and of these channels. Nobody else is given them before it has waited so long again."""
+        if not channel_ids:
+            return []
+        values = (*channel_ids, before.isoformat(), limit)
+        waiting = f"SELECT number FROM relay WHERE channel_id IN ({_marks(channel_ids)}) AND at < ? ORDER BY number LIMIT ?"  # noqa: S608
+        if self._db.execute(waiting, values).fetchone() is None:
+            return []
+        locked = f"{waiting} FOR UPDATE SKIP LOCKED" if self._db.dialect == "postgresql" else waiting
+        rows = self._db.execute(
+            f"UPDATE relay SET at = ? WHERE number IN ({locked}) RETURNING number, channel_id, visitor_id",  # noqa: S608
+            (self.now.isoformat(), *values),
+        ).fetchall()
+        keys = dict.fromkeys((row["channel_id"], row["visitor_id"]) for row in sorted(rows, key=lambda row: int(row["number"])))
+        return [found for key in keys if (found := self.visitor(*key))]
+
+    def last_lines(self, since: datetime) -> list[tuple[str, str, int]]:
+        """Visitors' channels, ids and newest lines, of those who were told something since then."""
+        query = "SELECT channel_id, visitor_id, max(seq) AS last FROM event WHERE at > ? GROUP BY channel_id, visitor_id"
+        return [(row[0], row[1], row[2]) for row in self._db.execute(query, (since.isoformat(),))]
+
     def save_file(self, channel_id: str, file: StoredFile) -> None:
         """A file's description; the same id again is the same file."""
         self._db.execute(
-            "INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (channel_id, file_id) DO NOTHING",
             (channel_id, file.file_id, file.name, file.mime_type, file.size_bytes, self.now.isoformat()),
         )
 
@@ -233,14 +313,22 @@ class Kept:
             "DELETE FROM file WHERE channel_id = ? AND file_id = ?", [(channel_id, file_id) for file_id in file_ids]
         )
 
+    def forget_lines(self, channel_id: str, before: datetime, limit: int) -> bool:
+        """Forget so many lines from before then; whether there may be more."""
+        done = self._db.execute(
+            "DELETE FROM event WHERE channel_id = ? AND key IN (SELECT key FROM event WHERE channel_id = ? AND at < ? LIMIT ?)",
+            (channel_id, channel_id, before.isoformat(), limit),
+        )
+        return done.rowcount == limit
+
     def prune(self, channel_id: str, before: datetime) -> None:
-        """Forget lines from before then, and visitors who have none left."""
+        """After lines were forgotten: the first that is left of each visitor, and no visitors who have none."""
         limit = (channel_id, before.isoformat())
-        self._db.execute("DELETE FROM event WHERE channel_id = ? AND at < ?", limit)
         self._db.execute(
             """UPDATE visitor SET first_seq = coalesce((SELECT min(seq) FROM event e
                 WHERE e.channel_id = visitor.channel_id AND e.visitor_id = visitor.visitor_id), last_seq + 1)
-            WHERE channel_id = ? AND created_at < ?""",
+            WHERE channel_id = ? AND created_at < ? AND first_seq <= last_seq AND NOT EXISTS (SELECT 1 FROM event e
+                WHERE e.channel_id = visitor.channel_id AND e.visitor_id = visitor.visitor_id AND e.seq = visitor.first_seq)""",
             limit,
         )
         self._db.execute(
@@ -259,6 +347,7 @@ class Kept:
         `known` is the token's visitor, `proven` the identity (subject and profile) that the site vouches for. An unnamed visitor who signs
         in becomes the proven one; if that one was known already, what was said unnamed is put behind what was said before.
         """
+        known = self._as_they_are(known)
         unnamed = known if known and known.subject is None else None
         if proven is None:
             visitor = known or fresh
@@ -278,13 +367,32 @@ class Kept:
         assert saved is not None  # noqa: S101 - in this transaction
         return saved, unnamed
 
+    def _as_they_are(self, known: Visitor | None) -> Visitor | None:
+        """As they are by now, and held; None: their token has become nobody's meanwhile."""
+        current = self.hold(*known.key) if known else None
+        return current if current and known and (current.key, current.generation) == (known.key, known.generation) else None
+
 
 def forget_profiles(data_dir: Path, channel_id: str) -> None:
-    """Another org has the channel now: what its visitors answered to the old one's forms is forgotten. Before the service opens."""
-    path = data_dir / _FILE
-    if path.is_file():
-        with closing(connect(path)) as db:
-            db.execute("UPDATE visitor SET profile = '{}' WHERE channel_id = ?", (channel_id,))
+    """As `forget_profiles_in`, of the file; where there is none, none is made."""
+    if (data_dir / _FILE).is_file():
+        forget_profiles_in(chat_file(data_dir), channel_id)
+
+
+def forget_profiles_in(database: Database, channel_id: str) -> None:
+    """Another org has the channel now: what its visitors answered to the old one's forms is forgotten. Before the service opens. It blocks."""
+    connection = database.open()
+    try:
+        database.begin(connection)
+        connection.execute("UPDATE visitor SET profile = '{}' WHERE channel_id = ?", (channel_id,))
+        database.commit(connection)
+    finally:
+        database.closing()
+        database.close(connection)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _told(one: Visitor, profile: Mapping[str, Any]) -> Visitor:

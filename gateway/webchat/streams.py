@@ -1,7 +1,7 @@
 """Open streams: the bell that tells them to look again, and the few signals that aren't stored.
 
 The bell carries no line: a stream that is rung reads the store, so a lost ring costs a delay, never a message. Only what is never
-stored (typing, how far another tab has read) travels here, and may be lost.
+stored (typing, how far another tab has read) travels here, and may be lost. Rings reach the streams of a visitor at whichever process they are open.
 """
 
 from __future__ import annotations
@@ -12,8 +12,13 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from gateway.doorbell.contract import Signals
+
 # Of one stream that isn't read: older typing signals are worthless, and the queue must not grow.
 _MOST_FLEETING: Final = 20
+
+
+_TOPIC: Final = "chat"
 
 
 class Listener:
@@ -23,6 +28,7 @@ class Listener:
         self._bell = asyncio.Event()
         self._fleeting: deque[Mapping[str, Any]] = deque(maxlen=_MOST_FLEETING)
         self.closed = False
+        self.seen = 0  # the line up to which it has told
 
     def ring(self, fleeting: Mapping[str, Any] | None = None) -> None:
         """Something is new."""
@@ -52,9 +58,11 @@ class Listener:
 
 
 class Streams:
-    """All open streams of this process."""
+    """The open streams of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+        self.end = signals.subscribe(_TOPIC, self._heard)
         self._listeners: defaultdict[tuple[str, str], set[Listener]] = defaultdict(set)
         self._closed = False
 
@@ -75,18 +83,36 @@ class Streams:
             if not self._listeners[key]:
                 del self._listeners[key]
 
+    @property
+    def any(self) -> bool:
+        """Whether one is open here."""
+        return bool(self._listeners)
+
     def ring(self, key: tuple[str, str], fleeting: Mapping[str, Any] | None = None) -> None:
         """Tell all streams of the visitor."""
-        for listener in self._listeners.get(key, ()):
-            listener.ring(fleeting)
+        self._signals.publish(_TOPIC, {"to": [*key], **({"told": dict(fleeting)} if fleeting is not None else {})})
 
     def close(self, key: tuple[str, str]) -> None:
         """End all streams of the visitor: their tokens are nobody's now."""
+        self._signals.publish(_TOPIC, {"to": [*key], "over": True})
+
+    def has_come_to(self, key: tuple[str, str], seq: int) -> None:
+        """The visitor's stream has this line: tell those of ours that haven't told it."""
         for listener in self._listeners.get(key, ()):
-            listener.close()
+            if listener.seen < seq:
+                listener.ring()
+
+    def _heard(self, signal: Mapping[str, Any]) -> None:
+        channel_id, visitor_id = signal["to"]
+        for listener in self._listeners.get((channel_id, visitor_id), ()):
+            if "over" in signal:
+                listener.close()
+            else:
+                listener.ring(signal.get("told"))
 
     def close_all(self) -> None:
         """The server stops."""
         self._closed = True
-        for key in list(self._listeners):
-            self.close(key)
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.close()

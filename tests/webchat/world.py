@@ -21,6 +21,8 @@ from adapters.envelope import Address, Inbound, Notice, Outbound, Say, Speaker, 
 from adapters.errors import NotAuthentic
 from adapters.webchat import ADAPTER, WebchatAccount
 from gateway import clock
+from gateway.doorbell.contract import Signals
+from gateway.doorbell.local import LocalSignals
 from gateway.errors import StoreUnavailable
 from gateway.store.folder import Folder
 from gateway.webchat import FILES, ChatService, ChatStore, chat_file, install
@@ -94,6 +96,7 @@ class World:
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         self.data_dir = data_dir
+        self.signals: Signals = LocalSignals()
         self.settings = {"secrets": [SECRET], "limits": GENEROUS, "allowed_origins": [SHOP], **settings}
         self.clock = Clock()
         self.count = 0
@@ -111,21 +114,25 @@ class World:
         inbox = getattr(self, "inbox", None)
         self.inbox = inbox or Inbox(self.account)
         self.inbox.account = self.account
-        self.service: ChatService = install(
-            self.server.app,
+        self.service = ChatService(
             {"web1": self.account},
             self.inbox.take,
-            ChatStore(chat_file(self.data_dir), self.clock),
+            self.store(),
             Folder(self.data_dir / "chat-files", FILES),
-            now=self.clock,
-            time=self.clock.elapsed,
+            self.signals,
+            self.clock,
+            self.clock.elapsed,
         )
+        install(self.server.app, [self.service])
         await self.server.start_server()
         async with aiohttp.ClientSession() as self.http:
             try:
                 yield self
             finally:
                 await self.server.close()
+
+    def store(self) -> ChatStore:
+        return ChatStore(chat_file(self.data_dir), self.clock)
 
     @staticmethod
     async def until(happened: Callable[[], object], seconds: float = 30) -> None:
