@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests import chosen
 from tests.browsers import missing
 
 # Tests never judge by time: a machine that is busy with something else would fail them.
@@ -22,6 +23,16 @@ _LONG_FORMS = pytest.StashKey[int]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the long forms, too")
+    parser.addoption(
+        "--store",
+        default="sqlite",
+        choices=("sqlite", "postgresql"),
+        help="where the demos and gateways of tests keep what they store",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    chosen.STORE = config.getoption("--store")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,6 +20,7 @@ from adapters.contract import RawRequest
 from gateway.app import Gateway
 from gateway.demo.host import SimulatorHost
 from gateway.demo.world import demo_world
+from tests.chosen import store_of
 
 CHANNELS = ("sms", "whatsapp", "messenger", "line", "apple", "webchat")
 # A picture of one pixel.
@@ -216,5 +217,5 @@ async def outside(address: str, *, connections: int = 100) -> AsyncIterator[Outs
 @asynccontextmanager
 async def demo(data_dir: Path) -> AsyncIterator[World]:
     """A whole demo in this process, on a free port."""
-    async with demo_world(0, data_dir) as (gateway, host, address), outside(address) as client:
+    async with demo_world(0, data_dir, places=store_of(data_dir)) as (gateway, host, address), outside(address) as client:
         yield World(address, client.http, gateway, host, data_dir)

@@ -13,6 +13,7 @@ import yaml
 
 from adapters import registry
 from tests.acceptance.processes import BYOC, start
+from tests.chosen import store_of
 from tests.ports import free_port
 from tests.world import Outside, Rep, outside
 
@@ -51,6 +52,7 @@ def config_of(
         "public_url": origin,
         "listen": {"port": port},
         "data_dir": str(data_dir),
+        **store_of(data_dir),
         "log_level": "error",
         "limits": {"api_requests_per_minute": 100_000},
         "allow_private_media_hosts": [f"127.0.0.1:{phones_port}"],

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chosen import demo_options
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +111,7 @@ class Demo:
 
     async def start(self, **environment: str) -> Process:
         """Once more, on the same port and folder."""
-        options = ("--port", str(self.port), "--data", str(self.data_dir))
+        options = ("--port", str(self.port), "--data", str(self.data_dir), *demo_options(self.data_dir))
         self.starts.append(await start(*self.command, *options, ready="Stop with Ctrl-C", log=self.log, environment=environment))
         return self.now
 
