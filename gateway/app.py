@@ -6,8 +6,8 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -21,29 +21,29 @@ from gateway.brokers.contract import Broker, Connector, Directory
 from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.doorbell.contract import Doorbell, inbox_topic
-from gateway.edge.api.install import Surface
 from gateway.edge.api.install import install as install_api
 from gateway.edge.doors import Doors, bound
-from gateway.edge.health import Check
+from gateway.edge.health import Check, Health
 from gateway.edge.limits import Limits, Rate
 from gateway.edge.media import FileOf, MediaDoor, ServedFile
 from gateway.edge.pressure import Pressure
 from gateway.edge.proxies import Proxies
 from gateway.edge.webhook_route import WebhookRoute
 from gateway.edge.webhooks import Webhooks
-from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.file_places import FilePlaces
 from gateway.identity.directory import ConfigDirectory
 from gateway.journal.driver import Driver
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.processes.starting import Edge, Setup
+from gateway.roles import ALL, Role
 from gateway.several import BrokerByOrg, ConnectorByOrg, KeeperByChannel, RingingByTopic
-from gateway.shard import Common, Shard, Work, parts_of
-from gateway.store.inbox import SqliteInbox
+from gateway.shard import Common, Shard, parts_of
+from gateway.store.inbox_contract import Keeper
 from gateway.store.media import MEDIA
 from gateway.store.sole import sole_user
 from gateway.watching import Watching
+from gateway.workers import Work, Workers
 
 _log = logging.getLogger(__name__)
 
@@ -77,22 +77,30 @@ class Gateway:
         driver: Callable[..., Driver] = Driver,
         edge: Setup | None = None,
         console: Console | None = None,
+        roles: Collection[Role] = ALL,
     ) -> None:
+        """`roles`: which of a gateway's doors it opens, and which of its work it does."""
         config = loaded.config
-        self.loaded, self.config, self.clock = loaded, config, clock
+        self.loaded, self.config, self.clock, self.roles = loaded, config, clock, frozenset(roles)
         # What waits within the process goes by a clock that never jumps. A clock that a test sets is both.
         self.steady = steady or (clocks.steady if clock is clocks.now else clock)
         self.data_dir = config.data_dir
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        parts = parts_of(loaded)
+        self._alone = any(part.store is None for part in parts)
+        if self._alone:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
         self.metrics = Metrics()
         self.links = MediaLinks(_media_secret(loaded), config.public_url)
         self._places = FilePlaces(config)
         self.files = self._places.store("media", MEDIA)
         self.driver = driver(private_hosts=config.allow_private_media_hosts)
         self.edge = Edge(edge, grace_seconds=config.limits.grace_seconds) if edge else None
-        _find_chat_at_home(loaded)
-        common = Common(clock, self.steady, new_id, fault, self.driver, self.metrics, self.links, self.files, self.edge)
-        self.shards = [Shard(part, common) for part in parts_of(loaded)]
+        if "api" in self.roles:
+            _find_chat_at_home(loaded)
+        common = Common(
+            self.roles, clock, self.steady, new_id, fault, self.driver, self.metrics, self.links, self.files, self.edge
+        )
+        self.shards = [Shard(part, common) for part in parts]
         # Of the one store that most gateways have.
         shard = self.shards[0]
         self.store, self.broker, self.inbox, self.bell = shard.store, shard.broker, shard.inbox, shard.bell
@@ -102,7 +110,7 @@ class Gateway:
         known = ConfigDirectory(config, loaded.orgs, channels)
         self.issuer: Issuer | None = None
         self.directory: Directory = known
-        if config.oidc:
+        if config.oidc and "api" in self.roles:
             from gateway.identity import oidc
 
             self.issuer = oidc.Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json")
@@ -120,17 +128,52 @@ class Gateway:
             read_seconds=config.limits.webhook_read_seconds,
             refusing=self.pressure,
         )
-        self._checks: dict[str, Check] = {"inbox": kept.ready, **({"oidc": self.issuer.ready} if self.issuer else {})}
+        self._kept = kept
+        self._broker = _broker(self.shards)
         self._connector = _connector(self.shards)
         self._demo, self._extend = demo, extend
-        self.console = console or Console(_broker(self.shards), self.directory, self.file_of)
+        self.console = console or Console(self._broker, self.directory, self.file_of)
 
-    def application(self) -> tuple[web.Application, Surface]:
-        """All doors on one application."""
+    def application(self) -> tuple[web.Application, Health]:
+        """The doors of its roles on one application. What isn't behind one of them answers 404."""
+        app = web.Application(client_max_size=self.config.limits.webhook_max_bytes)
+        health = Health(self.metrics, self._checks())
+        if self.roles != ALL:
+            health.about = {"roles": sorted(self.roles)}
+        if "edge" in self.roles:
+            WebhookRoute(self.webhooks).install(app)
+        if self.roles & {"edge", "api"}:
+            health.remarks["webhooks"] = self.pressure.told
+        if self.roles != {"edge"}:
+            health.remarks["files"] = self.files.trouble
+        if any(shard.salesforce for shard in self.shards):
+            health.remarks["salesforce"] = self._salesforce_told
+            health.details["salesforce"] = self._salesforce_described
+        if "api" in self.roles:
+            self._open_to_people(app, health)
+        else:
+            health.install(app)
+        if self.roles != {"edge"}:
+            Watching([shard.watched for shard in self.shards], self.metrics, self.clock).install()
+        if self._extend:
+            self._extend(app, self)
+        return app, health
+
+    def _checks(self) -> dict[str, Check]:
+        """What the roles need."""
+        checks: dict[str, Check] = {}
+        if self.roles != {"edge"}:
+            checks["broker"] = self._broker.ready
+        if self.roles & {"edge", "broker"} or ("api" in self.roles and _chat_accounts(self.loaded)):
+            checks["inbox"] = self._kept.ready
+        if self.issuer:
+            checks["oidc"] = self.issuer.ready
+        return checks
+
+    def _open_to_people(self, app: web.Application, health: Health) -> None:
+        """The API, the pages, files, and web chat."""
         limits, proxies = self.config.limits, Proxies(self.config.trusted_proxies)
-        app = web.Application(client_max_size=limits.webhook_max_bytes)
-        WebhookRoute(self.webhooks).install(app)
-        surface = install_api(
+        install_api(
             app,
             self.console.broker,
             self.console.directory,
@@ -142,26 +185,17 @@ class Gateway:
             origins=self.config.api_origins,
             public_url=self.config.public_url,
             metrics=self.metrics,
-            checks=self._checks,
+            health=health,
             connector=self._connector,
             now=self.clock,
             address_of=proxies.address_of,
         )
-        surface.health.remarks["webhooks"] = self.pressure.told
-        surface.health.remarks["files"] = self.files.trouble
-        if any(shard.salesforce for shard in self.shards):
-            surface.health.remarks["salesforce"] = self._salesforce_told
-            surface.health.details["salesforce"] = self._salesforce_described
         MediaDoor(self.links, self._served_file, self.clock).install(app)
         if _chat_accounts(self.loaded):
-            self._open_to_visitors(app, surface)
+            self._open_to_visitors(app, health)
         pages.install(app, demo=self._demo, oidc=self._oidc_login(), connector=self._connector_page())
-        Watching([(shard.inbox, shard.store) for shard in self.shards], self.metrics, self.clock).install()
-        if self._extend:
-            self._extend(app, self)
-        return app, surface
 
-    def _open_to_visitors(self, app: web.Application, surface: Surface) -> None:
+    def _open_to_visitors(self, app: web.Application, health: Health) -> None:
         from gateway import webchat
 
         files = self._places.store("chat-files", webchat.FILES)
@@ -176,13 +210,13 @@ class Gateway:
             for service in services:
                 await service.ready()
 
-        surface.health.checks["chat"] = ready
+        health.checks["chat"] = ready
 
     @asynccontextmanager
     async def running(self, sock: socket.socket | None = None) -> AsyncIterator[str]:
         """Serve, and yield the address it listens on. On exit, finish work in progress and close everything.
         Raises GatewayError when another gateway works in the same folder."""
-        with sole_user(self.data_dir) as lock:
+        with sole_user(self.data_dir) if self._alone else nullcontext(-1) as lock:
             for warning in self.loaded.warnings:
                 _log.warning("%s", warning, extra={"action": "config.warning"})
             async with self._serving(sock, lock) as address:
@@ -192,12 +226,14 @@ class Gateway:
     async def _serving(self, sock: socket.socket | None, lock: int) -> AsyncIterator[str]:
         if self.issuer:
             await self.issuer.start()
-        await self.files.open()
+        if self.roles != {"edge"}:
+            await self.files.open()
         for shard in self.shards:
             await shard.open()
-        app, surface = self.application()
-        doors = Doors(app, self.webhooks, grace_seconds=self.config.limits.grace_seconds / 2)
-        workers = _Workers()
+        app, health = self.application()
+        webhooks = self.webhooks if "edge" in self.roles else None
+        doors = Doors(app, webhooks, grace_seconds=self.config.limits.grace_seconds / 2)
+        workers = Workers()
         try:
             listen = self.config.listen
             if self.edge is not None:
@@ -208,7 +244,7 @@ class Gateway:
                 workers.start(name, work)
             yield address
         finally:
-            surface.health.draining = True
+            health.draining = True
             # Finish sends first: in the demo, this server is also their provider. Webhooks that arrive meanwhile are kept for the next start.
             await asyncio.gather(*(shard.drain() for shard in self.shards))
             if self.edge is not None:
@@ -217,7 +253,7 @@ class Gateway:
             await workers.stop()
             await self.driver.close()
             for shard in self.shards:
-                await shard.inbox.close()
+                await shard.close_inbox()
             if self.edge is not None:
                 await self.edge.end()
             for shard in self.shards:
@@ -246,7 +282,9 @@ class Gateway:
         return {name: described for one in orgs for name, described in one.items()}
 
     def _work(self) -> dict[str, Work]:
-        work: dict[str, Work] = {"pressure": self.pressure.run, **({"oidc": self.issuer.run} if self.issuer else {})}
+        work: dict[str, Work] = {"oidc": self.issuer.run} if self.issuer else {}
+        if self.roles & {"edge", "api"}:
+            work["pressure"] = self.pressure.run
         for number, shard in enumerate(self.shards, start=1):
             also = f" {number}" if len(self.shards) > 1 else ""
             work |= {f"{name}{also}": one for name, one in shard.work().items()}
@@ -271,31 +309,6 @@ class Gateway:
         return await self.webhooks.accept(channel_id, request)
 
 
-class _Workers:
-    """The background tasks: named, watched, and started again when one fails, so that a fault in one message stops no channel."""
-
-    def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self, name: str, work: Work) -> None:
-        self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
-
-    async def _keep(self, name: str, work: Work) -> None:
-        while True:
-            try:
-                return await work()
-            except (StoreUnavailable, BrokerUnavailable):  # reported where it fails; the worker waits for its return
-                await asyncio.sleep(1)
-            except Exception:
-                _log.exception("worker %s failed and is restarted", name, extra={"action": "worker.failed", "worker": name})
-                await asyncio.sleep(1)
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
 def _broker(shards: Sequence[Shard]) -> Broker:
     if len(shards) == 1:
         return shards[0].broker
@@ -308,11 +321,11 @@ def _connector(shards: Sequence[Shard]) -> Connector | None:
     return shards[0].connector if len(shards) == 1 else ConnectorByOrg(by_org) if by_org else None
 
 
-def _kept(shards: Sequence[Shard]) -> SqliteInbox | KeeperByChannel:
+def _kept(shards: Sequence[Shard]) -> Keeper | KeeperByChannel:
     """Where webhooks are kept."""
     if len(shards) == 1:
-        return shards[0].inbox
-    return KeeperByChannel({key: shard.inbox for shard in shards for key in shard.loaded.channels})
+        return shards[0].keeper
+    return KeeperByChannel({key: shard.keeper for shard in shards for key in shard.loaded.channels})
 
 
 def _rung(shards: Sequence[Shard]) -> Doorbell:

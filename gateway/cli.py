@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.stored import Places
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+ROLES = ("all", "edge", "broker", "sender", "api")
 _CONFIG = click.option(
     "--config",
     "config_path",
@@ -148,28 +149,42 @@ async def _demo(port: int, data_dir: Path, broker: BrokerName, log_level: str, *
     is_flag=True,
     help="Answer webhooks in a process of its own, on a port of its own (listen.webhooks_port): for two cores and more.",
 )
-def serve(config_path: Path, processes: bool) -> None:
-    """Run the gateway for real, with the embedded store."""
-    loops.run(_serve(config_path, processes))
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="Do a part of the work, beside other processes on the same database; may be given several times. `all` by default.",
+)
+def serve(config_path: Path, processes: bool, roles: tuple[str, ...]) -> None:
+    """Run the gateway for real.
+
+    With SQLite it is one process. On PostgreSQL (`store` in the config) any number of processes share the work, each with its roles: `edge` takes webhooks, `broker`
+    applies them, `sender` calls providers, `api` serves the API, the desk and web chat.
+    """
+    loops.run(_serve(config_path, processes, roles))
 
 
-async def _serve(config_path: Path, processes: bool) -> None:
+async def _serve(config_path: Path, processes: bool, named: tuple[str, ...]) -> None:
     until_stopped = _signals_heard()
     gc.disable()  # nothing of the start is garbage; looking for some takes an eighth of its time
     from gateway import config, garbage, logs
     from gateway.app import Gateway
     from gateway.processes.starting import Setup
+    from gateway.roles import roles_of
 
     setup = Setup.read(config_path)
     loaded = config.loads(setup.text, name=setup.name, environment=os.environ)
     logs.set_up(loaded.config.log_level, logs.secrets_of(loaded.config, *(c.account for c in loaded.channels.values())))
-    gateway = Gateway(loaded, edge=setup if processes else None)
+    roles = roles_of(named, loaded.config, apart=processes)
+    gateway = Gateway(loaded, edge=setup if processes else None, roles=roles)
     async with gateway.running() as address:
         click.echo(f"listening on {address}, public address {loaded.config.public_url}")
         if gateway.edge is not None:
             click.echo(f"webhooks on {gateway.edge.address}: have your proxy send everything below /webhooks/ there")
-        for channel in loaded.channels.values():
-            click.echo(f"  {channel.id:16} {loaded.config.public_url}/webhooks/{channel.id}")
+        if "edge" in roles:
+            for channel in loaded.channels.values():
+                click.echo(f"  {channel.id:16} {loaded.config.public_url}/webhooks/{channel.id}")
         garbage.look_seldom()
         await until_stopped()
 

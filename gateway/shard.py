@@ -6,10 +6,11 @@ A gateway has one shard, or with `stores` in the config one for each database.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic import SecretStr
 
@@ -21,7 +22,7 @@ from gateway.config import Loaded
 from gateway.doorbell.contract import Signals
 from gateway.doorbell.local import LocalDoorbell, LocalSignals
 from gateway.edge.media import ServedFile
-from gateway.errors import without_salesforce
+from gateway.errors import StoreUnavailable, without_salesforce
 from gateway.journal.driver import Driver, peers_of
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.profiler import Profiler
@@ -32,13 +33,17 @@ from gateway.metrics import Metrics
 from gateway.orphans import of_waiting_webhooks
 from gateway.processes.inbox import InboxOfEdge
 from gateway.processes.starting import Edge
+from gateway.roles import Role
+from gateway.sharing.alone import AllMine
 from gateway.store.files import FileStore
 from gateway.store.inbox import SqliteInbox
+from gateway.store.inbox_contract import Keeper
 from gateway.store.sqlite import SqliteStore
+from gateway.workers import OnDuty, Work
 
 _log = logging.getLogger(__name__)
 _PURGE_SECONDS: Final = 3600.0
-Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+_AGAIN_SECONDS: Final = 1.0  # between tries of a database that can't be reached
 
 if TYPE_CHECKING:  # imported when the config asks for it
     from gateway.brokers.salesforce.orgs import SalesforceOrgs
@@ -89,6 +94,7 @@ def _only(loaded: Loaded, orgs: set[str]) -> Loaded:
 class Common:
     """What all shards of a process share."""
 
+    roles: frozenset[Role]
     clock: Clock
     steady: Clock
     new_id: Callable[[str], str]
@@ -110,12 +116,17 @@ class Shard:
         data_dir, channels = config.data_dir, loaded.channels
         self.bell = bell = LocalDoorbell()
         self.signals: Signals = LocalSignals()
+        self.share = AllMine()
+        self._duties = OnDuty(self.share)
+        self._on_sqlite = part.store is None
+        self._opened = asyncio.Event()
         self.salesforce = _salesforce(loaded)
         holders, lanes = (self.salesforce.holders, self.salesforce.peers) if self.salesforce else ({}, {})
         ground = Ground(channels, loaded.orgs, common.links, common.new_id, common.steady, fault or (lambda point: None), holders)
         self.store = SqliteStore(data_dir, clock, ground.fault, bell.ring)
         self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.files)
         self.inbox = InboxOfEdge(data_dir, clock, common.edge, bell) if common.edge else SqliteInbox(data_dir, clock, fault=fault)
+        self.keeper: Keeper = self.inbox
         peers = peers_of(channels) | lanes
         self.sources = sources_of(channels) | lanes
         self.receiver = Receiver(self.inbox, self.broker, self.sources, bell, common.metrics)
@@ -126,10 +137,39 @@ class Shard:
             self.salesforce.connect(driver.run, self.inbox, self.store, bell, common.metrics, clock)
         self.connector = self.salesforce.connector(self.store, ground) if self.salesforce else None
 
+    @property
+    def watched(self) -> tuple[SqliteInbox | None, SqliteStore]:
+        """What is read for the gauges."""
+        return self.inbox if "broker" in self._common.roles else None, self.store
+
     async def open(self) -> None:
-        """Open its stores, and make what is in them fit the config. Raises StoreUnavailable."""
-        await self.inbox.open()
-        await self.broker.open(self._take_over)
+        """Open its stores, and make what is in them fit the config. A database that can't be reached is waited for in the background, and whatever needs it is
+        refused meanwhile. Raises CannotStart, and StoreUnavailable where waiting is of no use."""
+        try:
+            await self._open()
+        except StoreUnavailable:
+            if self._on_sqlite:
+                raise
+
+    async def _open(self) -> None:
+        roles = self._common.roles
+        if roles != {"sender"}:
+            await self.inbox.open()
+        if roles != {"edge"}:
+            await self.store.open()
+        if "broker" in roles:
+            await self.broker.take_over(self._take_over)
+        self._opened.set()
+
+    async def _open_at_last(self) -> None:
+        while not self._opened.is_set():
+            with contextlib.suppress(StoreUnavailable):  # the store has reported it
+                await self._open()
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def close_inbox(self) -> None:
+        """What waits to be kept is kept first."""
+        await self.inbox.close()
 
     async def close(self) -> None:
         """Commit pending work and close; nobody works any more."""
@@ -148,18 +188,29 @@ class Shard:
 
     def work(self) -> Mapping[str, Work]:
         """What runs in the background, by name."""
-        return {
-            "hub": self.broker.hub.run,
-            "receiver": self.receiver.run,
-            "sender": self.sender.run,
-            "fetcher": self.fetcher.run,
-            "profiler": self.profiler.run,
-            "timers": self.broker.run_timers,
-            "presence": self.broker.run_presence,
-            "filing": self.broker.run_filing,
-            "purge": self._purge,
-            **(self.salesforce.work if self.salesforce else {}),
-        }
+        roles, broker, work = self._common.roles, self.broker, dict[str, Work]()
+        if "api" in roles:
+            work |= {"hub": broker.hub.run, "presence": broker.run_presence}
+        if "broker" in roles:
+            work["receiver"] = self.receiver.run
+            alone: dict[str, Work] = {"timers": broker.run_timers, "filing": broker.run_filing, "purge": self._purge}
+            if self.salesforce:
+                alone |= self.salesforce.work
+            work |= {name: self._duties.only(name, one) for name, one in alone.items()}
+        if "sender" in roles:
+            work["sender"] = self.sender.run
+            for name, one in (("fetcher", self.fetcher.run), ("profiler", self.profiler.run)):
+                work[name] = self._duties.only(name, one)
+        if self._opened.is_set():
+            return work
+        return {"opening": self._open_at_last, **{name: self._once_open(one) for name, one in work.items()}}
+
+    def _once_open(self, work: Work) -> Work:
+        async def wait_and_work() -> None:
+            await self._opened.wait()
+            await work()
+
+        return wait_and_work
 
     async def file_of(self, media_id: str) -> ServedFile | None:
         """A file that is stored here."""

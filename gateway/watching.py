@@ -16,8 +16,8 @@ from gateway.store.inbox_contract import Inbox, Tally
 class Watching:
     """See the module."""
 
-    def __init__(self, watched: Sequence[tuple[Inbox, Store]], metrics: Metrics, clock: Clock) -> None:
-        """`watched`: each store with the inbox beside it."""
+    def __init__(self, watched: Sequence[tuple[Inbox | None, Store]], metrics: Metrics, clock: Clock) -> None:
+        """`watched`: each store, and the inbox beside it if that is of interest here."""
         self._watched, self._metrics, self._clock = watched, metrics, clock
 
     def install(self) -> None:
@@ -29,7 +29,7 @@ class Watching:
         outboxes: list[Tally] = []
         sessions: Counter[str] = Counter()
         for inbox, store in self._watched:
-            inboxes += await inbox.read(lambda rows: rows.tallies())
+            inboxes += await inbox.read(lambda rows: rows.tallies()) if inbox is not None else []
             outbox, by_status = await store.read(lambda stored: (stored.outbox.tallies(), stored.sessions.open_by_status()))
             outboxes += outbox
             sessions.update(by_status)

@@ -74,6 +74,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "nats_inbox": {"adapters", "config", "doorbell.contract", "store.inbox_contract", "store.packing", "outage"} | GROUND,
     "watching": {"store", "metrics"} | GROUND,
     "several": {"adapters", "brokers.contract", "doorbell.contract", "session", "store.inbox_contract"} | GROUND,
+    "roles": {"config"} | GROUND,
+    "workers": {"sharing.contract"} | GROUND,
     "operators": {"store"} | GROUND,
     "stored": {"config", "nats_inbox", "store"} | GROUND,
     "orphans": {"brokers", "config", "store"} | GROUND,

@@ -80,11 +80,15 @@ class EmbeddedBroker:
         self.run_filing = partial(run_filing, store)
 
     async def open(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
-        """Open the store, and make what is in it fit the config (`gateway.brokers.reconciling`); `also` does what else is to be done of that
+        """Open the store, and take over what is in it."""
+        await self.store.open()
+        await self.take_over(also)
+
+    async def take_over(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
+        """Make what is stored fit the config (`gateway.brokers.reconciling`); `also` does what else is to be done of that
         elsewhere, before the config counts as taken over. After a restart no event stream is open: those who had one get the
         grace time (L5)."""
         ground = self._ground
-        await self.store.open()
         judged = await self.store.read(lambda stored: judge(stored, ground.channels, ground.orgs))
         for sentence in judged.findings:
             _log.warning("%s", sentence, extra={"action": "config.orphans"})

@@ -21,7 +21,8 @@ _LINGERING_SECONDS: Final = 2.0
 class Doors:
     """See the module."""
 
-    def __init__(self, app: web.Application, webhooks: Webhooks, *, grace_seconds: float) -> None:
+    def __init__(self, app: web.Application, webhooks: Webhooks | None, *, grace_seconds: float) -> None:
+        """`webhooks`: None: they don't arrive here."""
         self._grace = grace_seconds
         # auto_decompress off: signatures are over the bytes that came, and an unpacked size must be bounded by who unpacks.
         self._runner = web.AppRunner(
@@ -40,8 +41,9 @@ class Doors:
         """Listen on a bound socket, or at a host and port; the address. Raises OSError."""
         await self._runner.setup()
         behind = cast("web.Server", self._runner.server)
-        self._front = Front(self._webhooks, behind, keepalive_seconds=_KEEPALIVE_SECONDS)
-        create = partial(asyncio.get_running_loop().create_server, self._front, backlog=_BACKLOG)
+        if self._webhooks is not None:
+            self._front = Front(self._webhooks, behind, keepalive_seconds=_KEEPALIVE_SECONDS)
+        create = partial(asyncio.get_running_loop().create_server, self._front or behind, backlog=_BACKLOG)
         self._server = await (create(sock=where) if isinstance(where, socket.socket) else create(*where))
         return address_of(self._server.sockets[0])
 
@@ -49,10 +51,12 @@ class Doors:
         """Take no more, and answer what has begun to arrive."""
         if self._server is not None:
             self._server.close()
-        if self._front is not None:
-            seconds = self._grace if most_seconds is None else min(self._grace, most_seconds)
-            async with asyncio.timeout(most_seconds):
-                await asyncio.gather(self._front.stop(seconds), self._runner.cleanup())
+        if self._runner.server is None:  # it wasn't opened
+            return
+        seconds = self._grace if most_seconds is None else min(self._grace, most_seconds)
+        async with asyncio.timeout(most_seconds):
+            fronts = [self._front.stop(seconds)] if self._front is not None else []
+            await asyncio.gather(*fronts, self._runner.cleanup())
 
 
 def bound(host: str, port: int) -> socket.socket:

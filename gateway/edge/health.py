@@ -26,7 +26,18 @@ class Health:
     checks: dict[str, Check] = field(default_factory=dict)
     remarks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
     details: dict[str, Callable[[], Mapping[str, object]]] = field(default_factory=dict)
+    about: Mapping[str, object] = field(default_factory=dict)  # told in any case
     draining: bool = False
+
+    def install(self, app: web.Application) -> None:
+        """The three routes."""
+        app.add_routes(
+            [
+                web.get("/healthz", self.healthz),
+                web.get("/readyz", self.readyz),
+                web.get("/metrics", self.read_metrics),
+            ]
+        )
 
     async def healthz(self, request: web.Request) -> web.Response:
         """The process answers: that is all that it says."""
@@ -54,7 +65,7 @@ class Health:
         remarks = {name: remark for name, tell in self.remarks.items() if (remark := tell())}
         details = {name: told for name, tell in self.details.items() if (told := tell())} if verbose else {}
         more = {**({"remarks": remarks} if remarks else {}), **({"details": details} if details else {})}
-        return _told({"status": "ready", "checks": dict.fromkeys(self.checks, "ok"), **more})
+        return _told({"status": "ready", **self.about, "checks": dict.fromkeys(self.checks, "ok"), **more})
 
 
 async def _reason(check: Check) -> str | None:

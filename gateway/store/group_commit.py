@@ -69,9 +69,16 @@ class GroupCommit:
         self.commits = 0
 
     async def open(self) -> None:
-        """Open the database, bring its tables up to date, and start the writer. Raises StoreUnavailable."""
+        """Open the database, bring its tables up to date, and start the writer. Raises StoreUnavailable; then it may be tried again, and until it works every
+        job ends with StoreUnavailable."""
+        if self._thread is not None:  # the readers could not be opened, and this is the next try
+            return
+        try:
+            self._connection = await asyncio.to_thread(self._database.open)
+        except StoreUnavailable as error:
+            self._outage.failed(str(error))
+            raise
         self._loop = asyncio.get_running_loop()
-        self._connection = await asyncio.to_thread(self._database.open)
         self._thread = threading.Thread(target=self._run, name=f"writer {self._database.name}", daemon=True)
         self._thread.start()
 
@@ -88,10 +95,10 @@ class GroupCommit:
 
     def submit(self, job: Callable[[Any], Any], *, patient: bool = False) -> asyncio.Future[Any]:
         """Queue a job. Must be called on the loop that opened the writer."""
-        assert self._loop is not None, "open() comes first"  # noqa: S101
-        future: asyncio.Future[Any] = self._loop.create_future()
-        if self._closing:
-            future.set_exception(StoreUnavailable("the store is closing"))
+        future: asyncio.Future[Any] = (self._loop or asyncio.get_running_loop()).create_future()
+        if self._closing or self._loop is None:
+            why = "the store is closing" if self._closing else self._outage.reason or f"{self._database.name} is not open yet"
+            future.set_exception(StoreUnavailable(why))
             return future
         (self._patient if patient else self._jobs).append((job, future))
         if self._asleep:  # read after the job is there, as the writer looks for jobs after it says that it sleeps
@@ -232,13 +239,13 @@ class Readers:
         self._database, self._size = database, size
         self._free: asyncio.Queue[Connection] = asyncio.Queue()
         self._outage = Outage(_log, f"reading of {database.name}", "store")
-        self._closed = False
+        self._closed = True
 
     async def open(self) -> None:
-        """After the writer has made the tables."""
-        self._closed = False
-        for _ in range(self._size):
+        """After the writer has made the tables. Raises StoreUnavailable; then it may be tried again."""
+        while self._free.qsize() < self._size:
             self._free.put_nowait(await asyncio.to_thread(self._database.reader))
+        self._closed = False
 
     async def close(self) -> None:
         """When nobody reads any more."""
@@ -254,6 +261,8 @@ class Readers:
 
     async def run(self, job: Callable[[Any], T]) -> T:
         """Run a reading job in a thread. Raises StoreUnavailable when the database can't be read."""
+        if self._closed:
+            raise StoreUnavailable(f"{self._database.name} is not open")
         connection = await self._free.get()
         reading = asyncio.ensure_future(asyncio.to_thread(self._in_one_moment, connection, job))
         # A cancelled reader doesn't stop its thread: the connection is free when the thread is done, not before.

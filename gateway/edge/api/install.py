@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -21,7 +21,7 @@ from gateway.edge.api.call import PREFIX
 from gateway.edge.api.events import Streams
 from gateway.edge.api.serving import Api, handler_of, middleware_of
 from gateway.edge.api.stream import Pace
-from gateway.edge.health import Check, Health
+from gateway.edge.health import Health
 from gateway.edge.limits import Limits
 from gateway.edge.openapi import openapi
 from gateway.edge.openapi_page import CONTENT_SECURITY_POLICY, page_of
@@ -54,29 +54,23 @@ def install(
     public_url: str | None = None,
     pace: Pace | None = None,
     metrics: Metrics | None = None,
-    checks: Mapping[str, Check] | None = None,
+    health: Health | None = None,
     connector: Connector | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     address_of: Callable[[web.Request], str] = lambda request: request.remote or "",
 ) -> Surface:
     """Put the API, its description, health and metrics on an application.
 
-    `origins`: of pages elsewhere that may use the API from a browser. `checks`: what else must work to be ready, beside the broker.
+    `origins`: of pages elsewhere that may use the API from a browser. `health`: what must work to be ready; without one, the broker must.
     `connector`: answers the page that is embedded in Salesforce. `address_of`: where a request comes from, for limits; forwarded headers count only from proxies that the caller trusts.
     """
     metrics = metrics or Metrics()
     api = Api(broker, directory, limits or Limits(), metrics, now, address_of, Origins(origins, public_url), connector)
     streams = Streams(api, pace or Pace())
-    health = Health(metrics, {"broker": broker.ready, **(checks or {})})
+    health = health or Health(metrics, {"broker": broker.ready})
     app.add_subapp(PREFIX, _api(api, streams))
-    app.add_routes(
-        [
-            web.get("/healthz", health.healthz),
-            web.get("/readyz", health.readyz),
-            web.get("/metrics", health.read_metrics),
-            *_described(public_url),
-        ]
-    )
+    health.install(app)
+    app.add_routes(_described(public_url))
     surface = Surface(health, streams, metrics)
     app.on_shutdown.append(lambda _: surface.drain())
     return surface
