@@ -39,6 +39,7 @@ _APART_SECONDS: Final = (
 _LONGEST_SECONDS, _SHORTER_SECONDS = 10.0, 2.0
 _ACK_SECONDS: Final = 2.0  # then the connection is taken for dead
 _FRESH_SECONDS: Final = 2.0  # for so long the last message says how the next will end
+_NEARLY_FULL: Final = 0.99  # the next message may not fit
 # The stream is full, or the server has no room for it. The others are passing: a leader is being chosen, the same message is being stored already.
 _FULL: Final = frozenset({10023, 10047, 10077, 10122})
 
@@ -113,15 +114,16 @@ class NatsInbox:
             lane.working = asyncio.create_task(self._work(lane), name=f"keep {channel_id}")
 
     async def ready(self) -> None:
-        """See the contract."""
-        if self._outage.reason is not None:
-            raise StoreUnavailable(self._outage.reason)
-        if elapsed() - self._ended_at > _FRESH_SECONDS:
-            held = await state(self._servers.ask, self._stream)
-            if held.size >= self._most_stored:
-                raise StoreUnavailable(
-                    f"the stream {self._stream} is full ({held.size} bytes): see that the mover runs, or raise `nats.max_bytes`"
-                )
+        """See the contract. What failed some time ago is asked for again: where nobody sends webhooks to who isn't ready, none would ever be tried."""
+        if elapsed() - self._ended_at <= _FRESH_SECONDS:
+            if self._outage.reason is not None:
+                raise StoreUnavailable(self._outage.reason)
+            return
+        held = await state(self._servers.ask, self._stream)
+        if held.size >= self._most_stored * _NEARLY_FULL:
+            raise StoreUnavailable(
+                f"the stream {self._stream} is full ({held.size} bytes): see that the mover runs, or raise `nats.max_bytes`"
+            )
 
     def backlog_seconds(self, channel_id: str) -> float:
         """0: the stream is there to hold what comes faster than it is applied, and its size is the limit."""

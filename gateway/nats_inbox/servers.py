@@ -11,9 +11,10 @@ import contextlib
 import json
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -44,7 +45,7 @@ class Servers:
     def __init__(
         self, url: SecretStr, settings: NatsConfig, *, stream: str | None = None, most_bytes: int = 0, looks_only: bool = False
     ) -> None:
-        self._urls = [one.strip() for one in url.get_secret_value().split(",")]
+        self._urls, self._who = _apart([one.strip() for one in url.get_secret_value().split(",")])
         random.shuffle(self._urls)  # the first is tried first
         self._settings, self.stream, self._most_bytes = settings, stream or settings.stream, most_bytes
         self._looks_only = looks_only
@@ -165,8 +166,12 @@ class Servers:
             if self._client is None:
                 try:
                     await self._connect()
-                except GatewayError as error:
+                except Exception as error:
                     failures += 1
+                    if not isinstance(error, GatewayError):  # a fault of ours: it is tried again all the same
+                        _log.exception(
+                            "connecting to the NATS servers failed", extra={"action": "worker.failed", "worker": "nats"}
+                        )
                     self._failed(error)
                     await asyncio.sleep(backoff(failures, first_seconds=0.05, most_seconds=2))
                     continue
@@ -175,8 +180,8 @@ class Servers:
             await asyncio.wait([self._lost])
             self.drop()
 
-    def _failed(self, error: GatewayError) -> None:
-        self._reason = str(error)
+    def _failed(self, error: Exception) -> None:
+        self._reason = str(error) if isinstance(error, GatewayError) else type(error).__name__
         self._outage.failed(self._reason)
 
     async def _connect(self) -> None:
@@ -206,6 +211,9 @@ class Servers:
                     ping_interval=_PING_SECONDS,
                     max_outstanding_pings=2,
                     user_credentials=_credentials(self._settings.credentials_file),
+                    user=self._who.get("user"),
+                    password=self._who.get("password"),
+                    token=self._who.get("token"),
                 )
                 await self._look(client)
         except asyncio.CancelledError:
@@ -254,6 +262,17 @@ def _ask(client: Client) -> Ask:
         return said(answer.data, "JetStream")
 
     return ask
+
+
+def _apart(urls: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The addresses, and who we are to the servers. nats-py would send them as an address has them, percent signs and all."""
+    parts = [urlsplit(one) for one in urls]
+    who = {(one.username, one.password) for one in parts}
+    user, password = who.pop() if len(who) == 1 else (None, None)
+    if user is None:
+        return list(urls), {}
+    bare = [urlunsplit(one._replace(netloc=one.netloc.rpartition("@")[2])) for one in parts]
+    return bare, {"token": unquote(user)} if password is None else {"user": unquote(user), "password": unquote(password)}
 
 
 def _credentials(path: str | None) -> str | None:

@@ -166,14 +166,15 @@ async def test_a_full_stream_refuses_until_there_is_room_again(tmp_path: Path, s
         await edge.ready()
     async with moving(server, small, store):
         await until_there(store, "line", kept)
+        await until_empty(server, small)
         async with asyncio.timeout(60):
-            while True:
+            while True:  # though nobody tried to put anything
                 try:
-                    await keep(edge, "line", request(b"again"))
+                    await edge.ready()
                     break
                 except StoreUnavailable:
                     await asyncio.sleep(0.1)
-        await edge.ready()
+        await keep(edge, "line", request(b"again"))
         assert await until_there(store, "line", 1) == [b"again"]
     await edge.close()
 
@@ -216,14 +217,23 @@ async def test_servers_that_take_too_small_messages_are_a_fault(tmp_path: Path, 
 
 
 async def test_wrong_credentials_are_a_fault_that_shows_no_password(tmp_path: Path, settings: NatsConfig) -> None:
-    with nats_server(tmp_path / "nats", more="authorization { user: byoc, password: right }") as server:
+    with nats_server(tmp_path / "nats", more='authorization { user: byoc, password: "ri/g@ht%" }') as server:
         wrong = NatsServer(tmp_path / "other")
         wrong.address = server.address.replace("://", "://byoc:SECRET@")
         with pytest.raises(GatewayError, match="the NATS servers refuse us: check the user and the password") as told:
             await NatsInbox(wrong.url, settings).open()
         assert "SECRET" not in str(told.value)
-        wrong.address = server.address.replace("://", "://byoc:right@")
+        wrong.address = server.address.replace("://", "://byoc:ri%2Fg%40ht%25@")
         edge = NatsInbox(wrong.url, settings)
+        await edge.open()
+        await keep(edge, "line", request())
+        await edge.close()
+
+
+async def test_a_token_signs_in(tmp_path: Path, settings: NatsConfig) -> None:
+    with nats_server(tmp_path / "nats", more='authorization { token: "a token" }') as server:
+        server.address = server.address.replace("://", "://a%20token@")
+        edge = NatsInbox(server.url, settings)
         await edge.open()
         await keep(edge, "line", request())
         await edge.close()
