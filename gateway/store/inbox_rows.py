@@ -41,6 +41,7 @@ _NEWEST: Final = """
 """
 _OLDEST: Final = "SELECT * FROM inbox INDEXED BY inbox_waiting WHERE state = 0 AND channel_id = ? ORDER BY id LIMIT ?"
 _NEXT: Final = "SELECT id, n, data FROM batches WHERE channel_id = ? AND id > ? ORDER BY id"
+_SOME_AT_ONCE: Final = 50  # batches
 # A row of its own. One that is there already differs in nothing but these.
 _APART: Final = """
     INSERT INTO inbox (id, channel_id, received_at, method, url, path, query, headers, body, state, attempts, reason, done_at)
@@ -89,14 +90,16 @@ def keep_aside(channel_id: str, done_to: int, org: str, connection: Connection) 
     """See the contract. Batches that wait become rows."""
     reason = of_another_org(org)
     connection.execute(NOTE, (channel_id, done_to))
-    for last, n, data in connection.execute(_NEXT, (channel_id, done_to)).fetchall():
-        ids = range(last - n + 1, last + 1)
-        rows = [
-            (i, channel_id, *_columns(one, connection.dialect), _STUCK, 0, reason, None)
-            for i, one in zip(ids, unpacked(data), strict=True)
-        ]
-        connection.executemany(_APART, rows)
-        connection.execute(NOTE, (channel_id, last))
+    done_to = connection.execute("SELECT done_to FROM watermarks WHERE channel_id = ?", (channel_id,)).fetchone()[0]
+    while some := connection.execute(f"{_NEXT} LIMIT {_SOME_AT_ONCE}", (channel_id, done_to)).fetchall():
+        for done_to, n, data in some:
+            ids = range(done_to - n + 1, done_to + 1)
+            rows = [
+                (i, channel_id, *_columns(one, connection.dialect), _STUCK, 0, reason, None)
+                for i, one in zip(ids, unpacked(data), strict=True)
+            ]
+            connection.executemany(_APART, rows)
+    connection.execute(NOTE, (channel_id, done_to))
     values = {"reason": reason, "channel": channel_id}
     connection.execute("UPDATE inbox SET state = 2, reason = :reason WHERE state = 0 AND channel_id = :channel", values)
     for which in _KEPT.values():
@@ -141,8 +144,13 @@ def where_it_stopped(connection: Connection) -> tuple[dict[str, int], dict[str, 
     return done_to, newest, max([0, *done_to.values(), *newest.values(), *(rows or ())])
 
 
+def channels_with_rows(connection: Connection) -> list[str]:
+    """Those that have waiting rows of their own."""
+    return [row["channel_id"] for row in connection.execute(_WITH_ROWS)]
+
+
 def with_something(connection: Connection) -> tuple[list[str], dict[str, int]]:
-    return [row["channel_id"] for row in connection.execute(_WITH_ROWS)], _newest(connection)
+    return channels_with_rows(connection), _newest(connection)
 
 
 def waiting_apart(channel_id: str, limit: int, connection: Connection) -> Batch | None:

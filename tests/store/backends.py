@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from adapters.contract import RawRequest
+from gateway.clock import Clock
 from gateway.store import inbox, inbox_rows, sqlite
 from gateway.store.connecting import connect, migrate
 from gateway.store.contract import Transaction
 from gateway.store.inbox_contract import Batch, Inbox, InboxRow, InboxRows
+from gateway.store.postgresql.database import PostgresDatabase
+from gateway.store.postgresql.inbox import PostgresInbox
+from tests import postgresql
 
 T = TypeVar("T")
 
@@ -28,7 +32,9 @@ class Jobs(Protocol):
 
 
 @contextmanager
-def _on_sqlite(folder: Path) -> Iterator[Jobs]:
+def on_sqlite(folder: Path) -> Iterator[Jobs]:
+    """On the file in a folder."""
+
     def does(job: Callable[[Transaction], T], now: float = 0) -> T:
         with sqlite.opened(folder, lambda: datetime.fromtimestamp(now, UTC)) as stored:
             return job(stored)
@@ -44,10 +50,59 @@ class Backend:
 
     inbox: Callable[..., Inbox]
     inbox_rows: Callable[[Path], AbstractContextManager[InboxRows]]  # as an operator's command has them
-    jobs: Callable[[Path], AbstractContextManager[Jobs]]
 
 
-BACKENDS: Final = {"sqlite": Backend(inbox.SqliteInbox, inbox_rows.opened, _on_sqlite)}
+class Databases:
+    """On a PostgreSQL server: for each folder one, as if it were there."""
+
+    def __init__(self, also: ExitStack) -> None:
+        self._also = also
+        self._urls: dict[Path, str] = {}
+
+    def url(self, folder: Path) -> str:
+        """Of the folder's."""
+        if folder not in self._urls:
+            self._urls[folder] = self._also.enter_context(postgresql.database(migrated))
+        return self._urls[folder]
+
+    def inbox(self, folder: Path, clock: Clock, *, fault: Callable[[str], None] | None = None) -> PostgresInbox:
+        """Not open yet."""
+        return PostgresInbox(PostgresDatabase(self.url(folder)), clock, fault=fault)
+
+    @contextmanager
+    def inbox_rows(self, folder: Path) -> Iterator[InboxRows]:
+        """In one transaction."""
+        database = PostgresDatabase(self.url(folder))
+        with closing(database.reader()) as connection:
+            database.begin(connection)
+            yield inbox_rows.StoredInboxRows(connection)
+            database.commit(connection)
+
+
+@contextmanager
+def _sqlite() -> Iterator[Backend]:
+    yield SQLITE
+
+
+def migrated(url: str) -> None:
+    """Bring a database's tables up to date."""
+    PostgresDatabase(url).prepare()
+
+
+SQLITE: Final = Backend(inbox.SqliteInbox, inbox_rows.opened)
+
+
+@contextmanager
+def _postgresql() -> Iterator[Backend]:
+    with ExitStack() as also:
+        databases = Databases(also)
+        yield Backend(databases.inbox, databases.inbox_rows)
+
+
+BACKENDS: Final[Mapping[str, Callable[[], AbstractContextManager[Backend]]]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+}
 
 
 async def keep(inbox: Inbox, channel_id: str, request: RawRequest) -> None:

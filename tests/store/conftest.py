@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from gateway.store.inbox_contract import Inbox
-from tests.store.backends import BACKENDS, Backend, Jobs, Time
+from tests.store.backends import BACKENDS, Backend, Jobs, Time, on_sqlite
 
 
 @pytest.fixture(params=BACKENDS)
-def store(request: pytest.FixtureRequest) -> Backend:
-    return BACKENDS[request.param]
+def store(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    with BACKENDS[request.param]() as backend:
+        yield backend
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ async def inbox(store: Backend, tmp_path: Path, time: Time) -> AsyncIterator[Inb
 
 
 @pytest.fixture
-def jobs(store: Backend, tmp_path: Path) -> Iterator[Jobs]:
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
     """On an empty store of sessions."""
-    with store.jobs(tmp_path) as does:
+    with on_sqlite(tmp_path) as does:
         yield does

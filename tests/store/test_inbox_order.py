@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.store import inbox as module
 from gateway.store import putting
 from gateway.store.inbox_contract import Batch, Inbox
+from gateway.store.postgresql import inbox as on_postgresql
 from tests.store.backends import Backend, Time
 from tests.store.test_inbox import request
 
@@ -165,5 +166,6 @@ def test_every_webhook_is_given_in_order_and_none_is_lost(
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         patch.setattr(putting, "_MOST_PER_COMMIT", most)
         patch.setattr(module, "_MOST_IN_MEMORY", in_memory)
-        patch.setattr(module, "_NOTED_AFTER_SECONDS", 0.001)
+        for one in (module, on_postgresql):
+            patch.setattr(one, "_NOTED_AFTER_SECONDS", 0.001)
         asyncio.run(run(Path(folder)))

@@ -23,7 +23,7 @@ from gateway.store.connecting import connect, migrate
 from gateway.store.contract import Place, Transaction, Waiting, Wanted
 from gateway.store.filing import sought
 from gateway.store.transaction import SqlTransaction
-from tests.store.backends import BACKENDS, Jobs
+from tests.store.backends import Jobs, on_sqlite
 
 AT: Final = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -253,7 +253,7 @@ def test_an_id_finds_its_session(jobs: Jobs) -> None:
 
 def test_a_file_of_an_older_version_is_searched_as_well_before_it_is_filed_as_after(tmp_path: Path) -> None:
     """It says only the name in its own spelling, and nothing is filed."""
-    with BACKENDS["sqlite"].jobs(tmp_path) as jobs:
+    with on_sqlite(tmp_path) as jobs:
         save(jobs, *(session(number, name, reps=["ana"]) for number, name in enumerate(["José", "Jo", "KIM"])))
         with closing(connect(tmp_path / "sessions.db")) as connection:
             connection.execute(
@@ -276,7 +276,7 @@ def test_filing_takes_the_newest_first_and_ends(jobs: Jobs) -> None:
 
 def test_two_sessions_of_the_same_place_are_both_found(tmp_path: Path) -> None:
     """Numbers four million apart, in the same millisecond."""
-    with BACKENDS["sqlite"].jobs(tmp_path) as jobs:
+    with on_sqlite(tmp_path) as jobs:
         for number in (1, 2):
             jobs(lambda stored, number=number: stored.sessions.save(session(number), before=None), 5)  # type: ignore[misc]
         with closing(connect(tmp_path / "sessions.db")) as connection:

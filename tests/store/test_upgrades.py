@@ -12,7 +12,7 @@ import pytest
 from gateway.session.model import Entry, EntryKind, Visibility
 from gateway.store.connecting import connect, migrate
 from tests.session.world import START
-from tests.store.backends import BACKENDS
+from tests.store.backends import on_sqlite
 
 
 def entry(number: int, visibility: Visibility = Visibility.everyone) -> Entry:
@@ -53,7 +53,7 @@ def all_of(connection: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
 
 def test_transcripts_are_the_same_when_their_lines_are_kept_in_order_of_arrival(tmp_path: Path) -> None:
     file_of(tmp_path, 13)
-    with BACKENDS["sqlite"].jobs(tmp_path) as jobs:
+    with on_sqlite(tmp_path) as jobs:
         for session_id in ("ses_1", "ses_2"):
             lines = jobs(lambda stored, whose=session_id: list(stored.sessions.oldest_first(whose)))  # type: ignore[misc]
             assert lines == [(entry(1), None), (entry(2), "edited"), (entry(3, Visibility.supervisors), None)]
@@ -72,14 +72,14 @@ def test_an_upgrade_that_is_cut_off_changes_nothing_and_begins_again(tmp_path: P
             migrate(connection, "gateway.store.migrations.sessions")
     with closing(connect(tmp_path / "sessions.db")) as connection:
         assert all_of(connection) == before
-    with BACKENDS["sqlite"].jobs(tmp_path) as jobs:
+    with on_sqlite(tmp_path) as jobs:
         assert len(jobs(lambda stored: list(stored.sessions.oldest_first("ses_1")))) == 3
 
 
 def test_who_starts_a_new_version_is_told_why_it_takes_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def told() -> list[str]:
         caplog.clear()
-        with BACKENDS["sqlite"].jobs(tmp_path):
+        with on_sqlite(tmp_path):
             return [record.action for record in caplog.records]  # type: ignore[attr-defined]
 
     file_of(tmp_path, 13)
