@@ -124,7 +124,9 @@ class PostgresInbox(Putting):
         super().__init__(GroupCommit(database, fault=fault), Readers(database, size=2))
 
     async def open(self) -> None:
-        """See the contract."""
+        """See the contract. It may be called again after it failed, and after something beside it failed."""
+        if self._looking is not None:
+            return
         await super().open()
         await self._look()
         self._looking = asyncio.create_task(self._look_on(), name="how long webhooks wait")
