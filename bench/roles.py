@@ -18,6 +18,7 @@ from bench.subject import Bench
 from tests import postgresql
 
 _APPLIED: Final = b"SELECT count(*) FROM byoc.message_ids WHERE channel_id = 'whatsapp' AND message_id LIKE 'wamid.bench.%'"
+_DELIVERED: Final = b"SELECT count(*) FROM byoc.outbox WHERE state = 'delivered'"
 _QUEUED: Final = b"SELECT count(*) FROM byoc.outbox WHERE state = 'queued'"
 
 
@@ -69,6 +70,10 @@ class Roles:
     def queued(self) -> int:
         """How many messages are to be sent still."""
         return self._count(_QUEUED)
+
+    def delivered(self) -> int:
+        """How many messages are known to be at the customers'."""
+        return self._count(_DELIVERED)
 
     def _count(self, query: bytes) -> int:
         with psycopg.connect(self.database.url(), autocommit=True) as connection:

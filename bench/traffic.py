@@ -23,6 +23,17 @@ def post(path: str, headers: dict[str, str], body: bytes) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def signed(path: str, body: bytes) -> bytes:
+    """A POST of Meta's."""
+    signature = hmac.digest(SECRET.encode(), body, hashlib.sha256).hex()
+    headers = {
+        "Content-Type": "application/json",
+        "X-Hub-Signature-256": f"sha256={signature}",
+        "User-Agent": "facebookexternalua",
+    }
+    return post(path, headers, body)
+
+
 class Traffic:
     """Message `number` is always the same, so that what was answered can be told from what was not. `people` write in turn.
 
@@ -44,14 +55,7 @@ class Traffic:
 
     def request(self, number: int) -> bytes:
         """Signed, with its head."""
-        body = self.body(number)
-        signature = hmac.digest(SECRET.encode(), body, hashlib.sha256).hex()
-        headers = {
-            "Content-Type": "application/json",
-            "X-Hub-Signature-256": f"sha256={signature}",
-            "User-Agent": "facebookexternalua",
-        }
-        return post(self._path, headers, body)
+        return signed(self._path, self.body(number))
 
     def requests(self, count: int, first: int = 0) -> list[bytes]:
         """So many, from this number on."""
