@@ -146,6 +146,8 @@ class Gateway:
             health.remarks["webhooks"] = self.pressure.told
         if self.roles != {"edge"}:
             health.remarks["files"] = self.files.trouble
+        if "broker" in self.roles and self.config.inbox is not None:
+            health.remarks["streams"] = self._streams_told
         if any(shard.salesforce for shard in self.shards):
             health.remarks["salesforce"] = self._salesforce_told
             health.details["salesforce"] = self._salesforce_described
@@ -164,11 +166,17 @@ class Gateway:
         checks: dict[str, Check] = {}
         if self.roles != {"edge"}:
             checks["broker"] = self._broker.ready
-        if self.roles & {"edge", "broker"} or ("api" in self.roles and _chat_accounts(self.loaded)):
+        if "edge" in self.roles or ("api" in self.roles and _chat_accounts(self.loaded)):
             checks["inbox"] = self._kept.ready
+        elif "broker" in self.roles:
+            checks["inbox"] = self._inboxes_ready
         if self.issuer:
             checks["oidc"] = self.issuer.ready
         return checks
+
+    async def _inboxes_ready(self) -> None:
+        for shard in self.shards:
+            await shard.inbox.ready()
 
     def _open_to_people(self, app: web.Application, health: Health) -> None:
         """The API, the pages, files, and web chat."""
@@ -275,6 +283,9 @@ class Gateway:
     def _salesforce_told(self) -> str | None:
         told = (shard.salesforce.told(shard.sender.waits) for shard in self.shards if shard.salesforce)
         return " ".join(filter(None, told)) or None
+
+    def _streams_told(self) -> str | None:
+        return "; ".join(filter(None, (shard.streams.told() for shard in self.shards if shard.streams))) or None
 
     def _salesforce_described(self) -> Mapping[str, object]:
         now = self.clock()

@@ -83,6 +83,12 @@ class Metrics:
         self.sends = Counter("byoc_sends", "Attempts to send, by outcome", ["channel", "verdict"], registry=made)
         self.inbox_rows = Gauge("byoc_inbox_rows", "Stored webhooks", ["channel", "state"], registry=made)
         self.inbox_oldest = Gauge("byoc_inbox_oldest_seconds", "Age of the oldest unread webhook", ["channel"], registry=made)
+        self.stream_messages = Gauge(
+            "byoc_stream_messages", "Messages in the NATS stream, each of one webhook or more", ["stream"], registry=made
+        )
+        self.stream_oldest = Gauge(
+            "byoc_stream_oldest_seconds", "Age of the oldest message in the NATS stream", ["stream"], registry=made
+        )
         self.outbox_rows = Gauge("byoc_outbox_rows", "Messages in the outbox, by state", ["channel", "state"], registry=made)
         self.outbox_oldest = Gauge("byoc_outbox_oldest_seconds", "Age of the oldest unsent message", ["channel"], registry=made)
         self.sessions = Gauge("byoc_sessions", "Sessions", ["status"], registry=made)

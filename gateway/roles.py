@@ -26,6 +26,8 @@ def roles_of(named: Collection[str], config: GatewayConfig, *, apart: bool = Fal
         raise GatewayError(
             "--processes is for SQLite: with `store` or `stores` in the config, start more processes, each with its --role (docs/scaling.md)"
         )
+    if apart and config.inbox is not None:
+        raise GatewayError("--processes keeps webhooks in a file, and `inbox` in the config in NATS: leave out one of them")
     if apart and roles != ALL:
         raise GatewayError("give --role or --processes, not both")
     return roles

@@ -19,10 +19,10 @@ from gateway.brokers.ground import Ground
 from gateway.brokers.reconciling import Judged
 from gateway.clock import Clock
 from gateway.config import Loaded
-from gateway.doorbell.contract import Signals
+from gateway.doorbell.contract import Doorbell, Signals
 from gateway.doorbell.local import LocalDoorbell, LocalSignals
 from gateway.edge.media import ServedFile
-from gateway.errors import StoreUnavailable, without_salesforce
+from gateway.errors import StoreUnavailable, without_nats, without_salesforce
 from gateway.journal.driver import Driver, peers_of
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.profiler import Profiler
@@ -47,6 +47,7 @@ _AGAIN_SECONDS: Final = 1.0  # between tries of a database that can't be reached
 
 if TYPE_CHECKING:  # imported when the config asks for it
     from gateway.brokers.salesforce.orgs import SalesforceOrgs
+    from gateway.nats_inbox.streams import Streams
     from gateway.webchat import ChatStore
 
 
@@ -126,7 +127,8 @@ class Shard:
         self.store = SqliteStore(data_dir, clock, ground.fault, bell.ring)
         self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.files)
         self.inbox = InboxOfEdge(data_dir, clock, common.edge, bell) if common.edge else SqliteInbox(data_dir, clock, fault=fault)
-        self.keeper: Keeper = self.inbox
+        self.streams = _streams(loaded, common.roles, self.inbox, bell)
+        self.keeper: Keeper = self.streams.keeper if self.streams else self.inbox
         peers = peers_of(channels) | lanes
         self.sources = sources_of(channels) | lanes
         self.receiver = Receiver(self.inbox, self.broker, self.sources, bell, common.metrics)
@@ -145,6 +147,9 @@ class Shard:
     async def open(self) -> None:
         """Open its stores, and make what is in them fit the config. A database that can't be reached is waited for in the background, and whatever needs it is
         refused meanwhile. Raises CannotStart, and StoreUnavailable where waiting is of no use."""
+        if self.streams is not None:
+            await self.streams.open()
+            self.streams.watch(self._common.metrics, self._common.clock)
         try:
             await self._open()
         except StoreUnavailable:
@@ -153,7 +158,7 @@ class Shard:
 
     async def _open(self) -> None:
         roles = self._common.roles
-        if roles != {"sender"}:
+        if "broker" in roles or (roles != {"sender"} and self.streams is None):
             await self.inbox.open()
         if roles != {"edge"}:
             await self.store.open()
@@ -169,6 +174,8 @@ class Shard:
 
     async def close_inbox(self) -> None:
         """What waits to be kept is kept first."""
+        if self.streams is not None:
+            await self.streams.close()
         await self.inbox.close()
 
     async def close(self) -> None:
@@ -196,6 +203,8 @@ class Shard:
             alone: dict[str, Work] = {"timers": broker.run_timers, "filing": broker.run_filing, "purge": self._purge}
             if self.salesforce:
                 alone |= self.salesforce.work
+            if self.streams is not None:
+                alone |= self.streams.work()
             work |= {name: self._duties.only(name, one) for name, one in alone.items()}
         if "sender" in roles:
             work["sender"] = self.sender.run
@@ -256,3 +265,15 @@ def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:
     except ModuleNotFoundError as missing:
         raise without_salesforce(missing) from missing
     return SalesforceOrgs(loaded)
+
+
+def _streams(loaded: Loaded, roles: frozenset[Role], inbox: SqliteInbox, bell: Doorbell) -> Streams | None:
+    """In front of the inbox, if the config asks for them. Raises GatewayError."""
+    if loaded.config.inbox is None:
+        return None
+    try:
+        from gateway.nats_inbox.streams import Streams
+    except ModuleNotFoundError as missing:
+        raise without_nats(missing) from missing
+    putting = "edge" in roles or ("api" in roles and any(one.adapter.kind == "webchat" for one in loaded.channels.values()))
+    return Streams(loaded, putting=putting, moving="broker" in roles, inbox=inbox, bell=bell)

@@ -71,7 +71,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "webchat": {"adapters", "doorbell.contract", "edge", "pages", "store", "outage"} | GROUND,
     "describing": {"adapters", "config", "session"} | GROUND,
     "new_channel": {"adapters"} | GROUND,
-    "nats_inbox": {"adapters", "config", "doorbell.contract", "store.inbox_contract", "store.packing", "outage"} | GROUND,
+    "nats_inbox": {"adapters", "config", "doorbell.contract", "metrics", "store.inbox_contract", "store.packing", "outage"}
+    | GROUND,
     "watching": {"store", "metrics"} | GROUND,
     "several": {"adapters", "brokers.contract", "doorbell.contract", "session", "store.inbox_contract"} | GROUND,
     "roles": {"config"} | GROUND,

@@ -61,6 +61,11 @@ class Mover:
         """When it doesn't run any more."""
         await self._servers.close()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is moved; None: all is well."""
+        return self._outage.reason
+
     async def held(self) -> State:
         """What is in the stream. Raises StoreUnavailable."""
         return await state(self._servers.ask, self._servers.stream)
