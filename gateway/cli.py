@@ -731,6 +731,42 @@ def outbox_replay(row_ids: tuple[str, ...], everything: bool, places: Places) ->
     _replayed(sum(operators.replay_messages(one.stored, ids) for one in places.all), "message")
 
 
+@main.group()
+def store() -> None:
+    """Where sessions, webhooks and chats are kept."""
+
+
+@store.command("copy")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    help="What is copied: a data_dir, postgresql://…, or with --config `sqlite` or `postgresql`.",
+)
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    help="Where to, named likewise. It must be empty, or a copy of the same that was not finished.",
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar="BYOC_CONFIG",
+    help="A config that names the stores, and where files are kept.",
+)
+def store_copy(source: str, target: str, config_path: Path | None) -> None:
+    """Copy an installation to another store: sessions, webhooks, chats, and their files.
+
+    Stop every gateway on both first. It may be stopped at any point and started again: then it goes on where it was. At the end all tables are compared. The source is not changed.
+    """
+    from gateway import config, moving
+
+    loaded = config.load(config_path).config if config_path else None
+    moving.copy(moving.spot_of(source, loaded), moving.spot_of(target, loaded), click.echo)
+
+
 @main.command()
 @_stored
 def workers(places: Places) -> None:

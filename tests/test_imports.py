@@ -78,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "roles": {"config"} | GROUND,
     "workers": {"sharing.contract"} | GROUND,
     "operators": {"store"} | GROUND,
+    "moving": {"config", "file_places", "store", "webchat"} | GROUND,
     "stored": {"config", "nats_inbox", "store"} | GROUND,
     "orphans": {"brokers", "config", "store"} | GROUND,
     "demo": {"adapters", "app", "brokers", "config", "edge", "journal", "logs", "pages", "store"} | GROUND,

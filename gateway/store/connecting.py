@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from gateway.errors import GatewayError, StoreUnavailable
+from gateway.errors import CannotStart, GatewayError, StoreUnavailable
 from gateway.session.searching import found_by
 from gateway.store.trouble import of_the_disk, unavailable
 
@@ -82,6 +82,19 @@ def _told(path: Path) -> Iterator[None]:
         if not of_the_disk(error):
             raise
         raise StoreUnavailable(unavailable(path.name, error)) from error
+
+
+def complete(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises CannotStart for a file that a copy of another store was begun in, and not finished (`gateway.store.copying`)."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'copied'").fetchone():
+        unfinished = connection.execute("SELECT after FROM copied WHERE name = '' AND rows = 0").fetchone()
+        if unfinished is not None:
+            raise CannotStart(of_unfinished(str(path), unfinished[0]))
+
+
+def of_unfinished(name: str, source: str) -> str:
+    """A store that has a part of another."""
+    return f"{name} has a copy of {source} that is not complete: run `byoc store copy` until it says so, or use another store"
 
 
 def migrate(connection: sqlite3.Connection, package: str) -> None:

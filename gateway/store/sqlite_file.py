@@ -9,7 +9,7 @@ from typing import cast
 
 from gateway.errors import StoreUnavailable
 from gateway.store.checkpoints import Checkpoints
-from gateway.store.connecting import SqliteConnection, connect, migrate
+from gateway.store.connecting import SqliteConnection, complete, connect, migrate
 from gateway.store.statements import Connection
 from gateway.store.trouble import of_the_disk, unavailable
 
@@ -35,6 +35,7 @@ class SqliteFile:
             try:
                 if self._migrations:
                     migrate(connection, self._migrations)
+                complete(connection, self._path)
                 checkpoints = Checkpoints(self._path, connection)
                 checkpoints.open()
             except BaseException:

@@ -1,8 +1,8 @@
 /* A disk that fails on demand, put before a process's C library by LD_PRELOAD. Only tests use it.
 
    FAULTY_DISK names a file. While it is there, it holds `fsync PERCENT` (that share of fsync and fdatasync fails with EIO) or `full`
-   (every write fails with ENOSPC), for the gateway's own databases alone: the simulated providers' is spared. Each failure adds a byte
-   to FAULTY_DISK.hits. */
+   (every write fails with ENOSPC), for the gateway's own databases alone: the simulated providers' is spared. FAULTY_FILES names others instead, by a
+   part of their path. Each failure adds a byte to FAULTY_DISK.hits. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static const char *const FILES[] = {"/inbox.db", "/sessions.db", "/chat.db"};
@@ -22,6 +23,8 @@ static int is_ours(int fd) {
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0) return 0;
     path[length] = 0;
+    const char *others = getenv("FAULTY_FILES");
+    if (others) return strstr(path, others) != NULL;
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++)
         if (strstr(path, FILES[i])) return 1;
     return 0;
@@ -73,4 +76,24 @@ ssize_t pwrite(int fd, const void *from, size_t count, off_t at) {
 ssize_t pwrite64(int fd, const void *from, size_t count, off64_t at) {
     if (fails(fd, "full")) REFUSE(ENOSPC);
     return REAL("pwrite64", ssize_t (*)(int, const void *, size_t, off64_t))(fd, from, count, at);
+}
+
+ssize_t pwritev(int fd, const struct iovec *from, int count, off_t at) {
+    if (fails(fd, "full")) REFUSE(ENOSPC);
+    return REAL("pwritev", ssize_t (*)(int, const struct iovec *, int, off_t))(fd, from, count, at);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *from, int count, off64_t at) {
+    if (fails(fd, "full")) REFUSE(ENOSPC);
+    return REAL("pwritev64", ssize_t (*)(int, const struct iovec *, int, off64_t))(fd, from, count, at);
+}
+
+int posix_fallocate(int fd, off_t at, off_t length) {
+    if (fails(fd, "full")) return ENOSPC;
+    return REAL("posix_fallocate", int (*)(int, off_t, off_t))(fd, at, length);
+}
+
+int posix_fallocate64(int fd, off64_t at, off64_t length) {
+    if (fails(fd, "full")) return ENOSPC;
+    return REAL("posix_fallocate64", int (*)(int, off64_t, off64_t))(fd, at, length);
 }

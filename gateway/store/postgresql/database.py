@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import psycopg
 
 from gateway.errors import CannotStart, StoreUnavailable
+from gateway.store.connecting import of_unfinished
 from gateway.store.postgresql.connecting import connect, place_of, well_formed
 from gateway.store.postgresql.connection import PostgresConnection
 from gateway.store.postgresql.migrating import migrate
@@ -37,11 +38,20 @@ class PostgresDatabase:
         try:
             with contextlib.closing(connect(self._url)) as plain:
                 migrate(plain)
+                self._complete(plain)
         except CannotStart as error:
             raise CannotStart(f"{self.name}: {error}") from error
         except psycopg.Error as error:
             kind = CannotStart if code_of(error) in FINAL else StoreUnavailable
             raise kind(self.unavailable(error)) from error
+
+    def _complete(self, plain: psycopg.Connection[Any]) -> None:
+        """Not where a copy of another store was begun, and not finished (`gateway.store.copying`)."""
+        there = plain.execute("SELECT to_regclass('copied')").fetchone()
+        if there is not None and there[0] is not None:
+            unfinished = plain.execute("SELECT after FROM copied WHERE name = '' AND rows = 0").fetchone()
+            if unfinished is not None:
+                raise CannotStart(of_unfinished("it", unfinished[0]))
 
     def reader(self) -> PostgresConnection:
         """See `Database`."""
