@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from adapters.envelope import EndUser
 from gateway.store.contract import Whose
@@ -31,15 +31,19 @@ class _Row(NamedTuple):
 
 
 class Addresses:
-    """See `gateway.store.contract.Addresses`. Whatever is held of a person is all of it."""
+    """See `gateway.store.contract.Addresses`. Whatever is held of a person is all of it. Where others write, too: who reads an address holds it, and who reads a
+    person holds the key."""
 
     def __init__(self, gathering: Gathering, conversations: Conversations) -> None:
         self._gathering, self._conversations = gathering, conversations
         self._rows: dict[tuple[str, str], _Row | None] = gathering.held()  # by channel and alias
         self._persons: dict[tuple[str, str], frozenset[str]] = gathering.held()  # all aliases, by channel and key
-        self._gone = gathering.rows("DELETE FROM aliases WHERE channel_id = ? AND alias = ?")
+        self._gone = gathering.rows("DELETE FROM aliases WHERE channel_id = ? AND alias = ?", types="tt")
         self._kept = gathering.rows(
-            f"INSERT OR REPLACE INTO aliases (channel_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+            f"""INSERT INTO aliases (channel_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (channel_id, alias) DO UPDATE SET
+                address = excluded.address, lent = excluded.lent, used_at = excluded.used_at, gone = excluded.gone""",  # noqa: S608
+            types="tttifi",
         )
 
     def known(self, channel_id: str, end_user: EndUser) -> str:
@@ -101,15 +105,17 @@ class Addresses:
             self._read(channel_id, [alias])
         return self._rows[channel_id, alias]
 
+    def lock(self, channel_id: str, end_users: Sequence[EndUser]) -> None:
+        """Hold all addresses of these people that they are named by."""
+        self._gathering.lock_conversations((channel_id, name) for name in _names(end_users))
+
     def read_ahead(self, channel_id: str, end_users: Sequence[EndUser]) -> list[str]:
         """Hold the addresses of these people, read by one statement; their keys."""
-        names = list({name for one in end_users for name in (one.address, *one.aliases, *one.formerly)})
-        found = self._gathering.point(
-            f"""SELECT {_COLUMNS} FROM aliases WHERE channel_id = :channel AND address IN (
-                    SELECT address FROM aliases WHERE channel_id = :channel AND alias IN (SELECT value FROM json_each(:names))
-                    UNION SELECT value FROM json_each(:names))""",  # noqa: S608
-            {"channel": channel_id, "names": json.dumps(names)},
-        )
+        names = _names(end_users)
+        self._gathering.lock_conversations((channel_id, name) for name in names)
+        found = self._of_people(channel_id, names)
+        if self._gathering.lock_conversations((channel_id, row["address"]) for row in found):
+            found = self._of_people(channel_id, names)
         self._rows |= dict.fromkeys((channel_id, name) for name in names)
         theirs: dict[str, set[str]] = {}
         for alias, owner, lent, used_at, gone in found:
@@ -118,6 +124,14 @@ class Addresses:
         self._persons |= {(channel_id, name): frozenset() for name in names}
         self._persons |= {(channel_id, owner): frozenset(aliases) for owner, aliases in theirs.items()}
         return list(dict.fromkeys(self.known(channel_id, one) for one in end_users))
+
+    def _of_people(self, channel_id: str, names: Sequence[str]) -> list[Any]:
+        return self._gathering.point(
+            f"""SELECT {_COLUMNS} FROM aliases WHERE channel_id = :channel AND address IN (
+                    SELECT address FROM aliases WHERE channel_id = :channel AND alias IN (SELECT value FROM json_each(:names))
+                    UNION SELECT value FROM json_each(:names))""",  # noqa: S608
+            {"channel": channel_id, "names": json.dumps(names)},
+        ).fetchall()
 
     def rows(self, channel_id: str, names: Iterable[str]) -> dict[str, _Row]:
         """What is known of these addresses."""
@@ -168,28 +182,38 @@ class Addresses:
 
     def _aliases(self, channel_id: str, owner: str) -> frozenset[str]:
         if (channel_id, owner) not in self._persons:
-            self.read_ahead_persons(channel_id, [owner])
+            self.read_ahead_persons(channel_id, [owner])()
         return self._persons[channel_id, owner]
 
     def _read(self, channel_id: str, names: Sequence[str]) -> None:
         self._rows |= dict.fromkeys((channel_id, name) for name in names)
-        for alias, row in self._select(channel_id, "alias", names):
+        for alias, row in self._select(channel_id, "alias", names)():
             self._rows[channel_id, alias] = row
 
-    def read_ahead_persons(self, channel_id: str, owners: Sequence[str]) -> None:
-        """Hold all addresses of these people."""
-        theirs: dict[str, set[str]] = {owner: set() for owner in owners}
-        for alias, row in self._select(channel_id, "address", owners):
-            theirs[row.owner].add(alias)
-            self._rows.setdefault((channel_id, alias), row)
-        for owner, aliases in theirs.items():
-            self._persons[channel_id, owner] = frozenset(aliases)
+    def read_ahead_persons(self, channel_id: str, owners: Sequence[str]) -> Callable[[], None]:
+        """Hold all addresses of these people, when what is given back is called."""
+        found = self._select(channel_id, "address", owners)
 
-    def _select(self, channel_id: str, column: str, names: Sequence[str]) -> Iterator[tuple[str, _Row]]:
+        def hold() -> None:
+            theirs: dict[str, set[str]] = {owner: set() for owner in owners}
+            for alias, row in found():
+                theirs[row.owner].add(alias)
+                self._rows.setdefault((channel_id, alias), row)
+            for owner, aliases in theirs.items():
+                self._persons[channel_id, owner] = frozenset(aliases)
+
+        return hold
+
+    def _select(self, channel_id: str, column: str, names: Sequence[str]) -> Callable[[], Iterator[tuple[str, _Row]]]:
+        self._gathering.lock_conversations((channel_id, name) for name in names)
         which, value = among(column, names)
         query = f"SELECT {_COLUMNS} FROM aliases WHERE channel_id = ? AND {which}"  # noqa: S608
-        for alias, owner, lent, used_at, gone in self._gathering.point(query, (channel_id, value)):
-            yield alias, _Row(owner, bool(lent), used_at, bool(gone))
+        rows = self._gathering.point(query, (channel_id, value))
+        return lambda: ((alias, _Row(owner, bool(lent), used_at, bool(gone))) for alias, owner, lent, used_at, gone in rows)
+
+
+def _names(end_users: Sequence[EndUser]) -> list[str]:
+    return list({name for one in end_users for name in (one.address, *one.aliases, *one.formerly)})
 
 
 class _Telling:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.errors import CannotStart, GatewayError, StoreUnavailable
@@ -22,6 +22,10 @@ class SqliteConnection(sqlite3.Connection):
     """As `gateway.store.statements.Connection`."""
 
     dialect: Final = "sqlite"
+
+    def at_commit(self, sql: str, rows: Sequence[Sequence[Any]], /) -> None:
+        """See there."""
+        raise NotImplementedError
 
 
 def connect(path: Path) -> SqliteConnection:

@@ -4,7 +4,7 @@ events, and what is kept aside."""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -24,9 +24,19 @@ from adapters.envelope import (
 )
 from gateway.store.contract import MOST_ASIDE, MOST_PARKED_PER_NAME, Conversation, MessageRef, OutboxRow
 from gateway.store.gathering import Gathering, among
+from gateway.store.statements import Conflict
 
 _UPSERT: Final = """INSERT INTO conversations (channel_id, address, memory, person, last_inbound_at) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET memory = excluded.memory, person = excluded.person, last_inbound_at = excluded.last_inbound_at"""
+    ON CONFLICT (channel_id, address) DO UPDATE SET memory = excluded.memory, person = excluded.person, last_inbound_at = excluded.last_inbound_at"""
+_FORGET_PERSONS: Final = """UPDATE conversations SET person = json_object('address', address, 'forgotten', 1) WHERE channel_id = ? AND address IN (
+    SELECT address FROM conversations
+    WHERE channel_id = ? AND person != '{}' AND json_extract(person, '$.forgotten') IS NULL LIMIT ?)"""
+_FORGET: Final = {
+    "sqlite": _FORGET_PERSONS,
+    "postgresql": _FORGET_PERSONS.replace(
+        "json_object('address', address, 'forgotten', 1)", "json_build_object('address', address, 'forgotten', 1)::text"
+    ),
+}
 
 
 class _Json(NamedTuple):
@@ -37,6 +47,7 @@ class _Json(NamedTuple):
 
 
 _NOTHING: Final = _Json("{}", {})
+_UNREAD: Final = object()
 
 
 @lru_cache(2_000)
@@ -61,21 +72,28 @@ class _Row(NamedTuple):
 
 
 class Conversations:
-    """See `gateway.store.contract.Conversations`."""
+    """See `gateway.store.contract.Conversations`.
 
-    def __init__(self, gathering: Gathering) -> None:
-        self._gathering = gathering
+    Where others write, too: who reads a conversation holds it. An event that two see for the first time is refused to the second by its key, and seen when that job
+    is done once more; the same with readings of signatures. What is parked under a name, and what the name stands for, is held by the name by whoever parks and by
+    whoever sends: so either finds the other's. (A customer's own message is held by its conversation.)
+    """
+
+    def __init__(self, gathering: Gathering, message_ids: MessageIds) -> None:
+        self._gathering, self._message_ids = gathering, message_ids
         self._known: dict[tuple[str, str], _Row | None] = gathering.held()
         self._seen: dict[tuple[str, str], bool] = gathering.held()
         self._readings: dict[tuple[str, str], str | None] = gathering.held()
         self._parked: dict[tuple[str, str], bool] = gathering.held()  # whether anything waits for that message
-        self._upserts = gathering.rows(_UPSERT, lambda row: row.values, news="people")
+        self._upserts = gathering.rows(_UPSERT, lambda row: row.values, types="ttttf", news="people")
         # Most messages say nothing new of the person: then the index of who is unknown, which looks into what is known, stays as it is.
         self._continued = gathering.rows(
-            "UPDATE conversations SET memory = ?, last_inbound_at = ? WHERE channel_id = ? AND address = ?"
+            "UPDATE conversations SET memory = ?, last_inbound_at = ? WHERE channel_id = ? AND address = ?", types="tftt"
         )
-        self._sights = gathering.rows("INSERT INTO seen_events (channel_id, event_id, at) VALUES (?, ?, ?)")
-        self._firsts = gathering.rows("INSERT INTO signed_readings (channel_id, proof, reading, at) VALUES (?, ?, ?, ?)")
+        self._sights = gathering.rows("INSERT INTO seen_events (channel_id, event_id, at) VALUES (?, ?, ?)", types="ttf")
+        self._firsts = gathering.rows(
+            "INSERT INTO signed_readings (channel_id, proof, reading, at) VALUES (?, ?, ?, ?)", types="tttf"
+        )
 
     # ---------------------------------------------------------------------------------------------------------- events
 
@@ -103,34 +121,45 @@ class Conversations:
             self._firsts.add((*place, signed.reading, self._gathering.at))
         return self._readings[place] == signed.reading
 
-    def read_ahead_events(self, channel_id: str, inbound: Sequence[Inbound]) -> None:
-        """Hold which of these events were seen, what their signatures were taken for, and whether anything waits for their messages."""
-        self._seen |= self._there(channel_id, "seen_events", "event_id", [one.event_id for one in inbound])
-        self._parked |= self._there(
-            channel_id, "parked", "names", [m.message_id for m in inbound if isinstance(m, InboundMessage)]
-        )
+    def read_ahead_events(self, channel_id: str, inbound: Sequence[Inbound]) -> Callable[[], None]:
+        """Hold which of these events were seen, what their signatures were taken for, and whether anything waits for their messages, when what is given back is
+        called."""
+        seen = self._there(channel_id, "seen_events", "event_id", [one.event_id for one in inbound])
+        parked = self._there(channel_id, "parked", "names", [m.message_id for m in inbound if isinstance(m, InboundMessage)])
         proofs = list({one.signed.proof for one in inbound if one.signed})
-        if proofs:
-            query = """SELECT proof, reading FROM signed_readings
-                       WHERE channel_id = ? AND proof IN (SELECT value FROM json_each(?))"""
-            found = {row["proof"]: row["reading"] for row in self._gathering.point(query, (channel_id, json.dumps(proofs)))}
-            self._readings |= {(channel_id, proof): found.get(proof) for proof in proofs}
+        query = "SELECT proof, reading FROM signed_readings WHERE channel_id = ? AND proof IN (SELECT value FROM json_each(?))"
+        signed = self._gathering.point(query, (channel_id, json.dumps(proofs))) if proofs else ()
 
-    def _there(self, channel_id: str, table: str, column: str, names: Sequence[str]) -> dict[tuple[str, str], bool]:
+        def hold() -> None:
+            self._seen |= seen()
+            self._parked |= parked()
+            if proofs:
+                found = {row["proof"]: row["reading"] for row in signed}
+                self._readings.update({(channel_id, proof): found.get(proof) for proof in proofs})
+
+        return hold
+
+    def _there(self, channel_id: str, table: str, column: str, names: Sequence[str]) -> Callable[[], dict[tuple[str, str], bool]]:
         return _which_are_there(self._gathering, channel_id, table, column, names)
 
-    def read_ahead_parked(self, channel_id: str, names: Sequence[str]) -> None:
-        """Hold whether anything waits for these names."""
-        self._parked |= self._there(channel_id, "parked", "names", names)
+    def read_ahead_parked(self, channel_id: str, names: Sequence[str]) -> Callable[[], None]:
+        """Hold whether anything waits for these names, when what is given back is called."""
+        there = self._there(channel_id, "parked", "names", names)
+        return lambda: self._parked.update(there())
 
     def park(self, inbound: Inbound, names: Iterable[str]) -> None:
         """See the contract."""
+        channel_id, names = inbound.channel_id, list(names)
+        self._gathering.lock_names((channel_id, name) for name in names)
+        if self._gathering.shared and any(self._message_ids.was_named_meanwhile(channel_id, name) for name in names):
+            raise Conflict(names)
         for name in names:
-            place = (inbound.channel_id, name)
+            place = (channel_id, name)
             count = self._gathering.run("SELECT count(*) FROM parked WHERE channel_id = ? AND names = ?", place).fetchone()[0]
             if count < MOST_PARKED_PER_NAME:
                 self._gathering.run(
-                    "INSERT OR IGNORE INTO parked (channel_id, names, event_id, envelope, at) VALUES (?, ?, ?, ?, ?)",
+                    """INSERT INTO parked (channel_id, names, event_id, envelope, at) VALUES (?, ?, ?, ?, ?)
+                       ON CONFLICT (channel_id, names, event_id) DO NOTHING""",
                     (*place, inbound.event_id, inbound.model_dump_json(), self._gathering.at),
                 )
             self._parked.pop(place, None)
@@ -141,7 +170,8 @@ class Conversations:
         for name in names:
             place = (channel_id, name)
             if place not in self._parked:
-                self._parked |= self._there(channel_id, "parked", "names", [name])
+                self._gathering.lock_names([place])
+                self.read_ahead_parked(channel_id, [name])()
             if self._parked[place]:
                 statement = "DELETE FROM parked WHERE channel_id = ? AND names = ? RETURNING envelope, at"
                 rows = self._gathering.run(statement, place).fetchall()
@@ -159,16 +189,22 @@ class Conversations:
     def _row(self, channel_id: str, address: str) -> _Row | None:
         place = (channel_id, address)
         if place not in self._known:
-            self.read_ahead(channel_id, [address])
+            self.read_ahead(channel_id, [address])()
         return self._known[place]
 
-    def read_ahead(self, channel_id: str, addresses: Sequence[str]) -> None:
-        """Hold what is known of these conversations."""
+    def read_ahead(self, channel_id: str, addresses: Sequence[str]) -> Callable[[], None]:
+        """Hold what is known of these conversations, when what is given back is called."""
+        self._gathering.lock_conversations((channel_id, address) for address in addresses)
         which, value = among("address", addresses)
         query = f"SELECT address, memory, person, last_inbound_at FROM conversations WHERE channel_id = ? AND {which}"  # noqa: S608
-        self._known |= dict.fromkeys((channel_id, address) for address in addresses)
-        for address, memory, person, at in self._gathering.point(query, (channel_id, value)):
-            self._known[channel_id, address] = _Row(channel_id, address, _read(memory), _read(person), at)
+        found = self._gathering.point(query, (channel_id, value))
+
+        def hold() -> None:
+            self._known.update(dict.fromkeys((channel_id, address) for address in addresses))
+            for address, memory, person, at in found:
+                self._known[channel_id, address] = _Row(channel_id, address, _read(memory), _read(person), at)
+
+        return hold
 
     def _save(self, row: _Row) -> None:
         place = (row.channel_id, row.address)
@@ -227,19 +263,23 @@ class Conversations:
 
     def unknown(self, channels: Sequence[str], limit: int) -> list[tuple[str, str]]:
         """See the contract."""
+        if not channels:
+            return []
         places = ",".join("?" * len(channels))
         query = f"""SELECT channel_id, address FROM conversations INDEXED BY conversations_unknown
-                    WHERE json_extract(person, '$.address') IS NULL AND channel_id IN ({places}) ORDER BY last_inbound_at DESC LIMIT ?"""  # noqa: S608
+                    WHERE json_extract(person, '$.address') IS NULL AND channel_id IN ({places}) ORDER BY last_inbound_at DESC NULLS LAST LIMIT ?"""  # noqa: S608
         return [(row["channel_id"], row["address"]) for row in self._gathering.run(query, (*channels, limit))]
 
     def move(self, channel_id: str, old: str, new: str) -> None:
         """See the contract."""
         values = {"channel": channel_id, "old": old, "new": new}
+        self._gathering.lock_conversations([(channel_id, old), (channel_id, new)])
         self._gathering.run(
             """INSERT INTO conversations (channel_id, address, memory, person, last_inbound_at)
                SELECT channel_id, :new, memory, person, last_inbound_at FROM conversations WHERE channel_id = :channel AND address = :old
-               ON CONFLICT DO UPDATE SET memory = json_patch(excluded.memory, memory), person = json_patch(excluded.person, person),
-                   last_inbound_at = max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0))""",
+               ON CONFLICT (channel_id, address) DO UPDATE SET memory = json_patch(excluded.memory, conversations.memory),
+                   person = json_patch(excluded.person, conversations.person),
+                   last_inbound_at = max(coalesce(conversations.last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0))""",
             values,
         )
         self._gathering.run("DELETE FROM conversations WHERE channel_id = :channel AND address = :old", values)
@@ -256,13 +296,7 @@ class Conversations:
 
     def forget_persons(self, channel_id: str, limit: int) -> int:
         """See the contract."""
-        done = self._gathering.run(
-            """UPDATE conversations SET person = json_object('address', address, 'forgotten', 1)
-               WHERE channel_id = ? AND address IN (
-                   SELECT address FROM conversations
-                   WHERE channel_id = ? AND person != '{}' AND json_extract(person, '$.forgotten') IS NULL LIMIT ?)""",
-            (channel_id, channel_id, limit),
-        )
+        done = self._gathering.run(_FORGET[self._gathering.dialect], (channel_id, channel_id, limit))
         self._known.clear()
         return done.rowcount
 
@@ -283,15 +317,18 @@ class Conversations:
 
 
 class MessageIds:
-    """See `gateway.store.contract.MessageIds`."""
+    """See `gateway.store.contract.MessageIds`. Who names a message that another names at the same time is refused by the key, and done once more."""
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
         self._known: dict[tuple[str, str], MessageRef | None] = gathering.held()
-        self._new = gathering.rows("INSERT INTO message_ids (channel_id, message_id, session_id, number) VALUES (?, ?, ?, ?)")
+        self._new = gathering.rows(
+            "INSERT INTO message_ids (channel_id, message_id, session_id, number) VALUES (?, ?, ?, ?)", types="ttti"
+        )
         self._ours = gathering.rows(
             """INSERT INTO message_ids (channel_id, message_id, session_id, number, outbox_id) VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET written_off = 0 WHERE outbox_id = excluded.outbox_id"""
+               ON CONFLICT (channel_id, message_id) DO UPDATE SET written_off = 0 WHERE message_ids.outbox_id = excluded.outbox_id""",
+            types="tttit",
         )
 
     def of(self, channel_id: str, message_id: str) -> MessageRef | None:
@@ -303,8 +340,15 @@ class MessageIds:
             self._known[place] = MessageRef(*row) if row else None
         return self._known[place]
 
-    def read_ahead(self, channel_id: str, inbound: Sequence[Inbound]) -> None:
-        """Hold what the ids that these events name stand for."""
+    def was_named_meanwhile(self, channel_id: str, name: str) -> bool:
+        """Whether it stands for something, though it was read that it doesn't."""
+        if self._known.get((channel_id, name), _UNREAD) is not None:
+            return False
+        query = "SELECT 1 FROM message_ids WHERE channel_id = ? AND message_id = ?"
+        return self._gathering.run(query, (channel_id, name)).fetchone() is not None
+
+    def read_ahead(self, channel_id: str, inbound: Sequence[Inbound]) -> Callable[[], None]:
+        """Hold what the ids that these events name stand for, when what is given back is called."""
         names: set[str] = set()
         for one in inbound:
             if isinstance(one, InboundMessage | InboundEdit | InboundDeletion | InboundReaction):
@@ -313,15 +357,20 @@ class MessageIds:
                 names.add(one.reply_to)
             if isinstance(one, InboundReceipt):
                 names.update(one.message_ids)
-        self.read_ahead_names(channel_id, names)
+        return self.read_ahead_names(channel_id, names)
 
-    def read_ahead_names(self, channel_id: str, names: Collection[str]) -> None:
-        """Hold what these ids stand for."""
+    def read_ahead_names(self, channel_id: str, names: Collection[str]) -> Callable[[], None]:
+        """Hold what these ids stand for, when what is given back is called."""
         query = """SELECT message_id, session_id, number, outbox_id FROM message_ids
                    WHERE channel_id = ? AND message_id IN (SELECT value FROM json_each(?))"""
-        self._known |= dict.fromkeys((channel_id, name) for name in names)
-        for name, *ref in self._gathering.point(query, (channel_id, json.dumps(list(names)))):
-            self._known[channel_id, name] = MessageRef(*ref)
+        found = self._gathering.point(query, (channel_id, json.dumps(list(names)))) if names else ()
+
+        def hold() -> None:
+            self._known.update(dict.fromkeys((channel_id, name) for name in names))
+            for name, *ref in found:
+                self._known[channel_id, name] = MessageRef(*ref)
+
+        return hold
 
     def name(self, channel_id: str, message_id: str, session_id: str, number: int) -> None:
         """See the contract."""
@@ -342,12 +391,13 @@ class MessageIds:
 
     def stand_for(self, row: OutboxRow, message_ids: Sequence[str], *, again: bool = False) -> None:
         """See the contract."""
+        self._gathering.lock_names((row.channel_id, message_id) for message_id in message_ids)
         for message_id in message_ids:
             known, place = self.of(row.channel_id, message_id), (row.channel_id, message_id)
             if known is None:
                 self._gathering.change(self._known, place, MessageRef(row.session_id, row.entry_number, row.id))
             if known is None or (again and known.outbox_id == row.id):
-                self._ours.add((*place, row.session_id, row.entry_number, row.id))
+                self._ours.add((*place, row.session_id, row.entry_number, row.id), place)
 
     def write_off(self, row: OutboxRow, message_ids: Sequence[str] | None = None) -> None:
         """See the contract."""
@@ -365,23 +415,26 @@ class MessageIds:
 
 
 class Aside:
-    """See `gateway.store.contract.Aside`."""
+    """See `gateway.store.contract.Aside`. Who keeps, takes or forgets holds the conversation."""
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
         self._any: dict[tuple[str, str], bool] = gathering.held()
 
-    def read_ahead(self, channel_id: str, addresses: Sequence[str]) -> None:
-        """Hold whether anything is aside of these conversations."""
-        self._any |= _which_are_there(self._gathering, channel_id, "aside", "address", addresses)
+    def read_ahead(self, channel_id: str, addresses: Sequence[str]) -> Callable[[], None]:
+        """Hold whether anything is aside of these conversations, when what is given back is called."""
+        self._gathering.lock_conversations((channel_id, address) for address in addresses)
+        there = _which_are_there(self._gathering, channel_id, "aside", "address", addresses)
+        return lambda: self._any.update(there())
 
     def _is_empty(self, channel_id: str, address: str) -> bool:
         if (channel_id, address) not in self._any:
-            self.read_ahead(channel_id, [address])
+            self.read_ahead(channel_id, [address])()
         return not self._any[channel_id, address]
 
     def keep(self, inbound: InboundMessage | InboundReferral, address: str) -> None:
         """See the contract."""
+        self._gathering.lock_conversations([(inbound.channel_id, address)])
         self._gathering.run(
             "INSERT INTO aside (channel_id, address, message_id, envelope, at) VALUES (?, ?, ?, ?, ?)",
             (
@@ -424,20 +477,26 @@ class Aside:
 
     def move(self, channel_id: str, old: str, new: str) -> None:
         """See the contract."""
+        self._gathering.lock_conversations([(channel_id, old), (channel_id, new)])
         self._gathering.run("UPDATE aside SET address = ? WHERE channel_id = ? AND address = ?", (new, channel_id, old))
         self._any.clear()
 
 
 def _which_are_there(
     gathering: Gathering, channel_id: str, table: str, column: str, names: Sequence[str]
-) -> dict[tuple[str, str], bool]:
-    """Which of these names of a channel the table has a row for."""
+) -> Callable[[], dict[tuple[str, str], bool]]:
+    """Which of these names of a channel the table has a row for, when what is given back is called."""
     if not names:
-        return {}
+        return dict
     which, value = among(column, names)
     query = f"SELECT DISTINCT {column} FROM {table} WHERE channel_id = ? AND {which}"  # noqa: S608
-    found = {row[0] for row in gathering.point(query, (channel_id, value))}
-    return {(channel_id, name): name in found for name in names}
+    rows = gathering.point(query, (channel_id, value))
+
+    def found() -> dict[tuple[str, str], bool]:
+        there = {row[0] for row in rows}
+        return {(channel_id, name): name in there for name in names}
+
+    return found
 
 
 def _patched(known: Any, patch: Any) -> Any:

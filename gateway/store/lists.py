@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.session.model import Session, Status
 from gateway.store.contract import Wanted
-from gateway.store.filing import Filing, sought
+from gateway.store.filing import SOUGHT, Filing
 from gateway.store.gathering import Gathering
 from gateway.store.sessions import RESTING, parsed
 
@@ -29,9 +29,10 @@ _TIED: Final = f"""FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session
     WHERE r.org = :org AND r.login = :login AND r.rests IS NULL AND {_STATUS}"""
 _TIED_AND_FILED: Final = """FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session_id
     WHERE r.org = :org AND r.login = :login AND r.rests = :status"""
-_FOUND: Final = f"""FROM filed_grams CROSS JOIN filed ON filed.place = filed_grams.rowid CROSS JOIN sessions s ON s.id = filed.session_id
+_IN_FTS: Final = "FROM filed_grams CROSS JOIN filed ON filed.place = filed_grams.rowid"
+_FOUND: Final = f"""{_IN_FTS} CROSS JOIN sessions s ON s.id = filed.session_id
     WHERE filed_grams MATCH :sought AND s.filed = 1 AND s.org = :org AND {_STATUS}"""
-_FOUND_TIED: Final = f"""FROM filed_grams CROSS JOIN filed ON filed.place = filed_grams.rowid CROSS JOIN sessions s ON s.id = filed.session_id
+_FOUND_TIED: Final = f"""{_IN_FTS} CROSS JOIN sessions s ON s.id = filed.session_id
     CROSS JOIN rep_sessions r ON r.org = s.org AND r.login = :login AND r.session_id = s.id
     WHERE filed_grams MATCH :sought AND s.filed = 1 AND s.org = :org AND {_STATUS}"""
 _NAMED: Final = f"FROM sessions s WHERE s.id = :q AND s.org = :org AND {_STATUS}"
@@ -39,6 +40,14 @@ _NAMED_TIED: Final = f"""FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.s
     WHERE r.org = :org AND r.login = :login AND r.session_id = :q AND {_STATUS}"""
 # Rows that an older version wrote last say what they are found by only when asked.
 _HAS: Final = " AND instr(CASE WHEN s.filed IS NULL THEN found_by(s.address, s.name) ELSE s.name END, :word{}) > 0"
+# On PostgreSQL a session says from the start whether it is filed, and `filed` has the pieces itself.
+_ON_POSTGRESQL: Final = (
+    (_IN_FTS, "FROM filed"),
+    ("filed_grams.rowid", "filed.place"),
+    ("filed_grams MATCH :sought", "filed.grams @> :sought::text[]"),
+    ("s.filed IS NOT 1", "s.filed <> 1"),
+    (_HAS.format("{}").partition("{}")[0], " AND instr(s.name, :word"),
+)
 
 
 class Lists:
@@ -65,6 +74,9 @@ class Lists:
         self, where: str, place: str, wanted: Wanted, status: Status, after: int | None, chunk: int
     ) -> Iterator[tuple[int, str, str]]:
         query = f"SELECT {place}, s.id, s.state {where} AND {place} > :after ORDER BY {place} LIMIT :chunk"
+        if self._gathering.dialect == "postgresql":
+            for ours, theirs in _ON_POSTGRESQL:
+                query = query.replace(ours, theirs)
         login = None if wanted.everything and not wanted.mine else wanted.login
         values = {
             "org": wanted.org,
@@ -72,7 +84,7 @@ class Lists:
             "status": status.value,
             "queues": json.dumps(sorted(wanted.queues)),
             "q": wanted.q,
-            "sought": sought(wanted.org, status, login, wanted.words) if ":sought" in where else None,
+            "sought": SOUGHT[self._gathering.dialect](wanted.org, status, login, wanted.words) if ":sought" in where else None,
             "chunk": chunk,
             **{f"word{number}": word for number, word in enumerate(wanted.words)},
         }

@@ -22,8 +22,9 @@ class Media:
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
         self._new = gathering.rows(
-            """INSERT OR IGNORE INTO media (id, org, channel_id, session_id, entry_number, state, part, name, mime_type, size_bytes, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            """INSERT INTO media (id, org, channel_id, session_id, entry_number, state, part, name, mime_type, size_bytes, created_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING""",
+            types="ttttittttif",
             news="media",
         )
 

@@ -55,6 +55,7 @@ class Outbox:
         self._new = gathering.rows(
             """INSERT INTO outbox (id, org, channel_id, address, session_id, entry_number, kind, payload, media_id, retry_key, created_at, updated_at)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            types="tttttittttff",
             news="outbox",
         )
         # The provider has taken it; a receipt that came earlier has its rank already.
@@ -62,13 +63,15 @@ class Outbox:
             """UPDATE outbox SET state = CASE WHEN state IN ('sending', 'queued', 'unknown', 'failed') THEN 'sent' ELSE state END,
                    rank = max(rank, 1), sent_at = coalesce(sent_at, ?), updated_at = ?, attempts = attempts + 1,
                    code = NULL, reason = NULL, provider_code = NULL
-               WHERE id = ?"""
+               WHERE id = ?""",
+            types="fft",
         )
         # It holds its place in the conversation while it waits for its next try; once it is final, later messages are sent.
         self._not_sent = gathering.rows(
             """UPDATE outbox SET state = ?, next_at = ?, sooner_at = ?, code = ?, reason = ?, provider_code = ?, updated_at = ?,
                    attempts = attempts + 1
-               WHERE id = ? AND state IN ('queued', 'sending')"""
+               WHERE id = ? AND state IN ('queued', 'sending')""",
+            types="tfftttft",
         )
         # Attempts are stored separately from messages.
         self._attempts = gathering.rows(
@@ -102,8 +105,7 @@ class Outbox:
 
     def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> Ready:
         """See the contract."""
-        in_hand = self._run(f"SELECT address FROM outbox WHERE id IN ({','.join('?' * len(busy))})", tuple(busy)).fetchall()  # noqa: S608
-        taken = {row["address"] for row in in_hand}
+        taken = set(self.addresses_of(busy).values()) if busy else set()
         rows = self._run(
             """SELECT o.* FROM outbox o JOIN (
                    SELECT min(ordinal) AS first FROM outbox
@@ -141,8 +143,8 @@ class Outbox:
         """See the contract."""
         places = json.dumps([[row.id, row.channel_id, row.address] for row in rows])
         found = self._run(
-            """SELECT value ->> '$[0]' AS id FROM json_each(?) WHERE EXISTS (
-                   SELECT 1 FROM outbox WHERE channel_id = value ->> '$[1]' AND address = value ->> '$[2]'
+            """SELECT json_extract(value, '$[0]') AS id FROM json_each(?) WHERE EXISTS (
+                   SELECT 1 FROM outbox WHERE channel_id = json_extract(value, '$[1]') AND address = json_extract(value, '$[2]')
                    AND state IN ('queued', 'sending'))""",
             (places,),
         )
@@ -188,7 +190,7 @@ class Outbox:
     def settle(self, row: OutboxRow, outcome: Outcome, *, steady: float) -> None:
         """See the contract."""
         if isinstance(outcome, Sent):
-            self._sent.add((self._gathering.at, self._gathering.at, row.id))
+            self._sent.add((self._gathering.at, self._gathering.at, row.id), row.id)
             # Where a channel's ids are the same on each try, one that was written off counts again.
             self._message_ids.stand_for(row, outcome.message_ids, again=True)
             word, detail = "sent", ",".join(outcome.message_ids)
@@ -204,7 +206,7 @@ class Outbox:
         self._log_attempt(row, word, detail)
 
     def _ends(self, row: OutboxRow, state: str, why: Why, *, at: float = 0.0, sooner: float | None = None) -> None:
-        self._not_sent.add((state, at, sooner, why.code, why.reason, why.provider_code, self._gathering.at, row.id))
+        self._not_sent.add((state, at, sooner, why.code, why.reason, why.provider_code, self._gathering.at, row.id), row.id)
 
     def hasten(self, channel_id: str, *, limit: int) -> int:
         """See the contract."""
@@ -268,6 +270,7 @@ class Outbox:
     def requeue(self, outbox_id: str, retry_key: str) -> OutboxRow | None:
         """See the contract."""
         self._gathering.news.add("outbox")
+        self._run(f"SELECT 1 FROM outbox WHERE id = ?{self._gathering.for_update}", (outbox_id,))  # noqa: S608
         row, now = self.one(outbox_id), self._gathering.now
         if row is None or row.state not in ("failed", "unknown", "skipped") or (row.state, row.code) == ("skipped", WITHDRAWN):
             return None
@@ -314,7 +317,7 @@ class Outbox:
         done = self._run(
             """UPDATE outbox SET state = 'queued', next_at = ?, sooner_at = NULL, hastened = 0, attempts = 0, resent = 1, rank = 0, sent_at = NULL,
                    retry_key = ?, payload = json_patch(payload, ?), code = ?, reason = ?, provider_code = ?, updated_at = ?
-               WHERE id = ? AND rank < 2 AND state IN ('sent', 'unknown') AND NOT resent""",
+               WHERE id = ? AND rank < 2 AND state IN ('sent', 'unknown') AND resent = 0""",
             (at, retry_key, renewed, why.code, why.reason, why.provider_code, self._gathering.at, row.id),
         )
         return self._failed_later(row, done, why)

@@ -26,7 +26,7 @@ class Positions:
     def keep(self, lane: str, position: StreamPosition) -> None:
         """See the contract."""
         self._gathering.run(
-            "INSERT INTO salesforce_positions VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET replay_id = excluded.replay_id, at = excluded.at",
+            "INSERT INTO salesforce_positions VALUES (?, ?, ?) ON CONFLICT (lane) DO UPDATE SET replay_id = excluded.replay_id, at = excluded.at",
             (lane, position.replay_id, position.at.timestamp()),
         )
 
@@ -39,7 +39,7 @@ class Positions:
         """See the contract."""
         if events:
             self._gathering.run_many(
-                "INSERT INTO salesforce_events VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = excluded.events",
+                "INSERT INTO salesforce_events VALUES (?, ?, ?) ON CONFLICT (lane, hour) DO UPDATE SET events = excluded.events",
                 [(lane, hour, count) for hour, count in events.items()],
             )
             oldest = max(events) - _HOURS_KEPT

@@ -25,14 +25,18 @@ _KEPT: Final[Mapping[tuple[str, str], timedelta]] = {
 
 
 class Records:
-    """See `gateway.store.contract.Records`."""
+    """See `gateway.store.contract.Records`. Of two who come under a key at the same time, the second is refused by the key, and finds the first's answer when it is
+    done once more."""
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
         self._answers: dict[tuple[str, str, str], tuple[str, str] | None] = gathering.held()  # by org, login and key
-        self._kept = gathering.rows("INSERT INTO answers (org, login, key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)")
+        self._kept = gathering.rows(
+            "INSERT INTO answers (org, login, key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)", types="tttttf"
+        )
         self._audited = gathering.rows(
-            "INSERT INTO audit (org, session_id, at, login, command, outcome, details) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO audit (org, session_id, at, login, command, outcome, details) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            types="ttftttt",
         )
 
     def first_answer(self, org: str, login: str, key: str) -> tuple[str, str] | None:

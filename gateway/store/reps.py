@@ -32,7 +32,7 @@ def _row_of(said: Any) -> _Row:
 
 
 class Reps:
-    """See `gateway.store.contract.Reps`."""
+    """See `gateway.store.contract.Reps`. Who reads it to decide, or changes it, holds the org."""
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
@@ -48,6 +48,7 @@ class Reps:
 
     def _row(self, org: str, login: str) -> _Row:
         if (org, login) not in self._rows:
+            self._gathering.lock_org(org)
             self._asked[org] = asked = self._asked.get(org, 0) + 1
             if asked <= _ONE_BY_ONE:
                 query = "SELECT * FROM presence WHERE org = ? AND login = ?"
@@ -64,9 +65,10 @@ class Reps:
 
     def set_presence(self, org: str, login: str, status: Presence) -> None:
         """See the contract."""
+        self._gathering.lock_org(org)
         self._gathering.run(
             """INSERT INTO presence (org, login, status, idle_since) VALUES (:org, :login, :status, :now)
-               ON CONFLICT DO UPDATE SET lost_at = NULL, status = excluded.status,
+               ON CONFLICT (org, login) DO UPDATE SET lost_at = NULL, status = excluded.status,
                    idle_since = CASE WHEN presence.status = excluded.status THEN presence.idle_since ELSE excluded.idle_since END""",
             {"org": org, "login": login, "status": status.value, "now": self._gathering.at},
         )
@@ -74,6 +76,7 @@ class Reps:
 
     def took_work(self, org: str, login: str) -> None:
         """See the contract."""
+        self._gathering.lock_org(org)
         statement = "UPDATE presence SET idle_since = ? WHERE org = ? AND login = ?"
         self._gathering.run(statement, (self._gathering.at, org, login))
         self._changed()
@@ -90,9 +93,10 @@ class Reps:
     def set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> None:
         """See the contract."""
         at = steady.timestamp()
+        self._gathering.lock_org(org)
         self._gathering.run(
             """INSERT INTO presence (org, login, status, idle_since, streams, lost_at) VALUES (:org, :login, 'offline', :now, :open, :lost)
-               ON CONFLICT DO UPDATE SET streams = :open, lost_at = :lost""",
+               ON CONFLICT (org, login) DO UPDATE SET streams = excluded.streams, lost_at = excluded.lost_at""",
             {"org": org, "login": login, "now": at, "open": int(connected), "lost": None if connected else at},
         )
         self._changed()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from pydantic_core import from_json, to_json
 
 from gateway.session.model import Entry, EntryKind, Role, Session, Status
 from gateway.session.searching import found_by
@@ -21,9 +23,13 @@ RESTING: Final = (Status.ended, Status.inactive)
 _ONE_BY_ONE: Final = 8  # as in `gateway.store.reps`
 _MOST_HELD: Final = 2_000  # a start may look at all that are open
 _MOST_IN_MEMO: Final = 4_000  # of 3 kB each
-_INSERT: Final = """INSERT INTO sessions (id, ordinal, org, channel_id, address, name, status, queue, offered, filed, version, last_activity, state)
-    VALUES (:id, (SELECT coalesce(max(ordinal), 0) + 1 FROM sessions), :org, :channel_id, :address, :name, :status, :queue, :offered,
-            0, :version, :last_activity, :state)"""
+_INSERT: Final = """INSERT INTO sessions (id, {column}org, channel_id, address, name, status, queue, offered, filed, version, last_activity, state)
+    VALUES (:id, {ordinal}:org, :channel_id, :address, :name, :status, :queue, :offered, 0, :version, :last_activity, :state)"""
+# PostgreSQL has a sequence for it, from which several transactions may take at once.
+_INSERTS: Final = {
+    "sqlite": _INSERT.format(column="ordinal, ", ordinal="(SELECT coalesce(max(ordinal), 0) + 1 FROM sessions), "),
+    "postgresql": _INSERT.format(column="", ordinal=""),
+}
 _UPDATE: Final = """UPDATE sessions SET status = :status, address = :address, name = :name, queue = :queue, offered = :offered, filed = 0,
     version = :version, last_activity = coalesce(:last_activity, last_activity), state = :state WHERE id = :id AND version = :before"""
 # Most changes are a line more in the transcript: all indexes but that of the lists stay as they are.
@@ -54,18 +60,21 @@ class Sessions:
         self._load: dict[tuple[str, str], int] = gathering.held()  # by org and login
         self._loads: dict[str, bool] = gathering.held()  # orgs of which all that is not nothing is held
         self._asked: dict[str, int] = gathering.held()  # for how many reps of an org
-        self._inserts = gathering.rows(_INSERT, _row)
-        self._updates = gathering.rows(_UPDATE, _row, _all_as_expected)
-        self._continued = gathering.rows(_CONTINUE, _continued, _all_as_expected)
+        self._inserts = gathering.rows(_INSERTS[gathering.dialect], _row, types="tttttttiift")
+        self._updates = gathering.rows(_UPDATE, _row, _all_as_expected, types="ttttiiftti")
+        self._continued = gathering.rows(_CONTINUE, _continued, _all_as_expected, types="iftti")
         self._woken = gathering.rows(
-            "UPDATE rep_sessions SET rests = NULL, place = NULL WHERE session_id = ? AND rests IS NOT NULL"
+            "UPDATE rep_sessions SET rests = NULL, place = NULL WHERE session_id = ? AND rests IS NOT NULL", types="t"
         )
-        self._entries = gathering.rows("INSERT INTO entries (session_id, number, kind, visibility, body) VALUES (?, ?, ?, ?, ?)")
-        self._marks = gathering.rows("UPDATE entries SET change = ? WHERE session_id = ? AND number = ?")
-        self._untied = gathering.rows("DELETE FROM rep_sessions WHERE org = ? AND login = ? AND session_id = ?")
+        self._entries = gathering.rows(
+            "INSERT INTO entries (session_id, number, kind, visibility, body) VALUES (?, ?, ?, ?, ?)", types="tittt"
+        )
+        self._marks = gathering.rows("UPDATE entries SET change = ? WHERE session_id = ? AND number = ?", types="tti")
+        self._untied = gathering.rows("DELETE FROM rep_sessions WHERE org = ? AND login = ? AND session_id = ?", types="ttt")
         self._tied = gathering.rows(
             """INSERT INTO rep_sessions (org, login, session_id, tie, counts) VALUES (?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET tie = excluded.tie, counts = excluded.counts"""
+               ON CONFLICT (org, login, session_id) DO UPDATE SET tie = excluded.tie, counts = excluded.counts""",
+            types="tttti",
         )
 
     # -------------------------------------------------------------------------------------------------------- sessions
@@ -75,6 +84,7 @@ class Sessions:
         if session_id not in self._known:
             if len(self._known) >= _MOST_HELD and not self._waits():
                 self._known.clear()
+            self._gathering.lock_sessions([session_id])
             row = self._gathering.point("SELECT state FROM sessions WHERE id = ?", (session_id,)).fetchone()
             self._known[session_id] = parsed(row["state"]) if row else None
         return self._known[session_id]
@@ -92,20 +102,34 @@ class Sessions:
             query = (
                 "SELECT id, state FROM sessions WHERE channel_id = ? AND address = ? AND org = ? ORDER BY ordinal DESC LIMIT 1"
             )
+            self._gathering.lock_conversations([(channel_id, address)])
             self._hold_newest(place, self._gathering.point(query, place).fetchone())
         session_id = self._newest[place]
         return self.load(session_id) if session_id is not None else None
 
-    def read_ahead(self, channel_id: str, addresses: Sequence[str], org: str) -> None:
-        """Hold the newest session of each of these addresses."""
+    def read_ahead(self, channel_id: str, addresses: Sequence[str], org: str) -> Callable[[], None]:
+        """Hold the newest session of each of these addresses, when what is given back is called."""
+        self._gathering.lock_conversations((channel_id, address) for address in addresses)
         found = self._gathering.point(
             """SELECT wanted.value AS address, s.id, s.state FROM json_each(:addresses) wanted JOIN sessions s ON s.id =
                    (SELECT id FROM sessions WHERE channel_id = :channel AND address = wanted.value AND org = :org ORDER BY ordinal DESC LIMIT 1)""",
             {"addresses": json.dumps(addresses), "channel": channel_id, "org": org},
         )
-        rows = {address: row for address, *row in found}
-        for address in addresses:
-            self._hold_newest((channel_id, address, org), rows.get(address))
+
+        def hold() -> None:
+            rows = {address: row for address, *row in found}
+            for address in addresses:
+                self._hold_newest((channel_id, address, org), rows.get(address))
+
+        return hold
+
+    def read_ahead_sessions(self, session_ids: Sequence[str]) -> None:
+        """Hold these sessions."""
+        self._gathering.lock_sessions(session_ids)
+        self._known |= dict.fromkeys(session_ids)
+        which, value = among("id", session_ids)
+        for row in self._gathering.point(f"SELECT id, state FROM sessions WHERE {which}", (value,)):  # noqa: S608
+            self._known[row["id"]] = parsed(row["state"])
 
     def _hold_newest(self, place: tuple[str, str, str], row: Sequence[str] | None) -> None:
         session_id, state = row or (None, "")
@@ -124,6 +148,7 @@ class Sessions:
 
     def open_of_address(self, channel_id: str, address: str) -> list[Session]:
         """See the contract."""
+        self._gathering.lock_conversations([(channel_id, address)])
         rows = self._gathering.run(
             "SELECT id FROM sessions WHERE channel_id = ? AND address = ? AND status != 'ended' ORDER BY ordinal",
             (channel_id, address),
@@ -133,11 +158,11 @@ class Sessions:
     def readdress(self, channel_id: str, old: str, new: str) -> None:
         """See the contract."""
         values = {"channel": channel_id, "old": old, "new": new}
-        self._gathering.run(
-            """UPDATE sessions SET address = :new, name = found_by(:new, json_extract(state, '$.end_user.name')), filed = 0,
-                   state = json_set(state, '$.end_user.id', :new, '$.participants[0].id', :new)
-               WHERE channel_id = :channel AND address = :old""",
-            values,
+        self._gathering.lock_conversations([(channel_id, old), (channel_id, new)])
+        query = "SELECT id, state FROM sessions WHERE channel_id = :channel AND address = :old"
+        self._gathering.run_many(
+            "UPDATE sessions SET address = ?, name = ?, filed = 0, state = ? WHERE id = ?",
+            [(new, *_readdressed(row["state"], new), row["id"]) for row in self._gathering.run(query, values).fetchall()],
         )
         self._gathering.run(
             """UPDATE rep_sessions SET rests = NULL, place = NULL
@@ -196,7 +221,7 @@ class Sessions:
 
     def mark_changed(self, session_id: str, number: int, change: str) -> None:
         """See the contract."""
-        self._marks.add((change, session_id, number))
+        self._marks.add((change, session_id, number), (session_id, number))
 
     def entry(self, session_id: str, number: int) -> tuple[Entry, str | None] | None:
         """See the contract."""
@@ -262,6 +287,7 @@ class Sessions:
     def load_of(self, org: str, login: str) -> int:
         """See the contract."""
         if (org, login) not in self._load and org not in self._loads:
+            self._gathering.lock_org(org)
             # What is gathered of a rep's ties is in their load only where that is held.
             read = self._gathering.run if self._tied.waiting or self._untied.waiting else self._gathering.point
             self._asked[org] = asked = self._asked.get(org, 0) + 1
@@ -300,6 +326,7 @@ class Sessions:
 
     def to_route(self, org: str, queue: str, limit: int) -> list[str]:
         """See the contract."""
+        self._gathering.lock_org(org)
         rows = self._gathering.run(
             "SELECT id FROM sessions WHERE org = ? AND queue = ? AND status = 'waiting' AND offered = 0 ORDER BY ordinal LIMIT ?",
             (org, queue, limit),
@@ -388,6 +415,15 @@ def _continued(saved: _Saved) -> dict[str, Any]:
         "last_activity": saved.at,
         "state": _state(saved.session),
     }
+
+
+def _readdressed(state: str, address: str) -> tuple[str, str]:
+    """What the session is found by, and its state, with its customer under this address."""
+    changed = from_json(state)
+    changed["end_user"]["id"] = address
+    if changed.get("participants"):
+        changed["participants"][0]["id"] = address
+    return found_by(address, changed["end_user"].get("name") or ""), to_json(changed).decode()
 
 
 def _found_in(session: Session) -> tuple[object, ...]:

@@ -21,12 +21,16 @@ class Standing:
 
     def channels_were(self) -> Mapping[str, ChannelWas]:
         """See the contract. A file that is older than the table says so by its newest sessions."""
-        known = self._gathering.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'channels'").fetchone()
+        known = self._has("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'channels'")
         query = "SELECT channel_id, org, kind FROM channels"
         if not known:
             query = """SELECT channel_id, org, json_extract(state, '$.channel_type') AS kind FROM sessions
                        WHERE ordinal IN (SELECT max(ordinal) FROM sessions GROUP BY channel_id)"""
         return {row["channel_id"]: ChannelWas(row["org"], row["kind"]) for row in self._gathering.run(query)}
+
+    def _has(self, query: str) -> bool:
+        """What only a file may lack: PostgreSQL's tables are always of now."""
+        return self._gathering.dialect == "postgresql" or self._gathering.run(query).fetchone() is not None
 
     def places(self) -> list[Place]:
         """See the contract."""
@@ -41,11 +45,12 @@ class Standing:
 
     def sessions_in(self, place: Place) -> Iterator[str]:
         """See the contract."""
+        same = "IS" if self._gathering.dialect == "sqlite" else "IS NOT DISTINCT FROM"
         return self._ids(
-            """SELECT id FROM sessions WHERE status != 'ended' AND status > '' AND +channel_id = ? AND +org = ? AND +queue IS ?
+            f"""SELECT id FROM sessions WHERE status != 'ended' AND status > '' AND +channel_id = ? AND +org = ? AND +queue {same} ?
                    AND json_extract(state, '$.channel_type') = ? AND (json_extract(state, '$.set_aside') IS NOT NULL) = ?
                    AND coalesce(json_extract(state, '$.broker'), '') = ?
-               ORDER BY +ordinal""",
+               ORDER BY +ordinal""",  # noqa: S608
             place,
         )
 
@@ -62,7 +67,7 @@ class Standing:
     def sessions_with(self, org: str, login: str) -> Iterator[str]:
         """See the contract. A newer file says which of a rep's many have ended."""
         query = "SELECT 1 FROM pragma_table_info('rep_sessions') WHERE name = 'rests'"
-        of_now = "AND (r.rests IS NULL OR r.rests = 'inactive')" if self._gathering.run(query).fetchone() else ""
+        of_now = "AND (r.rests IS NULL OR r.rests = 'inactive')" if self._has(query) else ""
         return self._ids(
             f"""SELECT s.id FROM rep_sessions r CROSS JOIN sessions s ON s.id = r.session_id
                 WHERE r.org = ? AND r.login = ? AND r.tie = 'in' {of_now} AND s.status != 'ended' ORDER BY s.ordinal""",  # noqa: S608
@@ -94,6 +99,7 @@ class Standing:
     def record_channels(self, now: Mapping[str, ChannelWas]) -> None:
         """See the contract."""
         self._gathering.run_many(
-            "INSERT OR REPLACE INTO channels (channel_id, org, kind) VALUES (?, ?, ?)",
+            """INSERT INTO channels (channel_id, org, kind) VALUES (?, ?, ?)
+               ON CONFLICT (channel_id) DO UPDATE SET org = excluded.org, kind = excluded.kind""",
             [(channel_id, is_now.org, is_now.kind) for channel_id, is_now in now.items()],
         )

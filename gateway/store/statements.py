@@ -65,6 +65,10 @@ class Connection(Protocol):
         """Do it once for each."""
         ...
 
+    def at_commit(self, sql: str, rows: Sequence[Sequence[Any]], /) -> None:
+        """Just before the commit, do it once for all rows that it was asked to do it for, with their columns as `:c0`, `:c1`, …. Not for SQLite."""
+        ...
+
 
 class Conflict(Exception):
     """Another process was at the same thing at the same time. The transaction has changed nothing; done once more, it may succeed."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from adapters.envelope import Inbound
+from adapters.envelope import Inbound, InboundReceipt
 from gateway.clock import Clock
 from gateway.store.addresses import Addresses
 from gateway.store.contract import OutboxRow
@@ -48,7 +48,7 @@ class SqlTransaction:
 
     def begin(self) -> None:
         """For another job, as if it were new: making all its objects takes a good part of a short job's time."""
-        self._gathering.forget()
+        self._gathering.forget(mark=0)
         self._gathering.news.clear()
         self._gathering.begin(self._clock())
 
@@ -75,7 +75,7 @@ class SqlTransaction:
     @cached_property
     def conversations(self) -> Conversations:
         """See the contract."""
-        return Conversations(self._gathering)
+        return Conversations(self._gathering, self.message_ids)
 
     @cached_property
     def message_ids(self) -> MessageIds:
@@ -135,30 +135,55 @@ class SqlTransaction:
     # --------------------------------------------------------------------------------------------------- many jobs at once
 
     def read_ahead(self, inbound: Sequence[Inbound], org: str) -> None:
-        """See the contract. One statement a table."""
+        """See the contract. One statement a table. PostgreSQL is asked all of it at once, but for whose the addresses are."""
         channel_id = inbound[0].channel_id
-        self.conversations.read_ahead_events(channel_id, inbound)
+        self.addresses.lock(channel_id, [one.end_user for one in inbound if one.end_user is not None])
+        self._gathering.lock_names(
+            (channel_id, name) for one in inbound if isinstance(one, InboundReceipt) for name in _named(one)
+        )
+        events = self.conversations.read_ahead_events(channel_id, inbound)
+        message_ids = self.message_ids.read_ahead(channel_id, inbound)
         owners = self.addresses.read_ahead(channel_id, [one.end_user for one in inbound if one.end_user is not None])
-        self.conversations.read_ahead(channel_id, owners)
-        self.aside.read_ahead(channel_id, owners)
-        self.sessions.read_ahead(channel_id, owners, org)
-        self.message_ids.read_ahead(channel_id, inbound)
+        self._hold(
+            events,
+            message_ids,
+            self.conversations.read_ahead(channel_id, owners),
+            self.aside.read_ahead(channel_id, owners),
+            self.sessions.read_ahead(channel_id, owners, org),
+        )
+
+    def read_ahead_sessions(self, session_ids: Sequence[str]) -> None:
+        """See the contract. One statement."""
+        self.sessions.read_ahead_sessions(session_ids)
 
     def read_ahead_persons(self, places: Iterable[tuple[str, str]]) -> None:
         """See the contract. Two statements a channel."""
-        for channel_id, addresses in _by_channel(places).items():
-            self.conversations.read_ahead(channel_id, addresses)
-            self.addresses.read_ahead_persons(channel_id, addresses)
+        wanted = list(places)
+        self._gathering.lock_conversations(wanted)
+        for channel_id, addresses in _by_channel(wanted).items():
+            self._hold(
+                self.conversations.read_ahead(channel_id, addresses), self.addresses.read_ahead_persons(channel_id, addresses)
+            )
 
     def read_ahead_sent(self, sent: Iterable[tuple[OutboxRow, Sequence[str]]]) -> None:
         """See the contract. Three statements a channel."""
         pairs = list(sent)
-        for channel_id, addresses in _by_channel((row.channel_id, row.address) for row, _ in pairs).items():
-            self.conversations.read_ahead(channel_id, addresses)
-        for channel_id, names in _by_channel((row.channel_id, name) for row, ids in pairs for name in ids).items():
-            self.message_ids.read_ahead_names(channel_id, names)
-        for channel_id, names in _by_channel((row.channel_id, name) for row, ids in pairs for name in (*ids, row.id)).items():
-            self.conversations.read_ahead_parked(channel_id, names)
+        places = [(row.channel_id, row.address) for row, _ in pairs]
+        ids = [(row.channel_id, name) for row, names in pairs for name in names]
+        waited_for = [*ids, *((row.channel_id, row.id) for row, _ in pairs)]
+        self._gathering.lock_conversations(places)
+        self._gathering.lock_names(waited_for)
+        self._hold(
+            *(self.conversations.read_ahead(channel_id, some) for channel_id, some in _by_channel(places).items()),
+            *(self.message_ids.read_ahead_names(channel_id, some) for channel_id, some in _by_channel(ids).items()),
+            *(self.conversations.read_ahead_parked(channel_id, some) for channel_id, some in _by_channel(waited_for).items()),
+        )
+
+    @staticmethod
+    def _hold(*asked: Callable[[], None]) -> None:
+        """All were asked for before one is waited for."""
+        for hold in asked:
+            hold()
 
     def each(self, jobs: Sequence[Callable[[], T]], *, at_least: int | None = None) -> list[T | Exception]:
         """See the contract.
@@ -169,11 +194,12 @@ class SqlTransaction:
         if len(jobs) == 1:
             return [self._alone(jobs[0])]
         self._connection.execute("SAVEPOINT many")
+        mark = self._gathering.mark()
         try:
             results = [self._in_memory(job) for job in self._those(jobs, at_least)]
             self._gathering.flush()
         except Exception as error:
-            self._back_to("many", error)
+            self._back_to("many", mark, error)
             results = [self._alone(job) for job in self._those(jobs, at_least)]
         else:
             self._connection.execute("RELEASE many")
@@ -202,27 +228,33 @@ class SqlTransaction:
     def _alone(self, job: Callable[[], T]) -> T | Exception:
         self._gathering.begin(self._clock())
         self._connection.execute("SAVEPOINT alone")
+        mark = self._gathering.mark()
         try:
             result = job()
             self._gathering.flush()
         except Exception as error:
-            self._back_to("alone", error)
+            self._back_to("alone", mark, error)
             return error
         self._connection.execute("RELEASE alone")
         return result
 
-    def _back_to(self, savepoint: str, error: Exception) -> None:
+    def _back_to(self, savepoint: str, mark: int, error: Exception) -> None:
         if _of_all(error) or not self._connection.in_transaction:  # the database may have rolled back everything by itself
             raise error
         self._connection.execute(f"ROLLBACK TO {savepoint}")
         self._connection.execute(f"RELEASE {savepoint}")
-        self._gathering.forget()
+        self._gathering.forget(mark)
 
     def finish(self) -> frozenset[str]:
         """Write what is gathered: the job is done. By the doorbell's topics, what it wrote that others wait for."""
         self._gathering.flush()
         self._fault("written")
+        self._gathering.finish()
         return frozenset(self._gathering.news)
+
+
+def _named(receipt: InboundReceipt) -> Iterable[str]:
+    return (*receipt.message_ids, *filter(None, [receipt.outbox_id]))
 
 
 def _by_channel(places: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

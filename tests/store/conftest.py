@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.store.inbox_contract import Inbox
-from tests.store.backends import BACKENDS, Backend, Jobs, Time, on_sqlite
+from tests.store.backends import BACKENDS, Backend, Jobs, Time
+from tests.store.stores import STORES
 
 
 @pytest.fixture(params=BACKENDS)
@@ -31,8 +32,8 @@ async def inbox(store: Backend, tmp_path: Path, time: Time) -> AsyncIterator[Inb
     await one.close()
 
 
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
+@pytest.fixture(params=STORES)
+def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Jobs]:
     """On an empty store of sessions."""
-    with on_sqlite(tmp_path) as does:
+    with STORES[request.param](tmp_path) as does:
         yield does

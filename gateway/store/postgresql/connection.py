@@ -137,6 +137,7 @@ class PostgresConnection:
         self._rows_of: dict[str, Callable[[Sequence[Any]], Any]] = {}
         self._number = 0
         self._failure: _Failure | None = None
+        self._last: dict[str, list[Sequence[Any]]] = {}
         self._in_transaction = self.lost = False
 
     @property
@@ -156,6 +157,8 @@ class PostgresConnection:
         if beginning and (self._in_transaction or self._failure) and not self.lost:  # whoever had it last left it so
             self._roll_back()
         with self._told():
+            if sql == "COMMIT":
+                self._send_last()
             self._send(cursor, sql, values)
             if beginning:
                 self._in_transaction = True
@@ -175,6 +178,16 @@ class PostgresConnection:
             if not self._in_transaction:
                 self._sync()
         return cursor
+
+    def at_commit(self, sql: str, rows: Sequence[Sequence[Any]], /) -> None:
+        """See `gateway.store.statements.Connection`."""
+        self._last.setdefault(sql, []).extend(rows)
+
+    def _send_last(self) -> None:
+        for sql, rows in self._last.items():
+            columns = {f"c{number}": list(column) for number, column in enumerate(zip(*rows, strict=True))}
+            self._send(PostgresCursor(self), sql, columns)
+        self._last.clear()
 
     def commit_reading(self) -> None:
         """End a transaction that has only read. It doesn't wait: there is nothing that could fail."""
@@ -253,6 +266,7 @@ class PostgresConnection:
     def _roll_back(self) -> None:
         """Also of a pipeline that failed: after the first sync the server listens again."""
         self._in_transaction = False
+        self._last.clear()
         if self.lost:
             return
         try:

@@ -36,6 +36,14 @@ CREATE FUNCTION min(bigint, bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALL
 CREATE FUNCTION min(double precision, double precision) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT CASE WHEN $1 <= $2 THEN $1 WHEN $1 > $2 THEN $2 END $$;
 
+-- Another process has been at the same rows: the transaction is to be done once more.
+CREATE FUNCTION as_many(changed bigint, expected bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF changed <> expected THEN
+        RAISE EXCEPTION '% rows instead of %', changed, expected USING ERRCODE = 'serialization_failure';
+    END IF;
+END $$;
+
 -- Conversations are held by their stripe, of 4,096, and shared out by their lane, of 64 (`gateway.store.gathering`).
 CREATE FUNCTION stripe_of(channel_id text, address text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT (('x' || substr(md5($1 || '/' || $2), 1, 8))::bit(32)::bigint & 4095)::integer $$;
