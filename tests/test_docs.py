@@ -153,7 +153,9 @@ def test_commands_that_pages_tell_to_type_are_there(file: Path) -> None:
             for word in words:
                 known = known.commands.get(word) if isinstance(known, click.Group) else known
             assert known is not None, line
-        name = next((n for n in sorted(COMMANDS, key=len, reverse=True) if f"{n[5:]} " in line.replace("run.py ", "byoc ")), None)
+        name = next(
+            (n for n in sorted(COMMANDS, key=len, reverse=True) if f"{n} " in line.replace("python3 run.py ", "byoc ")), None
+        )
         if name and re.match(r"(byoc|python3 run\.py) ", line):
             allowed = {opt for p in COMMANDS[name].params for opt in p.opts} | {"--help"}
             assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= allowed, line

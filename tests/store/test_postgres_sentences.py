@@ -57,6 +57,7 @@ def said_by_command(url: str, *words: str) -> str:
     assert done.exit_code == 1, done.output
     assert isinstance(done.exception, SystemExit), done.exception
     assert PASSWORD not in done.output
+    assert done.stderr, done.output
     (line,) = done.stderr.splitlines()
     assert line.startswith("byoc: ")
     return line
@@ -157,10 +158,8 @@ def test_a_standby() -> None:
         subprocess.run(copying, check=True, user=user, cwd="/")
         with postgresql.server(folder / "standby", hot_standby="on") as standby:
             url = standby.url().replace("postgres@", f"postgres:{PASSWORD}@")
-            for words in (("inbox", "replay", "--all"), ("outbox", "replay", "--all")):
-                assert "takes no writes: it is a standby, or set so. Let `store` name the primary." in said_by_command(
-                    url, *words
-                )
+            said = said_by_command(url, "inbox", "replay", "--all")
+            assert "takes no writes: it is a standby, or set so. Let `store` name the primary." in said
             assert CliRunner().invoke(main, ["inbox", "list"], env={"BYOC_STORE": url}).output == "no webhook is stuck\n"
             with pytest.raises(StoreUnavailable, match="Let `store` name the primary"), closing(Writing(url)) as writing:
                 writing.write()
