@@ -208,7 +208,7 @@ class Gateway:
 
         files = self._places.store("chat-files", webchat.FILES)
         services = [
-            webchat.ChatService(accounts, self.accept_here, shard.chat_store(), files, shard.signals, self.clock)
+            webchat.ChatService(accounts, self.accept_here, shard.engine.chat(), files, shard.engine.signals, self.clock)
             for shard in self.shards
             if (accounts := _chat_accounts(shard.loaded))
         ]
@@ -332,7 +332,7 @@ def _connector(shards: Sequence[Shard]) -> Connector | None:
     return shards[0].connector if len(shards) == 1 else ConnectorByOrg(by_org) if by_org else None
 
 
-def _kept(shards: Sequence[Shard]) -> Keeper | KeeperByChannel:
+def _kept(shards: Sequence[Shard]) -> Keeper:
     """Where webhooks are kept."""
     if len(shards) == 1:
         return shards[0].keeper

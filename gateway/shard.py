@@ -19,10 +19,10 @@ from gateway.brokers.ground import Ground
 from gateway.brokers.reconciling import Judged
 from gateway.clock import Clock
 from gateway.config import Loaded
-from gateway.doorbell.contract import Doorbell, Signals
-from gateway.doorbell.local import LocalDoorbell, LocalSignals
+from gateway.doorbell.contract import Doorbell
 from gateway.edge.media import ServedFile
-from gateway.errors import StoreUnavailable, without_nats, without_salesforce
+from gateway.engines import on_postgresql, on_sqlite
+from gateway.errors import CannotStart, StoreUnavailable, without_nats, without_salesforce
 from gateway.journal.driver import Driver, peers_of
 from gateway.journal.fetcher import Fetcher
 from gateway.journal.profiler import Profiler
@@ -31,24 +31,22 @@ from gateway.journal.sender import Sender
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.orphans import of_waiting_webhooks
-from gateway.processes.inbox import InboxOfEdge
 from gateway.processes.starting import Edge
 from gateway.roles import Role
-from gateway.sharing.alone import AllMine
+from gateway.sharing.contract import Group, of_lanes
+from gateway.store.contract import Store
 from gateway.store.files import FileStore
-from gateway.store.inbox import SqliteInbox
-from gateway.store.inbox_contract import Keeper
-from gateway.store.sqlite import SqliteStore
+from gateway.store.inbox_contract import Inbox, Keeper, Taker
 from gateway.workers import OnDuty, Work
 
 _log = logging.getLogger(__name__)
 _PURGE_SECONDS: Final = 3600.0
+_UNFIT_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0  # between tries of a database that can't be reached
 
 if TYPE_CHECKING:  # imported when the config asks for it
     from gateway.brokers.salesforce.orgs import SalesforceOrgs
     from gateway.nats_inbox.streams import Streams
-    from gateway.webchat import ChatStore
 
 
 class Part(NamedTuple):
@@ -114,21 +112,22 @@ class Shard:
         self.loaded = loaded = part.loaded
         self._common = common
         config, clock, fault, driver = loaded.config, common.clock, common.fault, common.driver
-        data_dir, channels = config.data_dir, loaded.channels
-        self.bell = bell = LocalDoorbell()
-        self.signals: Signals = LocalSignals()
-        self.share = AllMine()
-        self._duties = OnDuty(self.share)
-        self._on_sqlite = part.store is None
+        channels = loaded.channels
+        self.engine = engine = (
+            on_postgresql(part.store, loaded, clock, fault)
+            if part.store is not None
+            else on_sqlite(loaded, clock, fault, common.edge)
+        )
+        self.store, self.inbox = engine.store, engine.inbox
+        self.bell = bell = engine.bell
+        self.streams = _streams(loaded, common.roles, self.inbox, bell)
+        self.keeper: Keeper = self.streams.keeper if self.streams else self.inbox
+        self._duties = OnDuty(engine.share)
         self._opened = asyncio.Event()
         self.salesforce = _salesforce(loaded)
         holders, lanes = (self.salesforce.holders, self.salesforce.peers) if self.salesforce else ({}, {})
         ground = Ground(channels, loaded.orgs, common.links, common.new_id, common.steady, fault or (lambda point: None), holders)
-        self.store = SqliteStore(data_dir, clock, ground.fault, bell.ring)
         self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.files)
-        self.inbox = InboxOfEdge(data_dir, clock, common.edge, bell) if common.edge else SqliteInbox(data_dir, clock, fault=fault)
-        self.streams = _streams(loaded, common.roles, self.inbox, bell)
-        self.keeper: Keeper = self.streams.keeper if self.streams else self.inbox
         peers = peers_of(channels) | lanes
         self.sources = sources_of(channels) | lanes
         self.receiver = Receiver(self.inbox, self.broker, self.sources, bell, common.metrics)
@@ -140,37 +139,74 @@ class Shard:
         self.connector = self.salesforce.connector(self.store, ground) if self.salesforce else None
 
     @property
-    def watched(self) -> tuple[SqliteInbox | None, SqliteStore]:
+    def watched(self) -> tuple[Inbox | None, Store]:
         """What is read for the gauges."""
         return self.inbox if "broker" in self._common.roles else None, self.store
 
     async def open(self) -> None:
-        """Open its stores, and make what is in them fit the config. A database that can't be reached is waited for in the background, and whatever needs it is
-        refused meanwhile. Raises CannotStart, and StoreUnavailable where waiting is of no use."""
+        """Open its stores, and make what is in them fit the config. A database that many processes share may be unreachable: it is waited for in the background, and
+        whatever needs it is refused meanwhile. Raises CannotStart, and StoreUnavailable where nothing is to be waited for."""
+        engine = self.engine
         if self.streams is not None:
             await self.streams.open()
             self.streams.watch(self._common.metrics, self._common.clock)
-        try:
-            await self._open()
-        except StoreUnavailable:
-            if self._on_sqlite:
-                raise
+        if not engine.shared:
+            await self._open_stores()
+            if "broker" in self._common.roles:
+                await self.broker.take_over(self._take_over)
+            self._opened.set()
+            return
+        if engine.reaching:
+            await engine.reaching.start()
+        with contextlib.suppress(StoreUnavailable):  # the store has reported it, as below
+            await self._open_stores()
 
-    async def _open(self) -> None:
+    async def _open_stores(self) -> None:
         roles = self._common.roles
         if "broker" in roles or (roles != {"sender"} and self.streams is None):
             await self.inbox.open()
         if roles != {"edge"}:
             await self.store.open()
-        if "broker" in roles:
-            await self.broker.take_over(self._take_over)
-        self._opened.set()
 
     async def _open_at_last(self) -> None:
-        while not self._opened.is_set():
-            with contextlib.suppress(StoreUnavailable):  # the store has reported it
-                await self._open()
-            await asyncio.sleep(_AGAIN_SECONDS)
+        """Among others, one after the other."""
+        while True:
+            try:
+                await self._open_stores()
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            except CannotStart as error:  # it came back as one that we can't work with; an operator may still change that
+                _log.error("%s", error, extra={"action": "store.unfit"})
+                await asyncio.sleep(_UNFIT_SECONDS)
+        if self._common.roles != {"edge"}:
+            await self.engine.share.start(self._groups())
+            async with self.engine.share.alone("starting"):
+                if "broker" in self._common.roles:
+                    await self.broker.take_over(self._take_over, first=self.engine.share.first)
+        self._opened.set()
+
+    def _groups(self) -> list[Group]:
+        """What of the work is shared out."""
+        groups: list[Group] = []
+        roles = self._common.roles
+        if "broker" in roles:
+            groups += [
+                of_lanes("broker"),
+                Group("broker", tuple(f"sort {key}" for key in self.sources)),
+                Group("broker", tuple(self._of_one_broker())),
+            ]
+        if "sender" in roles:
+            groups += [of_lanes("sender"), Group("sender", tuple(self._of_one_sender()))]
+        return groups
+
+    def _of_one_broker(self) -> dict[str, Work]:
+        """What only one of all brokers does at a time, by its duty."""
+        work: dict[str, Work] = {"timers": self.broker.run_timers, "filing": self.broker.run_filing, "purge": self._purge}
+        return {**work, **(self.salesforce.work if self.salesforce else {}), **(self.streams.work() if self.streams else {})}
+
+    def _of_one_sender(self) -> dict[str, Work]:
+        return {"fetcher": self.fetcher.run, "profiler": self.profiler.run}
 
     async def close_inbox(self) -> None:
         """What waits to be kept is kept first."""
@@ -181,12 +217,15 @@ class Shard:
     async def close(self) -> None:
         """Commit pending work and close; nobody works any more."""
         await self.broker.close()
+        await self.engine.share.close()
+        if self.engine.reaching:
+            await self.engine.reaching.close()
 
     async def drain(self) -> None:
-        """Finish the calls that a customer may see, within the grace time, and begin no more."""
+        """Finish the calls that a customer may see, within the grace time, and begin no more; let others do what is this process's."""
         try:
             async with asyncio.timeout(self.loaded.config.limits.grace_seconds / 2):
-                await self.sender.drain()
+                await asyncio.gather(self.sender.drain(), self.engine.share.leave())
         except TimeoutError:
             left = self.sender.in_hand
             _log.warning(
@@ -200,16 +239,10 @@ class Shard:
             work |= {"hub": broker.hub.run, "presence": broker.run_presence}
         if "broker" in roles:
             work["receiver"] = self.receiver.run
-            alone: dict[str, Work] = {"timers": broker.run_timers, "filing": broker.run_filing, "purge": self._purge}
-            if self.salesforce:
-                alone |= self.salesforce.work
-            if self.streams is not None:
-                alone |= self.streams.work()
-            work |= {name: self._duties.only(name, one) for name, one in alone.items()}
+            work |= {name: self._duties.only(name, one) for name, one in self._of_one_broker().items()}
         if "sender" in roles:
             work["sender"] = self.sender.run
-            for name, one in (("fetcher", self.fetcher.run), ("profiler", self.profiler.run)):
-                work[name] = self._duties.only(name, one)
+            work |= {name: self._duties.only(name, one) for name, one in self._of_one_sender().items()}
         if self._opened.is_set():
             return work
         return {"opening": self._open_at_last, **{name: self._once_open(one) for name, one in work.items()}}
@@ -242,18 +275,7 @@ class Shard:
         for channel_id, before, _ in judged.moved:
             if before in self.loaded.orgs:
                 await self.inbox.keep_aside(channel_id, before)
-            await self._forget_visitors_profiles(channel_id)
-
-    def chat_store(self) -> ChatStore:
-        """Web chat's own."""
-        from gateway import webchat
-
-        return webchat.ChatStore(webchat.chat_file(self.loaded.config.data_dir), self._common.clock)
-
-    async def _forget_visitors_profiles(self, channel_id: str) -> None:
-        from gateway import webchat
-
-        await asyncio.to_thread(webchat.forget_profiles, self.loaded.config.data_dir, channel_id)
+            await asyncio.to_thread(self.engine.forget_profiles, channel_id)
 
 
 def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:
@@ -267,7 +289,7 @@ def _salesforce(loaded: Loaded) -> SalesforceOrgs | None:
     return SalesforceOrgs(loaded)
 
 
-def _streams(loaded: Loaded, roles: frozenset[Role], inbox: SqliteInbox, bell: Doorbell) -> Streams | None:
+def _streams(loaded: Loaded, roles: frozenset[Role], inbox: Taker, bell: Doorbell) -> Streams | None:
     """In front of the inbox, if the config asks for them. Raises GatewayError."""
     if loaded.config.inbox is None:
         return None

@@ -84,9 +84,9 @@ class EmbeddedBroker:
         await self.store.open()
         await self.take_over(also)
 
-    async def take_over(self, also: Callable[[Judged], Awaitable[None]] | None = None) -> None:
+    async def take_over(self, also: Callable[[Judged], Awaitable[None]] | None = None, *, first: bool = True) -> None:
         """Make what is stored fit the config (`gateway.brokers.reconciling`); `also` does what else is to be done of that
-        elsewhere, before the config counts as taken over. After a restart no event stream is open: those who had one get the
+        elsewhere, before the config counts as taken over. `first`: no other process works on the store. Then no event stream is open: those who had one get the
         grace time (L5)."""
         ground = self._ground
         judged = await self.store.read(lambda stored: judge(stored, ground.channels, ground.orgs))
@@ -97,7 +97,8 @@ class EmbeddedBroker:
         if also is not None:
             await also(judged)
         await self._write(lambda stored: stored.standing.record_channels(channels_are(ground.channels)))
-        await self._write(self._start_anew)
+        if first:
+            await self._write(self._start_anew)
 
     def _start_anew(self, stored: Transaction) -> None:
         steady = self._ground.steady().timestamp()
