@@ -332,7 +332,7 @@ def _connector(shards: Sequence[Shard]) -> Connector | None:
     return shards[0].connector if len(shards) == 1 else ConnectorByOrg(by_org) if by_org else None
 
 
-def _kept(shards: Sequence[Shard]) -> Keeper:
+def _kept(shards: Sequence[Shard]) -> Keeper | KeeperByChannel:
     """Where webhooks are kept."""
     if len(shards) == 1:
         return shards[0].keeper
