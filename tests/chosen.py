@@ -12,7 +12,7 @@ STORE = "sqlite"  # set by tests/conftest.py
 
 def store_of(folder: Path) -> dict[str, str]:
     """What a gateway's config says of it: the same for the same folder, which may be started on again and again."""
-    return {"store": _url(folder.resolve())} if STORE == "postgresql" else {}
+    return {"store": _url(folder.resolve()), "media_secret": "the-same-for-all-of-its-processes"} if STORE == "postgresql" else {}
 
 
 @cache

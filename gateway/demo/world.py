@@ -13,7 +13,7 @@ import click
 from aiohttp import web
 
 from gateway import clock, logs, pages
-from gateway.app import Gateway
+from gateway.app import Gateway, kept_secret
 from gateway.config import Loaded
 from gateway.demo import cast
 from gateway.demo.host import SimulatorHost
@@ -56,7 +56,8 @@ async def demo_world(
     async with AsyncExitStack() as stack:
         places = places or {}
         if store == "postgresql":
-            places = {**places, "store": await stack.enter_async_context(_postgresql(data_dir / "postgresql"))}
+            url = await stack.enter_async_context(_postgresql(data_dir / "postgresql"))
+            places = {**places, "store": url, "media_secret": kept_secret(data_dir / "media.secret")}
         if broker == "embedded":
             loaded, organisation, doors = cast.load(port, data_dir, places), None, []
         else:
