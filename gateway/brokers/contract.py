@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import Field, JsonValue
 
@@ -38,6 +38,7 @@ from gateway.session.model import (
 )
 
 T = TypeVar("T")
+PASSING: Final = ("typing", "rep_types")  # kinds of events that are stored nowhere
 
 
 class Caller(Value):
@@ -108,6 +109,16 @@ class ReportedEvent(Value):
     channel_id: ChannelId
     event_id: str
     kind: str
+
+    @property
+    def conversation_key(self) -> str:
+        """The same for all events of a conversation, which keep their order; of others nothing is known."""
+        return self.event_id
+
+
+def why_not_applied(error: Exception) -> str:
+    """Why a webhook is stuck, for operators. Words of the error's may be a customer's."""
+    return f"could not be applied: {type(error).__name__}"
 
 
 class Broker(Protocol):

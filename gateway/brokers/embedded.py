@@ -19,10 +19,11 @@ from adapters.text import Splitting, split
 from gateway.backoff import LONGEST_BACKOFF
 from gateway.brokers import commands, intake, presence
 from gateway.brokers.commands import NOT_FOUND
-from gateway.brokers.contract import Caller, Effect, Event, Line, ReportedEvent
+from gateway.brokers.contract import PASSING, Caller, Effect, Event, Line, ReportedEvent
 from gateway.brokers.deliveries import StoredMedia, StoredOutbox
 from gateway.brokers.ground import Ground
 from gateway.brokers.hub import Hub
+from gateway.brokers.lanes import StoredLanes
 from gateway.brokers.persons import StoredProfiles
 from gateway.brokers.portions import in_portions, run_filing
 from gateway.brokers.reconciling import Judged, carry_out, channels_are, judge
@@ -49,7 +50,6 @@ _UNNAMED_FILES_KEPT: Final = timedelta(days=1)
 _FILES_AT_A_TIME: Final = 500
 _LONG_TEXT: Final = 4_000  # code points: up to this, splitting takes less than a reader's round
 _RECORDS_AT_A_TIME: Final = 300  # of each kind: the writer is held for some milliseconds
-_TYPING: Final = ("typing", "rep_types")
 _EVENTS_AT_LEAST: Final = 6  # of a batch, before it gives way to a command: a few milliseconds
 
 
@@ -75,6 +75,7 @@ class EmbeddedBroker:
         self.outbox = StoredOutbox(store, clock, ground, files, self.typing_relay.take)
         self.media = StoredMedia(store, ground, files)
         self.profiles = StoredProfiles(store, ground)
+        self.lanes = StoredLanes(store, ground, self.take_in)
         self.run_presence = self._streams.run
         self.run_timers = partial(run_timers, store, ground, bell)
         self.run_filing = partial(run_filing, store)
@@ -117,20 +118,26 @@ class EmbeddedBroker:
         with _of_the_broker():
             await self.store.ready()
 
-    async def _write(self, job: Callable[[Transaction], T], *, patient: bool = False) -> T:
+    async def _write(self, job: Callable[[Transaction], T], *, patient: bool = False, by: str | None = None) -> T:
         with _of_the_broker():
-            return await self.store.write(job, patient=patient)
+            return await self.store.write(job, patient=patient, by=by)
 
     # ------------------------------------------------------------------------------------------- customers
 
-    async def take_in(self, inbound: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
-        """See the contract."""
-        kept = [one for one in inbound if one.kind not in _TYPING]
+    async def take_in(
+        self,
+        inbound: Sequence[Inbound | ReportedEvent],
+        *,
+        also: Callable[[Transaction, Sequence[Exception | None]], None] | None = None,
+        by: str | None = None,
+    ) -> Sequence[Exception | None]:
+        """See the contract. `also` is done in the same transaction, with the results of those that were applied. `by`: see `Store.write`."""
+        kept = [one for one in inbound if one.kind not in PASSING]
         # In one commit: of two, the first could fail and the second succeed, and later messages would come first.
-        applied = await self._write(partial(self._apply, kept), patient=True) if kept else ()
+        applied = await self._write(partial(self._apply, kept, also), patient=True, by=by) if kept else ()
         left, results = deque(applied), list[Exception | None]()
         for one in inbound:
-            if one.kind in _TYPING:
+            if one.kind in PASSING:
                 results.append(await self._types(one))
             elif left:
                 results.append(left.popleft())
@@ -138,11 +145,19 @@ class EmbeddedBroker:
                 break
         return results
 
-    def _apply(self, events: Sequence[Inbound | ReportedEvent], stored: Transaction) -> Sequence[Exception | None]:
+    def _apply(
+        self,
+        events: Sequence[Inbound | ReportedEvent],
+        also: Callable[[Transaction, Sequence[Exception | None]], None] | None,
+        stored: Transaction,
+    ) -> Sequence[Exception | None]:
         if len(events) > 1:
             self._read_ahead(events, stored)
         jobs = [partial(self._take_one_in, stored, one) for one in events]
-        return stored.each(jobs, at_least=_EVENTS_AT_LEAST)
+        results = stored.each(jobs, at_least=_EVENTS_AT_LEAST)
+        if also is not None:
+            also(stored, results)
+        return results
 
     def _take_one_in(self, stored: Transaction, one: Inbound | ReportedEvent) -> None:
         unit = Unit(stored, self._ground)
@@ -156,7 +171,7 @@ class EmbeddedBroker:
         for one in events:
             if not isinstance(one, ReportedEvent):
                 by_channel.setdefault(one.channel_id, []).append(one)
-        for channel_id, some in by_channel.items():
+        for channel_id, some in sorted(by_channel.items()):  # in one order everywhere, for what is locked
             if channel := self._ground.channels.get(channel_id):
                 stored.read_ahead(some, channel.config.org)
 

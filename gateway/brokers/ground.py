@@ -86,6 +86,10 @@ class Holder(Protocol):
         """What it reports, once. Raises when it can't be applied: it then waits for an operator."""
         ...
 
+    def read(self, kept: str) -> ReportedEvent:
+        """An event of its own, of what `model_dump_json` gave. Raises ValueError."""
+        ...
+
     def readdressed(self, work: Work, channel_id: str, old: str, new: str) -> None:
         """The customer has another address now; over there they stay who they were."""
         ...

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from pydantic import AwareDatetime
 
 from adapters.contract import Fetched, Flow, RawRequest, Sent
-from adapters.envelope import EndUser, Inbound, MediaPart, Outbound, OutboundFile, TypingSignal, Value
+from adapters.envelope import EndUser, Inbound, InboundEvent, MediaPart, Outbound, OutboundFile, TypingSignal, Value
 from gateway.brokers.contract import ReportedEvent
 from gateway.store.contract import Call, Outcome, PendingFile
 
@@ -56,6 +56,49 @@ class Source(Protocol):
 
     def parse(self, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
         """What one says. Raises NotUnderstood."""
+        ...
+
+
+class Told(NamedTuple):
+    """An event, and the inbox's row of the webhook that told it."""
+
+    row_id: int
+    event: Inbound | ReportedEvent
+
+
+class LaneItem(NamedTuple):
+    """A row on its way to who applies it. `event` is None where it can't be read back; `fault` says why."""
+
+    id: int
+    lane: int
+    channel_id: str
+    row_id: int
+    event: Inbound | ReportedEvent | None
+    fault: Exception | None = None
+
+
+class Lanes(Protocol):
+    """Events on their way from who reads webhooks to who applies them, by lane, in order within each conversation. `by`: the name under which this process took
+    up what it writes (`gateway.sharing.contract.Share.worker`). All of it raises BrokerUnavailable."""
+
+    async def persons(self, events: Sequence[InboundEvent]) -> Sequence[str]:
+        """By what address the person of each event is known here; for strangers, the event's own. All of them name a person."""
+        ...
+
+    async def spread(self, told: Sequence[tuple[int, Told]], *, by: str | None = None) -> None:
+        """Keep these in their lanes; durable on return."""
+        ...
+
+    async def waiting(self, lanes: Collection[int], *, limit: int) -> Sequence[LaneItem]:
+        """The oldest of these lanes, in order."""
+        ...
+
+    async def apply(self, items: Sequence[LaneItem], *, by: str | None = None) -> Sequence[Exception | None]:
+        """As `Broker.take_in`. In the same transaction, those that have a result are waiting no more, and the webhooks of those that failed are stuck."""
+        ...
+
+    async def give_up(self, item: LaneItem, reason: str, *, by: str | None = None) -> None:
+        """It can't be applied, not even alone: it waits no more, and its webhook is stuck."""
         ...
 
 

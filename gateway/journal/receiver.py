@@ -10,77 +10,83 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapters.contract import RawRequest
-from adapters.envelope import Inbound, InboundReceipt, InboundUnknown, ReceiptStatus
+from adapters.envelope import Inbound, InboundUnknown
 from adapters.errors import NotUnderstood
 from gateway.backoff import backoff
 from gateway.brokers.contract import Broker, ReportedEvent
-from gateway.clock import elapsed
 from gateway.config import Channel
 from gateway.doorbell.contract import Doorbell, inbox_topic
 from gateway.errors import BrokerUnavailable, StoreUnavailable
-from gateway.journal.contract import Source
+from gateway.journal.contract import Source, Told
+from gateway.journal.giving import Giving, InProgress, Results, count, not_applied
 from gateway.journal.misdirected import Misdirected
+from gateway.journal.spreading import Spreader
 from gateway.metrics import Metrics
 from gateway.outage import Outage
+from gateway.sharing.contract import Share
 from gateway.store.inbox_contract import Inbox
 
 _log = logging.getLogger(__name__)
 _BATCH: Final = 512
-# Of one commit of the broker's. Reps' commands wait behind it, and what a commit costs by itself is shared by its events.
-_SECONDS_AT_ONCE: Final = 0.05
-_FEWEST_AT_ONCE, _MOST_AT_ONCE = 32, 512
 _AT_A_STRETCH: Final = 32  # webhooks parsed before others have a turn: a millisecond
 _LOOK_SECONDS: Final = 1.0  # for what no bell told of: rows of before the start, replayed ones, lost rings
 _SILENCE_SECONDS: Final = 60.0
 
 
-class _Pace:
-    """How many events to give to the broker at once, by how long the last ones took, and how many it took while commands waited. Lanes that wait for each
-    other give less."""
-
-    def __init__(self) -> None:
-        self._seconds_each = _SECONDS_AT_ONCE / _MOST_AT_ONCE
-        self._taken = _MOST_AT_ONCE
-
-    @property
-    def most(self) -> int:
-        return min(max(int(_SECONDS_AT_ONCE / self._seconds_each), _FEWEST_AT_ONCE), _MOST_AT_ONCE, self._taken)
-
-    def took(self, events: int, seconds: float, *, of: int) -> None:
-        """So many were applied in this time, `of` these. Of a few, what a commit costs by itself would be taken for theirs."""
-        self._taken = max(events, _FEWEST_AT_ONCE) if events < of else min(2 * self._taken, _MOST_AT_ONCE)
-        if events >= _FEWEST_AT_ONCE:
-            self._seconds_each += (seconds / events - self._seconds_each) / 4
+class _LetGo(Exception):
+    """The channel is another process's now: what is in hand is left to it."""
 
 
 class Receiver:
     """See the module. One per inbox."""
 
     def __init__(
-        self, inbox: Inbox, broker: Broker, sources: Mapping[str, Source], bell: Doorbell, metrics: Metrics | None = None
+        self,
+        inbox: Inbox,
+        broker: Broker,
+        sources: Mapping[str, Source],
+        bell: Doorbell,
+        metrics: Metrics | None = None,
+        *,
+        spreader: Spreader | None = None,
+        share: Share | None = None,
     ) -> None:
+        """`spreader`: where several processes apply what one reads; None: this one applies it. `share`: which channels are this process's (`sort CHANNEL`); None: all."""
         self._metrics = metrics or Metrics()
-        self._inbox, self._broker, self._sources, self._bell = inbox, broker, sources, bell
+        self._inbox, self._broker, self._sources, self._bell, self._share = inbox, broker, sources, bell, share
         self._outage = Outage(_log, "the broker", "inbox")
-        self._pace = _Pace()
+        self._counts = spreader is None  # else who applies them counts them
+        self._take = self._apply if spreader is None else spreader.spread
+        self._giving = Giving[Told]()
         self._misdirected = Misdirected(sources, self._metrics)
+        self._in_progress = InProgress()
+        self._lanes: set[str] = set()
+        if share is not None:
+            share.on_change(self._look_anew)
+            share.before_letting_go(self._in_progress.end_of)
+
+    def _look_anew(self) -> None:
+        for channel_id in self._lanes:
+            self._bell.wake(inbox_topic(channel_id))
+
+    def _mine(self, channel_id: str) -> bool:
+        return self._share is None or self._share.has(duty_of(channel_id))
 
     async def run(self) -> None:
         """Work until cancelled."""
-        lanes: set[str] = set()
+        self._lanes.clear()
         async with asyncio.TaskGroup() as tasks:
             while True:
                 waiting = await self._waiting()
-                for channel_id in {*self._sources, *waiting} - lanes:  # also of channels that aren't configured any more
+                for channel_id in {*self._sources, *waiting} - self._lanes:  # also of channels that aren't configured any more
                     tasks.create_task(self._lane(channel_id), name=f"receive {channel_id}")
-                    lanes.add(channel_id)
+                    self._lanes.add(channel_id)
                 for channel_id in waiting:
-                    self._bell.ring(inbox_topic(channel_id))
+                    self._bell.wake(inbox_topic(channel_id))
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def _waiting(self) -> list[str]:
@@ -92,8 +98,9 @@ class Receiver:
     async def _lane(self, channel_id: str) -> None:
         while True:
             try:
-                worked = await self.work(channel_id)
-            except StoreUnavailable:
+                with self._in_progress.of([duty_of(channel_id)]):
+                    worked = await self.work(channel_id) if self._mine(channel_id) else 0
+            except (StoreUnavailable, _LetGo):
                 await asyncio.sleep(_LOOK_SECONDS)
             except Exception:  # the rows wait still; the other lanes go on
                 _log.exception(
@@ -109,12 +116,11 @@ class Receiver:
         batch = await self._inbox.waiting(channel_id, limit=_BATCH)
         if batch is None:
             return 0
-        events: list[Inbound | ReportedEvent] = []
-        owners: list[int] = []
+        told: list[Told] = []
         stuck: dict[int, str] = {}
         remarks: dict[int, str] = {}
-        for count, (row_id, request) in enumerate(zip(batch.ids, batch.requests, strict=True), start=1):
-            if count % _AT_A_STRETCH == 0:
+        for number, (row_id, request) in enumerate(zip(batch.ids, batch.requests, strict=True), start=1):
+            if number % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)  # webhooks that wait to be answered come first
             about = {"action": "inbox.stuck", "row": row_id, "channel": channel_id}
             try:
@@ -127,77 +133,53 @@ class Receiver:
                 _log.exception("adapter failed", extra=about)
                 stuck[row_id] = f"the adapter failed: {type(error).__name__}"
                 continue
-            events += found
-            owners += [row_id] * len(found)
+            told += [Told(row_id, event) for event in found]
             if unknown := [e for e in found if isinstance(e, InboundUnknown)]:
                 self._misdirected.note(row_id, unknown)
                 remarks[row_id] = "unknown: " + ", ".join(e.reason for e in unknown[:5])
-        await self._give(channel_id, events, owners, stuck)
+        await self._give(channel_id, told, stuck)
         await self._inbox.settle(batch, remarks, stuck)
         return len(batch.ids)
 
-    async def _give(
-        self, channel_id: str, events: Sequence[Inbound | ReportedEvent], owners: Sequence[int], stuck: dict[int, str]
-    ) -> None:
+    async def _give(self, channel_id: str, told: Sequence[Told], stuck: dict[int, str]) -> None:
         results: list[Exception | None] = []
-        while len(results) < len(events):
-            results += await self._taken_at_last(channel_id, events[len(results) : len(results) + self._pace.most])
-        kinds = Counter(event.kind if result is None else "failed" for event, result in zip(events, results, strict=True))
-        for kind, count in kinds.items():
-            self._metrics.inbound.labels(channel_id, kind).inc(count)
-        for owner, event, result in zip(owners, events, results, strict=True):
-            if result is None:
-                self._failed_later(event)
-            else:
-                about = {"row": owner, "channel": event.channel_id}
-                _log.error("event not applied", exc_info=result, extra={"action": "inbox.stuck", **about})
-                stuck[owner] = f"could not be applied: {type(result).__name__}"
+        while len(results) < len(told):
+            results += await self._taken_at_last(channel_id, told[len(results) :])
+        if self._counts:
+            count(self._metrics, [one.event for one in told], results)
+        for one, result in zip(told, results, strict=True):
+            if result is not None:
+                stuck[one.row_id] = not_applied(one.row_id, one.event.channel_id, result)
 
-    async def _taken_at_last(self, channel_id: str, events: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
+    async def _taken_at_last(self, channel_id: str, told: Sequence[Told]) -> Results:
         """Keep the batch while the broker can't take it."""
         failures = 0
         while True:
-            begun = elapsed()
             try:
-                results = await self._taken_in(events)
+                results = await self._giving.some(told, self._take)
             except BrokerUnavailable as error:
                 failures += 1
                 self._outage.failed(str(error), channel=channel_id)
                 await asyncio.sleep(backoff(failures, first_seconds=0.05, most_seconds=5))
+                if not self._mine(channel_id):
+                    raise _LetGo from None
             else:
                 self._outage.worked()
-                self._pace.took(len(results), elapsed() - begun, of=len(events))
                 return results
 
-    async def _taken_in(self, events: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
-        """Like the broker's. If the batch fails as a whole, its events are applied one by one, so that a faulty one doesn't block the others."""
-        try:
-            return await self._broker.take_in(events)
-        except BrokerUnavailable:
-            raise
-        except Exception as error:
-            if len(events) == 1:
-                return [error]
-            _log.exception("batch not applied", extra={"action": "inbox.one_by_one", "events": len(events)})
-            return [result for event in events for result in await self._taken_in([event])]
-
-    def _failed_later(self, event: Inbound | ReportedEvent) -> None:
-        """A provider that takes everything and refuses later is heard of like one that refuses at once."""
-        if isinstance(event, InboundReceipt) and event.status is ReceiptStatus.failed:
-            self._metrics.sends.labels(event.channel_id, "failed_later").inc()
-            about = {
-                "channel": event.channel_id,
-                "code": event.code,
-                "provider_code": event.provider_code,
-                "row": event.outbox_id,
-            }
-            _log.warning("message failed later", extra={"action": "outbox.failed_later", **about})
+    async def _apply(self, told: Sequence[Told]) -> Results:
+        return await self._broker.take_in([one.event for one in told])
 
     def _parse(self, channel_id: str, request: RawRequest) -> Sequence[Inbound | ReportedEvent]:
         source = self._sources.get(channel_id)
         if source is None:
             raise NotUnderstood(f"channel {channel_id!r} is no longer configured: add it again, then replay")
         return source.parse(request)
+
+
+def duty_of(channel_id: str) -> str:
+    """Reading this channel's webhooks: one process's at a time, so that they are read in order."""
+    return f"sort {channel_id}"
 
 
 class ChannelSource:

@@ -524,6 +524,10 @@ class Addresses(Protocol):
         """The key of this person, without writing anything down; for a stranger, the address itself."""
         ...
 
+    def read_ahead(self, channel_id: str, end_users: Sequence[EndUser]) -> list[str]:
+        """These people are about to be asked for: read what that needs in one statement; their keys, each once."""
+        ...
+
     def settle(self, channel_id: str, end_user: EndUser, *, at: float) -> Whose:
         """The key of this person, who had these addresses at that time (Unix seconds); what follows from it is written down.
         Aliases and conversations follow a person who moves; sessions and outbox rows are the caller's to move."""
@@ -901,6 +905,40 @@ class Positions(Protocol):
         ...
 
 
+class LaneEvent(NamedTuple):
+    """An event on its way to who applies it. `row_id`: the inbox's, of its webhook; `event`: as JSON."""
+
+    id: int
+    lane: int
+    channel_id: str
+    row_id: int
+    event: str
+
+
+class LaneEvents(Protocol):
+    """Events that were read out of webhooks and aren't applied yet, by lane (`gateway.store.lanes`). Only where several processes share a store."""
+
+    def put(self, rows: Iterable[tuple[int, str, int, str]]) -> None:
+        """Keep these (lane, channel, row of the inbox, event), in order."""
+        ...
+
+    def waiting(self, lanes: Collection[int], *, limit: int) -> list[LaneEvent]:
+        """The oldest of these lanes, in order; about `limit` of them."""
+        ...
+
+    def done(self, ids: Sequence[int]) -> None:
+        """They wait no more."""
+        ...
+
+    def stick(self, reasons: Mapping[int, str]) -> None:
+        """By the inbox's rows: webhooks of which something couldn't be applied. They wait for an operator."""
+        ...
+
+    def tally(self) -> tuple[int, float | None]:
+        """How many wait, and since when the oldest does (Unix seconds)."""
+        ...
+
+
 class Transaction(Protocol):
     """One transaction: all that is written in it is stored, or nothing. What is read is as it would be if all were stored already."""
 
@@ -982,6 +1020,11 @@ class Transaction(Protocol):
     @property
     def positions(self) -> Positions:
         """See `Positions`."""
+        ...
+
+    @property
+    def lanes(self) -> LaneEvents:
+        """See `LaneEvents`."""
         ...
 
     def read_ahead(self, inbound: Sequence[Inbound], org: str) -> None:

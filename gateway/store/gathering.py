@@ -123,6 +123,11 @@ class Gathering:
         self._write_first()
         return self._connection.executemany(statement, rows)
 
+    def with_connection(self, job: Callable[[Connection], None]) -> None:
+        """For what has SQL of its own: the inbox."""
+        self._write_first()
+        job(self._connection)
+
     # ------------------------------------------------------------------------------------------------------------ locks
 
     @property

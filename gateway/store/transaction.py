@@ -14,6 +14,7 @@ from gateway.store.contract import OutboxRow
 from gateway.store.conversations import Aside, Conversations, MessageIds
 from gateway.store.events import Events, Timers
 from gateway.store.gathering import Gathering
+from gateway.store.lane_events import LaneEvents
 from gateway.store.lists import Lists
 from gateway.store.media import Media
 from gateway.store.outbox import Outbox
@@ -131,6 +132,11 @@ class SqlTransaction:
     def positions(self) -> Positions:
         """See the contract."""
         return Positions(self._gathering)
+
+    @cached_property
+    def lanes(self) -> LaneEvents:
+        """See the contract."""
+        return LaneEvents(self._gathering)
 
     # --------------------------------------------------------------------------------------------------- many jobs at once
 

@@ -14,7 +14,7 @@ from adapters.contract import RawRequest
 from adapters.envelope import InboundTyping
 from gateway.brokers import embedded
 from gateway.errors import BrokerUnavailable
-from gateway.journal import receiver
+from gateway.journal import giving
 from gateway.store.group_commit import GroupCommit
 from tests.journal.outpost import Outpost, at_work, line, outpost
 from tests.store.backends import keep
@@ -149,7 +149,7 @@ async def test_a_batch_that_cant_be_given_on_holds_up_its_own_channel_alone(
 
 async def test_a_flood_is_given_on_in_order_by_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that no commit keeps reps waiting for long; a part that fails holds up those behind it."""
-    monkeypatch.setattr(receiver, "_MOST_AT_ONCE", 4)
+    monkeypatch.setattr(giving, "_MOST_AT_ONCE", 4)
     async with outpost(tmp_path, CHANNELS) as one:
         there, parts = one.broker.take_in, []
 
@@ -281,25 +281,25 @@ async def test_every_stuck_webhook_is_logged_with_its_reason(tmp_path: Path, cap
 
 def test_a_broker_that_gets_slow_is_given_less_at_once_and_more_again_later() -> None:
     """So that reps' commands wait for little, and a backlog shares what a commit costs by itself."""
-    pace = receiver._Pace()
-    assert pace.most == receiver._MOST_AT_ONCE
+    pace = giving.Pace()
+    assert pace.most == giving._MOST_AT_ONCE
     sizes = []
     for seconds_each in (0.0005, 0.5, 0.00001):
         for _ in range(40):
             pace.took(pace.most, pace.most * seconds_each, of=pace.most)
         sizes.append(pace.most)
-    assert sizes == [pytest.approx(100, abs=1), receiver._FEWEST_AT_ONCE, receiver._MOST_AT_ONCE]
+    assert sizes == [pytest.approx(100, abs=1), giving._FEWEST_AT_ONCE, giving._MOST_AT_ONCE]
     pace.took(1, 10.0, of=1)
-    assert pace.most == receiver._MOST_AT_ONCE, "one event's commit says nothing about what an event costs"
+    assert pace.most == giving._MOST_AT_ONCE, "one event's commit says nothing about what an event costs"
 
 
 def test_a_broker_that_gives_way_to_commands_is_given_little_more_than_it_takes() -> None:
     """What is read ahead for the rest of a batch is read again."""
-    pace = receiver._Pace()
+    pace = giving.Pace()
     pace.took(48, 0.001, of=512)
     assert pace.most == 48
     pace.took(16, 0.001, of=48)
-    assert pace.most == receiver._FEWEST_AT_ONCE
+    assert pace.most == giving._FEWEST_AT_ONCE
     sizes = []
     for _ in range(5):
         pace.took(pace.most, 0.001, of=pace.most)

@@ -6,9 +6,9 @@ Sources: Salesforce's published schema of the outbound event (github.com/salesfo
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter
 
 from adapters.envelope import Value
 from gateway.brokers.contract import ReportedEvent
@@ -39,6 +39,11 @@ class OrgEvent(ReportedEvent):
     entry_id: str = ""
     at: AwareDatetime | None = None
     sender: Person | None = None
+
+    @property
+    def conversation_key(self) -> str:
+        """See `ReportedEvent`."""
+        return self.conversation or self.customer or self.event_id
 
 
 class File(Value):
@@ -203,3 +208,4 @@ AnyOrgEvent = Annotated[
     | Internal,
     Field(discriminator="kind"),
 ]
+ANY_ORG_EVENT: Final[TypeAdapter[AnyOrgEvent]] = TypeAdapter(AnyOrgEvent)

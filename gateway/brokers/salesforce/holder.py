@@ -19,7 +19,7 @@ from adapters.envelope import Address, ChannelId, Speaker, TypingSignal
 from gateway.brokers.contract import ReportedEvent
 from gateway.brokers.ground import Work
 from gateway.brokers.salesforce import applying, formats, history, subjects
-from gateway.brokers.salesforce.events import Choice, OrgEvent, RepTypes
+from gateway.brokers.salesforce.events import ANY_ORG_EVENT, Choice, OrgEvent, RepTypes
 from gateway.brokers.salesforce.partner_values import WorkSeen
 from gateway.brokers.salesforce.partnering import Partnering
 from gateway.brokers.salesforce.places import Places, SalesforceLink, is_ours, key_of
@@ -205,6 +205,10 @@ class SalesforceHolder:
         if not isinstance(event, OrgEvent):
             raise TypeError(f"{type(event).__name__} is no event of Salesforce's")
         applying.apply(work, event, self.org, self.places, partial(self.call, lane=self.places.receipts), self._partnering)
+
+    def read(self, kept: str) -> ReportedEvent:
+        """See `Holder`."""
+        return ANY_ORG_EVENT.validate_json(kept)
 
     def readdressed(self, work: Work, channel_id: str, old: str, new: str) -> None:
         """The conversation goes on under the name that Salesforce knows the customer by."""

@@ -1,0 +1,120 @@
+"""From the lanes to the broker: reads what waits in the lanes that are this process's, in order, and applies it; a row goes with what it did.
+
+Nothing is held in memory beyond what is being applied: what fails because the store is away, or because the process lost its lanes, is read again by whoever has them. What
+can't be applied makes its webhook stuck, and holds up nothing behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Final
+
+from gateway.backoff import backoff
+from gateway.doorbell.contract import Doorbell
+from gateway.errors import BrokerUnavailable
+from gateway.journal.contract import LaneItem, Lanes
+from gateway.journal.giving import Giving, InProgress, Results, count, not_applied
+from gateway.journal.spreading import LANES_TOPIC
+from gateway.metrics import Metrics
+from gateway.outage import Outage
+from gateway.sharing.contract import Share
+
+_log = logging.getLogger(__name__)
+_AT_ONCE: Final = 512
+_LOOK_SECONDS: Final = 1.0  # for what no bell told of
+_PARTS: Final = 2  # while one waits for the database, the other reads or decides
+_ROLE: Final = "broker"
+
+
+class LaneReceiver:
+    """See the module. One per store."""
+
+    def __init__(self, lanes: Lanes, bell: Doorbell, share: Share, metrics: Metrics | None = None) -> None:
+        self._lanes, self._bell, self._share = lanes, bell, share
+        self._metrics = metrics or Metrics()
+        self._outage = Outage(_log, "the broker", "lanes")
+        self._giving = Giving[LaneItem]()
+        self._in_progress = InProgress()
+        self._rung = [asyncio.Event() for _ in range(_PARTS)]
+        share.on_change(self._ring)
+        share.before_letting_go(self._in_progress.end_of)
+
+    def _ring(self) -> None:
+        for one in self._rung:
+            one.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for part in range(_PARTS):
+                tasks.create_task(self._part(part), name=f"lanes {part}")
+            while True:
+                await self._bell.wait(LANES_TOPIC, _LOOK_SECONDS)
+                self._ring()
+
+    async def _part(self, part: int) -> None:
+        failures = 0
+        while True:
+            self._rung[part].clear()
+            try:
+                worked = await self.work(part)
+            except BrokerUnavailable as error:
+                failures += 1
+                self._outage.failed(str(error))
+                await asyncio.sleep(backoff(failures, first_seconds=0.05, most_seconds=5))
+            except Exception:  # the rows wait still
+                _log.exception("the receiver of lanes failed", extra={"action": "worker.failed", "worker": "lanes"})
+                await asyncio.sleep(_LOOK_SECONDS)
+            else:
+                failures = 0
+                self._outage.worked()
+                if not worked:
+                    await self._rung[part].wait()
+
+    async def work(self, part: int | None = None) -> int:
+        """What waits in our lanes, or in a part of them, about once; how many rows there were. Raises BrokerUnavailable."""
+        lanes = [lane for lane in self._share.lanes(_ROLE) if part is None or lane % _PARTS == part]
+        if not lanes:
+            return 0
+        with self._in_progress.of(_duties(lanes)):
+            by = self._share.worker
+            items = await self._lanes.waiting(lanes, limit=_AT_ONCE)
+            await self._apply(items, by)
+        return len(items)
+
+    async def _apply(self, items: Sequence[LaneItem], by: str) -> None:
+        for one in items:
+            if one.event is None:
+                await self._give_up(one, one.fault or ValueError(), by)
+        left = [one for one in items if one.event is not None]
+        while left:
+            results = await self._giving.some(left, partial(self._taken, by))
+            done, left = left[: len(results)], left[len(results) :]
+            count(self._metrics, [one.event for one in done if one.event is not None], results)
+            ours = self._share.lanes(_ROLE) if self._share.worker == by else frozenset[int]()
+            left = [one for one in left if one.lane in ours]
+
+    async def _taken(self, by: str, items: Sequence[LaneItem]) -> Results:
+        try:
+            results = await self._lanes.apply(items, by=by)
+        except BrokerUnavailable:
+            raise
+        except Exception as error:
+            if len(items) == 1:
+                await self._give_up(items[0], error, by)
+                return [error]
+            raise
+        for one, result in zip(items, results, strict=False):
+            if result is not None:
+                not_applied(one.row_id, one.channel_id, result)
+        return results
+
+    async def _give_up(self, item: LaneItem, error: Exception, by: str) -> None:
+        await self._lanes.give_up(item, not_applied(item.row_id, item.channel_id, error), by=by)
+
+
+def _duties(lanes: Collection[int]) -> list[str]:
+    return [f"{_ROLE} {lane}" for lane in lanes]
