@@ -7,7 +7,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+
+from tests.ports import free_port
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the wheel looks for a folder of this machine's that we don't use
@@ -41,12 +42,11 @@ class Server:
 
     def __init__(self, folder: Path, *, version: int = VERSIONS[-1], password: str | None = None, **settings: str) -> None:
         """`password`: asked for by the server; None: everybody on this machine is let in."""
-        self.folder, self._bin = folder, utils.POSTGRES_VERSIONS[version]
+        self.folder, self._bin = _reachable(folder), utils.POSTGRES_VERSIONS[version]
         self._settings = _USUAL | settings
         self.password = password
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()  # it may be started again on it
 
     def url(self, database: str = "postgres", *, port: int | None = None) -> str:
         """Of a database; `port`: of a proxy before it."""
@@ -85,7 +85,8 @@ class Server:
         (self.folder / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
 
     def _run(self, *command: str) -> None:
-        subprocess.run([self._bin / command[0], *command[1:]], check=True, capture_output=True, user=_user(), cwd="/")
+        ended = subprocess.run([self._bin / command[0], *command[1:]], check=False, capture_output=True, user=_user(), cwd="/")
+        assert ended.returncode == 0, ended.stderr.decode()
 
     def _wait(self) -> None:
         until = time.monotonic() + 60
@@ -189,6 +190,15 @@ def _user() -> str | None:
         utils.ensure_folder_permissions(path, 0o055)
         utils.ensure_folder_permissions(path.parent / "lib", 0o044)
     return "pgserver"
+
+
+def _reachable(folder: Path) -> Path:
+    """Another place for a folder below pytest's own, which each pytest that begins closes to everybody but root while our server works there as another user."""
+    if _user() is None or not any(one.name.startswith("pytest-of-") for one in folder.parents):
+        return folder
+    made = Path(tempfile.mkdtemp(prefix="byoc-pg-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made / folder.name
 
 
 def _let_in(folder: Path, user: str) -> None:

@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from adapters.contract import RawRequest
 from gateway.config.places import NatsConfig
 from gateway.doorbell.local import LocalDoorbell
 from gateway.nats_inbox.mover import Mover
 from gateway.nats_inbox.waiting import waiting_in_stream
-from gateway.store.inbox import SqliteInbox
-from gateway.store.inbox_contract import Keeper, Taker
+from gateway.store.inbox_contract import Inbox, Keeper, Taker
 from tests.nats import NatsServer
 from tests.world import wait_until
+
+
+class Behind(Inbox, Taker, Protocol):
+    """The inbox of a store, which takes webhooks out of a stream."""
 
 
 def request(body: bytes = b"{}", **headers: str) -> RawRequest:
@@ -54,7 +57,7 @@ async def moving(server: NatsServer, settings: NatsConfig, store: Taker, **more:
             task.result()
 
 
-async def bodies(store: SqliteInbox, channel_id: str) -> list[bytes]:
+async def bodies(store: Inbox, channel_id: str) -> list[bytes]:
     """All that waits, in order, settled as it comes."""
     await store.channels()
     given: list[bytes] = []
@@ -64,7 +67,7 @@ async def bodies(store: SqliteInbox, channel_id: str) -> list[bytes]:
     return given
 
 
-async def until_there(store: SqliteInbox, channel_id: str, count: int) -> list[bytes]:
+async def until_there(store: Inbox, channel_id: str, count: int) -> list[bytes]:
     """So many, as they come."""
     given: list[bytes] = []
     async with asyncio.timeout(60):

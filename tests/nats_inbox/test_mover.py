@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,29 @@ from gateway.config.places import NatsConfig
 from gateway.errors import StoreUnavailable
 from gateway.nats_inbox.edge import NatsInbox
 from gateway.nats_inbox.waiting import waiting_in_stream
-from gateway.store.inbox import SqliteInbox
 from gateway.store.inbox_contract import Moved
+from gateway.store.postgresql.database import PostgresDatabase
+from gateway.store.postgresql.inbox import PostgresInbox
+from tests import postgresql
 from tests.nats import NatsServer
-from tests.nats_inbox.scenes import bodies, keep, moving, request, until_empty, until_there
+from tests.nats_inbox.scenes import Behind, bodies, keep, moving, request, until_empty, until_there
+from tests.store.backends import BACKENDS, migrated
 from tests.world import wait_until
+
+
+@pytest.fixture(params=BACKENDS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Behind]:
+    with BACKENDS[request.param]() as backend:
+        one: Any = backend.inbox(tmp_path, lambda: datetime.now(UTC))
+        await one.open()
+        yield one
+        await one.close()
 
 
 class Between:
     """A store that can be away, or be the last thing a mover ever asked."""
 
-    def __init__(self, store: SqliteInbox) -> None:
+    def __init__(self, store: Behind) -> None:
         self._store = store
         self.away = self.dies_after_commit = False
         self.most = self.calls = 0
@@ -59,7 +73,7 @@ async def stream_api(server: NatsServer, what: str, given: bytes = b"") -> bytes
 
 
 async def test_a_mover_that_dies_after_its_commit_has_moved_it_once(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind
 ) -> None:
     await put_many(edge, 0, 50)
     dying = Between(store)
@@ -74,7 +88,7 @@ async def test_a_mover_that_dies_after_its_commit_has_moved_it_once(
 
 
 async def test_two_movers_at_once_move_each_webhook_once(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind
 ) -> None:
     """As when one was thought dead, and works on."""
     async with moving(server, settings, store), moving(server, settings, store):
@@ -86,7 +100,7 @@ async def test_two_movers_at_once_move_each_webhook_once(
 
 
 async def test_movers_in_succession_continue_where_the_last_one_stopped(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind
 ) -> None:
     given: list[bytes] = []
     for turn in range(4):
@@ -96,9 +110,7 @@ async def test_movers_in_succession_continue_where_the_last_one_stopped(
     assert given == [b"%d" % n for n in range(120)]
 
 
-async def test_a_mover_works_only_while_it_may(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox
-) -> None:
+async def test_a_mover_works_only_while_it_may(server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind) -> None:
     allowed = False
     await put_many(edge, 0, 3)
     async with moving(server, settings, store, may_work=lambda: allowed):
@@ -114,7 +126,7 @@ async def test_a_mover_works_only_while_it_may(
 
 
 async def test_edges_answer_while_the_store_is_away_and_it_catches_up_in_portions(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox, caplog: pytest.LogCaptureFixture
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = Between(store)
     away.away = True
@@ -134,7 +146,7 @@ async def test_edges_answer_while_the_store_is_away_and_it_catches_up_in_portion
 
 
 async def test_what_cannot_be_read_is_stuck_and_holds_up_nothing(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind
 ) -> None:
     await put_many(edge, 0, 1)
     client = Client()
@@ -153,7 +165,7 @@ async def test_what_cannot_be_read_is_stuck_and_holds_up_nothing(
 
 
 async def test_a_stream_that_was_deleted_is_made_again_and_counts_from_the_start(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind
 ) -> None:
     """Both go on by themselves."""
     await put_many(edge, 0, 20)
@@ -175,14 +187,15 @@ async def test_a_stream_that_was_deleted_is_made_again_and_counts_from_the_start
 
 
 async def test_a_stream_that_lost_its_last_messages_is_read_again_from_its_beginning(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox, caplog: pytest.LogCaptureFixture
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind, caplog: pytest.LogCaptureFixture
 ) -> None:
     """New webhooks get numbers that the store has seen already, and must not be taken for old ones."""
     await put_many(edge, 0, 1)
-    async with moving(server, settings, store):
+    async with moving(server, settings, store) as mover:
         await until_there(store, "line", 1)
         await until_empty(server, settings)
-    ((key, position),) = await store.read(lambda rows: rows._connection.execute("SELECT * FROM streams").fetchall())
+        key = (await mover.held()).key
+    position = await store.position(key)
     assert await store.take_over(key, (), after=position, up_to=position + 100)
     await put_many(edge, 1, 5)
     async with moving(server, settings, store):
@@ -191,7 +204,7 @@ async def test_a_stream_that_lost_its_last_messages_is_read_again_from_its_begin
 
 
 async def test_a_mover_rides_out_servers_that_restart(
-    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: SqliteInbox
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind
 ) -> None:
     given: list[bytes] = []
     async with moving(server, settings, store):
@@ -205,9 +218,35 @@ async def test_a_mover_rides_out_servers_that_restart(
     assert given == [b"%d" % n for n in range(160)]
 
 
-async def test_positions_move_only_from_where_they_are(store: SqliteInbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["killed", "restarted"])
+async def test_a_mover_rides_out_a_database_that_goes(
+    how: str, server: NatsServer, settings: NatsConfig, edge: NatsInbox, tmp_path: Path
+) -> None:
+    """Whatever became of the commit that was under way: each webhook is there once."""
+    given: list[bytes] = []
+    with postgresql.server(tmp_path / "database") as database:
+        migrated(database.url())
+        store = PostgresInbox(PostgresDatabase(database.url()), lambda: datetime.now(UTC))
+        await store.open()
+        async with moving(server, settings, store):
+            for turn in range(3):
+                for first in range(0, 300, 30):
+                    await put_many(edge, 300 * turn + first, 30)
+                    if first == 150:
+                        await asyncio.to_thread(database.kill if how == "killed" else database.stop)
+                await asyncio.to_thread(database.start)
+                async with asyncio.timeout(60):
+                    while len(given) < 300 * (turn + 1):
+                        with contextlib.suppress(StoreUnavailable):
+                            given += await bodies(store, "line")
+                        await asyncio.sleep(0.05)
+        await store.close()
+    assert given == [b"%d" % n for n in range(900)]
+
+
+async def test_positions_move_only_from_where_they_are(store: Behind, tmp_path: Path) -> None:
     assert await store.position("s") == 0
-    one: Any = Moved("line", request(b"1"))
+    one = Moved("line", request(b"1"))
     assert await store.take_over("s", [one], after=0, up_to=7)
     assert not await store.take_over("s", [one], after=0, up_to=7)
     assert await store.take_over("s", [one, Moved("sms", request(b"?"), "no webhook")], after=7, up_to=8)
