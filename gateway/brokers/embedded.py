@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache, partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from adapters.envelope import Inbound, InboundTyping, MediaPart, MediaState
 from adapters.text import Splitting, split
@@ -62,13 +62,20 @@ def _of_the_broker() -> Iterator[None]:
         raise BrokerUnavailable(str(error)) from error
 
 
+class _Commanded(NamedTuple):
+    """What somebody wants done in a session; empty: it is about none."""
+
+    session_id: str
+    work: Callable[[Transaction], Any]
+
+
 class EmbeddedBroker:
     """See `gateway.brokers.contract.Broker`, whose methods these are."""
 
     def __init__(self, store: Store, ground: Ground, bell: Doorbell, clock: Clock, files: FileStore) -> None:
         self.store = store
         self._ground, self._bell, self._clock, self._files = ground, bell, clock, files
-        self._commands: Together[Callable[[Transaction], Any], Any] = Together(store, _execute)
+        self._commands: Together[_Commanded, Any] = Together(store, _execute)
         self._streams = presence.Streams(store, ground)
         self.hub = Hub(store, ground, bell)
         self.typing_relay = TypingRelay(ground, self.hub, clock)
@@ -151,7 +158,7 @@ class EmbeddedBroker:
         also: Callable[[Transaction, Sequence[Exception | None]], None] | None,
         stored: Transaction,
     ) -> Sequence[Exception | None]:
-        if len(events) > 1:
+        if len(events) > 1 or stored.distant:
             self._read_ahead(events, stored)
         jobs = [partial(self._take_one_in, stored, one) for one in events]
         results = stored.each(jobs, at_least=_EVENTS_AT_LEAST)
@@ -221,7 +228,7 @@ class EmbeddedBroker:
         """See the contract."""
         long = isinstance(command, SayToCustomer) and len(command.text or "") > _LONG_TEXT
         splitting = await self._rehearsed(caller, session_id, command) if long else split
-        return await self._commanded(lambda unit: commands.execute(unit, caller, session_id, command, key), splitting)
+        return await self._commanded(lambda unit: commands.execute(unit, caller, session_id, command, key), session_id, splitting)
 
     async def _rehearsed(self, caller: Caller, session_id: str, command: Asked) -> Splitting:
         """`split`, which knows already what the command will split. That takes milliseconds, in which the writer could write nothing: so a reader decides first.
@@ -235,11 +242,12 @@ class EmbeddedBroker:
 
     async def resend(self, caller: Caller, session_id: str, outbox_id: str, *, key: str | None = None) -> Effect | Refusal:
         """See the contract."""
-        return await self._commanded(lambda unit: commands.resend(unit, caller, session_id, outbox_id, key))
+        return await self._commanded(lambda unit: commands.resend(unit, caller, session_id, outbox_id, key), session_id)
 
-    async def _commanded(self, work: Callable[[Unit], T], splitting: Splitting = split) -> T:
+    async def _commanded(self, work: Callable[[Unit], T], session_id: str = "", splitting: Splitting = split) -> T:
         with _of_the_broker():
-            done: T = await self._commands.do(lambda stored: work(Unit(stored, self._ground, splitting)))
+            do = _Commanded(session_id, lambda stored: work(Unit(stored, self._ground, splitting)))
+            done: T = await self._commands.do(do)
         return done
 
     async def typing(self, caller: Caller, session_id: str, on: bool) -> Refusal | None:
@@ -372,5 +380,7 @@ class EmbeddedBroker:
             await self._write(lambda stored, ids=media_ids: stored.media.forget(ids))  # type: ignore[misc]
 
 
-def _execute(stored: Transaction, commands: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
-    return stored.each([partial(command, stored) for command in commands])
+def _execute(stored: Transaction, commands: Sequence[_Commanded]) -> list[Any]:
+    if stored.distant and (about := list(dict.fromkeys(one.session_id for one in commands if one.session_id))):
+        stored.read_ahead_sessions(about)
+    return stored.each([partial(one.work, stored) for one in commands])

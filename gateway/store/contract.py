@@ -948,6 +948,15 @@ class Transaction(Protocol):
         ...
 
     @property
+    def distant(self) -> bool:
+        """Whether each question goes to a server, which others ask, too: what will be read is better asked at once, even for one."""
+        ...
+
+    def read_ahead_sessions(self, session_ids: Sequence[str]) -> None:
+        """Read what `load` will be asked for, and hold it against others."""
+        ...
+
+    @property
     def worker(self) -> str:
         """The process's name among those that share the store (`gateway.sharing`); empty: it is alone."""
         ...

@@ -55,6 +55,8 @@ class Gathering:
     ) -> None:
         self.begin(now)
         self._connection = connection
+        # So many things of an org are read one by one; who asks for more asks for all of them, as a list of destinations does.
+        self.one_by_one = 8 if connection.dialect == "sqlite" else 1
         self.dialect, self.worker = connection.dialect, worker
         # Elsewhere one process has all of a store, and writes one thing after the other.
         self.shared = self._locks = writes and connection.dialect == "postgresql"

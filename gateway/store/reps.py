@@ -9,8 +9,6 @@ from gateway.clock import Clock
 from gateway.session.model import Presence, RepPresence
 from gateway.store.gathering import Gathering
 
-_ONE_BY_ONE: Final = 8  # of an org; who asks for more reps than these asks for all of them, as a list of destinations does
-
 
 class _Row(NamedTuple):
     """`presence` counts until `lost_at` is longer ago than the grace time, and who is `gone` from then on."""
@@ -50,11 +48,11 @@ class Reps:
         if (org, login) not in self._rows:
             self._gathering.lock_org(org)
             self._asked[org] = asked = self._asked.get(org, 0) + 1
-            if asked <= _ONE_BY_ONE:
+            if asked <= self._gathering.one_by_one:
                 query = "SELECT * FROM presence WHERE org = ? AND login = ?"
                 said = self._gathering.point(query, (org, login)).fetchone()
                 self._rows[org, login] = _row_of(said) if said is not None else _NEVER_SEEN
-            elif asked == _ONE_BY_ONE + 1:
+            elif asked == self._gathering.one_by_one + 1:
                 everybody = self._gathering.point("SELECT * FROM presence WHERE org = ?", (org,))
                 self._rows.update({(org, said["login"]): _row_of(said) for said in everybody})
         return self._rows.get((org, login), _NEVER_SEEN)

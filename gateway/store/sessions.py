@@ -20,7 +20,6 @@ Ties: TypeAlias = Mapping[
 ]  # by login: `in`, `offered`, `asked` or `was`, and 1 where it takes the rep's capacity
 
 RESTING: Final = (Status.ended, Status.inactive)
-_ONE_BY_ONE: Final = 8  # as in `gateway.store.reps`
 _MOST_HELD: Final = 2_000  # a start may look at all that are open
 _MOST_IN_MEMO: Final = 4_000  # of 3 kB each
 _INSERT: Final = """INSERT INTO sessions (id, {column}org, channel_id, address, name, status, queue, offered, filed, version, last_activity, state)
@@ -291,7 +290,7 @@ class Sessions:
             # What is gathered of a rep's ties is in their load only where that is held.
             read = self._gathering.run if self._tied.waiting or self._untied.waiting else self._gathering.point
             self._asked[org] = asked = self._asked.get(org, 0) + 1
-            if asked <= _ONE_BY_ONE:
+            if asked <= self._gathering.one_by_one:
                 query = "SELECT count(*) FROM rep_sessions WHERE org = ? AND login = ? AND counts = 1"
                 self._load[org, login] = int(read(query, (org, login)).fetchone()[0])
             else:

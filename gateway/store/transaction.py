@@ -63,6 +63,11 @@ class SqlTransaction:
         """See the contract."""
         return self._gathering.worker()
 
+    @property
+    def distant(self) -> bool:
+        """See the contract."""
+        return self._gathering.shared
+
     @cached_property
     def sessions(self) -> Sessions:
         """See the contract."""

@@ -88,7 +88,7 @@ class PostgresCursor:
 
     def _wait(self) -> None:
         if self.left:
-            self._connection.wait_for(self)
+            self._connection.wait()
 
 
 class _Preparing:
@@ -198,12 +198,12 @@ class PostgresConnection:
             self._libpq.flush()
             self._in_transaction = False
 
-    def wait_for(self, cursor: PostgresCursor) -> None:
-        """For a cursor: until its results are there."""
+    def wait(self) -> None:
+        """For a cursor: until its results are there, and those of all that was sent since, which were asked for at the same time."""
         with self._told():
             self._libpq.send_flush_request()
             self._flush()
-            while cursor.left and self._awaited:
+            while self._awaited:
                 self._take_next()
             if self._failure is not None:
                 raise self._failure
