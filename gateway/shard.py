@@ -25,9 +25,11 @@ from gateway.engines import on_postgresql, on_sqlite
 from gateway.errors import CannotStart, StoreUnavailable, without_nats, without_salesforce
 from gateway.journal.driver import Driver, peers_of
 from gateway.journal.fetcher import Fetcher
+from gateway.journal.lane_receiver import LaneReceiver
 from gateway.journal.profiler import Profiler
 from gateway.journal.receiver import Receiver, sources_of
 from gateway.journal.sender import Sender
+from gateway.journal.spreading import Spreader
 from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.orphans import of_waiting_webhooks
@@ -130,7 +132,16 @@ class Shard:
         self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.files)
         peers = peers_of(channels) | lanes
         self.sources = sources_of(channels) | lanes
-        self.receiver = Receiver(self.inbox, self.broker, self.sources, bell, common.metrics)
+        self.receiver = Receiver(
+            self.inbox,
+            self.broker,
+            self.sources,
+            bell,
+            common.metrics,
+            spreader=Spreader(self.broker.lanes, self.broker, bell, engine.share) if engine.shared else None,
+            share=engine.share if engine.shared else None,
+        )
+        self.lanes = LaneReceiver(self.broker.lanes, bell, engine.share, common.metrics) if engine.shared else None
         self.sender = Sender(self.broker.outbox, driver, peers, bell, clock, common.metrics, fault)
         self.fetcher = Fetcher(self.broker.media, driver, peers, bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.profiles, driver, channels, bell, clock)
@@ -193,7 +204,7 @@ class Shard:
         if "broker" in roles:
             groups += [
                 of_lanes("broker"),
-                Group("broker", tuple(f"sort {key}" for key in self.sources)),
+                Group("broker", self.receiver.duties),
                 Group("broker", tuple(self._of_one_broker())),
             ]
         if "sender" in roles:
@@ -238,7 +249,7 @@ class Shard:
         if "api" in roles:
             work |= {"hub": broker.hub.run, "presence": broker.run_presence}
         if "broker" in roles:
-            work["receiver"] = self.receiver.run
+            work |= {"receiver": self.receiver.run, **({"lanes": self.lanes.run} if self.lanes else {})}
             work |= {name: self._duties.only(name, one) for name, one in self._of_one_broker().items()}
         if "sender" in roles:
             work["sender"] = self.sender.run

@@ -37,6 +37,9 @@ _LOOK_SECONDS: Final = 1.0  # for what no bell told of: rows of before the start
 _SILENCE_SECONDS: Final = 60.0
 
 
+_OF_OTHERS: Final = "sort others"  # channels that aren't configured any more
+
+
 class _LetGo(Exception):
     """The channel is another process's now: what is in hand is left to it."""
 
@@ -74,7 +77,15 @@ class Receiver:
             self._bell.wake(inbox_topic(channel_id))
 
     def _mine(self, channel_id: str) -> bool:
-        return self._share is None or self._share.has(duty_of(channel_id))
+        return self._share is None or self._share.has(self._duty(channel_id))
+
+    def _duty(self, channel_id: str) -> str:
+        return duty_of(channel_id) if channel_id in self._sources else _OF_OTHERS
+
+    @property
+    def duties(self) -> tuple[str, ...]:
+        """To be shared out among processes."""
+        return (*map(duty_of, self._sources), _OF_OTHERS)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -98,7 +109,7 @@ class Receiver:
     async def _lane(self, channel_id: str) -> None:
         while True:
             try:
-                with self._in_progress.of([duty_of(channel_id)]):
+                with self._in_progress.of([self._duty(channel_id)]):
                     worked = await self.work(channel_id) if self._mine(channel_id) else 0
             except (StoreUnavailable, _LetGo):
                 await asyncio.sleep(_LOOK_SECONDS)
