@@ -206,6 +206,12 @@ def test_sql_is_spoken_in_the_store_alone() -> None:
     assert [name for name, path in elsewhere.items() if statement.search(path.read_text())] == []
 
 
+def test_the_stream_is_spoken_to_in_one_room_alone() -> None:
+    """Its client is an extra."""
+    users = {name for name, path in modules().items() if any(within(one, "nats") for one in imports(path))}
+    assert {room_of(name) for name in users} == {"nats_inbox"}
+
+
 def test_only_the_app_names_concrete_things() -> None:
     concrete = ("gateway.brokers.embedded", "gateway.doorbell.local", "gateway.journal.receiver", "gateway.journal.sender")
     builders = {"gateway.engines", "gateway.shard", "gateway.doorbell.postgresql"}  # the last is a local one, and more

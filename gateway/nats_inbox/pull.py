@@ -53,7 +53,7 @@ class Pull:
         self._fault: StoreUnavailable | None = None
 
     async def __aenter__(self) -> Pull:
-        self._inbox = self._servers.new_inbox()
+        self._inbox, self._number = self._servers.new_inbox(), self._servers.number
         self._subscription = await self._servers.subscribe(self._inbox, self._hear)
         config = {
             "name": self._name,
@@ -83,6 +83,8 @@ class Pull:
         while not self._arrived:
             if self._fault is not None:
                 raise self._fault
+            if self._servers.number != self._number or self._servers.away_seconds():
+                raise StoreUnavailable("the connection to the NATS server was lost")
             if self._open <= 0:
                 await self._request()
             now = loop.time()

@@ -58,6 +58,7 @@ class Servers:
         self._there = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self.most_payload = 0
+        self.number = 0  # of the connection: what was subscribed to on an earlier one is gone
 
     async def open(self) -> None:
         """Servers that don't answer are waited for, in the background. Raises GatewayError for what an operator has to fix first."""
@@ -228,6 +229,7 @@ class Servers:
             raise told from error
         self._client, self._lost, self.most_payload = client, lost, client.max_payload
         self._connected_at = elapsed()
+        self.number += 1
         self._there.set()
 
     def _next_first(self) -> None:

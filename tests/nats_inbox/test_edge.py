@@ -230,6 +230,22 @@ async def test_wrong_credentials_are_a_fault_that_shows_no_password(tmp_path: Pa
         await edge.close()
 
 
+async def test_the_permissions_that_the_page_lists_are_enough(tmp_path: Path, settings: NatsConfig, store: SqliteInbox) -> None:
+    """docs/nats.md."""
+    permissions = '{ publish: ["BYOC_INBOX.*", "$JS.API.>"], subscribe: ["_INBOX.>"] }'
+    more = f"authorization {{ users: [{{ user: byoc, password: secret, permissions: {permissions} }}] }}"
+    with nats_server(tmp_path / "nats", more=more) as server:
+        server.address = server.address.replace("://", "://byoc:secret@")
+        edge = NatsInbox(server.url, settings)
+        await edge.open()
+        await keep(edge, "line", request())
+        assert (await waiting_in_stream(server.url, settings)).webhooks == 1
+        async with moving(server, settings, store):
+            await until_there(store, "line", 1)
+            await until_empty(server, settings)
+        await edge.close()
+
+
 async def test_a_token_signs_in(tmp_path: Path, settings: NatsConfig) -> None:
     with nats_server(tmp_path / "nats", more='authorization { token: "a token" }') as server:
         server.address = server.address.replace("://", "://a%20token@")

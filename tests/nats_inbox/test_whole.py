@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -118,6 +120,23 @@ async def test_a_gateway_with_a_fault_in_its_nats_does_not_start(tmp_path: Path,
     with pytest.raises(GatewayError, match="a webhook may have 9000000"):
         async with served(tmp_path, server, limits={"webhook_max_bytes": 9_000_000}):
             pass
+
+
+def test_without_the_package_the_start_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("gateway.nats_inbox.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("nats", "nats.aio.client", "nats.aio.msg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(GatewayError, match=r"needs a package that is not installed \(nats.*\): install byoc-gateway\[nats\]"):
+        Gateway(config.build(raw(tmp_path, inbox="nats://127.0.0.1:1")))
+
+
+def test_nats_is_loaded_only_where_the_config_asks_for_it() -> None:
+    program = (
+        "import sys, gateway.app, gateway.cli, gateway.stored; print([name for name in sys.modules if name.startswith('nats')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_webhooks_are_kept_in_one_place(tmp_path: Path, server: NatsServer) -> None:
