@@ -239,6 +239,7 @@ class Readers:
         self._database, self._size = database, size
         self._free: asyncio.Queue[Connection] = asyncio.Queue()
         self._outage = Outage(_log, f"reading of {database.name}", "store")
+        self._reading: set[asyncio.Future[Any]] = set()
         self._closed = True
 
     async def open(self) -> None:
@@ -248,12 +249,15 @@ class Readers:
         self._closed = False
 
     async def close(self) -> None:
-        """When nobody reads any more."""
+        """When nobody waits for what they read any more."""
         self._closed = True
+        while self._reading:  # those who went away left their threads to end by themselves
+            await asyncio.wait(self._reading)
         while not self._free.empty():
             self._database.close(self._free.get_nowait())
 
-    def _give_back(self, connection: Connection) -> None:
+    def _give_back(self, reading: asyncio.Future[Any], connection: Connection) -> None:
+        self._reading.discard(reading)
         if self._closed:  # its reader was cancelled, and its thread has only now ended
             self._database.close(connection)
         else:
@@ -266,7 +270,8 @@ class Readers:
         connection = await self._free.get()
         reading = asyncio.ensure_future(asyncio.to_thread(self._in_one_moment, connection, job))
         # A cancelled reader doesn't stop its thread: the connection is free when the thread is done, not before.
-        reading.add_done_callback(lambda _: self._give_back(connection))
+        self._reading.add(reading)
+        reading.add_done_callback(lambda _: self._give_back(reading, connection))
         try:
             result = await asyncio.shield(reading)
         except Exception as error:

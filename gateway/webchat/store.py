@@ -7,6 +7,7 @@ events for the webhook are queued, one after the other.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -41,70 +42,42 @@ class ChatStore(Shared):
 
     def __init__(self, database: Database, clock: Clock, *, shared: bool = False) -> None:
         """`shared`: other processes work on it, too, and its server may come later than this process: until then everything raises StoreUnavailable."""
-        self._database, self._clock, self.shared = database, clock, shared
-        self._missing: str | None = None
+        self._clock, self.shared = clock, shared
         self._opening: asyncio.Task[None] | None = None
-        super().__init__(*self._parts())
-
-    def _parts(self) -> tuple[GroupCommit, Readers]:
-        database = self._database
-        return GroupCommit(database), Readers(database, size=2) if self.shared else Readers(database)
+        super().__init__(GroupCommit(database), Readers(database, size=2) if shared else Readers(database))
 
     async def open(self) -> None:
         """Open it, and bring its tables up to date. Raises StoreUnavailable, unless it is shared."""
         try:
             await super().open()
-        except StoreUnavailable as error:
+        except StoreUnavailable:
             if not self.shared:
                 raise
-            self._missing = str(error)
             self._opening = asyncio.create_task(self._open_at_last(), name="chat opening")
 
     async def _open_at_last(self) -> None:
-        while self._missing is not None:
+        while True:
             await asyncio.sleep(_AGAIN_SECONDS)
-            await self._end()
-            self.writer, self.readers = self._parts()
-            try:
-                await super().open()
-            except GatewayError as error:
-                self._missing = str(error)
-            else:
-                self._missing = None
+            with contextlib.suppress(GatewayError):  # what waiting doesn't heal, the sessions' store tells, too
+                return await super().open()
 
     async def close(self) -> None:
         """Commit what is queued, then close."""
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
-        await self._end()
-
-    async def _end(self) -> None:
-        await self.readers.close()
-        await self.writer.close()
-
-    async def ready(self) -> None:
-        """Raises StoreUnavailable when nothing can be made durable."""
-        self._there()
-        await super().ready()
-
-    def _there(self) -> None:
-        if self._missing is not None:
-            raise StoreUnavailable(self._missing)
+        await super().close()
 
     async def read(self, job: Callable[[Kept], T]) -> T:
         """A job that only reads."""
-        self._there()
         return await self.readers.run(lambda db: job(Kept(db, self._clock())))
 
     async def write(self, job: Callable[[Kept], T]) -> T:
         """A job that is done whole, or not at all when it raises."""
-        self._there()
         return await self.writer.run(lambda db: job(Kept(db, self._clock())))
 
     def submit(self, job: Callable[[Kept], T]) -> asyncio.Future[T]:
         """As `write`, for whoever doesn't wait for it."""
-        self._there()
         return self.writer.submit(lambda db: job(Kept(db, self._clock())))
 
 

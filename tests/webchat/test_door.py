@@ -16,6 +16,11 @@ from tests.webchat.world import SHOP, Browser, World
 EVIL = "https://evil.example"
 
 
+@pytest.fixture
+def where() -> None:
+    """What the door decides, it decides without the store."""
+
+
 async def test_a_page_of_an_allowed_origin_may_call_and_read(world: World) -> None:
     kim = Browser(world)
     reply = await kim.call("POST", "/session", {}, headers={"origin": SHOP})

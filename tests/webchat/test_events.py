@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from adapters.errors import SendFailed, Verdict
+from tests.webchat.conftest import NewWorld
 from tests.webchat.world import ANA, SECRET, SHOP, Browser, World, numbers, sse
 
 
@@ -160,8 +160,8 @@ async def test_a_cursor_of_another_time_is_reset(world: World, after: int) -> No
     assert await kim.poll(after=after) == [{"type": "reset", "cursor": "1"}]
 
 
-async def test_a_cursor_older_than_what_is_kept_is_reset(tmp_path: Path) -> None:
-    async with World(tmp_path, token_days=400).running() as world:
+async def test_a_cursor_older_than_what_is_kept_is_reset(new_world: NewWorld) -> None:
+    async with new_world(token_days=400).running() as world:
         kim = await world.browser()
         for text in ("one", "two"):
             await kim.say(text)
@@ -175,8 +175,8 @@ async def test_a_cursor_older_than_what_is_kept_is_reset(tmp_path: Path) -> None
         assert numbers(await kim.poll(after=2)) == [3]
 
 
-async def test_a_visitor_of_long_ago_is_forgotten(tmp_path: Path) -> None:
-    async with World(tmp_path, token_days=400).running() as world:
+async def test_a_visitor_of_long_ago_is_forgotten(new_world: NewWorld) -> None:
+    async with new_world(token_days=400).running() as world:
         kim = await world.browser()
         await kim.say("one")
         world.clock.ahead = timedelta(days=100)
@@ -193,8 +193,8 @@ async def test_a_cursor_that_is_no_number_is_refused(world: World, query: str) -
     assert (reply.status, reply.code) == (422, "invalid_input")
 
 
-async def test_too_many_streams_of_one_visitor_are_refused(tmp_path: Path) -> None:
-    async with World(tmp_path, limits={"streams": 2}).running() as world:
+async def test_too_many_streams_of_one_visitor_are_refused(new_world: NewWorld) -> None:
+    async with new_world(limits={"streams": 2}).running() as world:
         kim = await world.browser()
         async with listening(kim), listening(kim):
             await world.until(lambda: world.service.streams.count(("web1", kim.visitor_id)) == 2)
@@ -228,8 +228,8 @@ async def test_a_token_past_half_of_its_life_is_renewed_on_the_stream(world: Wor
     assert (await kim.call("GET", "/events")).status == 200
 
 
-async def test_streams_end_when_the_server_stops_and_go_on_after(tmp_path: Path) -> None:
-    world = World(tmp_path)
+async def test_streams_end_when_the_server_stops_and_go_on_after(new_world: NewWorld) -> None:
+    world = new_world()
     async with world.running():
         kim = await world.browser()
         await kim.say("one")

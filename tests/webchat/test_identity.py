@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.webchat import tokens
 from tests.adapters.webchat.account import NOW, an_account
+from tests.webchat.conftest import NewWorld
 from tests.webchat.world import DOWN, Browser, World
 
 SITE_KEY = "site-identity-key-of-32-bytes-or-more"
@@ -140,8 +140,8 @@ async def test_a_token_that_is_nobodys_begins_anew(world: World) -> None:
     assert stranger.visitor_id != kim.visitor_id
 
 
-async def test_signing_in_keeps_what_was_said_and_ends_older_tokens(tmp_path: Path) -> None:
-    async with World(tmp_path, **SIGNED_IN).running() as world:
+async def test_signing_in_keeps_what_was_said_and_ends_older_tokens(new_world: NewWorld) -> None:
+    async with new_world(**SIGNED_IN).running() as world:
         kim = await world.browser(prechat={"name": "somebody"})
         old = kim.token
         await kim.say("before")
@@ -158,9 +158,9 @@ async def test_signing_in_keeps_what_was_said_and_ends_older_tokens(tmp_path: Pa
         )
 
 
-async def test_who_signs_in_is_told_to_the_webhook_at_once_and_once(tmp_path: Path) -> None:
+async def test_who_signs_in_is_told_to_the_webhook_at_once_and_once(new_world: NewWorld) -> None:
     """A rep who talks with them sees the name before their next word."""
-    async with World(tmp_path, **SIGNED_IN).running() as world:
+    async with new_world(**SIGNED_IN).running() as world:
         kim = await world.browser()
         await kim.start(prechat={"name": "somebody"})
         assert world.inbox.of("profile") == [], "nobody has seen them yet"
@@ -173,8 +173,8 @@ async def test_who_signs_in_is_told_to_the_webhook_at_once_and_once(tmp_path: Pa
         assert len(world.inbox.of("profile")) == 1, "nothing new was told"
 
 
-async def test_who_signs_in_while_the_webhook_is_down_is_told_of_later(tmp_path: Path) -> None:
-    async with World(tmp_path, **SIGNED_IN).running() as world:
+async def test_who_signs_in_while_the_webhook_is_down_is_told_of_later(new_world: NewWorld) -> None:
+    async with new_world(**SIGNED_IN).running() as world:
         kim = await world.browser()
         await kim.say("before")
         world.inbox.refuse = DOWN
@@ -184,8 +184,8 @@ async def test_who_signs_in_while_the_webhook_is_down_is_told_of_later(tmp_path:
         assert [event.kind for event in world.inbox.events][-2:] == ["profile", "message"]
 
 
-async def test_signing_in_on_another_device_joins_both_histories(tmp_path: Path) -> None:
-    async with World(tmp_path, **SIGNED_IN).running() as world:
+async def test_signing_in_on_another_device_joins_both_histories(new_world: NewWorld) -> None:
+    async with new_world(**SIGNED_IN).running() as world:
         laptop = await world.browser(identity_jwt=proof(world.clock()))
         await laptop.say("from the laptop")
         phone = await world.browser()
@@ -204,16 +204,16 @@ async def test_signing_in_on_another_device_joins_both_histories(tmp_path: Path)
         assert (message.end_user.address, message.end_user.aliases) == (laptop.visitor_id, (unnamed,))
 
 
-async def test_a_form_doesnt_rename_a_proven_customer(tmp_path: Path) -> None:
-    async with World(tmp_path, **SIGNED_IN).running() as world:
+async def test_a_form_doesnt_rename_a_proven_customer(new_world: NewWorld) -> None:
+    async with new_world(**SIGNED_IN).running() as world:
         lea = await world.browser(identity_jwt=proof(world.clock()))
         await lea.start(prechat={"name": "The Boss"})
         await lea.say("hello")
         assert world.inbox.of("message")[0].end_user.name == "Lea Paz"
 
 
-async def test_signing_out_leaves_nothing_to_the_next_user_of_the_browser(tmp_path: Path) -> None:
-    async with World(tmp_path, **SIGNED_IN).running() as world:
+async def test_signing_out_leaves_nothing_to_the_next_user_of_the_browser(new_world: NewWorld) -> None:
+    async with new_world(**SIGNED_IN).running() as world:
         lea = await world.browser(identity_jwt=proof(world.clock()))
         await lea.say("my secret")
         assert (await lea.call("DELETE", "/session")).status == 204
@@ -224,8 +224,8 @@ async def test_signing_out_leaves_nothing_to_the_next_user_of_the_browser(tmp_pa
         assert await next_one.poll() == []
 
 
-async def test_where_identity_is_required_nobody_else_enters(tmp_path: Path) -> None:
-    async with World(tmp_path, **SIGNED_IN, identity_required=True).running() as world:
+async def test_where_identity_is_required_nobody_else_enters(new_world: NewWorld) -> None:
+    async with new_world(**SIGNED_IN, identity_required=True).running() as world:
         reply = await Browser(world).start()
         assert (reply.status, reply.code) == (401, "identity_refused")
         lea = await world.browser(identity_jwt=proof(world.clock()))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.contract import Answer
 from adapters.referral import Referral
+from tests.webchat.conftest import NewWorld
 from tests.webchat.world import DOWN, Browser, World, numbers
 
 
@@ -80,8 +80,8 @@ async def test_a_later_message_carries_what_was_left_behind_in_order(world: Worl
     assert len(world.inbox.requests) == 1
 
 
-async def test_a_crash_between_both_writes_is_mended_at_the_next_start(tmp_path: Path) -> None:
-    world = World(tmp_path)
+async def test_a_crash_between_both_writes_is_mended_at_the_next_start(new_world: NewWorld) -> None:
+    world = new_world()
     async with world.running():
         kim = await world.browser()
         world.inbox.refuse = DOWN

@@ -25,6 +25,7 @@ from gateway.doorbell.contract import Signals
 from gateway.doorbell.local import LocalSignals
 from gateway.errors import StoreUnavailable
 from gateway.store.folder import Folder
+from gateway.store.postgresql.database import PostgresDatabase
 from gateway.webchat import FILES, ChatService, ChatStore, chat_file, install
 from tests.ports import free_port
 
@@ -96,6 +97,7 @@ class World:
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         self.data_dir = data_dir
+        self.database: str | None = None  # PostgreSQL's address; None: SQLite in the folder
         self.signals: Signals = LocalSignals()
         self.settings = {"secrets": [SECRET], "limits": GENEROUS, "allowed_origins": [SHOP], **settings}
         self.clock = Clock()
@@ -132,6 +134,8 @@ class World:
                 await self.server.close()
 
     def store(self) -> ChatStore:
+        if self.database is not None:
+            return ChatStore(PostgresDatabase(self.database), self.clock, shared=True)
         return ChatStore(chat_file(self.data_dir), self.clock)
 
     @staticmethod
