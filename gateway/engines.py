@@ -27,6 +27,7 @@ from gateway.store.sql_store import SqlStore
 from gateway.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from gateway.store.paces import Paces
     from gateway.store.postgresql.inbox import PostgresInbox
     from gateway.webchat import ChatStore
 
@@ -56,6 +57,7 @@ class Engine:
     forget_profiles: Callable[[str], None]
     shared: bool = False
     reaching: Bell | None = None  # bell and signals, where they start and end
+    paces: Paces | None = None  # of accounts, where several processes send
 
 
 def on_sqlite(loaded: Loaded, clock: Clock, fault: Callable[[str], None] | None, edge: Edge | None) -> Engine:
@@ -88,7 +90,9 @@ def on_postgresql(url: SecretStr, loaded: Loaded, clock: Clock, fault: Callable[
     except ModuleNotFoundError as missing:
         raise without_postgresql(missing) from missing
     from gateway.sharing.worker import LEASE_SECONDS, Worker
+    from gateway.store.group_commit import GroupCommit
     from gateway.store.leases import About, Leases
+    from gateway.store.paces import Paces
 
     address = url.get_secret_value()
     bell = PostgresDoorbell(partial(connect, address))
@@ -107,4 +111,5 @@ def on_postgresql(url: SecretStr, loaded: Loaded, clock: Clock, fault: Callable[
 
     store = PostgresStore(address, clock, fault or (lambda point: None), bell.ring, lambda: share.worker)
     inbox = PostgresInbox(PostgresDatabase(address), clock, fault=fault)
-    return Engine(store, inbox, bell, bell, share, chat, forget_profiles, shared=True, reaching=bell)
+    paces = Paces(GroupCommit(PostgresDatabase(address)))
+    return Engine(store, inbox, bell, bell, share, chat, forget_profiles, shared=True, reaching=bell, paces=paces)

@@ -129,7 +129,15 @@ class Shard:
         self.salesforce = _salesforce(loaded)
         holders, lanes = (self.salesforce.holders, self.salesforce.peers) if self.salesforce else ({}, {})
         ground = Ground(channels, loaded.orgs, common.links, common.new_id, common.steady, fault or (lambda point: None), holders)
-        self.broker = EmbeddedBroker(self.store, ground, bell, clock, common.files)
+        self.broker = EmbeddedBroker(
+            self.store,
+            ground,
+            bell,
+            clock,
+            common.files,
+            share=engine.share,
+            signals=engine.signals if engine.shared else None,
+        )
         peers = peers_of(channels) | lanes
         self.sources = sources_of(channels) | lanes
         self.receiver = Receiver(
@@ -142,7 +150,9 @@ class Shard:
             share=engine.share if engine.shared else None,
         )
         self.lanes = LaneReceiver(self.broker.lanes, bell, engine.share, common.metrics) if engine.shared else None
-        self.sender = Sender(self.broker.outbox, driver, peers, bell, clock, common.metrics, fault)
+        self.sender = Sender(
+            self.broker.outbox, driver, peers, bell, clock, common.metrics, fault, share=engine.share, paces=engine.paces
+        )
         self.fetcher = Fetcher(self.broker.media, driver, peers, bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.profiles, driver, channels, bell, clock)
         if self.salesforce:
@@ -178,6 +188,8 @@ class Shard:
             await self.inbox.open()
         if roles != {"edge"}:
             await self.store.open()
+        if "sender" in roles and self.engine.paces is not None:
+            await self.engine.paces.open()
 
     async def _open_at_last(self) -> None:
         """Among others, one after the other."""
@@ -199,8 +211,8 @@ class Shard:
 
     def _groups(self) -> list[Group]:
         """What of the work is shared out."""
-        groups: list[Group] = []
         roles = self._common.roles
+        groups = [Group(role, ()) for role in sorted(roles)]
         if "broker" in roles:
             groups += [
                 of_lanes("broker"),
@@ -213,7 +225,13 @@ class Shard:
 
     def _of_one_broker(self) -> dict[str, Work]:
         """What only one of all brokers does at a time, by its duty."""
-        work: dict[str, Work] = {"timers": self.broker.run_timers, "filing": self.broker.run_filing, "purge": self._purge}
+        broker = self.broker
+        work: dict[str, Work] = {
+            "timers": broker.run_timers,
+            "filing": broker.run_filing,
+            "adrift": broker.run_adrift,
+            "purge": self._purge,
+        }
         return {**work, **(self.salesforce.work if self.salesforce else {}), **(self.streams.work() if self.streams else {})}
 
     def _of_one_sender(self) -> dict[str, Work]:
@@ -229,6 +247,8 @@ class Shard:
         """Commit pending work and close; nobody works any more."""
         await self.broker.close()
         await self.engine.share.close()
+        if self.engine.paces is not None:
+            await self.engine.paces.close()
         if self.engine.reaching:
             await self.engine.reaching.close()
 

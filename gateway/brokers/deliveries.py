@@ -16,17 +16,20 @@ from gateway.brokers.ground import Gone, Ground, channel_of, gone_by
 from gateway.brokers.reconciling import give_up
 from gateway.brokers.unit import Unit
 from gateway.clock import Clock
-from gateway.errors import StoreUnavailable
+from gateway.errors import Fenced, StoreUnavailable
 from gateway.journal.contract import Look, OutboxItem, Room
 from gateway.session.audience import audiences_of_session
+from gateway.sharing.contract import Share
 from gateway.store.contract import Again, Call, OutboxRow, Outcome, PendingFile, Ready, Store, Transaction
 from gateway.store.files import FileStore
+from gateway.store.lanes import ALL_LANES, lane_of
 from gateway.store.outbox import message_of
 from gateway.store.together import Together
 
 _TYPING_AGE_SECONDS: Final = 5.0
 _HASTENED_AT_A_TIME: Final = 1_000
 _NO_ROOM: Final = Room(0)
+_FENCED: Final = "the lane of this message is another process's"
 
 
 class StoredOutbox:
@@ -39,8 +42,9 @@ class StoredOutbox:
         ground: Ground,
         files: FileStore,
         typing: Callable[[], list[TypingSignal]],
+        share: Share,
     ) -> None:
-        self._store, self._ground = store, ground
+        self._store, self._ground, self._share = store, ground, share
         self._clock, self._steady = clock, ground.steady
         self._files, self._typing = files, typing
         self._begun = Together(store, self._begin)
@@ -49,14 +53,20 @@ class StoredOutbox:
     async def look(self, room: Mapping[str, Room]) -> Look:
         """See the contract."""
         strangers: list[tuple[OutboxRow, Gone]] = []
+        worker, lanes = self._share.worker, self._share.lanes("sender")
+        only = None if lanes == ALL_LANES else lanes
+        if not lanes:
+            return Look()
 
         def read(stored: Transaction) -> Look:
-            now, heads = self._steady().timestamp(), stored.outbox.heads()
+            now, heads = self._steady().timestamp(), stored.outbox.heads(only)
             due = sorted({channel_id for channel_id, at in heads if at <= now})
             ready: dict[str, Ready] = {}
             for channel_id in due:
                 most, busy = room.get(channel_id, _NO_ROOM)
-                ready[channel_id] = stored.outbox.ready(channel_id, steady=now, limit=most, busy=busy) if most > 0 else Ready()
+                ready[channel_id] = (
+                    stored.outbox.ready(channel_id, steady=now, limit=most, busy=busy, lanes=only) if most > 0 else Ready()
+                )
             rows = [row for one in ready.values() for row in one.rows]
             kinds = stored.sessions.kinds_of({row.session_id for row in rows}) if rows else {}
             stored.read_ahead_persons((row.channel_id, row.address) for row in rows)
@@ -64,7 +74,7 @@ class StoredOutbox:
             for row in rows:
                 lost = self._gone(row, kinds)
                 if lost is None:
-                    item = _item(row, _person(stored, row.channel_id, row.address))
+                    item = _item(row, _person(stored, row.channel_id, row.address), worker)
                     items.append(_with_next(stored, row, item))
                 else:
                     strangers.append((row, lost))
@@ -116,23 +126,33 @@ class StoredOutbox:
         )
 
     async def begin(self, item: OutboxItem) -> bool:
-        """See the contract."""
-        return await self._begun.do(item)
+        """See the contract. Last of all, by our own clock, whether nobody can have taken this process for dead meanwhile: what is called out can't be taken back."""
+        return self._is_ours(item) and await self._begun.do(item) and self._is_ours(item)
+
+    def _is_ours(self, item: OutboxItem) -> bool:
+        return self._share.worker == item.worker and self._share.still_ours()
 
     @staticmethod
     def _begin(stored: Transaction, items: Sequence[OutboxItem]) -> list[bool]:
         addresses = stored.outbox.addresses_of([item.id for item in items])
-        known = [item for item in items if item.id in addresses]
+        worker = stored.worker
+        known = [item for item in items if item.id in addresses and item.worker == worker]
         stored.read_ahead_persons((item.channel_id, addresses[item.id]) for item in known)
         begun = stored.outbox.begin([item.id for item in known if _still_reaches(stored, item, addresses[item.id])])
         return [item.id in begun for item in items]
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> bool:
         """See the contract."""
-        await asyncio.gather(*(self._settled.do((also, outcome)) for also in item.also))
-        return await self._settled.do((item.id, outcome))
+        await asyncio.gather(*(self._settled.do((also, outcome, item.worker)) for also in item.also))
+        return await self._settled.do((item.id, outcome, item.worker))
 
-    def _settle(self, stored: Transaction, outcomes: Sequence[tuple[str, Outcome]]) -> list[bool | Exception]:
+    def _settle(self, stored: Transaction, given: Sequence[tuple[str, Outcome, str]]) -> list[bool | Exception]:
+        now = stored.worker
+        outcomes = [(outbox_id, outcome) for outbox_id, outcome, worker in given if worker == now]
+        settled = iter(self._settle_ours(stored, outcomes) if outcomes else ())
+        return [next(settled) if worker == now else Fenced(_FENCED) for _, _, worker in given]
+
+    def _settle_ours(self, stored: Transaction, outcomes: Sequence[tuple[str, Outcome]]) -> list[bool | Exception]:
         rows = stored.outbox.several([outbox_id for outbox_id, _ in outcomes])
         stored.read_ahead_sent(
             (rows[outbox_id], outcome.message_ids if isinstance(outcome, Sent) else ())
@@ -210,12 +230,14 @@ def _with_next(stored: Transaction, row: OutboxRow, item: OutboxItem) -> OutboxI
     return item.model_copy(update={"message": message, "also": tuple(also)})
 
 
-def _item(row: OutboxRow, person: dict[str, Any]) -> OutboxItem:
+def _item(row: OutboxRow, person: dict[str, Any], worker: str) -> OutboxItem:
     return OutboxItem(
         id=row.id,
         channel_id=row.channel_id,
         message=message_of(row, **person),
         media_id=row.media_id,
+        lane=lane_of(row.channel_id, row.address),
+        worker=worker,
         attempts=row.attempts,
         hastened=row.hastened,
         lost_at=datetime.fromtimestamp(row.lost_at, UTC) if row.lost_at is not None else None,

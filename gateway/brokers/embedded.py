@@ -32,13 +32,15 @@ from gateway.brokers.typing_signals import TypingRelay
 from gateway.brokers.unit import Unit
 from gateway.brokers.views import entries_page, session_for, sessions_page, shown
 from gateway.clock import Clock
-from gateway.doorbell.contract import Doorbell
+from gateway.doorbell.contract import Doorbell, Signals
 from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.session.commands import Asked, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination, t3_destinations
 from gateway.session.model import AuditRecord, Page, Presence, Purpose, RecipientType, RepPresence, Session, Status
 from gateway.session.saying import Typing, m5_rep_types
+from gateway.sharing.alone import AllMine
+from gateway.sharing.contract import Share
 from gateway.store.contract import Store, Transaction, Wanted
 from gateway.store.files import FileStore
 from gateway.store.together import Together
@@ -72,18 +74,31 @@ class _Commanded(NamedTuple):
 class EmbeddedBroker:
     """See `gateway.brokers.contract.Broker`, whose methods these are."""
 
-    def __init__(self, store: Store, ground: Ground, bell: Doorbell, clock: Clock, files: FileStore) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ground: Ground,
+        bell: Doorbell,
+        clock: Clock,
+        files: FileStore,
+        *,
+        share: Share | None = None,
+        signals: Signals | None = None,
+    ) -> None:
+        """`share`, `signals`: of a process that shares the store with others."""
         self.store = store
+        self._share = share = share or AllMine()
         self._ground, self._bell, self._clock, self._files = ground, bell, clock, files
         self._commands: Together[_Commanded, Any] = Together(store, _execute)
         self._streams = presence.Streams(store, ground)
         self.hub = Hub(store, ground, bell)
-        self.typing_relay = TypingRelay(ground, self.hub, clock)
-        self.outbox = StoredOutbox(store, clock, ground, files, self.typing_relay.take)
+        self.typing_relay = TypingRelay(ground, self.hub, clock, bell, share, signals)
+        self.outbox = StoredOutbox(store, clock, ground, files, self.typing_relay.take, share)
         self.media = StoredMedia(store, ground, files)
         self.profiles = StoredProfiles(store, ground)
         self.lanes = StoredLanes(store, ground, self.take_in)
         self.run_presence = self._streams.run
+        self.run_adrift = self._streams.run_adrift
         self.run_timers = partial(run_timers, store, ground, bell)
         self.run_filing = partial(run_filing, store)
 
@@ -197,7 +212,6 @@ class EmbeddedBroker:
             return error
         if found is not None:
             self.typing_relay.relayed(*found)
-            self._bell.ring("outbox")
         return None
 
     async def _customer_types(self, typing: InboundTyping) -> Exception | None:
@@ -219,7 +233,6 @@ class EmbeddedBroker:
             signal = holder.customer_types(session, typing.on) if holder is not None else None
             if signal is not None:
                 self.typing_relay.relayed(session, signal)
-                self._bell.ring("outbox")
         return None
 
     # -------------------------------------------------------------------------------------------- commands
@@ -261,7 +274,6 @@ class EmbeddedBroker:
         if isinstance(found, Refusal):
             return found
         self.typing_relay.from_rep(found[0], caller, found[1], on)
-        self._bell.ring("outbox")
         return None
 
     async def store_file(self, caller: Caller, name: str, mime_type: str, content: bytes) -> MediaPart:

@@ -40,7 +40,8 @@ def _in_each(unit: Unit, org: str, login: str, ties: tuple[str, ...], command: C
 
 
 class Streams:
-    """How many event streams of each rep are open: what is so. It is written down as soon as it can be, in one job for all who come and go meanwhile."""
+    """How many event streams of each rep are open in this process: what is so. It is written down as soon as it can be, in one job for all who come and go meanwhile.
+    A rep is connected while any process that is alive has one of theirs."""
 
     def __init__(self, store: Store, ground: Ground) -> None:
         self._store, self._ground = store, ground
@@ -77,7 +78,7 @@ class Streams:
 
     def begin_anew(self, stored: Transaction) -> None:
         """After a restart none is open: those who had one get the grace time."""
-        self._note_all(stored, stored.reps.all_connected())
+        self._note_all(stored, stored.reps.held_here())
 
     def _note_all(self, stored: Transaction, reps: Iterable[_Rep]) -> None:
         for org, login in sorted(reps):
@@ -86,10 +87,14 @@ class Streams:
     def _note(self, stored: Transaction, org: str, login: str) -> None:
         """Bring what is written of a rep's streams up to what is so, with all that follows from it; whoever comes first does it."""
         connected = self._open[org, login] > 0
-        if connected == stored.reps.is_connected(org, login):
+        if connected == stored.reps.is_held_here(org, login):
             return
+        if stored.reps.set_connected(org, login, connected, self._ground.steady()):
+            self._follow(stored, org, login, connected)
+
+    def _follow(self, stored: Transaction, org: str, login: str, connected: bool) -> None:
+        """The rep has come, or is gone, from all processes."""
         unit = Unit(stored, self._ground)
-        stored.reps.set_connected(org, login, connected, self._ground.steady())
         if connected and org in self._ground.orgs and self._is_online(stored, org, login):
             unit.offer_work(org, login)
         command = RepConnected(by=Login(login)) if connected else RepDisconnected(by=Login(login))
@@ -104,9 +109,20 @@ class Streams:
         """Look again and again whether what is written is so, until cancelled: a write may have failed."""
         while True:
             try:
-                written = await self._store.read(lambda stored: stored.reps.all_connected())
+                written = await self._store.read(lambda stored: stored.reps.held_here())
                 for key in written ^ {key for key, count in self._open.items() if count > 0}:
                     await self._store.write(lambda stored, key=key: self._note(stored, *key))  # type: ignore[misc]
             except StoreUnavailable:
                 pass  # `_note_change` has told
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def run_adrift(self) -> None:
+        """For processes that are gone, whose reps nobody else would miss: let go of the streams that they had, until cancelled. One process does it."""
+        while True:
+            for org, login in sorted(await self._store.read(lambda stored: stored.reps.adrift())):
+                await self._store.write(lambda stored, rep=(org, login): self._let_go(stored, *rep))  # type: ignore[misc]
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _let_go(self, stored: Transaction, org: str, login: str) -> None:
+        if stored.reps.let_go(org, login, self._ground.steady()):
+            self._follow(stored, org, login, connected=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from typing import Final
 
 from gateway.brokers.ground import Ground
 from gateway.brokers.unit import Unit
@@ -10,14 +12,17 @@ from gateway.doorbell.contract import Doorbell
 from gateway.session.commands import TimerFired, TimerKind
 from gateway.store.contract import DueTimer, Store
 
+_AT_ONCE: Final = 50  # share a commit
+
 
 async def run_timers(store: Store, ground: Ground, bell: Doorbell) -> None:
     """Fire timers as they fall due, until cancelled; those that fell due while nobody ran fire now."""
     while True:
         now = ground.steady().timestamp()
         due, upcoming = await store.read(lambda stored, now=now: (stored.timers.due(now), stored.timers.next_due()))  # type: ignore[misc]
-        for timer in due:
-            await store.write(lambda stored, timer=timer: _fire(Unit(stored, ground), timer))  # type: ignore[misc]
+        for start in range(0, len(due), _AT_ONCE):
+            some = due[start : start + _AT_ONCE]
+            await asyncio.gather(*(store.write(lambda stored, one=timer: _fire(Unit(stored, ground), one)) for timer in some))  # type: ignore[misc]
         if due:
             continue
         seconds = 5.0 if upcoming is None else min(5.0, max(0.01, upcoming - ground.steady().timestamp()))

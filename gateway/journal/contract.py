@@ -19,7 +19,8 @@ TRIED_FOR: Final = timedelta(hours=24)
 
 class OutboxItem(Value):
     """A row of the outbox whose turn it is. `hastened`: how many times it was due before its time, because its account's calls succeeded
-    again. `lost_at`: when an earlier call began in which the process died, so that its outcome isn't known. `also`: rows behind it that its call takes along."""
+    again. `lost_at`: when an earlier call began in which the process died, so that its outcome isn't known. `also`: rows behind it that its call takes along.
+    `lane`: of its conversation. `worker`: the name under which the process took it up (`gateway.sharing`)."""
 
     id: str
     channel_id: str
@@ -29,6 +30,8 @@ class OutboxItem(Value):
     hastened: int = 0
     lost_at: AwareDatetime | None = None
     also: tuple[str, ...] = ()
+    lane: int = 0
+    worker: str = ""
 
 
 class Room(NamedTuple):
@@ -132,7 +135,7 @@ class Outbox(Protocol):
     """Rows that wait to be sent, in order per conversation; what is done to one is durable on return."""
 
     async def look(self, room: Mapping[str, Room]) -> Look:
-        """What is to be sent now. Nothing changes: one process works on an outbox, and says what it is working on."""
+        """What is to be sent now. Nothing changes: one process at a time works on a lane, and says what it is working on."""
         ...
 
     async def file(self, item: OutboxItem) -> OutboundFile | None:
@@ -141,12 +144,13 @@ class Outbox(Protocol):
 
     async def begin(self, item: OutboxItem) -> bool:
         """Written down before the call that the customer may see: should the process die from now on, its outcome isn't known.
-        False if it must not be sent as it is: the row is final (for example, the customer has ended the conversation), or the customer has other
-        addresses by now."""
+        False if it must not be sent as it is: the row is final (for example, the customer has ended the conversation), the customer has other
+        addresses by now, or the lane is another process's."""
         ...
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> bool:
-        """Write down what the call came to. Whether something of its conversation waits to be sent then, perhaps itself."""
+        """Write down what the call came to. Whether something of its conversation waits to be sent then, perhaps itself. Raises Fenced: the lane is another process's
+        by now, which takes the outcome for unknown."""
         ...
 
     async def hasten(self, channel_id: str) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
@@ -20,14 +22,16 @@ from adapters.envelope import Outbound, Say, TypingSignal
 from adapters.errors import SendFailed, Unsupported, Verdict
 from adapters.replies import notice_sentence_of, sentence_of
 from gateway.backoff import LONGEST_BACKOFF, backoff, hastening
-from gateway.clock import Clock
+from gateway.clock import Clock, elapsed
 from gateway.doorbell.contract import Doorbell
-from gateway.errors import StoreUnavailable
+from gateway.errors import Fenced, StoreUnavailable
 from gateway.journal.contract import TRIED_FOR, Look, Outbox, OutboxItem, Peer, Room
 from gateway.journal.driver import Driver, Unsendable
 from gateway.journal.held_up import HeldUp
-from gateway.journal.pacing import Pace
+from gateway.journal.pacing import HORIZON_SECONDS, Pace, Paces, SharedPace, Turns
 from gateway.metrics import Metrics
+from gateway.sharing.alone import AllMine
+from gateway.sharing.contract import Share
 from gateway.store.contract import Again, Call, Outcome, Over, OverState, Why
 
 T = TypeVar("T")
@@ -56,13 +60,24 @@ class Sender:
         clock: Clock,
         metrics: Metrics | None = None,
         fault: Callable[[str], None] | None = None,
+        *,
+        share: Share | None = None,
+        paces: Paces | None = None,
     ) -> None:
+        """`share`: which lanes are this process's. `paces`: where others send by the same accounts. None: it is alone."""
         self._fault = fault or (lambda point: None)  # walks through the points around a call in tests
         self._metrics = metrics or Metrics()
         self._outbox, self._driver, self._peers, self._bell, self._clock = outbox, driver, peers, bell, clock
-        self._paces = {key: Pace(peer.messages_per_second) for key, peer in peers.items()}
+        self._share = share or AllMine()
+        self._turns = paces
+        made = SharedPace if paces else Pace
+        self._paces = {key: made(peer.messages_per_second) for key, peer in peers.items()}
         self._in_hand: dict[str, set[str]] = {key: set() for key in peers}
-        self._preparing: set[asyncio.Task[None]] = set()  # sends in progress whose visible call hasn't begun
+        self._items: dict[str, OutboxItem] = {}  # all that are in hand
+        self._preparing: dict[asyncio.Task[None], OutboxItem] = {}  # sends in progress whose visible call hasn't begun
+        self._pausing: set[asyncio.Task[None]] = set()
+        self._share.before_letting_go(self._let_go)
+        self._share.on_change(self._drop_what_was_lost)
         self._held_up = HeldUp()
         self._left: Collection[str] = ()  # channels of which the last look left something that is due
         self._draining = False
@@ -77,12 +92,13 @@ class Sender:
                     tasks.create_task(self._signal(signal), name="typing")
                 self._looking = True
                 rooms = self._rooms()
-                found = await self._look(rooms)
-                for item in found.items:
+                found, due = await self._look(rooms)
+                for item, at in zip(found.items, due, strict=True):
                     self._in_hand[item.channel_id].add(item.id)
-                    task = tasks.create_task(self._deliver(item), name=f"send {item.id}")
-                    self._preparing.add(task)
-                    task.add_done_callback(self._preparing.discard)
+                    self._items[item.id] = item
+                    task = tasks.create_task(self._deliver(item, at), name=f"send {item.id}")
+                    self._preparing[task] = item
+                    task.add_done_callback(self._is_prepared)
                 self._looking = False
                 self._less.set()
                 self._left = {*found.full, *found.held}
@@ -97,6 +113,25 @@ class Sender:
                 task.cancel()
             self._less.clear()
             await self._less.wait()
+
+    async def _let_go(self, duties: frozenset[str]) -> None:
+        """Return when nothing of these lanes is in hand: calls that a customer may see are finished, others not begun."""
+        lanes = {int(duty.rpartition(" ")[2]) for duty in duties if duty.startswith("sender ")}
+        while any(item.lane in lanes for item in self._items.values()):
+            for task, item in tuple(self._preparing.items()):
+                if item.lane in lanes:
+                    task.cancel()
+            self._less.clear()
+            await self._less.wait()
+
+    def _drop_what_was_lost(self) -> None:
+        """What was taken up under another name is done by others now. Of calls that have begun the outcome is refused (Fenced)."""
+        for task, item in tuple(self._preparing.items()):
+            if item.worker != self._share.worker:
+                task.cancel()
+
+    def _is_prepared(self, task: asyncio.Task[None]) -> None:
+        self._preparing.pop(task, None)
 
     def waits(self, channel_id: str) -> dict[str, int]:
         """How many messages of the channel, or lane, wait for another try, by code (`account_fault 10031`)."""
@@ -116,14 +151,36 @@ class Sender:
             return True
         return any(not self._in_hand[channel_id].issuperset(rooms[channel_id].busy) for channel_id in found.held)
 
-    async def _look(self, rooms: Mapping[str, Room]) -> Look:
+    async def _look(self, rooms: Mapping[str, Room]) -> tuple[Look, Sequence[float]]:
+        """What is to be sent, and when each of it is, on the clock of the paces."""
         try:
             found = await self._outbox.look(rooms)
+            found, due = await self._with_turns(found)
         except StoreUnavailable:
-            return await self._wait_for_store(Look())
-        for item in found.items:
-            self._paces[item.channel_id].take(1)
-        return found
+            return await self._wait_for_store((Look(), ()))
+        # Lanes may have been lost, or be let go of, since it was looked.
+        lanes, worker = self._share.lanes("sender"), self._share.worker
+        ours = [(one, at) for one, at in zip(found.items, due, strict=True) if one.lane in lanes and one.worker == worker]
+        if len(ours) < len(found.items):
+            found, due = found._replace(items=[one for one, _ in ours]), [at for _, at in ours]
+        return found, due
+
+    async def _with_turns(self, found: Look) -> tuple[Look, Sequence[float]]:
+        counts = Counter(item.channel_id for item in found.items)
+        for channel_id, count in counts.items():
+            self._paces[channel_id].take(count)
+        if self._turns is None or not counts:
+            return found, [0.0] * len(found.items)
+        wanted = {key: (self._paces[key].gap, count) for key, count in counts.items()}
+        granted = await self._turns.take(wanted, horizon_seconds=HORIZON_SECONDS)
+        times = {key: deque(self._taken(key, granted[key], count)) for key, count in counts.items()}
+        with_turn = [(item, times[item.channel_id].popleft()) for item in found.items if times[item.channel_id]]
+        short = {key for key, count in counts.items() if granted[key].granted < count}
+        return found._replace(items=[item for item, _ in with_turn], full={*found.full, *short}), [at for _, at in with_turn]
+
+    def _taken(self, channel_id: str, turns: Turns, wanted: int) -> list[float]:
+        pace = self._paces[channel_id]
+        return pace.taken(turns, wanted) if isinstance(pace, SharedPace) else []
 
     def _room(self, channel_id: str) -> Room:
         pace, busy = self._paces[channel_id], self._in_hand[channel_id]
@@ -140,9 +197,11 @@ class Sender:
         turns = [max(_GATHER_SECONDS, wait) for c in found.due if c in self._paces and (wait := self._paces[c].wait())]
         return min([1.0, *turns, *([max(0.005, found.later)] if found.later is not None else [])])
 
-    async def _deliver(self, item: OutboxItem) -> None:
+    async def _deliver(self, item: OutboxItem, at: float) -> None:
         goes_on = True
         try:
+            if at and (seconds := at - elapsed()) > 0:
+                await asyncio.sleep(seconds)
             goes_on = await self._try(item)
         except _Withdrawn:
             pass
@@ -154,9 +213,10 @@ class Sender:
                 await asyncio.sleep(_FAULT_SECONDS)
         finally:
             self._in_hand[item.channel_id].discard(item.id)
+            self._items.pop(item.id, None)
             self._less.set()
             if goes_on or item.channel_id in self._left:
-                self._bell.ring("outbox")
+                self._bell.wake("outbox")
 
     async def _try(self, item: OutboxItem) -> bool:
         """Whether something of the conversation waits to be sent then."""
@@ -214,7 +274,7 @@ class Sender:
         self._fault("in_hand")
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
-        self._preparing.discard(task)  # from here on `drain` waits for it
+        self._preparing.pop(task, None)  # from here on `drain` waits for it
         if not await self._outbox.begin(item):
             raise _Withdrawn
         self._fault("begun")
@@ -230,7 +290,7 @@ class Sender:
         asked = (failed.again_at - asked_at).total_seconds() if failed.again_at else 0.0
         seconds = max(asked, backoff(item.attempts, most_seconds=_REPAIR_SECONDS if failed.holds else LONGEST_BACKOFF))
         if failed.throttles_account:
-            self._paces[item.channel_id].pause(asked if failed.again_at else seconds)
+            self._pause(item.channel_id, asked if failed.again_at else seconds)
         sooner = max(asked, hastening(item.hastened)) if _by_account(failed) else None
         # A broker elsewhere says itself what it waits for; an adapter's own sentence is for the end.
         why = (
@@ -239,6 +299,18 @@ class Sender:
             else None
         )
         return Again(why or _why(failed, waits=True), seconds, sooner, failed.remember)
+
+    def _pause(self, channel_id: str, seconds: float) -> None:
+        self._paces[channel_id].pause(seconds)
+        if self._turns is not None:
+            task = asyncio.get_running_loop().create_task(self._pause_others(self._turns, channel_id, seconds))
+            self._pausing.add(task)
+            task.add_done_callback(self._pausing.discard)
+
+    @staticmethod
+    async def _pause_others(paces: Paces, channel_id: str, seconds: float) -> None:
+        with suppress(StoreUnavailable):  # the provider tells each of them
+            await paces.pause(channel_id, seconds)
 
     async def _keep(self, item: OutboxItem, outcome: Outcome) -> bool:
         """Write the outcome down, however long it takes: nobody else knows it, and what follows in the conversation waits."""
@@ -256,6 +328,9 @@ class Sender:
             try:
                 goes_on = await self._outbox.settle(item, outcome)
                 break
+            except Fenced as error:  # whoever has the lane now takes it for unknown, or sends it again
+                _log.error("outcome not written", extra={"action": "outbox.fenced", "row": item.id, "reason": str(error)})
+                return False
             except StoreUnavailable as error:
                 if not told:
                     _log.error("outcome not written yet", extra={"action": "outbox.lost", "row": item.id, "reason": str(error)})

@@ -562,12 +562,24 @@ class Reps(Protocol):
         """Whether an event stream of the rep's is written down as open."""
         ...
 
-    def all_connected(self) -> set[tuple[str, str]]:
-        """(org, login) of all reps with a stream that is recorded as open."""
+    def is_held_here(self, org: str, login: str) -> bool:
+        """The same of those streams that this process has."""
         ...
 
-    def set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> None:
-        """The first of the rep's event streams has opened, or the last has closed."""
+    def held_here(self) -> set[tuple[str, str]]:
+        """(org, login) of all reps with a stream that is recorded as open in this process."""
+        ...
+
+    def set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> bool:
+        """The first of the rep's event streams in this process has opened, or the last has closed. Whether it is the first, or the last, of all processes."""
+        ...
+
+    def adrift(self) -> set[tuple[str, str]]:
+        """(org, login) of all reps with a stream that is recorded as open in a process that is gone."""
+        ...
+
+    def let_go(self, org: str, login: str, steady: datetime) -> bool:
+        """Those streams of the rep are closed. Whether they were the last."""
         ...
 
     def begin_anew(self, steady: float) -> None:
@@ -632,9 +644,12 @@ class Outbox(Protocol):
         """Queue one message; its `id` and `retry_key` were made by the caller."""
         ...
 
-    def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> Ready:
+    def ready(
+        self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str], lanes: Collection[int] | None = None
+    ) -> Ready:
         """The first open row of each conversation of the channel that is due; conversations that one of the rows in `busy` belongs to
-        are left alone, under whatever address they are by now. Messages of reps come before notices where conversations compete."""
+        are left alone, under whatever address they are by now. Messages of reps come before notices where conversations compete. `lanes`: only of these; rows
+        that another process is sending, which is alive, are left alone, too."""
         ...
 
     def following(self, row: OutboxRow, *, limit: int) -> list[OutboxRow]:
@@ -663,15 +678,15 @@ class Outbox(Protocol):
         ...
 
     def begin(self, outbox_ids: Sequence[str]) -> set[str]:
-        """From now on the customer may have these, if they are in the result. Others are final and must not be sent."""
+        """From now on the customer may have these, if they are in the result. Others are final, or being sent by another process, and must not be sent."""
         ...
 
     def go_on(self, rows: Collection[OutboxRow]) -> set[str]:
         """Those of these rows in whose conversations something waits to be sent, perhaps they themselves."""
         ...
 
-    def heads(self) -> list[tuple[str, float]]:
-        """(channel, when it is due on the steady clock) of the first open row of every conversation that has one."""
+    def heads(self, lanes: Collection[int] | None = None) -> list[tuple[str, float]]:
+        """(channel, when it is due on the steady clock) of the first open row of every conversation that has one. `lanes`: as in `ready`."""
         ...
 
     def begin_anew(self, latest: float) -> None:

@@ -43,6 +43,8 @@ _MOST_DETAIL: Final = 1_200
 _WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Write it again when they write again."
 _OPEN: Final = "state IN ('queued', 'sending')"  # a partial index is taken where its condition is written out
 _NEVER_AGAIN: Final = -1.0  # as `next_at` of a row that is `sending`
+# Where several processes send, a row that is `sending` is its sender's until that is gone (`gateway.sharing`), whosever its lane is.
+_NOBODYS: Final = "(sender IS NULL OR sender = :me OR NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = sender AND NOT gone))"
 _RANKS: Final = {"sent": 1, "delivered": 2, "read": 3}
 
 
@@ -52,6 +54,7 @@ class Outbox:
     def __init__(self, gathering: Gathering, message_ids: MessageIds) -> None:
         self._gathering, self._message_ids = gathering, message_ids
         self._run = gathering.run
+        self._shared = gathering.dialect == "postgresql"
         self._new = gathering.rows(
             """INSERT INTO outbox (id, org, channel_id, address, session_id, entry_number, kind, payload, media_id, retry_key, created_at, updated_at)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -103,20 +106,34 @@ class Outbox:
 
     # ------------------------------------------------------------------------------------------------------- sending
 
-    def ready(self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str]) -> Ready:
+    def ready(
+        self, channel_id: str, *, steady: float, limit: int, busy: Sequence[str], lanes: Collection[int] | None = None
+    ) -> Ready:
         """See the contract."""
         taken = set(self.addresses_of(busy).values()) if busy else set()
         rows = self._run(
-            """SELECT o.* FROM outbox o JOIN (
+            f"""SELECT o.* FROM outbox o JOIN (
                    SELECT min(ordinal) AS first FROM outbox
-                   WHERE channel_id = :channel AND state IN ('queued', 'sending') GROUP BY address
+                   WHERE channel_id = :channel AND state IN ('queued', 'sending') {self._of_lanes(lanes)} GROUP BY address
                ) f ON o.ordinal = f.first
-               WHERE o.state = 'sending' OR o.next_at <= :now
-               ORDER BY o.kind = 'notice', o.ordinal LIMIT :limit""",
-            {"channel": channel_id, "now": steady, "limit": limit + len(busy)},
+               WHERE o.state = 'sending' {self._nobodys} OR o.state = 'queued' AND o.next_at <= :now
+               ORDER BY o.kind = 'notice', o.ordinal LIMIT :limit""",  # noqa: S608
+            {"channel": channel_id, "now": steady, "limit": limit + len(busy), **self._whose(lanes)},
         ).fetchall()
         free = [_row(row) for row in rows if row["address"] not in taken]
         return Ready(free[:limit], len(free) >= limit, any(row["address"] in taken and row["id"] not in busy for row in rows))
+
+    @property
+    def _nobodys(self) -> str:
+        return f"AND {_NOBODYS}" if self._shared else ""
+
+    @staticmethod
+    def _of_lanes(lanes: Collection[int] | None) -> str:
+        return "AND lane = ANY(:lanes)" if lanes is not None else ""
+
+    def _whose(self, lanes: Collection[int] | None) -> dict[str, Any]:
+        whose: dict[str, Any] = {"me": self._gathering.worker()} if self._shared else {}
+        return whose if lanes is None else {**whose, "lanes": sorted(lanes)}
 
     def following(self, row: OutboxRow, *, limit: int) -> list[OutboxRow]:
         """See the contract."""
@@ -167,18 +184,23 @@ class Outbox:
     def begin(self, outbox_ids: Sequence[str]) -> set[str]:
         """See the contract."""
         which, value = among("id", outbox_ids)
+        which = which.replace("?", ":ids")
+        sets, only = ("sender = :me,", f"AND (state = 'queued' OR {_NOBODYS})") if self._shared else ("", "")
         rows = self._run(
-            f"""UPDATE outbox SET state = 'sending', updated_at = ?
-                WHERE {which} AND state IN ('queued', 'sending') RETURNING id""",  # noqa: S608
-            (self._gathering.at, value),
+            f"""UPDATE outbox SET state = 'sending', {sets} updated_at = :now
+                WHERE {which} AND state IN ('queued', 'sending') {only} RETURNING id""",  # noqa: S608
+            {"now": self._gathering.at, "ids": value, **self._whose(None)},
         )
         return {row["id"] for row in rows.fetchall()}
 
-    def heads(self) -> list[tuple[str, float]]:
+    def heads(self, lanes: Collection[int] | None = None) -> list[tuple[str, float]]:
         """See the contract."""
         rows = self._run(
-            """SELECT channel_id, CASE state WHEN 'queued' THEN next_at ELSE 0 END AS due FROM outbox
-               WHERE ordinal IN (SELECT min(ordinal) FROM outbox WHERE state IN ('queued', 'sending') GROUP BY channel_id, address)"""
+            f"""SELECT channel_id, CASE state WHEN 'queued' THEN next_at ELSE 0 END AS due FROM outbox
+               WHERE ordinal IN (
+                   SELECT min(ordinal) FROM outbox WHERE state IN ('queued', 'sending') {self._of_lanes(lanes)} GROUP BY channel_id, address
+               ) {f"AND (state = 'queued' OR {_NOBODYS})" if self._shared else ""}""",  # noqa: S608
+            self._whose(lanes),
         )
         return [(row["channel_id"], row["due"]) for row in rows]
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from gateway.clock import Clock
 from gateway.session.model import Presence, RepPresence
 from gateway.store.gathering import Gathering
+from gateway.store.rep_streams import RepStreams
 
 
 class _Row(NamedTuple):
@@ -36,6 +37,7 @@ class Reps:
         self._gathering = gathering
         self._rows: dict[tuple[str, str], _Row] = gathering.held()
         self._asked: dict[str, int] = gathering.held()  # how many reps of an org
+        self._streams = RepStreams(gathering) if gathering.dialect == "postgresql" else None  # None: one process has them all
 
     def presence(self, org: str, login: str, *, steady: Clock, grace_seconds: float) -> RepPresence:
         """See the contract."""
@@ -83,13 +85,38 @@ class Reps:
         """See the contract."""
         return self._row(org, login).presence.connected
 
-    def all_connected(self) -> set[tuple[str, str]]:
+    def is_held_here(self, org: str, login: str) -> bool:
         """See the contract."""
+        return self._streams.is_here(org, login) if self._streams else self.is_connected(org, login)
+
+    def held_here(self) -> set[tuple[str, str]]:
+        """See the contract."""
+        if self._streams:
+            return self._streams.here()
         rows = self._gathering.run("SELECT org, login FROM presence WHERE streams > 0")
         return {(row["org"], row["login"]) for row in rows}
 
-    def set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> None:
+    def set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> bool:
         """See the contract."""
+        before = self._row(org, login).presence.connected  # which holds the org
+        others = self._streams.note(org, login, connected) if self._streams else False
+        if not others:
+            self._set_connected(org, login, connected, steady)
+        return not others and before != connected
+
+    def adrift(self) -> set[tuple[str, str]]:
+        """See the contract."""
+        return self._streams.adrift() if self._streams else set()
+
+    def let_go(self, org: str, login: str, steady: datetime) -> bool:
+        """See the contract."""
+        before = self._row(org, login).presence.connected
+        if self._streams is None or not self._streams.let_go(org, login):
+            return False
+        self._set_connected(org, login, False, steady)
+        return before
+
+    def _set_connected(self, org: str, login: str, connected: bool, steady: datetime) -> None:
         at = steady.timestamp()
         self._gathering.lock_org(org)
         self._gathering.run(

@@ -42,7 +42,7 @@ TABLES: Final[tuple[Table, ...]] = (
     Table("signed_readings", ("channel_id", "proof")),
     Table("parked", ("channel_id", "names", "event_id")),
     Table("aside", ("ordinal",), counter="ordinal"),
-    Table("outbox", ("ordinal",), counter="ordinal"),
+    Table("outbox", ("ordinal",), counter="ordinal", own=frozenset({"sender"})),
     Table("outbox_attempts", ("outbox_id", "attempt")),
     Table("timers", ("session_id", "kind", "ref")),
     Table("events", ("number",), counter="number"),
