@@ -20,6 +20,7 @@ from gateway.brokers.reconciling import Judged
 from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.doorbell.contract import Doorbell
+from gateway.doorbell.local import LocalDoorbell
 from gateway.edge.media import ServedFile
 from gateway.engines import on_postgresql, on_sqlite
 from gateway.errors import CannotStart, StoreUnavailable, without_nats, without_salesforce
@@ -121,7 +122,9 @@ class Shard:
             else on_sqlite(loaded, clock, fault, common.edge)
         )
         self.store, self.inbox = engine.store, engine.inbox
-        self.bell = bell = engine.bell
+        # An edge that keeps webhooks in NATS needs nothing of the database: its rings reach nobody, and the mover rings.
+        self._apart = common.roles == {"edge"} and config.inbox is not None
+        self.bell = bell = LocalDoorbell() if self._apart else engine.bell
         self.streams = _streams(loaded, common.roles, self.inbox, bell)
         self.keeper: Keeper = self.streams.keeper if self.streams else self.inbox
         self._duties = OnDuty(engine.share)
@@ -177,7 +180,7 @@ class Shard:
                 await self.broker.take_over(self._take_over)
             self._opened.set()
             return
-        if engine.reaching:
+        if engine.reaching and not self._apart:
             await engine.reaching.start()
         with contextlib.suppress(StoreUnavailable):  # the store has reported it, as below
             await self._open_stores()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -106,6 +107,27 @@ async def test_all_in_one_process(tmp_path: Path, server: NatsServer) -> None:
 
         await wait_until(well)
         assert (await say(all_of_it, "m2")).status == 200
+
+
+async def test_an_edge_with_a_stream_needs_no_database(
+    tmp_path: Path, server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even for its rings: it may stand where the database can't be reached from."""
+    asked: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append("a connection")
+        writer.close()
+
+    database = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    url = f"postgresql://byoc:pw@127.0.0.1:{database.sockets[0].getsockname()[1]}/byoc"
+    async with database, served(tmp_path, server, "edge", store=url, media_secret="a-secret-of-some-length") as edge:
+        for number in range(3):
+            assert (await say(edge, f"m{number}")).status == 200
+        await asyncio.sleep(0.5)
+        assert (await edge.call("GET", "/readyz")).status == 200
+    assert asked == []
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
 
 
 async def test_an_org_with_a_database_of_its_own_has_a_stream_of_its_own(tmp_path: Path, server: NatsServer) -> None:
