@@ -37,7 +37,7 @@ from gateway.links import MediaLinks
 from gateway.metrics import Metrics
 from gateway.processes.starting import Edge, Setup
 from gateway.roles import ALL, Role
-from gateway.several import BrokerByOrg, ConnectorByOrg, KeeperByChannel, RingingByTopic
+from gateway.several import BrokerByOrg, ConnectorByOrg, KeeperByChannel, RingingByTopic, Some
 from gateway.shard import Common, Shard, parts_of
 from gateway.store.inbox_contract import Keeper
 from gateway.store.media import MEDIA
@@ -146,6 +146,8 @@ class Gateway:
             health.remarks["webhooks"] = self.pressure.told
         if self.roles != {"edge"}:
             health.remarks["files"] = self.files.trouble
+        if isinstance(self._broker, BrokerByOrg):
+            health.remarks["stores"] = self._broker.stores.told
         if "broker" in self.roles and self.config.inbox is not None:
             health.remarks["streams"] = self._streams_told
         if any(shard.salesforce for shard in self.shards):
@@ -175,8 +177,7 @@ class Gateway:
         return checks
 
     async def _inboxes_ready(self) -> None:
-        for shard in self.shards:
-            await shard.inbox.ready()
+        await Some().ready(shard.inbox.ready for shard in self.shards)
 
     def _open_to_people(self, app: web.Application, health: Health) -> None:
         """The API, the pages, files, and web chat."""
@@ -214,11 +215,8 @@ class Gateway:
         ]
         webchat.install(app, services, client_address=Proxies(self.config.trusted_proxies).address_of)
 
-        async def ready() -> None:
-            for service in services:
-                await service.ready()
-
-        health.checks["chat"] = ready
+        some = Some()
+        health.checks["chat"] = lambda: some.ready(service.ready for service in services)
 
     @asynccontextmanager
     async def running(self, sock: socket.socket | None = None) -> AsyncIterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 from adapters.contract import RawRequest
 from adapters.envelope import Inbound, MediaPart
@@ -16,12 +16,32 @@ from gateway.session.model import AuditRecord, Page, Presence, Purpose, Recipien
 from gateway.store.inbox_contract import Keeper
 
 
+class Some:
+    """Some of several are enough."""
+
+    def __init__(self) -> None:
+        self._trouble: str | None = None
+
+    async def ready(self, checks: Iterable[Callable[[], Awaitable[None]]]) -> None:
+        """Raises what one of them raises when all do."""
+        outcomes = await asyncio.gather(*(check() for check in checks), return_exceptions=True)
+        errors = [one for one in outcomes if one is not None]
+        self._trouble = "; ".join(map(str, errors)) or None
+        if errors and len(errors) == len(outcomes):
+            raise errors[0]
+
+    def told(self) -> str | None:
+        """What those that weren't ready said, if some were."""
+        return self._trouble
+
+
 class BrokerByOrg:
     """See `gateway.brokers.contract.Broker`: the broker of the caller's org answers."""
 
     def __init__(self, by_org: Mapping[str, Broker], by_channel: Mapping[str, Broker]) -> None:
         """`by_channel`: also by the lanes of brokers elsewhere."""
         self._by_org, self._by_channel = by_org, by_channel
+        self.stores = Some()
 
     async def take_in(self, inbound: Sequence[Inbound | ReportedEvent]) -> Sequence[Exception | None]:
         """See the contract. The first ones that are of one store are applied."""
@@ -98,8 +118,8 @@ class BrokerByOrg:
         return self._by_org[caller.org].events(caller, after)
 
     async def ready(self) -> None:
-        """See the contract. All of them must be."""
-        await asyncio.gather(*(broker.ready() for broker in dict.fromkeys(self._by_org.values())))
+        """See the contract. While one store is away, the others' orgs go on."""
+        await self.stores.ready(broker.ready for broker in dict.fromkeys(self._by_org.values()))
 
 
 class ConnectorByOrg:
@@ -132,14 +152,15 @@ class KeeperByChannel:
     def __init__(self, by_channel: Mapping[str, Keeper]) -> None:
         self._by_channel = by_channel
         self._all: Collection[Keeper] = tuple(dict.fromkeys(by_channel.values()))
+        self.stores = Some()
 
     def put(self, channel_id: str, request: RawRequest, done: Callable[[Exception | None], None]) -> None:
         """See the contract."""
         self._by_channel[channel_id].put(channel_id, request, done)
 
     async def ready(self) -> None:
-        """See the contract."""
-        await asyncio.gather(*(one.ready() for one in self._all))
+        """See the contract. While one is away, the others go on."""
+        await self.stores.ready(one.ready for one in self._all)
 
     def backlog_seconds(self, channel_id: str) -> float:
         """See the contract."""

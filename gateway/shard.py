@@ -39,6 +39,7 @@ from gateway.roles import Role
 from gateway.sharing.contract import Group, of_lanes
 from gateway.store.contract import Store
 from gateway.store.files import FileStore
+from gateway.store.group_commit import Shared
 from gateway.store.inbox_contract import Inbox, Keeper, Taker
 from gateway.workers import OnDuty, Work
 
@@ -159,7 +160,8 @@ class Shard:
         self.fetcher = Fetcher(self.broker.media, driver, peers, bell, clock, config.limits.file_max_bytes)
         self.profiler = Profiler(self.broker.profiles, driver, channels, bell, clock)
         if self.salesforce:
-            self.salesforce.connect(driver.run, self.inbox, self.store, bell, common.metrics, clock)
+            signals = engine.signals if engine.shared else None
+            self.salesforce.connect(driver.run, self.inbox, self.store, bell, common.metrics, clock, signals)
         self.connector = self.salesforce.connector(self.store, ground) if self.salesforce else None
 
     @property
@@ -180,17 +182,21 @@ class Shard:
                 await self.broker.take_over(self._take_over)
             self._opened.set()
             return
-        if engine.reaching and not self._apart:
-            await engine.reaching.start()
-        with contextlib.suppress(StoreUnavailable):  # the store has reported it, as below
+        with contextlib.suppress(StoreUnavailable):  # the first store has reported it, as below
             await self._open_stores()
 
     async def _open_stores(self) -> None:
         roles = self._common.roles
+        wanted: list[Shared] = [self.store] if roles != {"edge"} else []
         if "broker" in roles or (roles != {"sender"} and self.streams is None):
-            await self.inbox.open()
-        if roles != {"edge"}:
-            await self.store.open()
+            wanted.append(self.inbox)
+        for one in wanted:
+            try:
+                await one.open()
+            except StoreUnavailable as error:
+                for other in wanted:
+                    other.is_missing(str(error))
+                raise
         if "sender" in roles and self.engine.paces is not None:
             await self.engine.paces.open()
 
@@ -205,6 +211,8 @@ class Shard:
             except CannotStart as error:  # it came back as one that we can't work with; an operator may still change that
                 _log.error("%s", error, extra={"action": "store.unfit"})
                 await asyncio.sleep(_UNFIT_SECONDS)
+        if self.engine.reaching and not self._apart:
+            await self.engine.reaching.start()
         if self._common.roles != {"edge"}:
             await self.engine.share.start(self._groups())
             async with self.engine.share.alone("starting"):

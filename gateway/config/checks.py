@@ -47,6 +47,10 @@ def cross_check(config: GatewayConfig, raw: Any, places: Places) -> Iterator[Con
                 yield from _check_rule(("orgs", key, "flows", flow_id, "rules", index), rule, known, channels, places)
     if config.oidc and config.oidc.org is not None and config.oidc.org not in (orgs := _names(raw, "orgs")):
         yield ConfigFault(places.of(("oidc", "org")), f"there is no org {config.oidc.org!r}", _choose(orgs))
+    orgs = _names(raw, "orgs")
+    for key in config.stores:
+        if key not in orgs:
+            yield ConfigFault(places.of(("stores", key)), f"there is no org {key!r}", _choose(orgs))
     yield from salesforce_faults(config, raw, places)
     yield from _check_tokens(config, places)
     if config.media_secret is not None:

@@ -69,11 +69,19 @@ def salesforce_faults(config: GatewayConfig, raw: Any, places: Places) -> Iterat
     for name, org in config.salesforce.items():
         yield from _org_faults(("salesforce", name), org, places)
     taken: dict[tuple[str, str], str] = {}
-    for key, _, there in _controlled(config):
+    stored: dict[str, tuple[str, str | None]] = {}
+    for key, channel, there in _controlled(config):
         at: Steps = ("channels", key, "salesforce")
         if there.org not in orgs:
             fix = f"Use one of: {', '.join(orgs)}." if orgs else "Define it under `salesforce`."
             yield ConfigFault(places.of((*at, "org")), f"there is no Salesforce org {there.org!r}", fix)
+        store = config.stores.get(channel.org)
+        here = (key, store.get_secret_value() if store else None)
+        other, its_store = stored.setdefault(there.org, here)
+        if its_store != here[1]:
+            fault = f"is also the Salesforce org of channel {other!r}, whose org has another database (`stores`)"
+            fix = "Give both orgs the same database: the events of a Salesforce org are kept in one."
+            yield ConfigFault(places.of((*at, "org")), fault, fix)
         first = taken.setdefault((there.org, there.address.lower()), key)
         if first != key:
             fix = "Give each channel a messaging channel of its own in Salesforce, and copy its ChannelAddressIdentifier."

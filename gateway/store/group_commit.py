@@ -82,6 +82,11 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name=f"writer {self._database.name}", daemon=True)
         self._thread.start()
 
+    def is_missing(self, why: str) -> None:
+        """It isn't open, for this reason."""
+        if self._thread is None:
+            self._outage.reason = why
+
     async def close(self) -> None:
         """Commit what is queued, then stop and close the connection."""
         with self._wake:
@@ -308,6 +313,10 @@ class Shared:
         """Connect and bring the tables up to date. Raises StoreUnavailable."""
         await self.writer.open()
         await self.readers.open()
+
+    def is_missing(self, why: str) -> None:
+        """The database can't be reached yet, which somebody else has reported: whoever asks is told so."""
+        self.writer.is_missing(why)
 
     async def close(self) -> None:
         """Commit pending work and close."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.brokers.ground import Ground, Holder
 from gateway.brokers.salesforce.connecting import SalesforceConnector
+from gateway.brokers.salesforce.heard import Heard, Work
 from gateway.brokers.salesforce.holder import SalesforceHolder
 from gateway.brokers.salesforce.lanes import LanePeer
 from gateway.brokers.salesforce.places import is_ours
@@ -20,7 +21,7 @@ from gateway.brokers.salesforce.tokens import Tokens, load_keys, path_of
 from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.config.salesforce import SalesforceOrg
-from gateway.doorbell.contract import Doorbell
+from gateway.doorbell.contract import Doorbell, Signals
 from gateway.metrics import Metrics
 from gateway.store.contract import Store
 from gateway.store.inbox_contract import Inbox
@@ -45,14 +46,25 @@ class SalesforceOrgs:
             for name, org in loaded.config.salesforce.items()
         }
         self._streams: dict[str, Subscription] = {}
+        self._heard: dict[str, Heard] = {}
         self._registering: dict[str, Registering] = {}
         for org, tokens, holder in self._orgs.values():
             places = holder.places
             self.holders |= dict.fromkeys((*places.channels, *holder.lanes), holder)
             self.peers |= {lane: LanePeer(lane, org, places.channels, tokens) for lane in holder.lanes}
 
-    def connect(self, run: Run, inbox: Inbox, store: Store, bell: Doorbell, metrics: Metrics, clock: Clock) -> None:
-        """Give it what it works with. `run`: makes a flow's calls."""
+    def connect(
+        self,
+        run: Run,
+        inbox: Inbox,
+        store: Store,
+        bell: Doorbell,
+        metrics: Metrics,
+        clock: Clock,
+        signals: Signals | None = None,
+    ) -> None:
+        """Give it what it works with. `run`: makes a flow's calls. `signals`: by them processes that call an org hear that another one listens to it; None: this one does
+        both."""
         for name, (org, tokens, holder) in self._orgs.items():
             if not holder.places.channels:
                 continue  # an org that no channel uses: its events are nobody's
@@ -64,13 +76,11 @@ class SalesforceOrgs:
 
             positions = StoredPositions(store, holder.places.lane)
             self._streams[name] = Subscription(name, org, inbox, positions, token, bell, metrics, clock=clock)
+            heard = Heard(name, self._streams[name], signals)
+            self._heard[name] = heard
             for lane in holder.lanes:
-                self.peers[lane].listens = self._listening(self._streams[name])
+                self.peers[lane].listens = heard.listens
             self._registering[name] = Registering(org, holder.places, tokens, run, clock)
-
-    @staticmethod
-    def _listening(stream: Subscription) -> Callable[[], bool]:
-        return lambda: stream.listens
 
     def connector(self, store: Store, ground: Ground) -> SalesforceConnector | None:
         """What answers the connector page; None: this gateway routes for no org."""
@@ -91,9 +101,9 @@ class SalesforceOrgs:
         return [org for org in self._orgs.values() if any(map(is_ours, org.holder.places.channels.values()))]
 
     @property
-    def work(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """What runs for as long as the gateway does, by name."""
-        streams = {f"salesforce {name}": stream.run for name, stream in self._streams.items()}
+    def work(self) -> Mapping[str, Work]:
+        """What runs for as long as the gateway does, by name. One process at a time does each."""
+        streams = {f"salesforce {name}": heard.told(self._streams[name].run) for name, heard in self._heard.items()}
         return streams | {f"register {name}": one.run for name, one in self._registering.items()}
 
     def told(self, waits: Callable[[str], Mapping[str, int]]) -> str | None:
