@@ -17,6 +17,8 @@ from gateway.errors import GatewayError, without_nats, without_postgresql
 from gateway.store.beside import InFolder, Stored
 
 DEFAULT: Final = Path("data/demo")
+DEMO_SERVER: Final = "postgresql"  # the folder of a demo's own PostgreSQL server; while that runs, there is its address
+ADDRESS: Final = "address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,15 @@ class Places:
 
 
 def by_folder(data_dir: Path) -> Places:
-    """That of a data folder."""
-    return Places((Place(InFolder(data_dir)),))
+    """That of a data folder. The demo's may have a PostgreSQL server instead of files. Raises GatewayError."""
+    if (data_dir / "sessions.db").exists() or not (data_dir / DEMO_SERVER).is_dir():
+        return Places((Place(InFolder(data_dir)),))
+    try:
+        return by_address((data_dir / DEMO_SERVER / ADDRESS).read_text())
+    except FileNotFoundError:
+        raise GatewayError(
+            f"{data_dir} is of a demo with a PostgreSQL server of its own, which isn't running: start the demo (--store postgresql)"
+        ) from None
 
 
 def by_address(url: str) -> Places:

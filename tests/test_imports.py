@@ -83,7 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "moving": {"config", "file_places", "store", "webchat"} | GROUND,
     "stored": {"config", "nats_inbox", "store"} | GROUND,
     "orphans": {"brokers", "config", "store"} | GROUND,
-    "demo": {"adapters", "app", "brokers", "config", "edge", "journal", "logs", "pages", "store"} | GROUND,
+    "demo": {"adapters", "app", "brokers", "config", "edge", "journal", "logs", "pages", "store", "stored"} | GROUND,
 }
 EVERYTHING = {"app", "shard", "engines", "cli"}  # they put the parts together
 

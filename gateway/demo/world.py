@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +20,8 @@ from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from gateway.demo.watched import WatchedGateway
 from gateway.errors import GatewayError, without_salesforce
+from gateway.store.sole import sole_user
+from gateway.stored import ADDRESS, DEMO_SERVER
 
 BrokerName: TypeAlias = Literal["embedded", "salesforce"]
 StoreName: TypeAlias = Literal["sqlite", "postgresql"]
@@ -55,8 +57,10 @@ async def demo_world(
     port = sock.getsockname()[1]
     async with AsyncExitStack() as stack:
         places = places or {}
+        if store == "postgresql" or "store" in places:
+            stack.enter_context(_sole(data_dir))
         if store == "postgresql":
-            url = await stack.enter_async_context(_postgresql(data_dir / "postgresql"))
+            url = await stack.enter_async_context(_postgresql(data_dir / DEMO_SERVER))
             places = {**places, "store": url, "media_secret": kept_secret(data_dir / "media.secret")}
         if broker == "embedded":
             loaded, organisation, doors = cast.load(port, data_dir, places), None, []
@@ -84,16 +88,27 @@ async def demo_world(
             yield gateway, host, address
 
 
+@contextmanager
+def _sole(data_dir: Path) -> Iterator[None]:
+    """Gateways on one database may share a folder, but not the simulated providers."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with sole_user(data_dir):
+        yield
+
+
 @asynccontextmanager
 async def _postgresql(folder: Path) -> AsyncIterator[str]:
-    """The address of a server that runs as long as this does."""
+    """The address of a server that runs as long as this does. It is also noted in the folder, for operators' commands."""
     from gateway.demo.postgresql import Server
 
-    server = Server(folder)
+    server, noted = Server(folder), folder / ADDRESS
     await asyncio.to_thread(server.start)
     try:
+        noted.touch(mode=0o600)
+        noted.write_text(server.url())
         yield server.url()
     finally:
+        noted.unlink(missing_ok=True)
         await asyncio.to_thread(server.stop)
 
 
