@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
+from typing import Final
 
 STORE = "sqlite"  # set by tests/conftest.py
+_MOST: Final = 50
+_urls: dict[Path, str] = {}  # by folder
 
 
 def store_of(folder: Path) -> dict[str, str]:
@@ -15,12 +17,20 @@ def store_of(folder: Path) -> dict[str, str]:
     return {"store": _url(folder.resolve()), "media_secret": "the-same-for-all-of-its-processes"} if STORE == "postgresql" else {}
 
 
-@cache
-def _url(_: Path) -> str:
-    from tests import postgresql
+def examples(count: int) -> int:
+    """How many a test makes up that starts a gateway on an empty store for each: a database takes much longer than a file."""
+    return count if STORE == "sqlite" else count // 5
 
-    server = postgresql.shared()
-    return server.url(server.new_database())
+
+def _url(folder: Path) -> str:
+    from tests import postgresql
+    from tests.store.backends import migrated
+
+    if folder not in _urls:
+        if len(_urls) == _MOST:  # of tests that are long over: each takes 8 MB
+            postgresql.drop(_urls.pop(next(iter(_urls))))
+        _urls[folder] = postgresql.new_database(migrated)
+    return _urls[folder]
 
 
 def demo_options(folder: Path) -> Iterator[str]:

@@ -169,6 +169,17 @@ def _template(version: int, migrated: Callable[[str], None]) -> str:
     return name
 
 
+def new_database(migrated: Callable[[str], None]) -> str:
+    """The URL of one that is as `migrated` makes it, for as long as this process runs."""
+    one = shared()
+    return one.url(one.new_database(_template(VERSIONS[-1], migrated)))
+
+
+def drop(url: str) -> None:
+    """One that `new_database` made."""
+    shared().drop(url.rpartition("/")[2])
+
+
 @contextmanager
 def database(migrated: Callable[[str], None] | None = None, *, version: int = VERSIONS[-1]) -> Iterator[str]:
     """The URL of an empty database, or of one that is as `migrated` makes it (which is done once, and copied)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -38,8 +37,16 @@ from gateway.journal.contract import OutboxItem, Room
 from gateway.session.commands import AcceptInvitation, AcceptWork, Asked, Invite, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType, Session
+from gateway.store.postgresql.beside import InDatabase
+from gateway.store.statements import Connection
+from tests.chosen import store_of
 
 WHATSAPP = ChannelId("whatsapp")
+_TABLES = {
+    # A virtual table's rows stand in tables of its own.
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'",
+    "postgresql": "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'byoc'",
+}
 BEGIN = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 
@@ -51,6 +58,7 @@ class Desk:
     now: datetime = BEGIN
     step: timedelta = timedelta(0)  # how far the wall clock was set off since the start
     channel_id: ChannelId = WHATSAPP
+    in_files: bool = False  # whatever store was chosen
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _fails_at: str | None = None
 
@@ -58,7 +66,9 @@ class Desk:
         self._build()
 
     def _build(self) -> None:
-        loaded = cast.load(1, self.data_dir)
+        places = {} if self.in_files else store_of(self.data_dir)
+        self._where = InDatabase(places["store"]) if places else self.data_dir
+        loaded = cast.load(1, self.data_dir, places)
         wall, steady = lambda: self.now + self.step, lambda: self.now
         self._gateway = Gateway(loaded, demo=True, clock=wall, steady=steady, fault=self._fault)
         self.broker: EmbeddedBroker = self._gateway.broker
@@ -215,7 +225,7 @@ class Desk:
 
     async def replay(self, outbox_id: str) -> None:
         """An operator sends it again."""
-        operators.replay_messages(self.data_dir, [outbox_id], clock=lambda: self.now)
+        operators.replay_messages(self._where, [outbox_id], clock=lambda: self.now)
 
     async def states(self, session_id: str) -> list[str]:
         """Of all messages to the customer, in order."""
@@ -232,9 +242,8 @@ class Desk:
     async def dump(self, *but: str) -> dict[str, list[tuple[Any, ...]]]:
         """The whole file, but these tables."""
 
-        def read(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
-            # A virtual table's rows stand in tables of its own.
-            query = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        def read(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+            query = _TABLES[connection.dialect]
             names = [row["name"] for row in connection.execute(query)]
             return {name: [tuple(r) for r in connection.execute(f"SELECT * FROM {name}")] for name in names if name not in but}  # noqa: S608
 
@@ -250,9 +259,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(data_dir: Path) -> AsyncIterator[Desk]:
-    """Open, and closed at the end."""
-    one = Desk(data_dir)
+async def desk(data_dir: Path, *, in_files: bool = False) -> AsyncIterator[Desk]:
+    """Open, and closed at the end. `in_files`: on SQLite, whatever store was chosen for the tests."""
+    one = Desk(data_dir, in_files=in_files)
     await one.broker.open()
     try:
         yield one

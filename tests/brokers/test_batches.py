@@ -95,7 +95,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
 
     async def prepare() -> None:
-        async with desk(folder) as one:
+        async with desk(folder, in_files=True) as one:
             session_id = await one.conversation()
             await one.take_in(one.message("look here", message_id="kim-1"))
             await one.joined(session_id)

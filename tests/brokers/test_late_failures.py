@@ -17,6 +17,7 @@ from gateway.journal.contract import OutboxItem
 from gateway.session.model import DeliveryState
 from gateway.store.contract import Over, Why
 from tests.brokers.desk import Desk, desk
+from tests.chosen import examples
 
 WAIT = 60.0
 HOUR = 3600.0
@@ -229,7 +230,7 @@ STEPS = st.one_of(RECEIPTS, st.sampled_from(["lease", "take", "replay", "restart
 
 
 @given(steps=st.lists(STEPS, min_size=1, max_size=14))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_comes_in_whatever_order_each_state_has_its_cause_and_each_promise_is_kept(
     steps: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -90,7 +90,7 @@ async def steps_of_everything(one: Desk, session_id: str) -> dict[str, int]:
 async def test_nothing_costs_more_in_a_long_session(tmp_path: Path) -> None:
     costs = []
     for length in (250, 5_000):
-        async with desk(tmp_path / str(length)) as one:
+        async with desk(tmp_path / str(length), in_files=True) as one:
             session_id = await one.conversation()
             await lengthen(one, session_id, length)
             one.later(timedelta(minutes=1).total_seconds())
@@ -108,7 +108,7 @@ async def test_looking_for_people_nobody_knows_yet_doesnt_read_all_that_are_know
     """Every two seconds, for ever."""
     costs = []
     for known in (50, 5_000):
-        async with desk(tmp_path / str(known)) as one:
+        async with desk(tmp_path / str(known), in_files=True) as one:
             people = [*(("line", f"U{number}", '{"address": "U"}') for number in range(known)), ("line", "new", "{}")]
             await fill(one, "INSERT INTO conversations (channel_id, address, person) VALUES (?, ?, ?)", people)
             with counted(one) as steps:
@@ -120,7 +120,7 @@ async def test_looking_for_people_nobody_knows_yet_doesnt_read_all_that_are_know
 async def test_counting_for_the_metrics_doesnt_read_what_is_over(tmp_path: Path) -> None:
     costs = []
     for over in (50, 5_000):
-        async with desk(tmp_path / str(over)) as one:
+        async with desk(tmp_path / str(over), in_files=True) as one:
             await one.conversation()
             columns = "id, ordinal, org, channel_id, address, name, status, offered, version, last_activity, state"
             ended = ((f"s{n}", n + 2, "demo", "line", "U", "u", "ended", 0, 1, 0.0, "{}") for n in range(over))

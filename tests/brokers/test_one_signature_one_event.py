@@ -18,6 +18,7 @@ from twilio.request_validator import RequestValidator
 from adapters.contract import RawRequest
 from adapters.errors import NotAuthentic, NotUnderstood
 from tests.brokers.desk import BEGIN, Desk, desk
+from tests.chosen import examples
 
 SID = "SM" + "1" * 32
 OTHER_SID = "SM" + "2" * 32
@@ -197,7 +198,7 @@ PIECES = [
 HOSTILE = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=HOSTILE, cuts=st.lists(st.lists(st.integers(0, 600), max_size=24), max_size=12))
 def test_no_reading_of_a_signed_request_gives_a_second_message(
     tmp_path_factory: pytest.TempPathFactory, words: str, cuts: list[list[int]]

@@ -251,7 +251,7 @@ def the_step() -> str:
 
 async def test_sessions_that_were_kept_without_it_are_told_from_their_transcripts(tmp_path: Path) -> None:
     """An older data file says neither how far who left may read nor which message is the latest."""
-    async with desk(tmp_path) as one:
+    async with desk(tmp_path, in_files=True) as one:
         session_id = await left(one)
         await one.present("cleo")
         await asked(one, session_id, "ana", agent("cleo"), note="please")
@@ -264,7 +264,7 @@ async def test_sessions_that_were_kept_without_it_are_told_from_their_transcript
         file.execute("UPDATE sessions SET state = json_remove(state, '$.left', '$.last_message')")
         assert file.execute("SELECT state FROM sessions").fetchall() != [state for _, state in before]
         file.executescript(the_step())
-    async with desk(tmp_path) as one:
+    async with desk(tmp_path, in_files=True) as one:
         assert [Session.model_validate_json(state) for (state,) in await one.rows("SELECT state FROM sessions")] == [
             Session.model_validate_json(state) for _, state in before
         ]

@@ -166,7 +166,7 @@ async def _presence(one: Desk, dice: random.Random, session: Session) -> None:
 async def _moved(one: Desk, dice: random.Random, session: Session) -> None:
     """It waits elsewhere now."""
     await one.write(
-        "UPDATE sessions SET queue = 'billing', state = json_set(state, '$.queue', 'billing') WHERE status = 'waiting'"
+        """UPDATE sessions SET queue = 'billing', state = json_patch(state, '{"queue": "billing"}') WHERE status = 'waiting'"""
     )
 
 

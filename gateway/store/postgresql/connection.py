@@ -112,8 +112,8 @@ class PostgresConnection:
 
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]], *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         """`patience_seconds`: a server that says nothing for so long counts as lost. Raises `Lost`."""
-        self._connect, self._patience = connect, patience_seconds
         self._driver: psycopg.Connection[Any] | None = None
+        self._connect, self._patience = connect, patience_seconds
         self.round_trips = 0  # how many times it has waited for the server
         self.statements = 0
         self.connect_anew()
@@ -213,6 +213,10 @@ class PostgresConnection:
         if self._driver is not None:
             with contextlib.suppress(psycopg.Error):
                 self._driver.close()
+
+    def __del__(self) -> None:
+        """A reader's thread may end after all who would close its connection."""
+        self.close()
 
     # ------------------------------------------------------------------------------------------------------- into the pipeline
 
