@@ -93,7 +93,7 @@ class Streams:
             self._follow(stored, org, login, connected)
 
     def _follow(self, stored: Transaction, org: str, login: str, connected: bool) -> None:
-        """The rep has come, or is gone, from all processes."""
+        """The rep has arrived, or is gone, from all processes."""
         unit = Unit(stored, self._ground)
         if connected and org in self._ground.orgs and self._is_online(stored, org, login):
             unit.offer_work(org, login)

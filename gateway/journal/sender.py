@@ -77,7 +77,7 @@ class Sender:
         self._preparing: dict[asyncio.Task[None], OutboxItem] = {}  # sends in progress whose visible call hasn't begun
         self._pausing: set[asyncio.Task[None]] = set()
         self._share.before_letting_go(self._let_go)
-        self._share.on_change(self._drop_what_was_lost)
+        self._share.on_change(self._follow)
         self._held_up = HeldUp()
         self._left: Collection[str] = ()  # channels of which the last look left something that is due
         self._draining = False
@@ -115,7 +115,7 @@ class Sender:
             await self._less.wait()
 
     async def _let_go(self, duties: frozenset[str]) -> None:
-        """Return when nothing of these lanes is in hand: calls that a customer may see are finished, others not begun."""
+        """Return when nothing of these lanes is in progress: calls that a customer may see are finished, others not begun."""
         lanes = {int(duty.rpartition(" ")[2]) for duty in duties if duty.startswith("sender ")}
         while any(item.lane in lanes for item in self._items.values()):
             for task, item in tuple(self._preparing.items()):
@@ -124,11 +124,12 @@ class Sender:
             self._less.clear()
             await self._less.wait()
 
-    def _drop_what_was_lost(self) -> None:
-        """What was taken up under another name is done by others now. Of calls that have begun the outcome is refused (Fenced)."""
+    def _follow(self) -> None:
+        """Other lanes are ours now. What was taken up under another name is done by others now. Of calls that have begun the outcome is refused (Fenced)."""
         for task, item in tuple(self._preparing.items()):
             if item.worker != self._share.worker:
                 task.cancel()
+        self._bell.wake("outbox")
 
     def _is_prepared(self, task: asyncio.Task[None]) -> None:
         self._preparing.pop(task, None)

@@ -139,7 +139,9 @@ class Worker:
                 self._say(lambda: self._wanted.discard(duty))
 
     async def start(self, groups: Collection[Group]) -> None:
-        """See the contract."""
+        """See the contract. Once it has started, it goes on."""
+        if self._thread is not None:
+            return
         self._loop = asyncio.get_running_loop()
         self._groups = groups
         self._thread = threading.Thread(target=self._run, name="sharing", daemon=True)

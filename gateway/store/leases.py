@@ -15,6 +15,7 @@ from gateway.store.statements import Conflict, Connection
 
 T = TypeVar("T")
 _MOST_TRIES: Final = 5  # of a transaction that meets another one
+_IS_HELD: Final = "EXISTS (SELECT 1 FROM workers WHERE workers.id = leases.worker AND NOT workers.gone)"
 _LOCK: Final = 0x62796F64  # of PostgreSQL's advisory locks: one comes at a time
 
 
@@ -93,7 +94,7 @@ class Leases:
                 (self._seconds,),
             )
             server = connection.execute("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8")
-            held = connection.execute("SELECT duty, worker FROM leases")
+            held = connection.execute(f"SELECT duty, worker FROM leases WHERE {_IS_HELD}")  # noqa: S608
             shared = Shared(
                 [There(row["id"], frozenset(json.loads(row["roles"])), bool(row["late"])) for row in there.fetchall()],
                 {row["duty"]: row["worker"] for row in held.fetchall()},
@@ -107,8 +108,9 @@ class Leases:
                 connection.execute("DELETE FROM leases WHERE worker = ? AND duty = ANY(?)", (worker, sorted(changes.let_go)))
             if changes.claims:
                 rows = connection.execute(
-                    """INSERT INTO leases (duty, worker) SELECT duty, ?::text FROM unnest(?::text[]) AS duty ORDER BY duty
-                       ON CONFLICT (duty) DO NOTHING RETURNING duty""",
+                    f"""INSERT INTO leases (duty, worker) SELECT duty, ?::text FROM unnest(?::text[]) AS duty ORDER BY duty
+                        ON CONFLICT (duty) DO UPDATE SET worker = excluded.worker, since = clock_timestamp() WHERE NOT {_IS_HELD}
+                        RETURNING duty""",  # noqa: S608
                     (worker, sorted(changes.claims)),
                 )
                 got = frozenset(row["duty"] for row in rows.fetchall())

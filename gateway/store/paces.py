@@ -16,6 +16,7 @@ class Turns(NamedTuple):
 
     first_in: float
     granted: int
+    first_at: float  # the same by the server's clock
 
 
 class Paces:
@@ -45,7 +46,7 @@ class Paces:
                 "SELECT * FROM take_turns(?, ?, ?, ?, ?)", (list(wanted), gaps, counts, self._burst, horizon_seconds)
             )
             return {
-                row["account"]: Turns(float(row["first_at"]) - float(row["now_at"]), int(row["granted"]))
+                row["account"]: Turns(float(row["first_at"]) - float(row["now_at"]), int(row["granted"]), float(row["first_at"]))
                 for row in rows.fetchall()
             }
 

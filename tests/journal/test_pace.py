@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.backoff import LONGEST_BACKOFF, backoff, hastening
-from gateway.journal.pacing import Pace
+from gateway.journal.pacing import Pace, SharedPace
 
 
 class Time:
@@ -91,3 +91,31 @@ def test_calls_that_fail_are_made_one_at_a_time_in_the_end_and_each_success_lets
 def test_what_is_let_go_again_and_again_is_let_go_ever_later() -> None:
     assert [hastening(times) for times in range(5)] == [0, 2, 4, 8, 16]
     assert hastening(1_000) == LONGEST_BACKOFF
+
+
+class Granted:
+    """What was asked of all that send."""
+
+    def __init__(self, first_in: float, granted: int) -> None:
+        self.first_in, self.granted = first_in, granted
+
+
+def test_where_others_send_too_turns_are_asked_for_a_moment_ahead() -> None:
+    time = Time()
+    pace = SharedPace(50, time=time)
+    assert pace.turns() == 6
+    assert SharedPace(1, time=time).turns() == 1
+    assert pace.taken(Granted(0.01, 2), 2) == pytest.approx([1_000.01, 1_000.03])
+    assert pace.wait() == 0.0, "all that were wanted"
+
+
+def test_who_is_granted_less_asks_again_when_there_may_be_more() -> None:
+    time = Time()
+    pace = SharedPace(50, time=time)
+    assert pace.taken(Granted(0.08, 2), 5) == pytest.approx([1_000.08, 1_000.1])
+    assert pace.turns() == 0
+    assert pace.wait() == pytest.approx(0.02)
+    time.now += 0.03
+    assert pace.turns() == 6
+    assert pace.taken(Granted(60.0, 0), 5) == []
+    assert pace.wait() == pytest.approx(59.9), "the account is paused"
