@@ -26,7 +26,7 @@ PAGE: Final = ROOT / "docs" / "sizing.md"
 BEGIN, END = "<!-- figures: written by `python -m bench.sizing --write` -->", "<!-- end of figures -->"
 DAY: Final = 86_400
 LANES: Final = 64
-MOST_EVENTS: Final = 400_000  # that a simulation of the busiest minute takes, of one part: more add seconds, and no insight
+MOST_EVENTS: Final = 100_000  # that a simulation of the busiest minute takes, of one part: more add seconds, and no insight
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,22 @@ def note(values: dict[str, float], source: str, path: Path = FIGURES) -> None:
     for key, value in values.items():
         found["costs"][key] |= {"value": value, "source": source, "measured": True}
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+
+# What `python -m bench.scale` measures, one process at a time, 2 ms from the database: rates by their keys there, and whose time a piece of work is there.
+_RATES: Final = {"accept.2.rate": "edge.accept", "apply.2.1.rate": "broker.apply", "send.2.1.rate": "sender.send"}
+
+
+def note_rates(measured: Path, path: Path = FIGURES) -> None:
+    """Take over what `bench.scale --json` has measured. A process that waits for the database does nothing else meanwhile, so a piece of work takes
+    1 / rate, which is more than its processor time."""
+    told = json.loads(measured.read_text())
+    values = {key: 1 / told["figures"][rate] for rate, key in _RATES.items() if rate in told["figures"]}
+    note(
+        values,
+        f"1 / rate of one process, 2 ms from the database: `python -m bench.scale`, {told['machine']}; {told['at'][:10]}",
+        path,
+    )
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,11 @@ class Day:
         """Messages a second."""
         factor = self.load["burst_factor"]["value"] if any(begin <= second < end for begin, end in self.bursts) else 1
         return float(self.messages / DAY * self.curve(second) * factor)
+
+    @cached_property
+    def rates(self) -> list[float]:
+        """Of each second."""
+        return [self.rate(second) for second in range(DAY)]
 
     @property
     def mean(self) -> float:
@@ -168,7 +189,7 @@ def size(role: str, parts: Sequence[Part], day: Day, figures: Figures) -> Sized:
             waits = _minute(day, visits, mean, count, lanes, float(limits["variation"]))
             p99 = quantile(waits, 0.99)
             if p99 <= limits[f"wait_{role}"]:
-                _, longest = backlog((day.rate(second) * visits * mean for second in range(DAY)), capacity)
+                _, longest = backlog((rate * visits * mean for rate in day.rates), capacity)
                 busy = day.busy_hour * visits * mean / (count + 1)
                 return Sized(role, count + 1, busy, day.peak * visits, quantile(waits, 0.5), p99, longest)
         count += 1
@@ -299,8 +320,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--messages", type=float, default=100e6, help="messages a day, both ways (default: 100 million)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--figures", type=Path, default=FIGURES, help="the costs and assumptions (default: docs/sizing.json)")
+    parser.add_argument(
+        "--scale", type=Path, metavar="FILE", help="first take over what `python -m bench.scale --json FILE` has measured"
+    )
     parser.add_argument("--write", action="store_true", help="write the tables into docs/sizing.md")
     options = parser.parse_args(arguments)
+    if options.scale:
+        note_rates(options.scale, options.figures)
     text = "\n".join(report(Figures.read(options.figures), options.messages, options.seed))
     if options.write:
         before, _, rest = PAGE.read_text().partition(BEGIN)
