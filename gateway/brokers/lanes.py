@@ -54,6 +54,11 @@ class StoredLanes:
         with _of_the_broker():
             await self._store.write(put, by=by)
 
+    async def room(self, most: int) -> bool:
+        """See the contract."""
+        with _of_the_broker():
+            return await self._store.read(lambda stored: stored.lanes.count(most)) < most
+
     async def waiting(self, lanes: Collection[int], *, limit: int) -> Sequence[LaneItem]:
         """See the contract."""
         with _of_the_broker():

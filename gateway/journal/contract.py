@@ -92,6 +92,10 @@ class Lanes(Protocol):
         """Keep these in their lanes; durable on return."""
         ...
 
+    async def room(self, most: int) -> bool:
+        """Whether fewer than so many wait in all lanes."""
+        ...
+
     async def waiting(self, lanes: Collection[int], *, limit: int) -> Sequence[LaneItem]:
         """The oldest of these lanes, in order."""
         ...

@@ -35,13 +35,14 @@ _BATCH: Final = 512
 _AT_A_STRETCH: Final = 32  # webhooks parsed before others have a turn: a millisecond
 _LOOK_SECONDS: Final = 1.0  # for what no bell told of: rows of before the start, replayed ones, lost rings
 _SILENCE_SECONDS: Final = 60.0
+_NO_ROOM_SECONDS: Final = 0.1  # between looks whether others have caught up
 
 
 _OF_OTHERS: Final = "sort others"  # channels that aren't configured any more
 
 
 class _LetGo(Exception):
-    """The channel is another process's now: what is in hand is left to it."""
+    """The channel is another process's now: what is in progress is left to it."""
 
 
 class Receiver:
@@ -62,7 +63,7 @@ class Receiver:
         self._metrics = metrics or Metrics()
         self._inbox, self._broker, self._sources, self._bell, self._share = inbox, broker, sources, bell, share
         self._outage = Outage(_log, "the broker", "inbox")
-        self._counts = spreader is None  # else who applies them counts them
+        self._spreader = spreader
         self._take = self._apply if spreader is None else spreader.spread
         self._giving = Giving[Told]()
         self._misdirected = Misdirected(sources, self._metrics)
@@ -109,9 +110,12 @@ class Receiver:
     async def _lane(self, channel_id: str) -> None:
         while True:
             try:
+                if self._mine(channel_id) and self._spreader is not None and not await self._spreader.room():
+                    await asyncio.sleep(_NO_ROOM_SECONDS)
+                    continue
                 with self._in_progress.of([self._duty(channel_id)]):
                     worked = await self.work(channel_id) if self._mine(channel_id) else 0
-            except (StoreUnavailable, _LetGo):
+            except (StoreUnavailable, BrokerUnavailable, _LetGo):
                 await asyncio.sleep(_LOOK_SECONDS)
             except Exception:  # the rows wait still; the other lanes go on
                 _log.exception(
@@ -156,7 +160,7 @@ class Receiver:
         results: list[Exception | None] = []
         while len(results) < len(told):
             results += await self._taken_at_last(channel_id, told[len(results) :])
-        if self._counts:
+        if self._spreader is None:  # else who applies them counts them
             count(self._metrics, [one.event for one in told], results)
         for one, result in zip(told, results, strict=True):
             if result is not None:

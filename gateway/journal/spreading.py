@@ -12,6 +12,7 @@ from typing import Final
 
 from adapters.envelope import Inbound, InboundEvent, InboundReceipt
 from gateway.brokers.contract import PASSING, Broker, ReportedEvent
+from gateway.clock import elapsed
 from gateway.doorbell.contract import Doorbell
 from gateway.journal.contract import Lanes, Told
 from gateway.journal.giving import Results
@@ -20,6 +21,9 @@ from gateway.store.lanes import lane_of
 
 LANES_TOPIC: Final = "lanes"
 _MOST_REMEMBERED: Final = 50_000  # addresses
+# In lanes. Beyond it webhooks wait where they are, and from their age is told that they come faster than they are applied.
+_MOST_WAITING = 10_000
+_ROOM_FOR_SECONDS = 0.2  # so long an answer holds
 
 
 class Spreader:
@@ -28,7 +32,17 @@ class Spreader:
     def __init__(self, lanes: Lanes, broker: Broker, bell: Doorbell, share: Share) -> None:
         """`broker`: for what passes."""
         self._lanes, self._broker, self._bell, self._share = lanes, broker, bell, share
+        self._had_room = float("-inf")  # when it was seen
         self._seen: OrderedDict[tuple[str, str], str] = OrderedDict()  # by channel and name, the address that decided on the lane
+
+    async def room(self) -> bool:
+        """Whether more may go to lanes now. Raises BrokerUnavailable."""
+        if elapsed() - self._had_room < _ROOM_FOR_SECONDS:
+            return True
+        if not await self._lanes.room(_MOST_WAITING):
+            return False
+        self._had_room = elapsed()
+        return True
 
     async def spread(self, told: Sequence[Told]) -> Results:
         """Keep them in their lanes; durable on return. Raises BrokerUnavailable."""

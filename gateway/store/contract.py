@@ -949,8 +949,8 @@ class LaneEvents(Protocol):
         """By the inbox's rows: webhooks of which something couldn't be applied. They wait for an operator."""
         ...
 
-    def tally(self) -> tuple[int, float | None]:
-        """How many wait, and since when the oldest does (Unix seconds)."""
+    def count(self, most: int) -> int:
+        """How many wait; no more than `most` are counted."""
         ...
 
 

@@ -1,5 +1,5 @@
-"""The hot road of the whole gateway, on either database: what gathers while a commit runs is one job of the next, which has one value for each channel, and whose
-end tells all callers."""
+"""The hot road of the whole gateway, on either database: what gathers while a commit runs is one job of the next, which has one value for each channel, and
+whose end is told to all callers."""
 
 from __future__ import annotations
 

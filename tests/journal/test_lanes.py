@@ -17,6 +17,7 @@ from adapters.envelope import Address, EndUser
 from gateway.brokers import intake
 from gateway.doorbell.contract import inbox_topic
 from gateway.errors import BrokerUnavailable
+from gateway.journal import spreading
 from gateway.journal.contract import Told
 from gateway.journal.spreading import Spreader
 from gateway.store.lanes import ALL_LANES, lane_of
@@ -43,7 +44,7 @@ async def put(process: Process, *events: dict[str, Any]) -> None:
 
 async def waits(process: Process) -> int:
     """How many events are in lanes."""
-    return await process.broker.store.read(lambda stored: stored.lanes.tally()[0])
+    return await process.broker.store.read(lambda stored: stored.lanes.count(1_000))
 
 
 async def stuck(process: Process) -> list[tuple[int, str]]:
@@ -198,6 +199,58 @@ async def test_lanes_that_are_let_go_of_are_finished_first(shared: Estate, monke
                     return list((await heard(other)).values()) == [["one", "two"]]
 
                 await wait_until(both)
+
+
+async def test_what_isnt_applied_yet_counts_as_waiting(shared: Estate) -> None:
+    async with shared.process() as one:
+        await put(one, event("one"), event("two"))
+        await put(one, event("three"))
+        for worked in (one.receiver.work("line"), one.lanes.work()):
+            assert await one.inbox.read(lambda rows: rows.counts()) == (2, 0, 0)
+            await worked
+        assert await one.inbox.read(lambda rows: rows.counts()) == (0, 0, 0)
+
+
+async def test_who_reads_doesnt_outrun_those_who_apply(shared: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody would be told that webhooks come faster than they are applied."""
+    monkeypatch.setattr(spreading, "_MOST_WAITING", 3)
+    monkeypatch.setattr(spreading, "_ROOM_FOR_SECONDS", 0.0)
+    async with (
+        shared.process((), ("line",)) as reads,
+        shared.process(ALL_LANES, ()) as applies,
+        at_work(reads.receiver.run()),
+    ):
+        await put(reads, *(event(str(number)) for number in range(4)))
+
+        async def full() -> bool:
+            return await waits(reads) == 4
+
+        await wait_until(full)
+        await put(reads, event("more"))
+
+        async def held_up() -> bool:
+            return reads.inbox.backlog_seconds("line") > 1
+
+        await wait_until(held_up)
+        assert await waits(reads) == 4
+        async with at_work(applies.lanes.run()):
+
+            async def all_of_it() -> bool:
+                return list((await heard(applies)).values()) == [["0", "1", "2", "3", "more"]]
+
+            await wait_until(all_of_it)
+
+
+async def test_what_came_for_another_org_is_given_to_nobody_from_the_lanes(shared: Estate) -> None:
+    """The channel was given to another org while something of it was on its way."""
+    async with shared.process() as one:
+        await put(one, event("one"))
+        await one.receiver.work("line")
+        await put(one, event("two"))
+        await one.inbox.keep_aside("line", "before")
+        assert [reason.startswith("it arrived while") for _, reason in await stuck(one)] == [True, True]
+        assert await waits(one) == 0
+        assert await one.lanes.work() == 0
 
 
 async def test_while_the_database_is_away_everything_waits_in_order(shared: Estate, monkeypatch: pytest.MonkeyPatch) -> None:

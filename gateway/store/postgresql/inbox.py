@@ -28,6 +28,7 @@ from gateway.store.inbox_rows import (
     keep_aside,
     keep_stuck,
     moves_on,
+    of_another_org,
     position_in,
     settle,
     waiting_apart,
@@ -253,7 +254,7 @@ class PostgresInbox(Putting):
     async def keep_aside(self, channel_id: str, org: str) -> None:
         """See the contract."""
         channel = self._channel(channel_id)
-        await self.writer.run(partial(keep_aside, channel_id, channel.done_to, org))
+        await self.writer.run(partial(_kept_aside, channel_id, channel.done_to, org))
         channel.in_hand = None
 
     async def purge(self, done_days: float, stuck_days: float) -> None:
@@ -280,6 +281,13 @@ def _kept(gathered: Sequence[Gathered], connection: Connection) -> None:
         times = (some[0].request.received_at.timestamp(), some[-1].request.received_at.timestamp())
         rows.append((channel_id, len(some), behind, *times, b"".join([one.packed for one in some])))
     connection.execute(_KEEP, (_TURN, len(gathered), *map(list, zip(*rows, strict=True))))
+
+
+def _kept_aside(channel_id: str, done_to: int, org: str, connection: Connection) -> None:
+    """With what of it is on its way to who applies it."""
+    keep_aside(channel_id, done_to, org, connection)
+    read = connection.execute("DELETE FROM lane_events WHERE channel_id = ? RETURNING row_id", (channel_id,)).fetchall()
+    StoredInboxRows(connection).stick({row["row_id"]: of_another_org(org) for row in read})
 
 
 def _noted(noted: Mapping[str, int], connection: Connection) -> None:
