@@ -71,6 +71,7 @@ async def test_a_leader_that_is_gone_while_webhooks_arrive_loses_and_doubles_not
         victim = await leader(cluster)
         for number in range(300):
             if number == 100:
+                await wait_until(lambda: len(told) > 50)
                 victim.kill() if how == "killed" else victim.freeze()
             edge.put("line", request(b"%d" % sent), partial(told.__setitem__, sent))
             sent += 1
@@ -81,6 +82,6 @@ async def test_a_leader_that_is_gone_while_webhooks_arrive_loses_and_doubles_not
         while not set(kept) <= set(given):
             given += [int(body) for body in await until_there(store, "line", 1)]
     assert given == sorted(set(given)), "in order, and once"
-    assert len(kept) >= 100
+    assert len(kept) > 50
     await edge.close()
     await store.close()
