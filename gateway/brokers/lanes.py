@@ -45,7 +45,7 @@ class StoredLanes:
 
     async def spread(self, told: Sequence[tuple[int, Told]], *, by: str | None = None) -> None:
         """See the contract."""
-        rows = [(lane, one.event.channel_id, one.row_id, _kept(one.event)) for lane, one in told]
+        rows = [(lane, one.event.channel_id, one.row_id, as_kept(one.event)) for lane, one in told]
 
         def put(stored: Transaction) -> None:
             stored.lanes.put(rows)
@@ -100,7 +100,7 @@ class StoredLanes:
             await self._store.write(stick, by=by)
 
 
-def _kept(event: Inbound | ReportedEvent) -> str:
+def as_kept(event: Inbound | ReportedEvent) -> str:
     """Without the provider's own words for it, which only operators read, and those have the webhook."""
     return event.model_dump_json(exclude={"raw"})
 
