@@ -76,9 +76,10 @@ class AtWork:
             self.in_hand[f"broker {lane}"] += 1
             try:
                 await asyncio.sleep(random.uniform(0, 0.1))
+                moment = time.clock_gettime(time.CLOCK_BOOTTIME)  # before it looks: it may stand still right after that
                 if self.worker.worker == name and self.worker.still_ours():
                     with self.calls.open("a") as file:
-                        file.write(f"{name} {time.clock_gettime(time.CLOCK_BOOTTIME)}\n")
+                        file.write(f"{name} {moment}\n")
                 await self.writer.run(self.job(lane, name))
             except StoreUnavailable:
                 await asyncio.sleep(0.05)

@@ -200,7 +200,7 @@ async def test_who_is_gone_can_write_nothing_under_its_name_and_comes_back_under
 
 async def test_after_the_server_was_away_nobody_takes_the_others_for_dead(tmp_path: Path) -> None:
     with postgresql.server(tmp_path / "data") as server:
-        async with workers(server.url(), 2) as (one, two):
+        async with workers(server.url(), 2, lease_seconds=10.0) as (one, two):
             await wait_until(lambda: shared_out(one, two))
             names = one.worker, two.worker
             await asyncio.to_thread(server.stop)
