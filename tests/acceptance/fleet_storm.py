@@ -64,7 +64,7 @@ class Troubles:
             self._postgresql_crashed,
             *([self._nats_killed] if self.nats else []),
         ]
-        all_of_them: list[Trouble] = [*([self._killed] * self.kills), *others]
+        all_of_them: list[Trouble] = [*([self._killed] * self.kills), *(others if self.kills else [])]
         dice.shuffle(all_of_them)
         for trouble in all_of_them:
             await asyncio.sleep(dice.uniform(0.1, 1.2))
@@ -216,7 +216,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100, help="per handset, at least")
-    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=60, help="0: no trouble at all")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--short", action="store_true", help="links are cut and brokers frozen for seconds only")
     parser.add_argument("--nats", action="store_true", help="with NATS as the edges' inbox")
