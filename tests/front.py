@@ -62,9 +62,10 @@ class Front:
             except (aiohttp.ClientError, OSError):
                 continue
             await near.prepare(request)
-            async with far:
-                async for frame in far:
-                    await near.send_str(frame.data)
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                async with far:
+                    async for frame in far:
+                        await near.send_str(frame.data)
             return near
         return web.Response(status=502)
 
