@@ -33,7 +33,10 @@ class Workers:
                 await asyncio.sleep(1)
             except CannotStart:
                 raise
-            except Exception:
+            except Exception as error:
+                if isinstance(error, ExceptionGroup) and error.split((StoreUnavailable, BrokerUnavailable))[1] is None:
+                    await asyncio.sleep(1)  # the same, of one that works on several things at once
+                    continue
                 _log.exception("worker %s failed and is restarted", name, extra={"action": "worker.failed", "worker": name})
                 await asyncio.sleep(1)
 

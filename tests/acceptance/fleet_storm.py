@@ -25,6 +25,7 @@ from tests.world import CHANNELS, Customer, Outside, Rep
 
 GUESTS: Final = ("cyn", "dan")
 LEASE_SECONDS: Final = 6.0
+MOST_UNANSWERED: Final = 10
 Trouble = Callable[[Fleet, random.Random], Coroutine[Any, Any, None]]
 
 
@@ -137,21 +138,34 @@ class FleetStorm(Storm):
     """With conferences beside the talk."""
 
     troubles: Troubles = field(kw_only=True)
+    told: Callable[[str], None] | None = None
     invited: dict[str, list[str]] = field(default_factory=dict)  # by invitation, who of the two won
 
     async def run(self) -> dict[str, Any]:
         for login in GUESTS:
             await persist(lambda login=login: self.world.rep(login)("PUT", "/presence", json={"status": "online"}))  # type: ignore[misc]
-        conferring = asyncio.create_task(self._confer())
+        beside = [asyncio.create_task(self._confer()), asyncio.create_task(self._tell())]
         try:
             return await super().run()
         finally:
-            conferring.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await conferring
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        """A line now and then, for who waits."""
+        while self.told is not None:
+            await asyncio.sleep(10)
+            counts = ", ".join(f"{one.channel_id} {len(one.taken)}/{len(one.answered)}" for one in self.conversations)
+            self.told(f"taken/answered: {counts}; {self.troubles.done.total()} troubles{', over' if self.troubles.over else ''}")
 
     def enough(self, one: Conversation) -> bool:
         return self.troubles.over and super().enough(one)
+
+    async def pause(self, one: Conversation, dice: random.Random) -> None:
+        await asyncio.sleep(dice.uniform(0, 0.3))
+        while len(one.taken) - len(one.answered) > MOST_UNANSWERED:  # who writes would be far ahead when all trouble is over
+            await asyncio.sleep(0.2)
 
     async def _confer(self) -> None:
         """Ana or Ben asks the guests' queue into a session; both guests accept at once, and who won leaves again."""
@@ -202,14 +216,22 @@ class FleetStorm(Storm):
         return {"invitations, by winners": dict(winners), **self.troubles.done}
 
 
-async def storm(folder: Path, *, seed: int, messages: int, kills: int, long: bool, nats: bool) -> dict[str, Any]:
+async def storm(
+    folder: Path, *, seed: int, messages: int, kills: int, long: bool, nats: bool, told: Callable[[str], None] | None = None
+) -> dict[str, Any]:
     """The whole of it."""
     queues = {"support": [*REPS], "guests": [*GUESTS]}
     befalling = Troubles(kills, seed, long, nats)
     async with fleet(folder, queues, kinds=CHANNELS, nats=nats) as whole:
         world = World(whole.front.address, whole.front.http, whole)
         conversations = [Conversation(world.customer(channel_id)) for channel_id in CHANNELS]
-        return await FleetStorm(seed, messages, befalling.befall, whole, world, conversations, troubles=befalling).run()
+        return await FleetStorm(
+            seed, messages, befalling.befall, whole, world, conversations, troubles=befalling, told=told
+        ).run()
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:
@@ -233,6 +255,7 @@ def main() -> None:
                 kills=asked.kills,
                 long=not asked.short,
                 nats=asked.nats,
+                told=_print,
             )
         )
     for name, figure in figures.items():

@@ -111,7 +111,11 @@ class Storm:
                 continue
             assert reply.status == 201, reply
             one.taken.append(text)
-            await asyncio.sleep(dice.uniform(0, 0.15))
+            await self.pause(one, dice)
+
+    async def pause(self, one: Conversation, dice: random.Random) -> None:
+        """Between two messages of a customer's."""
+        await asyncio.sleep(dice.uniform(0, 0.15))
 
     def enough(self, one: Conversation) -> bool:
         """Whether the customer has written all that they will."""
