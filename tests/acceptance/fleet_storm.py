@@ -164,7 +164,7 @@ class FleetStorm(Storm):
 
     async def pause(self, one: Conversation, dice: random.Random) -> None:
         await asyncio.sleep(dice.uniform(0, 0.3))
-        while len(one.taken) - len(one.answered) > MOST_UNANSWERED:  # who writes would be far ahead when all trouble is over
+        while len(one.taken) - len(one.answered) > MOST_UNANSWERED:  # noqa: ASYNC110 - else who writes is far ahead when all trouble is over
             await asyncio.sleep(0.2)
 
     async def _confer(self) -> None:
