@@ -7,7 +7,6 @@ import logging
 
 import pytest
 
-from gateway import workers
 from gateway.errors import StoreUnavailable
 from gateway.workers import Workers
 
@@ -25,7 +24,7 @@ async def test_work_that_failed_is_begun_again_and_a_fault_is_told(
     error: Exception, told: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_sleep = asyncio.sleep
-    monkeypatch.setattr(workers.asyncio, "sleep", lambda seconds: real_sleep(0))
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: real_sleep(0))
     begun, again = 0, asyncio.Event()
 
     async def work() -> None:
