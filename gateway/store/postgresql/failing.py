@@ -40,7 +40,9 @@ def _without_values(error: psycopg.Error) -> psycopg.Error:
     told = f"{type(error).__name__} {error.sqlstate}"
     if (error.sqlstate or "")[:2] != "22":
         told += f": {diagnosis.message_primary}"
-    return type(error)(told)
+    without = type(error)(told)
+    without.sqlstate = error.sqlstate  # a code of our own has no class
+    return without
 
 
 def changed_tables(error: psycopg.Error) -> bool:
