@@ -79,23 +79,32 @@ class LaneReceiver:
         lanes = [lane for lane in self._share.lanes(_ROLE) if part is None or lane % _PARTS == part]
         if not lanes:
             return 0
-        with self._in_progress.of(_duties(lanes)):
-            by = self._share.worker
-            items = await self._lanes.waiting(lanes, limit=_AT_ONCE)
-            await self._apply(items, by)
+        by = self._share.worker
+        items = await self._lanes.waiting(lanes, limit=_AT_ONCE)
+        await self._apply(items, by)
         return len(items)
 
     async def _apply(self, items: Sequence[LaneItem], by: str) -> None:
-        for one in items:
-            if one.event is None:
-                await self._give_up(one, one.fault or ValueError(), by)
-        left = [one for one in items if one.event is not None]
+        """As long as they are ours: a lane that is let go of needs wait for what is being written alone."""
+        left = self._ours(items, by)
         while left:
-            results = await self._giving.some(left, partial(self._taken, by))
-            done, left = left[: len(results)], left[len(results) :]
-            count(self._metrics, [one.event for one in done if one.event is not None], results)
-            ours = self._share.lanes(_ROLE) if self._share.worker == by else frozenset[int]()
-            left = [one for one in left if one.lane in ours]
+            with self._in_progress.of(_duties({one.lane for one in left})):
+                left = self._ours(left[await self._first(left, by) :], by)
+
+    async def _first(self, items: Sequence[LaneItem], by: str) -> int:
+        """Of these, the first ones; how many."""
+        unreadable = next((place for place, one in enumerate(items) if one.event is None), len(items))
+        if unreadable == 0:
+            await self._give_up(items[0], items[0].fault or ValueError(), by)
+            return 1
+        given = items[:unreadable]
+        results = await self._giving.some(given, partial(self._taken, by))
+        count(self._metrics, [one.event for one in given[: len(results)] if one.event is not None], results)
+        return len(results)
+
+    def _ours(self, items: Sequence[LaneItem], by: str) -> Sequence[LaneItem]:
+        lanes = self._share.lanes(_ROLE) if self._share.worker == by else frozenset[int]()
+        return [one for one in items if one.lane in lanes]
 
     async def _taken(self, by: str, items: Sequence[LaneItem]) -> Results:
         try:
