@@ -24,7 +24,7 @@ class Database(Protocol):
         ...
 
     def begin(self, connection: Connection) -> None:
-        """A transaction that writes. A connection that was lost is made anew."""
+        """A transaction that writes. A connection that was lost is made again."""
         ...
 
     def begin_reading(self, connection: Connection) -> None:

@@ -146,7 +146,7 @@ class SqlTransaction:
     # --------------------------------------------------------------------------------------------------- many jobs at once
 
     def read_ahead(self, inbound: Sequence[Inbound], org: str) -> None:
-        """See the contract. One statement a table. PostgreSQL is asked all of it at once, but for whose the addresses are."""
+        """See the contract. One statement a table. PostgreSQL is asked all of it at once, except whose the addresses are."""
         channel_id = inbound[0].channel_id
         self.addresses.lock(channel_id, [one.end_user for one in inbound if one.end_user is not None])
         self._gathering.lock_names(

@@ -49,7 +49,7 @@ def well_formed(url: str) -> None:
         conninfo_to_dict(url)
     except psycopg.Error:
         fix = "Write it like postgresql://USER:PASSWORD@HOST:5432/DATABASE; signs such as @ and / in a password are written as %40 and %2F."
-        raise CannotStart(f"store: this is no address of a PostgreSQL database. {fix}") from None
+        raise CannotStart(f"store: this is not an address of a PostgreSQL database. {fix}") from None
 
 
 def connect(url: str) -> psycopg.Connection[Any]:

@@ -59,7 +59,7 @@ class PostgresCursor:
         self._changed = 0
 
     def take(self, rows: list[Any], changed: int) -> None:
-        """For the connection: a result has come."""
+        """For the connection: a result is there."""
         self.left -= 1
         self._changed += changed
         if rows:
@@ -148,7 +148,7 @@ class PostgresConnection:
     # --------------------------------------------------------------------------------------------------------- statements
 
     def execute(self, sql: str, values: Values = (), /) -> PostgresCursor:
-        """See `gateway.store.statements.Connection`. `COMMIT` and `ROLLBACK` wait until they are done, and so does what stands in no transaction."""
+        """See `gateway.store.statements.Connection`. `COMMIT` and `ROLLBACK` wait until they are done, and so does what is in no transaction."""
         cursor = PostgresCursor(self)
         if sql == "ROLLBACK":
             self._roll_back()
