@@ -142,7 +142,7 @@ class Gateway:
             health.about = {"roles": sorted(self.roles)}
         if "edge" in self.roles:
             WebhookRoute(self.webhooks).install(app)
-        if self.roles & {"edge", "api"}:
+        if self._takes_webhooks:
             health.remarks["webhooks"] = self.pressure.told
         if self.roles != {"edge"}:
             health.remarks["files"] = self.files.trouble
@@ -163,12 +163,17 @@ class Gateway:
             self._extend(app, self)
         return app, health
 
+    @property
+    def _takes_webhooks(self) -> bool:
+        """From providers, or from its own web chat service."""
+        return "edge" in self.roles or ("api" in self.roles and bool(_chat_accounts(self.loaded)))
+
     def _checks(self) -> dict[str, Check]:
         """What the roles need."""
         checks: dict[str, Check] = {}
         if self.roles != {"edge"}:
             checks["broker"] = self._broker.ready
-        if "edge" in self.roles or ("api" in self.roles and _chat_accounts(self.loaded)):
+        if self._takes_webhooks:
             checks["inbox"] = self._kept.ready
         elif "broker" in self.roles:
             checks["inbox"] = self._inboxes_ready
@@ -292,7 +297,7 @@ class Gateway:
 
     def _work(self) -> dict[str, Work]:
         work: dict[str, Work] = {"oidc": self.issuer.run} if self.issuer else {}
-        if self.roles & {"edge", "api"}:
+        if self._takes_webhooks:
             work["pressure"] = self.pressure.run
         for number, shard in enumerate(self.shards, start=1):
             also = f" {number}" if len(self.shards) > 1 else ""
