@@ -81,8 +81,10 @@ class OnDuty:
         finally:
             self._running.pop(duty, None)
             await _ended(task)
-        if not task.cancelled():  # it had nothing to do, and ended by itself
-            await asyncio.Event().wait()
+        news = self._news[duty]
+        while not task.cancelled() and self._share.has(duty):  # it had nothing to do, and ended by itself
+            news.clear()
+            await news.wait()
 
     def _look(self) -> None:
         for duty, news in self._news.items():
