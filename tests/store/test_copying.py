@@ -17,9 +17,11 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.demo.world import demo_world
 from gateway.errors import CannotStart
 from gateway.store.connecting import connect
 from gateway.store.copying.files import Files
@@ -28,8 +30,8 @@ from gateway.store.copying.tables import LEFT, TABLES, Table
 from gateway.store.postgresql.copying import Database
 from gateway.store.postgresql.database import PostgresDatabase
 from gateway.store.sqlite_file import SqliteFile
-from tests import postgresql
-from tests.world import PNG, demo, wait_until
+from tests import postgresql, s3
+from tests.world import PNG, demo, outside, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -195,6 +197,62 @@ async def test_from_one_folder_to_another_its_files_move_along_and_it_lives_on(t
             return any("still here" in line["text"] for line in await kim.seen("message"))
 
         await wait_until(arrived)
+
+
+async def test_a_demo_lives_on_in_the_database(tmp_path: Path, url: str) -> None:
+    await lived(tmp_path / "data")
+    await asyncio.to_thread(copied, tmp_path / "data", url)
+    (tmp_path / "data" / "sessions.db").unlink()
+    places = {"store": url, "media_secret": (tmp_path / "data" / "media.secret").read_text()}
+    async with demo_world(0, tmp_path / "data", places=places) as (_, _, address), outside(address) as world:
+        ana, kim = world.rep("ana"), world.customer("sms")
+        await ana.present()
+        sessions = {one["channel_id"]: one for one in await ana.items("/sessions?mine=true")}
+        assert {key: one["status"] for key, one in sessions.items()} == {"sms": "active", "webchat": "active", "line": "ended"}
+        name = sessions["line"]["end_user"]["name"]
+        assert [one["id"] for one in await ana.items(f"/sessions?status=ended&q={name.split()[0]}")] == [sessions["line"]["id"]]
+        before = await ana.transcript(sessions["sms"]["id"])
+        assert (await kim.says("are you there")).status == 201
+        assert (await ana.say(sessions["sms"]["id"], "still here")).status == 201
+
+        async def arrived() -> bool:
+            return any("still here" in line["text"] for line in await kim.seen("message"))
+
+        await wait_until(arrived)
+        after = await ana.transcript(sessions["sms"]["id"])
+        assert [one["number"] for one in after] == list(range(1, len(after) + 1))
+        assert after[: len(before)] == before
+
+
+async def test_files_go_into_the_bucket_of_the_config_and_back(tmp_path: Path, url: str) -> None:
+    await lived(tmp_path / "first")
+    with s3.s3_server(tmp_path) as server:
+        bucket = server.new_bucket()
+        about = {"endpoint": server.address, "access_key_id": s3.KEY[0], "secret_access_key": s3.KEY[1]}
+        config = {
+            "public_url": "https://chat.example.com",
+            "data_dir": str(tmp_path / "of-the-config"),
+            "store": url,
+            "media": f"s3://{bucket}",
+            "media_secret": "the-same-for-all-of-its-processes",
+            "s3": about,
+            "orgs": {"demo": {"reps": {}, "queues": {}}},
+            "channels": {},
+        }
+        path = tmp_path / "gateway.yaml"
+        path.write_text(yaml.safe_dump(config))
+        told = await asyncio.to_thread(copied, tmp_path / "first", "postgresql", "--config", path)
+        assert f"to s3://{bucket}" in told
+        there = server.objects(bucket)
+        for name in ("media", "chat-files"):
+            files = [one for one in (tmp_path / "first" / name).rglob("*") if one.is_file()]
+            assert files
+            for one in files:
+                assert there[str(one.relative_to(tmp_path / "first"))] == one.read_bytes()
+        await asyncio.to_thread(copied, "postgresql", tmp_path / "second", "--config", path)
+        for key, body in there.items():
+            if not key.startswith("byoc-gateway"):
+                assert (tmp_path / "second" / key).read_bytes() == body
 
 
 def test_a_second_copy_of_the_same_does_nothing(tmp_path: Path, url: str) -> None:
