@@ -182,9 +182,9 @@ class Worker:
 
     # -------------------------------------------------------------------------------------------------------- on the loop
 
-    def _changed(self, worker: str, held: frozenset[str], letting: frozenset[str]) -> None:
-        """What the thread has found: what is held, and what of that is to be let go of now."""
-        changed = worker != self._worker_told or held != self._held
+    def _changed(self, worker: str, held: frozenset[str], letting: frozenset[str], *, lapsed: bool = False) -> None:
+        """What the thread has found: what is held, and what else is to be let go of now. `lapsed`: for a moment nothing was ours."""
+        changed = lapsed or worker != self._worker_told or held != self._held
         self._worker_told = worker
         self._held, self._lanes = held, {}
         for duty, turn in self._turns.items():
@@ -297,6 +297,7 @@ class Worker:
             self._fenced()
             return 0.0
         shared, got = beaten
+        lapsed = not self.still_ours()  # who asked meanwhile was told that nothing is ours
         self._beaten_at = began
         if self._away:
             self._away, self._back_at = False, began
@@ -306,7 +307,7 @@ class Worker:
         self._count(shared)
         if leaving and not mine:
             self._post(self._empty.set)
-        self._post(partial(self._changed, worker, frozenset(mine - self._letting), frozenset(starting)))
+        self._post(partial(self._changed, worker, frozenset(mine - self._letting), frozenset(starting), lapsed=lapsed))
         if done:
             self._ring_for_others()
         return self._next(shared, mine, wanted, began)

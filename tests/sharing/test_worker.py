@@ -201,17 +201,22 @@ async def test_who_is_gone_can_write_nothing_under_its_name_and_comes_back_under
 async def test_after_the_server_was_away_nobody_takes_the_others_for_dead(tmp_path: Path) -> None:
     with postgresql.server(tmp_path / "data") as server:
         async with workers(server.url(), 2, lease_seconds=10.0) as (one, two):
-            await wait_until(lambda: shared_out(one, two))
+            await wait_until(lambda: shared_out(one, two) and len(one.lanes("broker")) == len(two.lanes("broker")) == 32)
             names = one.worker, two.worker
+            told: list[bool] = []
+            holder = one if one.has("purge") else two
+            holder.on_change(lambda: told.append(holder.has("purge")))
             await asyncio.to_thread(server.stop)
             await wait_until(
                 lambda: not one.lanes("broker") and not two.lanes("broker"), what="nothing is theirs, by their clocks"
             )
             assert not one.still_ours()
             assert not one.has("purge")
+            await wait_until(lambda: told[-1:] == [False], what="who has a duty is told that it is lost")
             await asyncio.sleep(2)
             await asyncio.to_thread(server.start)
             await wait_until(lambda: shared_out(one, two), what="they go on")
+            await wait_until(lambda: told[-1:] == [True], what="who waits for a duty is told that it is there again")
             await asyncio.sleep(2)
             assert (one.worker, two.worker) == names
 
