@@ -274,7 +274,6 @@ class Worker:
         starting: set[str] = set()
         with self._wake:
             finished = {duty for of, duty in self._finished if of == worker}
-            self._finished.clear()
             leaving, wanted = self._leaving, set(self._wanted)
         if leaving and not self._retired:
             self._leases.retire(worker)
@@ -296,6 +295,8 @@ class Worker:
         if beaten is None:
             self._fenced()
             return 0.0
+        with self._wake:  # not before: a beat that failed has let go of nothing
+            self._finished = {(of, duty) for of, duty in self._finished if of == worker and duty not in finished}
         shared, got = beaten
         lapsed = not self.still_ours()  # who asked meanwhile was told that nothing is ours
         self._beaten_at = began
