@@ -31,6 +31,7 @@ from gateway.store.packing import unpacked
 _log = logging.getLogger(__name__)
 _DELETE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.5  # whether it may work
+_BEHIND_SECONDS = 5.0  # so long the stream may be behind the store
 _PROGRESS_SECONDS: Final = 10.0
 _LATE_SECONDS: Final = 10.0  # so old a message is when it counts as catching up
 
@@ -88,7 +89,7 @@ class Mover:
     async def _move(self) -> None:
         """As long as we may, and nothing fails. Raises StoreUnavailable."""
         held = await self.held()
-        position = await self._begun(held.key, held.first, held.last)
+        position = await self._begun(held)
         deleted_to, deleted_at = held.first - 1, elapsed()
         async with Pull(self._servers, after=position) as pull:
             while self.may_work():
@@ -101,21 +102,30 @@ class Mover:
                     await self._servers.ask(f"STREAM.PURGE.{self._servers.stream}", {"seq": position + 1})
                     deleted_to, deleted_at = position, elapsed()
 
-    async def _begun(self, key: str, first: int, last: int) -> int:
-        """Where to continue."""
-        position = await self._inbox.position(key)
-        about = {"stream": self._servers.stream, "position": position, "first": first, "last": last}
-        if position > last:
-            # It counts on from there, so new messages would be taken for old ones. What is in it is taken again, which is harmless: each event takes effect once.
-            _log.error(
-                "the stream has lost messages that the store has: its disk, or a backup that was restored",
-                extra={"action": "mover.went_back", **about},
-            )
-            await self._inbox.take_over(key, (), after=position, up_to=first - 1)
-            return await self._inbox.position(key)
-        if position and first > position + 1:
-            _log.error("messages were deleted from the stream before the store had them", extra={"action": "mover.gap", **about})
+    async def _begun(self, before: State) -> int:
+        """Where to continue. The stream is looked at before the store and after it: another mover may be at work."""
+        position = await self._inbox.position(before.key)
+        about = {"stream": self._servers.stream, "position": position}
+        if position and before.first > position + 1:
+            extra = {"action": "mover.gap", **about, "first": before.first}
+            _log.error("messages were deleted from the stream before the store had them", extra=extra)
+        end = elapsed() + _BEHIND_SECONDS
+        while (held := await self.held()).last < position and held.key == before.key:
+            if elapsed() > end:
+                return await self._gone_back(held, position)
+            await asyncio.sleep(_LOOK_SECONDS)  # a server that leads only now may not have got that far yet
         return position
+
+    async def _gone_back(self, held: State, position: int) -> int:
+        """The stream counts on from its last message, so new ones would be taken for old ones. What is in it is taken again, which is harmless: each event takes
+        effect once."""
+        about = {"stream": self._servers.stream, "position": position, "last": held.last}
+        _log.error(
+            "the stream has lost messages that the store has: its disk, or a backup that was restored",
+            extra={"action": "mover.went_back", **about},
+        )
+        await self._inbox.take_over(held.key, (), after=position, up_to=max(0, held.first - 1))
+        return await self._inbox.position(held.key)
 
     async def _take(self, key: str, messages: Sequence[Message], position: int) -> bool:
         moved = [one for message in messages for one in self._webhooks(message)]

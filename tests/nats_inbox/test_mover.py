@@ -99,6 +99,29 @@ async def test_two_movers_at_once_move_each_webhook_once(
     assert given + await bodies(store, "line") == [b"%d" % n for n in range(1_000)]
 
 
+async def test_a_mover_that_begins_beside_another_takes_nothing_for_lost(
+    server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The other one moves on between its look at the stream and its look at the store."""
+
+    class Passed(Between):
+        async def position(self, stream: str) -> int:
+            if not self.calls:
+                self.calls = 1
+                await put_many(edge, 5, 5)
+                async with moving(server, settings, store):
+                    await until_empty(server, settings)
+            return await super().position(stream)
+
+    await put_many(edge, 0, 5)
+    async with moving(server, settings, Passed(store)):
+        given = await until_there(store, "line", 10)
+        await put_many(edge, 10, 5)
+        given += await until_there(store, "line", 5)
+    assert given == [b"%d" % n for n in range(15)]
+    assert not {"mover.went_back", "mover.gap"} & {getattr(record, "action", "") for record in caplog.records}
+
+
 async def test_movers_in_succession_continue_where_the_last_one_stopped(
     server: NatsServer, settings: NatsConfig, edge: NatsInbox, store: Behind
 ) -> None:
