@@ -7,13 +7,15 @@ request of its own: a slow reader then holds neither a connection to the service
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -22,6 +24,9 @@ from obstore.store import S3Store
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.outage import Outage
 from gateway.store.files import FoundFile, Ids
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -33,6 +38,10 @@ _BYTES_PER_SECOND: Final = 512 * 1024  # what a line must carry at least; a larg
 _TRIES: Final = 3
 _CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")
 _STATUS: Final = re.compile(r"status code: (\d{3})")
+# A thread of obstore's that still holds something of Python's when the interpreter ends would abort the process. What is answered it lets go of within
+# microseconds; what is unanswered was cancelled with the loop.
+_LAST_SECONDS: Final = 0.2
+atexit.register(time.sleep, _LAST_SECONDS)
 _ELSEWHERE: Final = (
     "PermanentRedirect",
     "TemporaryRedirect",
@@ -80,8 +89,8 @@ class Bucket:
             config={
                 "region": region,
                 **({"endpoint": endpoint.rstrip("/")} if endpoint else {}),
-                **({"access_key_id": key[0], "secret_access_key": key[1]} if key else {}),
             },
+            credential_provider=_given(key) if key else None,
         )
 
     async def open(self) -> None:
@@ -145,6 +154,11 @@ class Bucket:
         return (
             f"{self._service} can't be reached. It is tried again by itself; check `s3.endpoint` and the network if this lasts."
         )
+
+
+def _given(key: tuple[str, str]) -> Callable[[], S3Credential]:
+    """By a function, since what is given as settings is mixed with what the environment has: with another key's session token, say."""
+    return lambda: {"access_key_id": key[0], "secret_access_key": key[1], "expires_at": None}
 
 
 class _Lasting(Exception):

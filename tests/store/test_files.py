@@ -226,6 +226,14 @@ async def test_a_key_that_is_not_known_or_may_not_write(server: S3Server) -> Non
         await in_bucket(server, name, key=key).open()
 
 
+async def test_the_config_s_key_is_not_mixed_with_the_environment_s(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(variable, "another-s")
+    name = server.new_bucket()
+    with server.only_for("s3:*") as key:
+        await in_bucket(server, name, key=key).open()
+
+
 async def test_a_machine_s_role_is_as_good_as_a_key(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(variable, raising=False)
