@@ -150,7 +150,9 @@ class FleetStorm(Storm):
         finally:
             for task in beside:
                 task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            for outcome in await asyncio.gather(*beside, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
 
     async def _tell(self) -> None:
         """A line now and then, for who waits."""
@@ -186,17 +188,18 @@ class FleetStorm(Storm):
         if session["status"] != "active" or not inside or set(inside) & {*GUESTS}:
             return
         ask = {"recipient": {"type": "queue", "id": "guests"}}
-        invited = await persist(lambda: self.world.rep(inside[0]).post(f"{path}/invitations", ask, key=f"ask {number}"))
+        invited = await persist(lambda: self.world.rep(inside[0]).post(f"{path}/invitations", ask, key=f"ask-{number}"))
+        assert invited.status in (201, 409), invited
         if invited.status != 201:
             return
         accept = f"{path}/invitations/{invited.json['id']}/accept"
         answers = await asyncio.gather(
-            *(persist(lambda g=guest: self.world.rep(g).post(accept, key=f"accept {number} {g}")) for guest in GUESTS)  # type: ignore[misc]
+            *(persist(lambda g=guest: self.world.rep(g).post(accept, key=f"accept-{number}-{g}")) for guest in GUESTS)  # type: ignore[misc]
         )
         won = [guest for guest, answer in zip(GUESTS, answers, strict=True) if answer.status == 200]
         self.invited[invited.json["id"]] = won
         for guest in won:
-            await persist(lambda g=guest: self.world.rep(g).post(f"{path}/leave", key=f"leave {number} {g}"))  # type: ignore[misc]
+            await persist(lambda g=guest: self.world.rep(g).post(f"{path}/leave", key=f"leave-{number}-{g}"))  # type: ignore[misc]
 
     async def _count_one(self, one: Conversation, figures: Counter[str]) -> None:
         await super()._count_one(one, figures)

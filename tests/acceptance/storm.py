@@ -227,18 +227,19 @@ class Storm:
         shown = [line["text"] for line in seen]
         said = [(n, words, by_number[n]) for n, words in sorted(one.answered.items())]
         said += [(e["number"], e["text"], e) for e in entries if e["kind"] == "notice"]
-        places: list[int] = []
-        for number, words, entry in said:
+        states: dict[str, list[str]] = {}
+        for _, words, entry in said:
             (delivery,) = entry["delivery"]
-            times = sum(_same_words(words, line) for line in shown)
-            assert times <= 1, f"{one.channel_id}: shown {times} times: {words!r}"
-            if times:
-                places += [next(i for i, line in enumerate(shown) if _same_words(words, line))] if number in one.answered else []
-            else:
-                assert delivery["status"] == "unknown", f"{one.channel_id}: {words!r} isn't shown, but is {delivery}"
+            states.setdefault(words, []).append(delivery["status"])
             figures["answers and notices"] += 1
             figures[f"of them {delivery['status']}"] += 1
-            figures["of them unknown, and shown"] += times and delivery["status"] == "unknown"
+        for words, ended in states.items():  # several only where somebody joined or left more than once
+            times, unknown = sum(_same_words(words, line) for line in shown), ended.count("unknown")
+            assert times <= len(ended), f"{one.channel_id}: shown {times} times, and said {len(ended)} times: {words!r}"
+            assert times >= len(ended) - unknown, f"{one.channel_id}: {words!r} is shown {times} times, and is {ended}"
+            figures["of them unknown, and shown"] += times - (len(ended) - unknown)
+        answers = [words for number, words, _ in said if number in one.answered]
+        places = [i for words in answers for i, line in enumerate(shown) if _same_words(words, line)]
         assert places == sorted(places), f"{one.channel_id}: the handset shows answers out of order"
 
 

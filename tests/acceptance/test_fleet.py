@@ -35,3 +35,4 @@ async def storm_and_tell(folder: Path, tell: Tell, *, messages: int, kills: int,
     for name, figure in figures.items():
         tell(f"{name}: {figure}")
     assert figures["messages taken"] >= 6 * messages
+    assert figures["invitations, by winners"][1] > 0
