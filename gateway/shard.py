@@ -269,10 +269,10 @@ class Shard:
             async with asyncio.timeout(self.loaded.config.limits.grace_seconds / 2):
                 await asyncio.gather(self.sender.drain(), self.engine.share.leave())
         except TimeoutError:
-            left = self.sender.in_hand
-            _log.warning(
-                "calls were still unanswered at the end of the grace time", extra={"action": "drain.cut", "messages": left}
-            )
+            if left := self.sender.in_hand:  # else the database is away, and what this process had is free after a lease
+                _log.warning(
+                    "calls were still unanswered at the end of the grace time", extra={"action": "drain.cut", "messages": left}
+                )
 
     def work(self) -> Mapping[str, Work]:
         """What runs in the background, by name."""

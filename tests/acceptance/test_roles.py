@@ -15,7 +15,7 @@ from tests import postgresql
 from tests.acceptance.crowd import config_of, token_of
 from tests.acceptance.processes import BYOC, byoc, start
 from tests.ports import free_port
-from tests.world import outside, wait_until
+from tests.world import Outside, outside, wait_until
 
 pytestmark = pytest.mark.acceptance
 PASSWORD = "a-pass-word-of-the-database"
@@ -124,3 +124,35 @@ async def test_tables_of_a_newer_version_are_one_sentence(tmp_path: Path, server
     assert done.code == 1
     (sentence,) = [line for line in done.err.splitlines() if not line.startswith("{")]
     assert "newer version" in sentence
+
+
+@pytest.mark.parametrize("role", ["all", "edge", "broker", "sender", "api"])
+async def test_a_process_stops_in_time_while_the_database_is_away(tmp_path: Path, server: postgresql.Server, role: str) -> None:
+    config, port = write_config(tmp_path, server.url(), limits={"grace_seconds": 6})
+    process = await start(*BYOC, "serve", "--config", str(config), "--role", role, ready="listening", log=tmp_path / "log")
+    try:
+        async with outside(f"http://127.0.0.1:{port}") as there:
+
+            async def ready() -> bool:
+                return (await there.call("GET", "/readyz")).status == 200
+
+            await wait_until(ready, what="ready")
+            server.stop()
+            await wait_until(lambda: _is_away(there), what="its trouble in /readyz")
+        assert await process.terminate(deadline=60) == 0
+    finally:
+        await process.kill()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+async def _is_away(there: Outside) -> bool:
+    return (await there.call("GET", "/readyz")).status == 503
+
+
+async def test_a_role_needs_a_database(tmp_path: Path) -> None:
+    port = free_port()
+    config = tmp_path / "gateway.yaml"
+    config.write_text(yaml.safe_dump(config_of(port, free_port(), tmp_path / "data", {"support": ["ana"]}, ("line",), {})))
+    done = await byoc("serve", "--config", str(config), "--role", "edge")
+    assert done.code == 1
+    assert done.err.startswith("byoc: --role needs a database that several processes can share")
