@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from gateway.store.beside import Stored
+
 STORE = "sqlite"  # set by tests/conftest.py
 _MOST: Final = 50
 _urls: dict[Path, str] = {}  # by folder
@@ -15,6 +17,15 @@ _urls: dict[Path, str] = {}  # by folder
 def store_of(folder: Path) -> dict[str, str]:
     """What a gateway's config says of it: the same for the same folder, which may be started on again and again."""
     return {"store": _url(folder.resolve()), "media_secret": "the-same-for-all-of-its-processes"} if STORE == "postgresql" else {}
+
+
+def stored_in(folder: Path) -> Path | Stored:
+    """Where operators' commands find it."""
+    if STORE == "sqlite":
+        return folder
+    from gateway.store.postgresql.beside import InDatabase
+
+    return InDatabase(_url(folder.resolve()))
 
 
 def examples(count: int) -> int:

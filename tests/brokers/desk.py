@@ -37,9 +37,8 @@ from gateway.journal.contract import OutboxItem, Room
 from gateway.session.commands import AcceptInvitation, AcceptWork, Asked, Invite, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Recipient, RecipientType, Session
-from gateway.store.postgresql.beside import InDatabase
 from gateway.store.statements import Connection
-from tests.chosen import store_of
+from tests.chosen import store_of, stored_in
 
 WHATSAPP = ChannelId("whatsapp")
 _TABLES = {
@@ -67,7 +66,7 @@ class Desk:
 
     def _build(self) -> None:
         places = {} if self.in_files else store_of(self.data_dir)
-        self._where = InDatabase(places["store"]) if places else self.data_dir
+        self._where = self.data_dir if self.in_files else stored_in(self.data_dir)
         loaded = cast.load(1, self.data_dir, places)
         wall, steady = lambda: self.now + self.step, lambda: self.now
         self._gateway = Gateway(loaded, demo=True, clock=wall, steady=steady, fault=self._fault)

@@ -12,6 +12,7 @@ from tests.brokers.salesforce.keys import key_pair
 from tests.brokers.salesforce.test_strange_orders import change, changes
 from tests.brokers.salesforce.test_whole import heard, says, stuck
 from tests.brokers.salesforce.whole import ANN, BOB, conversation_of, gateway_of, sandbox, supervisor
+from tests.chosen import stored_in
 from tests.world import PNG, wait_until
 
 
@@ -123,13 +124,13 @@ async def test_calls_that_failed_are_listed_shown_and_sent_again(tmp_path: Path)
         conversation = await says(world, org, "open")
         org.faults.apply({"answer": [{"code": 10015, "when": "before", "path": "/interactions", "times": 1}]})
         await world.customer("open").says("refused at first")
-        await wait_until(lambda: operators.troubled_messages(folder, 10).total, what="the failure")
-        (line,) = operators.troubled_messages(folder, 10).lines
+        await wait_until(lambda: operators.troubled_messages(stored_in(folder), 10).total, what="the failure")
+        (line,) = operators.troubled_messages(stored_in(folder), 10).lines
         assert "salesforce:production" in line
-        shown = operators.message(folder, line.split()[0])
+        shown = operators.message(stored_in(folder), line.split()[0])
         assert shown is not None
         assert (shown["kind"], shown["state"], shown["provider_code"]) == ("call", "failed", "10015")
-        assert operators.replay_messages(folder, None) == 1
+        assert operators.replay_messages(stored_in(folder), None) == 1
         await wait_until(lambda: heard(org, conversation)[-1:] == ["refused at first"], what="the message")
         assert await conversation_of(org, "open") == conversation
         assert [one["status"] for one in await supervisor(world).items("/sessions")] == ["active"]

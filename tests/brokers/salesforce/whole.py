@@ -31,6 +31,7 @@ from gateway.brokers.salesforce.simulator.token import App, Grants, IssuedTokens
 from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from tests.brokers.salesforce.keys import key_pair
+from tests.chosen import store_of
 from tests.world import PNG, Outside, World, outside, wait_until
 
 ORG_ID: Final = "00D000000000001EAA"
@@ -201,6 +202,7 @@ async def gateway_of(
             },
         },
         "channels": channels,
+        **store_of(folder),
     }
     loaded = config.build(raw)
     host = SimulatorHost(loaded.channels, folder, clock.now)
