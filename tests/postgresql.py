@@ -63,20 +63,33 @@ class Server:
             self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "-D", str(self.folder))
             if self.password is not None:
                 self._ask_for(self.password)
+        until = time.monotonic() + 60
+        self._begin(user)
+        while not self._answers():
+            assert time.monotonic() < until, self._log.read_text()[-2_000:]
+            if self._process is None or self._process.poll() is not None:
+                # What a server that was killed has left may be in its way for a moment.
+                time.sleep(0.2)
+                self._begin(user)
+            time.sleep(0.02)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder.parent / f"{self.folder.name}.log"
+
+    def _begin(self, user: str | None) -> None:
         options = [
             f"-c{name}={value}" for name, value in {"listen_addresses": "127.0.0.1", "port": self.port, **self._settings}.items()
         ]
         sockets = "-cunix_socket_directories="
-        log = (self.folder.parent / f"{self.folder.name}.log").open("ab")
-        self._process = subprocess.Popen(
-            [self._bin / "postgres", "-D", self.folder, sockets, *options],
-            stdout=log,
-            stderr=log,
-            user=user,
-            start_new_session=True,
-        )
-        log.close()
-        self._wait()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._bin / "postgres", "-D", self.folder, sockets, *options],
+                stdout=log,
+                stderr=log,
+                user=user,
+                start_new_session=True,
+            )
 
     def _ask_for(self, password: str) -> None:
         quiet = [self._bin / "postgres", "--single", "-D", self.folder, "postgres"]
@@ -88,16 +101,12 @@ class Server:
         ended = subprocess.run([self._bin / command[0], *command[1:]], check=False, capture_output=True, user=_user(), cwd="/")
         assert ended.returncode == 0, ended.stderr.decode()
 
-    def _wait(self) -> None:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                psycopg.connect(self.url(), connect_timeout=5).close()
-                return
-            except psycopg.OperationalError:
-                if time.monotonic() > until or (self._process and self._process.poll() is not None):
-                    raise
-                time.sleep(0.02)
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self, how: str = "fast") -> None:
         """As an operator does: `fast` cuts the connections off, `immediate` is a crash."""
