@@ -3,6 +3,7 @@ link of its own to each that can be cut. Its providers are played by `byoc simul
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -156,8 +157,7 @@ async def fleet(
         customers = await stack.enter_async_context(outside(f"http://127.0.0.1:{phones_port}", connections=0))
         whole = Fleet(folder, server, stream, made, front, customers)
         try:
-            for name in made:
-                await whole.start(name)
+            await asyncio.gather(*(whole.start(name) for name in made))
             yield whole
         finally:
             for one in made.values():
