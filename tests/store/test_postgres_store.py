@@ -158,7 +158,7 @@ async def test_two_stores_that_keep_the_same_key_at_once_store_one_of_them(url: 
     ("url", "said"),
     [
         ("postgresql://nobody@127.0.0.1:1/db", "can't be reached"),
-        ("postgresql://us er@h/db?nonsense=1", "no address"),
+        ("postgresql://us er@h/db?nonsense=1", "not an address"),
     ],
 )
 async def test_a_start_without_its_database_says_so(url: str, said: str) -> None:
