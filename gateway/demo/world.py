@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 from aiohttp import web
@@ -19,9 +19,12 @@ from gateway.demo import cast
 from gateway.demo.host import SimulatorHost
 from gateway.demo.phones import Phones
 from gateway.demo.watched import WatchedGateway
-from gateway.errors import GatewayError, without_salesforce
+from gateway.errors import GatewayError, without_postgresql, without_salesforce
 from gateway.store.sole import sole_user
 from gateway.stored import ADDRESS, DEMO_SERVER
+
+if TYPE_CHECKING:  # for those who have its package
+    from gateway.demo.postgresql import Server
 
 BrokerName: TypeAlias = Literal["embedded", "salesforce"]
 StoreName: TypeAlias = Literal["sqlite", "postgresql"]
@@ -96,13 +99,32 @@ def _sole(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def _begin(server: Server) -> None:
+    """A demo that was killed is gone for sure, since its server is: nobody waits until its leases expire."""
+    try:
+        from gateway.store.leases import Leases
+        from gateway.store.postgresql.database import PostgresDatabase
+    except ModuleNotFoundError as missing:
+        raise without_postgresql(missing) from missing
+    server.start()
+    try:
+        database = PostgresDatabase(server.url())
+        database.prepare()
+        leases = Leases(database, lease_seconds=0)
+        leases.take_over()
+        leases.close()
+    except BaseException:
+        server.stop()
+        raise
+
+
 @asynccontextmanager
 async def _postgresql(folder: Path) -> AsyncIterator[str]:
     """The address of a server that runs as long as this does. It is also noted in the folder, for operators' commands."""
     from gateway.demo.postgresql import Server
 
     server, noted = Server(folder), folder / ADDRESS
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(_begin, server)
     try:
         noted.touch(mode=0o600)
         noted.write_text(server.url())

@@ -122,6 +122,7 @@ class PostgresInbox(Putting):
         self._noting: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._opened_at = elapsed()
         super().__init__(GroupCommit(database, fault=fault), Readers(database, size=2))
 
     async def open(self) -> None:
@@ -129,6 +130,7 @@ class PostgresInbox(Putting):
         if self._looking is not None:
             return
         await super().open()
+        self._opened_at = elapsed()
         await self._look()
         self._looking = asyncio.create_task(self._look_on(), name="how long webhooks wait")
 
@@ -205,7 +207,8 @@ class PostgresInbox(Putting):
     def _saw_one(self, channel_id: str, first: int, age: float) -> None:
         known = self._waits.get(channel_id)
         if known is None or known.id != first:  # of one batch the same is told each time, whatever a look takes
-            self._waits[channel_id] = _Waits(first, elapsed() - max(age, 0))
+            # What waited before we were there says nothing of whether it is worked off now.
+            self._waits[channel_id] = _Waits(first, max(elapsed() - max(age, 0), self._opened_at))
 
     async def channels(self) -> list[str]:
         """See the contract."""
