@@ -180,6 +180,8 @@ async def gateway_of(
     raw = {
         "public_url": origin,
         "data_dir": str(folder),
+        "media_secret": "a-secret-of-some-length",
+        **store_of(folder),
         "limits": dict(limits or {}),
         "allow_private_media_hosts": [
             origin.removeprefix("http://"),
