@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -91,7 +92,7 @@ class Fleet:
     @asynccontextmanager
     async def at(self, name: str) -> AsyncIterator[Outside]:
         """One process's own doors."""
-        async with outside(f"http://127.0.0.1:{self.members[name].port}") as there:
+        async with outside(f"http://127.0.0.1:{self.members[name].port}", connections=0) as there:
             yield there
 
     def query(self, statement: str) -> list[Any]:
@@ -127,6 +128,8 @@ async def fleet(
 ) -> AsyncIterator[Fleet]:
     """All of them started. `more`: other parts of the config."""
     async with AsyncExitStack() as stack:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard < 8_192 else max(soft, 8_192), hard))
         server = stack.enter_context(postgresql.server(folder / "pg"))
         stream = NatsServer(folder / "nats") if nats else None
         if stream is not None:
