@@ -32,6 +32,7 @@ from gateway.brokers.contract import Caller, Directory, Effect, Line
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.config import Channel
 from gateway.demo import cast
+from gateway.doorbell.local import LocalDoorbell
 from gateway.identity.directory import caller_for
 from gateway.journal.contract import OutboxItem, Room
 from gateway.session.commands import AcceptInvitation, AcceptWork, Asked, Invite, SayToCustomer
@@ -71,6 +72,9 @@ class Desk:
         wall, steady = lambda: self.now + self.step, lambda: self.now
         self._gateway = Gateway(loaded, demo=True, clock=wall, steady=steady, fault=self._fault)
         self.broker: EmbeddedBroker = self._gateway.broker
+        if places:  # no worker has duties here: all work is this one's, as on a file
+            whole = self.broker
+            self.broker = EmbeddedBroker(whole.store, whole._ground, LocalDoorbell(), wall, whole._files)
 
     def _fault(self, point: str) -> None:
         if point == self._fails_at:
