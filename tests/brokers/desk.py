@@ -67,14 +67,10 @@ class Desk:
 
     def _build(self) -> None:
         places = {} if self.in_files else store_of(self.data_dir)
-        self._where = self.data_dir if self.in_files else stored_in(self.data_dir)
         loaded = cast.load(1, self.data_dir, places)
         wall, steady = lambda: self.now + self.step, lambda: self.now
         self._gateway = Gateway(loaded, demo=True, clock=wall, steady=steady, fault=self._fault)
-        self.broker: EmbeddedBroker = self._gateway.broker
-        if places:  # no worker has duties here: all work is this one's, as on a file
-            whole = self.broker
-            self.broker = EmbeddedBroker(whole.store, whole._ground, LocalDoorbell(), wall, whole._files)
+        self.broker: EmbeddedBroker = alone(self._gateway)
 
     def _fault(self, point: str) -> None:
         if point == self._fails_at:
@@ -228,7 +224,9 @@ class Desk:
 
     async def replay(self, outbox_id: str) -> None:
         """An operator sends it again."""
-        operators.replay_messages(self._where, [outbox_id], clock=lambda: self.now)
+        operators.replay_messages(
+            self.data_dir if self.in_files else stored_in(self.data_dir), [outbox_id], clock=lambda: self.now
+        )
 
     async def states(self, session_id: str) -> list[str]:
         """Of all messages to the customer, in order."""
@@ -259,6 +257,14 @@ class Desk:
             await asyncio.sleep(0.01)
             firing.cancel()
             await asyncio.gather(firing, return_exceptions=True)
+
+
+def alone(gateway: Gateway) -> EmbeddedBroker:
+    """Its broker. Where processes share a database, no worker has duties here: so one with which all work is its own, as on a file."""
+    whole = gateway.broker
+    if gateway.loaded.config.store is None:
+        return whole
+    return EmbeddedBroker(whole.store, whole._ground, LocalDoorbell(), whole._clock, whole._files)
 
 
 @asynccontextmanager

@@ -21,7 +21,8 @@ from gateway.identity.directory import caller_for
 from gateway.session.commands import AcceptWork, End, Invite, Leave, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import Login, Presence, Purpose, Recipient, RecipientType, Session, Status
-from tests.brokers.desk import Desk
+from tests.brokers.desk import Desk, alone
+from tests.chosen import store_of
 
 LINE = {
     "channel_secrets": ["0123456789abcdef0123456789abcdef"],
@@ -60,10 +61,10 @@ class Shop(Desk):
 
     def _build(self) -> None:
         self._gateway = self._gateway_anew()
-        self.broker = self._gateway.broker
+        self.broker = alone(self._gateway)
 
     def _gateway_anew(self) -> Gateway:
-        raw = {**copy.deepcopy(self.raw), "data_dir": str(self.data_dir), "listen": {"port": 0}}
+        raw = {**copy.deepcopy(self.raw), "data_dir": str(self.data_dir), "listen": {"port": 0}, **store_of(self.data_dir)}
         return Gateway(config.build(raw), clock=lambda: self.now, fault=self.fault)
 
     def caller(self, login: str, org: str = "acme") -> Caller:
