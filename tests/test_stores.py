@@ -142,3 +142,15 @@ def test_orgs_of_one_address_share_a_shard(tmp_path: Path) -> None:
 def test_an_org_that_isnt_there_has_no_database(tmp_path: Path) -> None:
     with pytest.raises(ConfigFaults, match=r"stores\.globexx: there is no org 'globexx'"):
         config.build(raw(tmp_path, stores={"globexx": "postgresql://byoc@127.0.0.1/two"}))
+
+
+@pytest.mark.parametrize(
+    ("told", "where", "seconds"),
+    [(5, {}, 5), (60, {}, 60), (5, {"store": "postgresql://h/db"}, 20), (60, {"stores": {"acme": "postgresql://h/db"}}, 60)],
+)
+def test_webhooks_are_not_put_off_before_one_process_can_take_over_from_another(
+    tmp_path: Path, told: float, where: dict[str, Any], seconds: float
+) -> None:
+    loaded = config.build(raw(tmp_path, limits={"backlog_seconds": told}, **where))
+    assert loaded.config.longest_backlog_seconds == seconds
+    assert Gateway(loaded).pressure._most == seconds

@@ -23,6 +23,8 @@ from gateway.session.model import ChannelFacts, FlowDefinition, FlowRule, Login,
 
 _LONGEST_ID: Final = 200  # as the API takes them
 _MOST_DAYS: Final = 36_600
+# A lease lasts 6 s. Who puts webhooks off before that has providers send them later than the ones that come next.
+_LEAST_SHARED_BACKLOG_SECONDS: Final = 20.0
 
 
 def _listen_host(value: str) -> str:
@@ -106,7 +108,7 @@ class Limits(Settings):
         default=5,
         gt=0,
         le=3600,
-        description="When a channel's oldest webhook has waited so long to be applied, because they arrive faster than that, further ones get 503 with Retry-After until it is half of this. Providers send them again.",
+        description="When a channel's oldest webhook has waited so long to be applied, because they arrive faster than that, further ones get 503 with Retry-After until it is half of this. Providers send them again. On PostgreSQL it is 20 at least: what a process that died had in hand waits some seconds for another.",
     )
     api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API, in bytes.")
     file_max_bytes: int = Field(default=26_214_400, gt=0, description="Largest file of a rep or a customer, in bytes.")
@@ -318,6 +320,12 @@ class GatewayConfig(Settings):
     )
     orgs: dict[Id, OrgConfig] = Field(default_factory=dict, description="Orgs, by id.")
     channels: dict[str, ChannelConfig] = Field(default_factory=dict, description="Channels, by id.")
+
+    @property
+    def longest_backlog_seconds(self) -> float:
+        """`limits.backlog_seconds`; where several processes share the work, long enough for one to take over from another."""
+        told = self.limits.backlog_seconds
+        return max(told, _LEAST_SHARED_BACKLOG_SECONDS) if self.store is not None or self.stores else told
 
     @field_validator("public_url")
     @classmethod
