@@ -64,7 +64,12 @@ class Shop(Desk):
         self.broker = alone(self._gateway)
 
     def _gateway_anew(self) -> Gateway:
-        raw = {**copy.deepcopy(self.raw), "data_dir": str(self.data_dir), "listen": {"port": 0}, **store_of(self.data_dir)}
+        raw = {
+            **copy.deepcopy(self.raw),
+            "data_dir": str(self.data_dir),
+            "listen": {"port": 0},
+            **({} if self.in_files else store_of(self.data_dir)),
+        }
         return Gateway(config.build(raw), clock=lambda: self.now, fault=self.fault)
 
     def caller(self, login: str, org: str = "acme") -> Caller:
@@ -91,8 +96,8 @@ class Shop(Desk):
 
 
 @asynccontextmanager
-async def shop(data_dir: Path) -> AsyncIterator[Shop]:
-    one = Shop(data_dir)
+async def shop(data_dir: Path, *, in_files: bool = False) -> AsyncIterator[Shop]:
+    one = Shop(data_dir, in_files=in_files)
     await one.broker.open()
     try:
         yield one
@@ -480,7 +485,7 @@ async def test_a_second_start_with_the_same_config_changes_nothing(tmp_path: Pat
 
 async def changed_everywhere(folder: Path) -> Shop:
     """A data folder with all sorts of sessions, and a config that takes something from each; closed."""
-    async with shop(folder) as one:
+    async with shop(folder, in_files=True) as one:
         one.raw["channels"]["more"] = {"kind": "line", "org": "acme", "queue": "billing", "account": LINE}
         one.raw["channels"]["moves"] = {"kind": "line", "org": "acme", "queue": "support", "account": LINE}
         await one.restart()
@@ -513,7 +518,7 @@ class Cut(OSError):
 async def test_a_start_that_is_cut_off_anywhere_is_made_again(tmp_path: Path) -> None:
     before = await changed_everywhere(tmp_path / "before")
     shutil.copytree(tmp_path / "before", tmp_path / "whole")
-    whole = Shop(tmp_path / "whole", raw=before.raw, now=before.now)
+    whole = Shop(tmp_path / "whole", raw=before.raw, now=before.now, in_files=True)
     await whole.broker.open()
     expected = await _but_for_order(whole)
     await whole.broker.close()
@@ -529,7 +534,7 @@ async def test_a_start_that_is_cut_off_anywhere_is_made_again(tmp_path: Path) ->
             if points == cut_at:
                 raise Cut
 
-        one = Shop(folder, raw=before.raw, now=before.now, fault=fault)
+        one = Shop(folder, raw=before.raw, now=before.now, in_files=True, fault=fault)
         try:
             await one.broker.open()
         except (Cut, BrokerUnavailable):
