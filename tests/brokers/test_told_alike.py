@@ -60,7 +60,10 @@ class Shared:
 async def listening(one: Desk, made: Frames, after: int) -> AsyncIterator[list[Shared]]:
     heard = [Shared(one.caller(login)) for login in EVERYONE]
     tasks = [asyncio.create_task(each.listen(one, made, after)) for each in heard]
+    there = one.broker.hub._listeners
     try:
+        # Who comes later is first told what they missed, as it is at that moment: not yet as it is in the end.
+        await wait_until(lambda: all((each.caller.org, f"rep:{each.caller.login}") in there for each in heard))
         yield heard
     finally:
         for task in tasks:
