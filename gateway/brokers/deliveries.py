@@ -59,6 +59,7 @@ class StoredOutbox:
             return Look()
 
         def read(stored: Transaction) -> Look:
+            strangers.clear()  # it may be read once more, when a link broke
             now, heads = self._steady().timestamp(), stored.outbox.heads(only)
             due = sorted({channel_id for channel_id, at in heads if at <= now})
             ready: dict[str, Ready] = {}
@@ -138,7 +139,8 @@ class StoredOutbox:
         worker = stored.worker
         known = [item for item in items if item.id in addresses and item.worker == worker]
         stored.read_ahead_persons((item.channel_id, addresses[item.id]) for item in known)
-        begun = stored.outbox.begin([item.id for item in known if _still_reaches(stored, item, addresses[item.id])])
+        reached = [item.id for item in known if _still_reaches(stored, item, addresses[item.id])]
+        begun = stored.outbox.begin(reached, read_under=addresses)
         return [item.id in begun for item in items]
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> bool:

@@ -677,8 +677,9 @@ class Outbox(Protocol):
         """To whom these rows go, by now."""
         ...
 
-    def begin(self, outbox_ids: Sequence[str]) -> set[str]:
-        """From now on the customer may have these, if they are in the result. Others are final, or being sent by another process, and must not be sent."""
+    def begin(self, outbox_ids: Sequence[str], *, read_under: Mapping[str, str] | None = None) -> set[str]:
+        """From now on the customer may have these, if they are in the result. Others are final, or being sent by another process, and must not be sent.
+        `read_under`: their addresses as they were read before their people were held; where one has changed since, the job is done once more."""
         ...
 
     def go_on(self, rows: Collection[OutboxRow]) -> set[str]:

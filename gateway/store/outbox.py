@@ -10,7 +10,7 @@ been shown: a receipt or a person settles it), `skipped` (it can't be delivered 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -37,7 +37,7 @@ from gateway.store.contract import (
 from gateway.store.conversations import MessageIds
 from gateway.store.gathering import Gathering, among, at
 from gateway.store.inbox_contract import Tally
-from gateway.store.statements import Cursor, Row
+from gateway.store.statements import Conflict, Cursor, Row
 
 _MOST_DETAIL: Final = 1_200
 _WITHDRAWN_REASON: Final = "The customer ended the conversation before this was sent. Write it again when they write again."
@@ -181,17 +181,26 @@ class Outbox:
         which, value = among("id", outbox_ids)
         return {row["id"]: row["address"] for row in self._run(f"SELECT id, address FROM outbox WHERE {which}", (value,))}  # noqa: S608
 
-    def begin(self, outbox_ids: Sequence[str]) -> set[str]:
+    def begin(self, outbox_ids: Sequence[str], *, read_under: Mapping[str, str] | None = None) -> set[str]:
         """See the contract."""
         which, value = among("id", outbox_ids)
         which = which.replace("?", ":ids")
         sets, only = ("sender = :me,", f"AND (state = 'queued' OR {_NOBODYS})") if self._shared else ("", "")
         rows = self._run(
             f"""UPDATE outbox SET state = 'sending', {sets} updated_at = :now
-                WHERE {which} AND state IN ('queued', 'sending') {only} RETURNING id""",  # noqa: S608
+                WHERE {which} AND state IN ('queued', 'sending') {only} RETURNING id, address""",  # noqa: S608
             {"now": self._gathering.at, "ids": value, **self._whose(None)},
-        )
-        return {row["id"] for row in rows.fetchall()}
+        ).fetchall()
+        _as_read(rows, read_under or {})
+        return {row["id"] for row in rows}
+
+    def look_again(self, rows: Collection[OutboxRow]) -> Callable[[], None]:
+        """Where others write, too: whether these are still under the addresses that they were read under, when what is given back is called."""
+        if not self._gathering.shared or not rows:
+            return lambda: None
+        which, value = among("id", [row.id for row in rows])
+        found = self._gathering.point(f"SELECT id, address FROM outbox WHERE {which}", (value,))  # noqa: S608
+        return lambda: _as_read(found, {row.id: row.address for row in rows})
 
     def heads(self, lanes: Collection[int] | None = None) -> list[tuple[str, float]]:
         """See the contract."""
@@ -409,6 +418,13 @@ def message_of(row: OutboxRow, **known: Any) -> Outbound | Call:
     if row.kind == "call":
         return Call.model_validate({**from_json(row.payload), **known})
     return OUTBOUND.validate_python({"kind": row.kind, **from_json(row.payload), **known})
+
+
+def _as_read(rows: Iterable[Row], addresses: Mapping[str, str]) -> None:
+    """A person who moves takes along what waits to be sent to them. Who read it before, and then waited for that, does it all once more."""
+    for row in rows:
+        if addresses.get(row["id"], row["address"]) != row["address"]:
+            raise Conflict(row["id"])
 
 
 def _row(row: Row) -> OutboxRow:

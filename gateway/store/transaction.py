@@ -185,6 +185,7 @@ class SqlTransaction:
         self._gathering.lock_conversations(places)
         self._gathering.lock_names(waited_for)
         self._hold(
+            self.outbox.look_again([row for row, _ in pairs]),
             *(self.conversations.read_ahead(channel_id, some) for channel_id, some in _by_channel(places).items()),
             *(self.message_ids.read_ahead_names(channel_id, some) for channel_id, some in _by_channel(ids).items()),
             *(self.conversations.read_ahead_parked(channel_id, some) for channel_id, some in _by_channel(waited_for).items()),

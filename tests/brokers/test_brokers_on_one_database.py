@@ -4,39 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from adapters.contract import Sent
 from adapters.envelope import Address, ChannelId, EndUser, InboundMessage, TextPart
 from gateway import clock
+from gateway.brokers import intake
 from gateway.brokers.contract import Caller, Effect
 from gateway.brokers.embedded import EmbeddedBroker
 from gateway.brokers.ground import Ground
+from gateway.brokers.unit import Unit
 from gateway.demo import cast
 from gateway.doorbell.local import LocalDoorbell
 from gateway.identity.directory import caller_for
+from gateway.journal.contract import OutboxItem, Room
 from gateway.links import MediaLinks
 from gateway.session.commands import AcceptInvitation, AcceptWork, End, Invite, Leave, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.model import EntryKind, Login, Presence, Recipient, RecipientType, Role, Session, Status
 from gateway.store.folder import Folder
 from gateway.store.media import MEDIA
+from gateway.store.postgresql.database import PostgresDatabase
 from gateway.store.postgresql.store import PostgresStore
+from gateway.store.transaction import SqlTransaction
 from tests import postgresql
 from tests.store.backends import migrated
+
+T = TypeVar("T")
 
 
 class Office:
     """The brokers, and who asks them."""
 
     def __init__(self, url: str, folder: Path, count: int) -> None:
+        self.url = url
         self.loaded = loaded = cast.load(1, folder)
         links = MediaLinks("secret", "http://gateway.example")
-        ground = Ground(loaded.channels, loaded.orgs, links, clock.new_id, clock.now)
+        self.ground = ground = Ground(loaded.channels, loaded.orgs, links, clock.new_id, clock.now)
         self.brokers = [
             EmbeddedBroker(PostgresStore(url, clock.now), ground, LocalDoorbell(), clock.now, Folder(folder / "media", MEDIA))
             for _ in range(count)
@@ -149,3 +158,60 @@ async def test_a_command_under_one_key_is_done_once(office: Office) -> None:
     numbers = {answer.entry.number for answer in answers if isinstance(answer, Effect) and answer.entry}
     assert len(numbers) == 1
     assert all(isinstance(answer, Effect) for answer in answers)
+
+
+@asynccontextmanager
+async def kim_moves(office: Office, meanwhile: Awaitable[T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Another process applies that Kim has another id now, and commits when what is done `meanwhile` waits for it."""
+    database = PostgresDatabase(office.url)
+    moves = office.message("moves", "kim2")
+    moves = moves.model_copy(update={"end_user": EndUser(address=Address("kim2"), formerly=(Address("kim"),), name="Kim")})
+    with closing(database.reader()) as connection, closing(database.reader()) as looks:
+        database.begin(connection)
+        stored = SqlTransaction(connection, clock.now)
+        intake.take_in(Unit(stored, office.ground), moves)
+        stored.finish()
+        connection.execute("SELECT 1").fetchone()
+        task = asyncio.ensure_future(meanwhile)
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        async with asyncio.timeout(60):
+            while looks.execute(waits).fetchone()[0] == 0:
+                assert not task.done(), task
+                await asyncio.sleep(0.01)
+        database.commit(connection)
+        yield task  # type: ignore[misc]
+
+
+async def to_kim(office: Office) -> OutboxItem:
+    await office.any.set_presence(office.caller("ana"), Presence.online)
+    session = await office.taken("kim")
+    assert isinstance(await office.does(SayToCustomer(by=Login("ana"), text="hello"), session.id), Effect)
+    while True:
+        (item, *_) = (await office.brokers[0].outbox.look({"whatsapp": Room(10)})).items
+        if item.message.kind == "say":
+            return item
+        assert await office.brokers[0].outbox.begin(item)
+        await office.brokers[0].outbox.settle(item, Sent(message_ids=(f"m-{item.id}",)))
+
+
+async def test_nothing_is_called_out_to_an_id_that_the_customer_has_just_given_up(office: Office) -> None:
+    """The sender has looked where the message goes, and waits for who moves the customer."""
+    item = await to_kim(office)
+    assert item.message.to == "kim"
+    async with kim_moves(office, office.brokers[0].outbox.begin(item)) as begun:
+        assert await begun is False
+    (again,) = (await office.brokers[0].outbox.look({"whatsapp": Room(10)})).items
+    assert (again.id, again.message.to) == (item.id, "kim2")
+
+
+async def test_what_a_call_is_remembered_by_goes_with_a_customer_who_moves_meanwhile(office: Office) -> None:
+    item = await to_kim(office)
+    assert await office.brokers[0].outbox.begin(item)
+    outcome = Sent(message_ids=("m1",), remember={"window": "open"})
+    async with kim_moves(office, office.brokers[0].outbox.settle(item, outcome)) as settled:
+        await settled
+    known = [
+        await office.brokers[0].store.read(lambda stored, who=who: stored.conversations.of("whatsapp", who).memory)  # type: ignore[misc]
+        for who in ("kim", "kim2")
+    ]
+    assert known == [{}, {"window": "open"}]
