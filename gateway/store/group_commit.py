@@ -26,7 +26,7 @@ from typing import Any, Final, TypeVar, cast
 from gateway.errors import Fenced, StoreUnavailable
 from gateway.outage import Outage
 from gateway.store.database import Database
-from gateway.store.statements import Conflict, Connection, Lost, StatementFailed
+from gateway.store.statements import Conflict, Connection, Held, Lost, StatementFailed
 from gateway.store.trouble import HANGING
 
 T = TypeVar("T")
@@ -196,6 +196,8 @@ class GroupCommit:
                 return self._committed(jobs, tries + 1)
             if isinstance(error, Lost) and tries == 1 and not committing:  # while nobody wrote, the server was restarted, perhaps
                 return self._committed(jobs, tries + 1)
+            if isinstance(error, Held) and len(jobs) == 1:  # no fault of the job's: whoever asks again may have it
+                return self._lost(jobs, error)
             if begun and not database.of_all(error):
                 return self._apart(jobs, error)
             return self._lost(jobs, error)

@@ -74,6 +74,10 @@ class Conflict(Exception):
     """Another process was at the same thing at the same time. The transaction has changed nothing; done once more, it may succeed."""
 
 
+class Held(Conflict):
+    """Another process holds what this one needs. It passes, whatever the job is."""
+
+
 class Lost(Exception):
     """The database can't be reached, or can't do anything for anybody: it was stopped, its disk is full, it refuses the password. Caused by the driver's error."""
 

@@ -15,6 +15,7 @@ import pytest
 
 from adapters.envelope import Address, ChannelId, EndUser, InboundReceipt, ReceiptStatus
 from gateway.clock import now
+from gateway.errors import StoreUnavailable
 from gateway.session.model import Login, Offer, Presence, Session, SessionEndUser, SessionId, Status
 from gateway.store.contract import DueTimer, Transaction
 from gateway.store.postgresql.connection import PostgresConnection
@@ -359,3 +360,41 @@ async def test_filing_leaves_out_what_another_is_at(url: str) -> None:
             connection.execute("COMMIT")
         assert await store.write(lambda one: one.lists.file(100)) == 0
         assert await store.read(lambda one: one.sessions.of_rep("acme", "ana", "in")) == []
+
+
+async def test_who_decides_for_an_org_waits_for_others_commits_without_doing_it_again(url: str) -> None:
+    """Its patience with conversations is short; a disk that stands still for a moment is no reason to begin anew."""
+    done = []
+
+    def decide(stored: Transaction) -> None:
+        done.append(stored.sessions.load_of("acme", "ana"))
+        stored.events.add(org="acme", session_id=None, type="presence", audience=["supervisors"], data={})
+
+    async with processes(url, 1) as (store,):
+        with held(url) as (connection, _), closing(PostgresDatabase(url).reader()) as looks:
+            connection.execute("UPDATE event_numbers SET last = last RETURNING last").fetchone()
+            writing = asyncio.create_task(store.write(decide))
+            async with asyncio.timeout(60):
+                while looks.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0] == 0:
+                    assert not writing.done(), writing
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.6)  # three times its patience
+            connection.execute("COMMIT")
+        await writing
+    assert len(done) == 1
+
+
+async def test_who_waits_in_vain_for_what_another_holds_is_told_to_come_again(url: str) -> None:
+    """It isn't the job's fault: an event that meets this is not given up."""
+
+    def against_the_order(stored: Transaction) -> None:
+        stored.sessions.load_of("acme", "ana")
+        stored.sessions.newest_of_address("sms", "kim", "acme")
+
+    async with processes(url, 1) as (store,):
+        with held(url) as (connection, other):
+            other.sessions.newest_of_address("sms", "kim", "acme")
+            with pytest.raises(StoreUnavailable, match="held"):
+                await store.write(against_the_order)
+            connection.execute("ROLLBACK")
+        await store.write(against_the_order)

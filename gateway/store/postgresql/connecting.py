@@ -24,11 +24,12 @@ _LINK: Final[dict[str, Any]] = {
     "client_encoding": "utf8",
     "application_name": PROCESS,
 }
+LOCKS: Final = "lock_timeout = 20000"
 # A process that stops in the middle of a transaction holds what others wait for: the server ends it.
 _SESSION: Final = (
     f"SET search_path = {SCHEMA}, public",
     "SET idle_in_transaction_session_timeout = 10000",
-    "SET lock_timeout = 20000",
+    f"SET {LOCKS}",
     "SET statement_timeout = 25000",
     "SET timezone = 'UTC'",
     "SET jit = off",  # it compiles plans that take a millisecond for tens of them

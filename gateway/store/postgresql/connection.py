@@ -22,6 +22,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.types.string import TextLoader
 
+from gateway.store.postgresql.connecting import LOCKS
 from gateway.store.postgresql.failing import changed_tables, ends_connection, meaning
 from gateway.store.postgresql.translating import translated
 from gateway.store.statements import Conflict, Lost, StatementFailed, Values
@@ -184,6 +185,9 @@ class PostgresConnection:
         self._last.setdefault(sql, []).extend(rows)
 
     def _send_last(self) -> None:
+        """It waits for others' commits only, which wait for nobody: so with all patience, even where a decision had little (`gateway.store.gathering`)."""
+        if self._last:
+            self._send(PostgresCursor(self), f"SET LOCAL {LOCKS}", ())
         for sql, rows in self._last.items():
             columns = {f"c{number}": list(column) for number, column in enumerate(zip(*rows, strict=True))}
             self._send(PostgresCursor(self), sql, columns)

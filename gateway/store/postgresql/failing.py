@@ -6,11 +6,12 @@ from typing import Final
 
 import psycopg
 
-from gateway.store.statements import Conflict, Lost, StatementFailed
+from gateway.store.statements import Conflict, Held, Lost, StatementFailed
 
 # Not another process's doing alone: done once more, it may meet nobody. The last of them: an upgrade of the tables while a statement was prepared.
-_MET: Final = frozenset({"23505", "23P01", "40001", "40P01", "55P03"})
+_MET: Final = frozenset({"23505", "23P01", "40001"})
 _CHANGED_TABLES: Final = "cached plan must not change result type"
+_HELD: Final = frozenset({"40P01", "55P03"})  # the same, and no fault of the job's even where it goes on
 # By class: connections, resources (disk and memory), operators' interventions, the system's own errors.
 _OF_ALL: Final = frozenset({"08", "53", "58", "F0"})
 _ENDS_CONNECTION: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25006"})
@@ -22,7 +23,9 @@ def meaning(error: psycopg.Error) -> Conflict | Lost | StatementFailed:
     """The stores' own error, caused by the driver's."""
     code = error.sqlstate or ""
     made: Conflict | Lost | StatementFailed
-    if code in _MET or changed_tables(error):
+    if code in _HELD:
+        made = Held(code)
+    elif code in _MET or changed_tables(error):
         made = Conflict(code)
     elif code in _STOPPED or code[:2] in _OF_ALL or (not code and isinstance(error, psycopg.OperationalError)):
         made = Lost(code)

@@ -10,6 +10,10 @@ import psycopg
 from gateway.store.statements import Conflict, Lost, StatementFailed
 
 _DOWN: Final = "Start the server, or correct `store`; the gateway goes on by itself when it answers."
+_HELD: Final = (
+    "what this needs was held by others for too long",
+    "It passes; if not, look for what they wait for (pg_stat_activity).",
+)
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "28P01": ("the server refuses the password", "Correct `store` in the config."),
@@ -24,6 +28,8 @@ _SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "57P03": ("the server is starting, or stopping", _DOWN),
     "25006": ("the server takes no writes: it is a standby, or set so", "Let `store` name the primary."),
     "25P03": ("the server ended a transaction that took too long", "Nothing to do, unless it happens again and again."),
+    "40P01": _HELD,
+    "55P03": _HELD,
     "57014": ("the server took longer than 25 s for a statement", "Look for what it waits for (pg_stat_activity)."),
     "58030": ("the server's disk is failing", "Look into the server's log, and move it to a working disk."),
     "BY001": ("this process was taken for dead, and others do its work", "It comes back by itself."),
