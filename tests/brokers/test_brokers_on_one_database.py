@@ -179,7 +179,7 @@ async def kim_moves(office: Office, meanwhile: Awaitable[T]) -> AsyncIterator[as
                 assert not task.done(), task
                 await asyncio.sleep(0.01)
         database.commit(connection)
-        yield task  # type: ignore[misc]
+        yield task
 
 
 async def to_kim(office: Office) -> OutboxItem:
