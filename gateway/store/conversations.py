@@ -466,7 +466,9 @@ class Aside:
         self._gathering.run("DELETE FROM aside WHERE channel_id = ? AND address = ?", place)
         del self._any[place]
         found = (INBOUND.validate_json(row["envelope"]) for row in rows)
-        return tuple(one for one in found if isinstance(one, InboundMessage | InboundReferral)), rows[0]["left_out"]
+        return tuple(one for one in found if isinstance(one, InboundMessage | InboundReferral)), rows[0][
+            "left_out"
+        ] if rows else 0
 
     def forget(self, channel_id: str, address: str, message_id: str) -> None:
         """See the contract."""

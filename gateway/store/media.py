@@ -87,7 +87,7 @@ class Media:
         """See the contract."""
         self._gathering.run(
             """UPDATE media SET state = ?, mime_type = coalesce(?, mime_type), name = coalesce(name, ?), size_bytes = coalesce(?, size_bytes),
-                   reason = ? WHERE id = ?""",
+                   reason = ? WHERE id = ? AND state != 'ready'""",
             (state.value, mime_type, name, size_bytes, reason, media_id),
         )
 

@@ -7,13 +7,23 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
-from adapters.envelope import Address, ChannelId, EndUser, InboundReceipt, ReceiptStatus
+from adapters.envelope import (
+    Address,
+    ChannelId,
+    EndUser,
+    InboundMessage,
+    InboundReceipt,
+    MediaPart,
+    MediaState,
+    ReceiptStatus,
+    TextPart,
+)
 from gateway.clock import now
 from gateway.errors import StoreUnavailable
 from gateway.session.model import Login, Offer, Presence, Session, SessionEndUser, SessionId, Status
@@ -398,3 +408,32 @@ async def test_who_waits_in_vain_for_what_another_holds_is_told_to_come_again(ur
                 await store.write(against_the_order)
             connection.execute("ROLLBACK")
         await store.write(against_the_order)
+
+
+async def test_a_file_that_is_there_is_not_called_lost_by_a_slower_process(url: str) -> None:
+    """It was taken for dead while it fetched, another has fetched the file, and the provider gives it out once."""
+    part = MediaPart(media="image", state=MediaState.pending)
+    async with processes(url) as (quick, slow):
+        await quick.write(lambda stored: stored.media.add("med_1", part, org="acme", channel_id="sms"))
+        await quick.write(lambda stored: stored.media.settle("med_1", MediaState.ready, size_bytes=3))
+        await slow.write(lambda stored: stored.media.settle("med_1", MediaState.failed, reason="gone"))
+        found = await quick.read(lambda stored: stored.media.get("med_1"))
+    assert found is not None
+    assert (found.state, found.reason) == ("ready", None)
+
+
+async def test_what_was_kept_aside_may_be_thrown_away_before_it_is_taken(url: str) -> None:
+    said = InboundMessage(
+        channel_id=ChannelId("sms"), event_id="e1", message_id="m1", received_at=AT, end_user=KIM, parts=(TextPart(text="hi"),)
+    )
+    async with processes(url) as (one, _):
+        await one.write(lambda stored: stored.aside.keep(said, "kim"))
+        with held(url) as (connection, stored):
+            stored.aside.read_ahead("sms", ["kim"])()
+            with closing(PostgresDatabase(url).reader()) as other:
+                PostgresDatabase(url).begin(other)
+                purging = SqlTransaction(other, lambda: now() + timedelta(days=10))
+                purging.records.purge(100)
+                other.execute("COMMIT")
+            assert stored.aside.take("sms", "kim") == ((), 0)
+            connection.execute("ROLLBACK")
