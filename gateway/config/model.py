@@ -108,7 +108,7 @@ class Limits(Settings):
         default=5,
         gt=0,
         le=3600,
-        description="When a channel's oldest webhook has waited so long to be applied, because they arrive faster than that, further ones get 503 with Retry-After until it is half of this. Providers send them again. On PostgreSQL it is 20 at least: what a process that died had in hand waits some seconds for another.",
+        description="When a channel's oldest webhook has waited so long to be applied, because they arrive faster than that, further ones get 503 with Retry-After until it is half of this. Providers send them again. On PostgreSQL it is 20 at least: what a process that died was working on waits some seconds for another.",
     )
     api_max_bytes: int = Field(default=1_048_576, gt=0, description="Largest JSON body of the API, in bytes.")
     file_max_bytes: int = Field(default=26_214_400, gt=0, description="Largest file of a rep or a customer, in bytes.")
