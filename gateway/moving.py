@@ -81,7 +81,8 @@ def copy(source: Spot, target: Spot, say: Say) -> None:
         to_end.open_target()
         say(f"copying {from_end.name} to {to_end.name}")
         if not move(from_end, to_end, lambda step: say(_told(step)), lambda: _files(source, target, from_end, say)):
-            say("all of it was copied before: nothing to do")
+            say("all tables were copied before: nothing to do for them")
+            _files(source, target, from_end, say)  # the first time may have had no config that says where they belong
             return
         say(f"complete: {to_end.name} has what {from_end.name} has. What is in {from_end.name} was not changed")
 
@@ -113,8 +114,8 @@ def _told(step: Step) -> str:
 
 def _files(source: Spot, target: Spot, end: End, say: Say) -> None:
     if source.files is None or target.files is None:
-        where = source.kept or target.kept
-        say(f"  files were not copied, since no config says where they belong{f': they are in {where}' if where else ''}")
+        known = f"belong: they are in {source.kept}" if source.kept else "are"
+        say(f"  files were not copied, since no config says where they {known}. To copy them, run it again with --config")
         return
     if source.kept == target.kept:
         say(f"  files stay in {source.kept}, as the config has it")

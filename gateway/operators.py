@@ -163,7 +163,8 @@ def workers(where: Where) -> list[str] | None:
 def _worker_line(one: Working) -> str:
     duties = ", ".join(_in_short(one.duties)) or "no duties"
     silent = f"  silent for {one.silent:.0f} s" if one.silent > _SILENT_SECONDS else ""
-    return f"{one.id}  {one.host}:{one.pid}  {one.roles}  {one.version}  since {_time(one.started_at)}{silent}  {duties}"
+    roles = ", ".join(json.loads(one.roles)) or "stopping"  # who stops has no role any more
+    return f"{one.id}  {one.host}:{one.pid}  {roles}  {one.version}  since {_time(one.started_at)}{silent}  {duties}"
 
 
 def _in_short(duties: Iterable[str]) -> Iterator[str]:

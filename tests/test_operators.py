@@ -172,12 +172,14 @@ def test_who_does_what(url: str, tmp_path: Path) -> None:
         return Changes(claims=duties)
 
     leases.beat("w1", all_of_them)
-    leases.close()
     told = byoc("workers", BYOC_STORE=url)
     assert told.exit_code == 0
     assert told.output.startswith("w1  host-1:4711  ")
-    assert "broker" in told.output.split("  ")[2]
+    assert told.output.split("  ")[2] == "broker, sender"
     assert told.output.strip().endswith("  purge, sort sms, broker 0-2,5")
+    leases.retire("w1")
+    leases.close()
+    assert byoc("workers", BYOC_STORE=url).output.split("  ")[2] == "stopping"
     (tmp_path / "data").mkdir()
     assert "one process has it to itself" in byoc("workers", "--data", str(tmp_path / "data")).output
 

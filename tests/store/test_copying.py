@@ -172,11 +172,22 @@ async def test_an_installation_moves_there_and_back(tmp_path: Path, url: str) ->
     assert "complete" in told
     assert re.search(r"entries +copied: \d+ rows, [\d,]+ a second", told)
     assert re.search(r"all tables +compared: ", told)
-    await asyncio.to_thread(copied, url, tmp_path / "second")
+    assert f"they are in {tmp_path / 'first'}. To copy them, run it again with --config" in told
+    back = await asyncio.to_thread(copied, url, tmp_path / "second")
+    assert "no config says where they are. To copy them, run it again with --config" in back
     first, second = content(tmp_path / "first"), content(tmp_path / "second")
     for name in first:
         assert second[name] == first[name], name
     assert all(first[name] for name in ("sessions", "entries", "outbox", "batches", "visitor", "event", "media", "file"))
+    config = {"data_dir": str(tmp_path / "kept"), "media_secret": "the-same-for-all-of-its-processes", "store": url}
+    path = tmp_path / "gateway.yaml"
+    path.write_text(yaml.safe_dump({**config, "orgs": {"acme": {}}, "channels": {}}))
+    again = await asyncio.to_thread(copied, tmp_path / "first", "postgresql", "--config", path)
+    assert "all tables were copied before" in again
+    files = [one for one in (tmp_path / "first" / "media").rglob("*") if one.is_file()]
+    assert files
+    for one in files:
+        assert (tmp_path / "kept" / one.relative_to(tmp_path / "first")).read_bytes() == one.read_bytes()
 
 
 async def test_from_one_folder_to_another_its_files_move_along_and_it_lives_on(tmp_path: Path) -> None:
