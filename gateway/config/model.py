@@ -300,7 +300,8 @@ class GatewayConfig(Settings):
         description="`host:port` of private addresses from which files may be fetched; for tests and demos.",
     )
     media_secret: SecretStr | None = Field(
-        default=None, description="Signs the addresses of files. If missing, it is generated and kept in data_dir."
+        default=None,
+        description="Signs the addresses of files. If missing, it is generated and kept in data_dir. With `store`, `stores` or a bucket in `media` it must be set, since several processes share it.",
     )
     oidc: OidcConfig | None = Field(
         default=None,
