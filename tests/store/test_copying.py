@@ -367,13 +367,13 @@ def test_killed_at_any_point_and_started_again_it_ends_with_the_same(tmp_path: P
     for _ in range(12):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
         try:
-            process.wait(random.uniform(0.3, 2.0) if killed else 0.6)
+            said, _ = process.communicate(timeout=random.uniform(0.3, 2.0) if killed else 0.6)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
             killed += 1
         else:
-            assert process.returncode == 0, process.communicate()[0]
+            assert process.returncode == 0, said
     assert killed, time.monotonic() - begun
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
