@@ -29,10 +29,12 @@ from bench.provider import Provider, provider
 from bench.roles import roles
 from bench.servers import Server
 from bench.subject import Bench
-from bench.traffic import Traffic
+from bench.traffic import PREFIX, Traffic
 
 _PATIENCE_SECONDS: Final = 300.0
 _EACH: Final = 10  # messages to each customer
+PEOPLE: Final = 500
+_BACKLOG: Final = f"{PREFIX}later."
 NETWORKS: Final = (0, 2)  # milliseconds of a round trip
 
 
@@ -74,32 +76,44 @@ def accepting(bench: Bench) -> None:
 
 
 def applying(bench: Bench) -> None:
-    """A backlog, by one broker and by two."""
+    """A backlog of customers who are in a session with a rep, by one broker and by two."""
     count = bench.count(20_000, 500)
-    with servers.gateway(bench, without=["receiver"]) as server:
-        _fill(server, count)
+    settings: dict[str, Any] = {"reps": {"ana": {"capacity": PEOPLE}}}
+    with servers.gateway(bench, **settings) as server:
+        uvloop.run(_taken_up(server, server))
         server.stop()
-        again = servers.running(
-            server.folder, server.port, servers.command(server.folder / "gateway.yaml"), cores=machine.server_cores(99)
-        )
-        with again as embedded:
-            bare = middle_rate(embedded.applied, count)
+        config = server.folder / "gateway.yaml"
+        with servers.running(server.folder, server.port, servers.command(config, ["receiver"])) as filled:
+            _fill(filled, count)
+            filled.stop()
+        with servers.running(server.folder, server.port, servers.command(config), cores=machine.server_cores(99)) as embedded:
+            bare = middle_rate(lambda: embedded.applied(_BACKLOG), count)
     bench.note("apply.embedded.rate", bare)
     for network in NETWORKS:
         for brokers in (1, 2):
-            with roles(bench, network) as whole:
-                edge = whole.start("edge")
+            with roles(bench, network, **settings) as whole:
+                edge, broker, api = [whole.start(role) for role in ("edge", "broker", "api")]
+                uvloop.run(_taken_up(edge, api))
+                whole.stop(broker, api)
                 _fill(edge, count)
                 whole.stop(edge)
+                before = whole.applied()
                 for _ in range(brokers):
                     whole.start("broker")
-                rate = middle_rate(whole.applied, count)
+                rate = middle_rate(lambda whole=whole, before=before: whole.applied() - before, count)  # type: ignore[misc]
             bench.note(f"apply.{network}.{brokers}", rate / bare)
             bench.note(f"apply.{network}.{brokers}.rate", rate)
 
 
+async def _taken_up(webhooks: Server, api: Server) -> None:
+    """Each customer has a session, and the rep is in it."""
+    async with desk.reps(api, "ana") as (ana,):
+        await desk.conversations(webhooks, ana, Traffic(people=PEOPLE), PEOPLE)
+
+
 def _fill(server: Server, count: int) -> None:
-    uvloop.run(drive(server.port, iter(Traffic().requests(count)), connections=64, insist=True))
+    traffic = Traffic(people=PEOPLE, prefix=_BACKLOG)
+    uvloop.run(drive(server.port, iter(traffic.requests(count)), connections=64, insist=True))
 
 
 # --------------------------------------------------------------------------------------------------------------------- sending
