@@ -70,8 +70,8 @@ def behind_a_path(channel: Channel) -> Channel:
 async def test_in_the_demo_every_send_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load, called = cast.load, list[str]()
 
-    def loaded(port: int, data_dir: Path) -> Any:
-        found = load(port, data_dir)
+    def loaded(port: int, data_dir: Path, places: Any = None) -> Any:
+        found = load(port, data_dir, places)
         found.channels = {key: one if key == "webchat" else behind_a_path(one) for key, one in found.channels.items()}
         return found
 

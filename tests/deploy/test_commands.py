@@ -17,8 +17,11 @@ COMMANDS = [(role, compose()["services"][role]["command"]) for role in ROLES] + 
 def test_the_command_starts_the_role_that_it_is_named_for(role: str, command: list[str]) -> None:
     program, *arguments = command
     assert program == "byoc"
-    name, serve, rest = main.resolve_command(click.Context(main), arguments)
+    context = click.Context(main, info_name="byoc", **main.context_settings)
+    name, serve, rest = main.resolve_command(context, arguments)
     assert name == "serve"
     assert serve is not None
-    made = serve.make_context("serve", [*rest, "--config", str(DEPLOY / "gateway.yaml")])
+    made = serve.make_context(
+        "serve", [*rest, "--config", str(DEPLOY / "gateway.yaml")], parent=context
+    )  # else its -h is forgotten
     assert made.params["roles"] == (role,)
