@@ -12,8 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from aiohttp import web
 from adapters.contract import RawRequest
 from bench import desk, machine, servers, sizing
 from bench.load import drive
-from bench.provider import Provider
+from bench.provider import Provider, listening
 from bench.roles import Roles, roles
 from bench.servers import Server
 from bench.subject import Bench
@@ -82,20 +81,6 @@ class Noting(Provider):
             told = json.loads(answer.text or "")
             self.sent[told["messages"][0]["id"]] = told["contacts"][0]["wa_id"]
         return answer
-
-
-@asynccontextmanager
-async def _listening(port: int) -> AsyncIterator[Noting]:
-    made = Noting()
-    app = web.Application()
-    app.router.add_post("/{version:v[0-9.]+}/{number}/messages", made.messages)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
-    try:
-        yield made
-    finally:
-        await runner.cleanup()
 
 
 def receipt(message_id: str, person: str) -> bytes:
@@ -166,7 +151,7 @@ async def measured(bench: Bench, *, people: int, webhooks: int, each: int) -> di
                 await ana.call("GET", f"/sessions/{one}/entries?limit=50")
             found["api.read"] = (api.processor_seconds() - used) / people
 
-        async with _listening(port) as them:
+        async with listening(Noting(), port) as them:
             before, waiting = await meter(), whole.queued()
             sender = await start("sender")
             await _until(lambda: whole.queued() == 0 and them.taken >= waiting)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
 from bench.traffic import NUMBER_ID
 
 _LONGEST: Final = 4_096
+P = TypeVar("P", bound="Provider")
 
 
 class Provider:
@@ -64,7 +65,13 @@ def _fault(request: web.Request, body: dict[str, Any]) -> str | None:
 @asynccontextmanager
 async def provider(port: int) -> AsyncIterator[Provider]:
     """Listening on this port."""
-    made = Provider()
+    async with listening(Provider(), port) as made:
+        yield made
+
+
+@asynccontextmanager
+async def listening(made: P, port: int) -> AsyncIterator[P]:
+    """The same of a provider of one's own."""
     app = web.Application()
     app.router.add_post("/{version:v[0-9.]+}/{number}/messages", made.messages)
     runner = web.AppRunner(app, access_log=None)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, TypeVar
@@ -21,7 +20,7 @@ from gateway.brokers import commands, intake, presence
 from gateway.brokers.commands import NOT_FOUND
 from gateway.brokers.contract import PASSING, Caller, Effect, Event, Line, ReportedEvent
 from gateway.brokers.deliveries import StoredMedia, StoredOutbox
-from gateway.brokers.ground import Ground
+from gateway.brokers.ground import Ground, of_the_broker
 from gateway.brokers.hub import Hub
 from gateway.brokers.lanes import StoredLanes
 from gateway.brokers.persons import StoredProfiles
@@ -33,7 +32,7 @@ from gateway.brokers.unit import Unit
 from gateway.brokers.views import entries_page, session_for, sessions_page, shown
 from gateway.clock import Clock
 from gateway.doorbell.contract import Doorbell, Signals
-from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.errors import StoreUnavailable
 from gateway.session.commands import Asked, SayToCustomer
 from gateway.session.decision import Refusal
 from gateway.session.destinations import Destination, t3_destinations
@@ -53,15 +52,6 @@ _FILES_AT_A_TIME: Final = 500
 _LONG_TEXT: Final = 4_000  # code points: up to this, splitting takes less than a reader's round
 _RECORDS_AT_A_TIME: Final = 300  # of each kind: the writer is held for some milliseconds
 _EVENTS_AT_LEAST: Final = 6  # of a batch, before it gives way to a command: a few milliseconds
-
-
-@contextmanager
-def _of_the_broker() -> Iterator[None]:
-    """Whoever is above knows a broker, and no store."""
-    try:
-        yield
-    except StoreUnavailable as error:
-        raise BrokerUnavailable(str(error)) from error
 
 
 class _Commanded(NamedTuple):
@@ -115,7 +105,7 @@ class EmbeddedBroker:
         judged = await self.store.read(lambda stored: judge(stored, ground.channels, ground.orgs))
         for sentence in judged.findings:
             _log.warning("%s", sentence, extra={"action": "config.orphans"})
-        with _of_the_broker():
+        with of_the_broker():
             await carry_out(judged, self.store, ground)
         if also is not None:
             await also(judged)
@@ -137,11 +127,11 @@ class EmbeddedBroker:
 
     async def ready(self) -> None:
         """See the contract."""
-        with _of_the_broker():
+        with of_the_broker():
             await self.store.ready()
 
     async def _write(self, job: Callable[[Transaction], T], *, patient: bool = False, by: str | None = None) -> T:
-        with _of_the_broker():
+        with of_the_broker():
             return await self.store.write(job, patient=patient, by=by)
 
     # ------------------------------------------------------------------------------------------- customers
@@ -247,7 +237,7 @@ class EmbeddedBroker:
         """`split`, which knows already what the command will split. That takes milliseconds, in which the writer could write nothing: so a reader decides first.
         What turns out differently when the writer decides, it splits itself."""
         splitting = cache(split)
-        with _of_the_broker():
+        with of_the_broker():
             await self.store.read(
                 lambda stored: commands.rehearse(Unit(stored, self._ground, splitting), caller, session_id, command)
             )
@@ -258,7 +248,7 @@ class EmbeddedBroker:
         return await self._commanded(lambda unit: commands.resend(unit, caller, session_id, outbox_id, key), session_id)
 
     async def _commanded(self, work: Callable[[Unit], T], session_id: str = "", splitting: Splitting = split) -> T:
-        with _of_the_broker():
+        with of_the_broker():
             do = _Commanded(session_id, lambda stored: work(Unit(stored, self._ground, splitting)))
             done: T = await self._commands.do(do)
         return done
@@ -383,7 +373,7 @@ class EmbeddedBroker:
 
     async def purge(self) -> None:
         """Throw away what is older than it need be, a portion at a time."""
-        with _of_the_broker():
+        with of_the_broker():
             await in_portions(self.store, lambda stored: stored.records.purge(_RECORDS_AT_A_TIME))
         before = (self._clock() - _UNNAMED_FILES_KEPT).timestamp()
         # The bytes first: what a crash leaves in between is rows, which the next purge takes up again.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -13,6 +14,7 @@ from gateway import clock as clocks
 from gateway.brokers.contract import ReportedEvent
 from gateway.clock import Clock
 from gateway.config import Channel, Org, OrgConfig
+from gateway.errors import BrokerUnavailable, StoreUnavailable
 from gateway.links import MediaLinks
 from gateway.session.commands import Command
 from gateway.session.decision import Decision, Facts, Refusal
@@ -20,6 +22,15 @@ from gateway.session.model import ChannelFacts, Entry, Invitation, Session
 from gateway.store.contract import DueTimer, OutboxRow, Outcome, Transaction
 
 Gone = Literal["removed", "moved", "kind_changed"]
+
+
+@contextmanager
+def of_the_broker() -> Iterator[None]:
+    """What the store raises, as the broker's own: whoever is above knows a broker, and no store."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise BrokerUnavailable(str(error)) from error
 
 
 class Done(NamedTuple):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from adapters.envelope import INBOUND, Inbound, InboundEvent
 from gateway.brokers.contract import ReportedEvent, why_not_applied
-from gateway.brokers.ground import Ground
-from gateway.errors import BrokerUnavailable, StoreUnavailable
+from gateway.brokers.ground import Ground, of_the_broker
 from gateway.journal.contract import LaneItem, Told
 from gateway.store.contract import LaneEvent, Store, Transaction
 
@@ -40,7 +38,7 @@ class StoredLanes:
                 stored.addresses.read_ahead(channel_id, [e.end_user for e in events if e.channel_id == channel_id and e.end_user])
             return [stored.addresses.known(event.channel_id, event.end_user) if event.end_user else "" for event in events]
 
-        with _of_the_broker():
+        with of_the_broker():
             return await self._store.read(read)
 
     async def spread(self, told: Sequence[tuple[int, Told]], *, by: str | None = None) -> None:
@@ -51,17 +49,17 @@ class StoredLanes:
             stored.lanes.put(rows)
             self._ground.fault("spread")
 
-        with _of_the_broker():
+        with of_the_broker():
             await self._store.write(put, by=by)
 
     async def room(self, most: int) -> bool:
         """See the contract."""
-        with _of_the_broker():
+        with of_the_broker():
             return await self._store.read(lambda stored: stored.lanes.count(most)) < most
 
     async def waiting(self, lanes: Collection[int], *, limit: int) -> Sequence[LaneItem]:
         """See the contract."""
-        with _of_the_broker():
+        with of_the_broker():
             return [self._item(one) for one in await self._store.read(lambda stored: stored.lanes.waiting(lanes, limit=limit))]
 
     def _item(self, kept: LaneEvent) -> LaneItem:
@@ -96,18 +94,10 @@ class StoredLanes:
             stored.lanes.stick({item.row_id: reason})
             stored.lanes.done([item.id])
 
-        with _of_the_broker():
+        with of_the_broker():
             await self._store.write(stick, by=by)
 
 
 def as_kept(event: Inbound | ReportedEvent) -> str:
     """Without the provider's own words for it, which only operators read, and those have the webhook."""
     return event.model_dump_json(exclude={"raw"})
-
-
-@contextmanager
-def _of_the_broker() -> Iterator[None]:
-    try:
-        yield
-    except StoreUnavailable as error:
-        raise BrokerUnavailable(str(error)) from error

@@ -162,9 +162,13 @@ def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
         Server(folder / "pg", settings={"max_connections": "0"}).start()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="for root alone")
 def test_root_is_told_which_folder_the_servers_user_may_not_enter(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
+    if os.geteuid() != 0:  # then the server runs as who starts it
+        server = Server(closed / "pg")
+        server.start()
+        server.stop()
+        return
     with pytest.raises(GatewayError, match=f"may not enter {closed}: run this as another user"):
         Server(closed / "pg").start()

@@ -5,40 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from adapters.contract import RawRequest
 from gateway.config.places import NatsConfig
 from gateway.doorbell.local import LocalDoorbell
 from gateway.nats_inbox.mover import Mover
 from gateway.nats_inbox.waiting import waiting_in_stream
-from gateway.store.inbox_contract import Inbox, Keeper, Taker
+from gateway.store.inbox_contract import Inbox, Taker
 from tests.nats import NatsServer
 from tests.world import wait_until
 
 
 class Behind(Inbox, Taker, Protocol):
     """The inbox of a store, which takes webhooks out of a stream."""
-
-
-def request(body: bytes = b"{}", **headers: str) -> RawRequest:
-    return RawRequest(
-        method="POST",
-        url="https://gateway.example/webhooks/line?a=1&a=2",
-        path="/message",
-        query=(("a", "1"), ("a", "2")),
-        headers={name.replace("_", "-"): value for name, value in headers.items()},
-        body=body,
-        received_at=datetime(2026, 11, 2, tzinfo=UTC),
-    )
-
-
-async def keep(edge: Keeper, channel_id: str, one: RawRequest) -> None:
-    """Put a request and wait for the acknowledgement. Raises why it isn't kept."""
-    kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    edge.put(channel_id, one, lambda error: kept.set_exception(error) if error else kept.set_result(None))
-    await kept
 
 
 @asynccontextmanager

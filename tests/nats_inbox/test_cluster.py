@@ -19,7 +19,9 @@ from gateway.errors import StoreUnavailable
 from gateway.nats_inbox.edge import NatsInbox
 from gateway.store.inbox import SqliteInbox
 from tests.nats import NatsServer, nats_cluster
-from tests.nats_inbox.scenes import keep, moving, request, until_there
+from tests.nats_inbox.scenes import moving, until_there
+from tests.store.backends import keep
+from tests.store.test_inbox import request
 from tests.world import wait_until
 
 

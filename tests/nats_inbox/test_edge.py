@@ -16,7 +16,9 @@ from gateway.nats_inbox.stream import channel_of, of_org, subject_of
 from gateway.nats_inbox.waiting import waiting_in_stream
 from gateway.store.inbox import SqliteInbox
 from tests.nats import NatsServer, credentials, nats_server
-from tests.nats_inbox.scenes import bodies, keep, moving, request, until_empty, until_there
+from tests.nats_inbox.scenes import bodies, moving, until_empty, until_there
+from tests.store.backends import keep
+from tests.store.test_inbox import request
 from tests.world import wait_until
 
 

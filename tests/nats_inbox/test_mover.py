@@ -21,8 +21,9 @@ from gateway.store.postgresql.database import PostgresDatabase
 from gateway.store.postgresql.inbox import PostgresInbox
 from tests import postgresql
 from tests.nats import NatsServer
-from tests.nats_inbox.scenes import Behind, bodies, keep, moving, request, until_empty, until_there
-from tests.store.backends import BACKENDS, migrated
+from tests.nats_inbox.scenes import Behind, bodies, moving, until_empty, until_there
+from tests.store.backends import BACKENDS, keep, migrated
+from tests.store.test_inbox import request
 from tests.world import wait_until
 
 

@@ -15,7 +15,7 @@ from gateway.clock import Clock
 from gateway.store import inbox, inbox_rows, sqlite
 from gateway.store.connecting import connect, migrate
 from gateway.store.contract import Transaction
-from gateway.store.inbox_contract import Batch, Inbox, InboxRow, InboxRows
+from gateway.store.inbox_contract import Batch, Inbox, InboxRow, InboxRows, Keeper
 from gateway.store.postgresql.database import PostgresDatabase
 from gateway.store.postgresql.inbox import PostgresInbox
 from tests import postgresql
@@ -105,7 +105,7 @@ BACKENDS: Final[Mapping[str, Callable[[], AbstractContextManager[Backend]]]] = {
 }
 
 
-async def keep(inbox: Inbox, channel_id: str, request: RawRequest) -> None:
+async def keep(inbox: Keeper, channel_id: str, request: RawRequest) -> None:
     """Put a request and wait for its commit. Raises why it isn't kept."""
     kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     inbox.put(channel_id, request, lambda error: kept.set_exception(error) if error else kept.set_result(None))
