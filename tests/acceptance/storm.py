@@ -23,7 +23,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.acceptance.processes import Demo, demo_process
+from tests.acceptance.processes import BYOC, Demo, demo_process
 from tests.world import CHANNELS, Customer, Outside, Rep, Reply, outside, wait_until
 
 # One alone has no room for six customers.
@@ -264,10 +264,16 @@ def killed(times: int, seed: int) -> Trouble:
 
 
 async def storm(
-    data_dir: Path, trouble: Trouble, *, seed: int, messages: int, environment: Mapping[str, str] | None = None
+    data_dir: Path,
+    trouble: Trouble,
+    *,
+    seed: int,
+    messages: int,
+    environment: Mapping[str, str] | None = None,
+    command: tuple[str, ...] = (*BYOC, "demo"),
 ) -> dict[str, Any]:
-    """The whole of it, on a folder."""
-    async with demo_process(data_dir, environment=environment) as demo, outside(demo.address) as world:
+    """The whole of it, on a folder. `command`: what starts the demo."""
+    async with demo_process(data_dir, command=command, environment=environment) as demo, outside(demo.address) as world:
         conversations = [Conversation(world.customer(channel_id)) for channel_id in CHANNELS]
         return await Storm(seed, messages, trouble, demo, world, conversations).run()
 

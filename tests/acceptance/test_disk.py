@@ -26,6 +26,7 @@ from tests.world import CHANNELS, Outside, outside, wait_until
 
 pytestmark = pytest.mark.acceptance
 Tell = Callable[[str], None]
+PATIENT = (sys.executable, "-m", "tests.acceptance.patient_demo", "demo")
 STORES = ("inbox.db", "sessions.db", "chat.db")
 
 
@@ -92,7 +93,9 @@ async def storm_and_tell(
     folder: Path, tell: Tell, trouble: Trouble, *, messages: int, environment: Mapping[str, str] | None = None
 ) -> None:
     seed = random.randrange(1_000_000)
-    figures: dict[str, Any] = await storm(folder / "data", trouble, seed=seed, messages=messages, environment=environment)
+    figures: dict[str, Any] = await storm(
+        folder / "data", trouble, seed=seed, messages=messages, environment=environment, command=PATIENT
+    )
     tell(f"seed {seed}: {figures}")
     assert figures["messages taken"] == len(CHANNELS) * messages
     assert figures.get("of them unknown", 0) == 0, "nobody died, so every outcome is known"
