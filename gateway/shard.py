@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -62,25 +62,11 @@ class Part(NamedTuple):
 
 def parts_of(loaded: Loaded) -> list[Part]:
     """One for each database that the config names, in the order of their orgs; that of `store` first."""
-    config = loaded.config
-    by_url: dict[str, set[str]] = {}
-    for org in loaded.orgs:
-        by_url.setdefault(_url(config.stores.get(org, config.store)), set()).add(org)
-    by_url = (
-        {_url(config.store): set(), **by_url}
-        if not by_url
-        else dict(sorted(by_url.items(), key=lambda one: one[0] != _url(config.store)))
-    )
-    return [
-        Part(SecretStr(url) if url else None, loaded if len(by_url) == 1 else _only(loaded, orgs)) for url, orgs in by_url.items()
-    ]
+    orgs_by_store = loaded.config.orgs_by_store
+    return [Part(store, loaded if len(orgs_by_store) == 1 else _only(loaded, orgs)) for store, orgs in orgs_by_store.items()]
 
 
-def _url(store: SecretStr | None) -> str:
-    return store.get_secret_value() if store else ""
-
-
-def _only(loaded: Loaded, orgs: set[str]) -> Loaded:
+def _only(loaded: Loaded, orgs: Collection[str]) -> Loaded:
     """What of a config is about these orgs. Salesforce orgs belong to where their channels are; one that no channel uses, to nobody."""
     config = loaded.config
     channels = {key: one for key, one in loaded.channels.items() if one.config.org in orgs}

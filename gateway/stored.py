@@ -81,10 +81,8 @@ def of_config(loaded: Loaded) -> Places:
     settings = loaded.config
     if not settings.stores:
         return Places((_place(settings, _secret(settings.store), ()),), loaded)
-    orgs: dict[str | None, list[str]] = {}
-    for org in loaded.orgs:
-        orgs.setdefault(_secret(settings.stores.get(org, settings.store)), []).append(org)
-    return Places(tuple(_place(settings, url, tuple(some)) for url, some in orgs.items()), loaded)
+    places = (_place(settings, _secret(store), tuple(orgs)) for store, orgs in settings.orgs_by_store.items())
+    return Places(tuple(places), loaded)
 
 
 def _place(settings: GatewayConfig, url: str | None, orgs: tuple[str, ...]) -> Place:

@@ -323,6 +323,16 @@ class GatewayConfig(Settings):
     channels: dict[str, ChannelConfig] = Field(default_factory=dict, description="Channels, by id.")
 
     @property
+    def orgs_by_store(self) -> Mapping[SecretStr | None, Sequence[str]]:
+        """The orgs of each database, that of `store` first. None: SQLite in `data_dir`."""
+        found: dict[SecretStr | None, list[str]] = {}
+        for org in self.orgs:
+            found.setdefault(self.stores.get(org, self.store), []).append(org)
+        if not found:
+            return {self.store: ()}
+        return dict(sorted(found.items(), key=lambda one: one[0] != self.store))
+
+    @property
     def longest_backlog_seconds(self) -> float:
         """`limits.backlog_seconds`; where several processes share the work, long enough for one to take over from another."""
         told = self.limits.backlog_seconds

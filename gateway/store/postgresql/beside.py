@@ -14,12 +14,12 @@ from gateway.store.beside import Working
 from gateway.store.inbox_rows import StoredInboxRows
 from gateway.store.postgresql.connecting import SCHEMA, connect, place_of, well_formed
 from gateway.store.postgresql.connection import PostgresConnection
+from gateway.store.postgresql.database import READING
 from gateway.store.postgresql.migrating import scripts
 from gateway.store.postgresql.trouble import sentence
 from gateway.store.statements import Conflict, Lost, StatementFailed
 from gateway.store.transaction import SqlTransaction
 
-_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WORKERS: Final = """
     SELECT id, roles, host, pid, version, extract(epoch FROM started_at)::double precision AS started_at,
         extract(epoch FROM clock_timestamp() - seen_at)::double precision AS silent,
@@ -54,18 +54,18 @@ class InDatabase:
     @contextmanager
     def sessions_to_read(self, clock: Clock = now) -> Iterator[SqlTransaction | None]:
         """See `Stored`."""
-        with self._begun(_READING, or_none=True) as connection:
+        with self._begun(READING, or_none=True) as connection:
             yield SqlTransaction(connection, clock, writes=False) if connection else None
 
     @contextmanager
     def inbox_to_read(self) -> Iterator[StoredInboxRows | None]:
         """See `Stored`."""
-        with self._begun(_READING, or_none=True) as connection:
+        with self._begun(READING, or_none=True) as connection:
             yield StoredInboxRows(connection) if connection else None
 
     def workers(self) -> list[Working]:
         """See `Stored`."""
-        with self._begun(_READING) as connection:
+        with self._begun(READING) as connection:
             return [
                 Working(
                     row["id"],

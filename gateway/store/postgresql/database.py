@@ -16,7 +16,7 @@ from gateway.store.postgresql.migrating import migrate
 from gateway.store.postgresql.trouble import FINAL, code_of, sentence
 from gateway.store.statements import Connection, Lost
 
-_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgresDatabase:
@@ -75,7 +75,7 @@ class PostgresDatabase:
     def begin_reading(self, connection: Connection) -> None:
         """See `Database`."""
         _anew_if_lost(connection)
-        connection.execute(_READING)
+        connection.execute(READING)
 
     def commit(self, connection: Connection) -> None:
         """See `Database`."""
