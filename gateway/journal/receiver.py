@@ -36,8 +36,6 @@ _AT_A_STRETCH: Final = 32  # webhooks parsed before others have a turn: a millis
 _LOOK_SECONDS: Final = 1.0  # for what no bell told of: rows of before the start, replayed ones, lost rings
 _SILENCE_SECONDS: Final = 60.0
 _NO_ROOM_SECONDS: Final = 0.1  # between looks whether others have caught up
-
-
 _OF_OTHERS: Final = "sort others"  # channels that aren't configured any more
 
 
